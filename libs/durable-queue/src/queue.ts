@@ -1,0 +1,156 @@
+import type { Lane, LedgerEntry, AckStatus, OrderType } from '@bowline/messages';
+
+/**
+ * The durable store of a device: outbox lanes, order journal, dead letters, ledger. One process opens it (the gateway).
+ *
+ * All writes go through {@link DurableQueue.commit}: whatever callers hand in while a transaction is being flushed
+ * becomes the next one (group commit), and everything of one call lands in the same transaction or not at all.
+ */
+export interface DurableQueue {
+  /** Random UUID of this store's life; a new one when the store is new, lost or restored (protocol, section 3). */
+  readonly epoch: string;
+
+  /**
+   * Resolves once the whole batch is on disk.
+   *
+   * @throws RejectedError `lane-full` (results, events), `journal-full`, `message-too-large`, `disk-full`: nothing of
+   *   the batch was stored. InternalError `commit-failed`: the store is unusable, the process should exit.
+   */
+  commit(batch: WriteBatch): Promise<CommitResult>;
+
+  /**
+   * Stored messages of a lane after `afterSeq`, ascending, at least one if there is any. A plain read of what is
+   * durable: call it when there is room in the window.
+   */
+  read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[];
+
+  /** What the outbox still holds of each lane lies in [first, next); empty: first = next. */
+  lanes(): Record<Lane, LaneState>;
+
+  /** accepted = receipted + expired + dropped + rejected + waiting, at any moment (invariant 1). */
+  ledger(): Record<Lane, LedgerEntry>;
+
+  order(orderId: string): JournalEntry | undefined;
+  /** Orders that have not ended, in order of their seq. */
+  unfinishedOrders(): JournalEntry[];
+  /** Newest first. */
+  recentOrders(limit: number): JournalEntry[];
+  /** Highest downlink seq stored durably, and the server epoch that it belongs to. */
+  downlink(): DownlinkState;
+
+  deadLetters(limit: number): DeadLetter[];
+
+  /** Small durable values of the gateway itself (attempt count of the link, trusted time, …); capped at 4 KiB each. */
+  meta(key: string): string | undefined;
+
+  /** Waits for commits under way, then closes the environment. */
+  close(): Promise<void>;
+}
+
+export interface WriteBatch {
+  /** New messages; each list gets consecutive seqs in its lane. */
+  enqueue?: { lane: Lane; messages: readonly NewMessage[] }[];
+  /**
+   * Makes a repeated call harmless: if `batch` is not above the highest one stored for this app's producer, nothing is
+   * written and the result says `duplicate`.
+   */
+  producer?: { app: string; id: string; batch: number };
+  /** Cumulative: deletes everything of the lane up to and including the seq. */
+  receipts?: Partial<Record<Lane, number>>;
+  /** Final rejects by the server: the message moves to the dead letters. */
+  rejects?: { id: string; code: string; detail: string }[];
+  /** New or changed journal entries, whole. */
+  journal?: JournalEntry[];
+  downlink?: DownlinkState;
+  meta?: Record<string, string>;
+}
+
+export interface CommitResult {
+  duplicate: boolean;
+  /** For each element of `enqueue`, the seqs that its messages got; `to < from` where the list was empty. */
+  seqs: { lane: Lane; from: number; to: number }[];
+}
+
+export interface NewMessage {
+  /** UUIDv7; the dedupe key, the same for every retry. */
+  id: string;
+  type: string;
+  /** Epoch milliseconds on the sender's clock. */
+  sentAt: number;
+  /** The payload, already validated, as JSON text: it is never parsed again on its way out. */
+  payloadJson: string;
+}
+
+export interface StoredMessage {
+  lane: Lane;
+  seq: number;
+  id: string;
+  /** `{"id":…,"type":…,"seq":…,"sentAt":…,"payload":…}` without lane: as it stands inside a `batch` frame. */
+  json: string;
+  /** Length of `json` in bytes. */
+  bytes: number;
+}
+
+export interface LaneState {
+  first: number;
+  next: number;
+  messages: number;
+  bytes: number;
+  /** `sentAt` of the oldest message that waits. */
+  oldestAt?: number;
+}
+
+/** Everything durable about one order (protocol, section 4). */
+export interface JournalEntry {
+  orderId: string;
+  seq: number;
+  type: OrderType;
+  /** The order's payload as JSON text. */
+  payloadJson: string;
+  status: Exclude<AckStatus, 'progress'>;
+  /** 0 before `started`, then 1, 2 … */
+  attempt: number;
+  receivedAt: number;
+  endedAt?: number;
+  expiresAt?: number;
+  /** Boot in which `started` was written, to tell a reboot from a crash. */
+  startedBootId?: string;
+  resultJson?: string;
+  error?: { code: string; message: string };
+}
+
+export interface DownlinkState {
+  received: number;
+  serverEpoch?: string;
+}
+
+export interface DeadLetter {
+  lane: Lane;
+  seq: number;
+  id: string;
+  json: string;
+  code: string;
+  detail: string;
+  at: number;
+}
+
+/** How to open the store. */
+export interface QueueOptions {
+  /** Folder of the store, created 0700 if absent. */
+  folder: string;
+  /** Wall clock, epoch milliseconds: stamps only, never a decision. */
+  wallMs: () => number;
+  /** Caps of each lane; see DEFAULT_LANE_LIMITS. */
+  lanes?: Partial<Record<Lane, LaneLimits>>;
+  /** Most entries of the journal; default 10,000 (protocol, section 4). */
+  journalEntries?: number;
+  /** Most dead letters kept; the oldest go first. Default 1,000. */
+  deadLetters?: number;
+  /** A commit that takes longer fails all its callers; default 30,000 ms. */
+  commitDeadlineMs?: number;
+}
+
+export interface LaneLimits {
+  messages: number;
+  bytes: number;
+}

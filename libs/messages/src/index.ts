@@ -1,0 +1,27 @@
+export * from './catalogue.ts';
+export { check, describeErrors } from './check.ts';
+export { FrameError, type FailedFrame } from './decode.ts';
+export type { BatchedMessage, Batch, Message } from './envelope.ts';
+export { MAX_NESTING, parseFrame, readableId } from './frame.ts';
+export { UPLINK_LANES, type Lane } from './primitives.ts';
+export { ACK_STATUSES, type Ack, type AckStatus } from './wire/ack.ts';
+export type { Command } from './wire/command.ts';
+export { SEVERITIES, type Event } from './wire/event.ts';
+export { GAP_REASONS, type Gap } from './wire/gap.ts';
+export type { HeartbeatDown, HeartbeatUp } from './wire/heartbeat.ts';
+export type { Hello } from './wire/hello.ts';
+export type { LedgerEntry, QueueSummary } from './wire/queue-state.ts';
+export type { Receipt } from './wire/receipt.ts';
+export type { Reject } from './wire/reject.ts';
+export type { Sample, Telemetry } from './wire/telemetry.ts';
+export type { TrustBundleJws } from './wire/trust.ts';
+export type { Welcome } from './wire/welcome.ts';
+export type {
+  Ed25519Jwk,
+  EnrolmentDevice,
+  EnrolmentProof,
+  EnrolmentRequest,
+  EnrolmentResponse,
+  ProblemDocument,
+  TrustBundle,
+} from './http/enrolment.ts';

@@ -1,0 +1,211 @@
+/**
+ * The contract between the gateway's hub and the other processes of one device (docs/ipc.md). It has the rules of the
+ * wire: capped, decoded by schema on both ends, errors as `{ code, message, retryable }`.
+ */
+import { Type, type Static, type TSchema } from 'typebox';
+import { ORDER_TYPES } from '../catalogue.ts';
+import { Count, EpochMs, JsonObject, MessageId, Seq, Text, Uuid, WireErrorSchema } from '../primitives.ts';
+import { ACK_STATUSES } from '../wire/ack.ts';
+import { LedgerEntry } from '../wire/queue-state.ts';
+
+export const HUB_VERSION = 1;
+
+/** Who may connect: each has a hub socket of its own, and the socket is the identity. */
+export const HUB_APPS = [
+  'command-executor',
+  'telemetry-collector',
+  'ota-updater',
+  'ssh-broker',
+  'cli',
+] as const;
+export type HubApp = (typeof HUB_APPS)[number];
+
+/** Order types that an app may register for; the gateway itself handles `config`, `trust` and `cancel`. */
+export const ORDER_TYPES_OF = {
+  'command-executor': ['command'],
+  'telemetry-collector': ['historyRequest'],
+  'ota-updater': ['softwareUpdate'],
+  'ssh-broker': ['sshAccess'],
+  cli: [],
+} as const satisfies Record<HubApp, readonly (typeof ORDER_TYPES)[number][]>;
+
+export const LINK_STATES = [
+  'offline',
+  'connecting',
+  'authenticating',
+  'resuming',
+  'online',
+  'draining',
+] as const;
+export type LinkStateName = (typeof LINK_STATES)[number];
+
+const OrderTypeName = Type.Enum([...ORDER_TYPES]);
+
+/** An order as its app sees it. `state` is `started` when an earlier attempt was cut off: the app decides what then. */
+export const HandedOrder = Type.Object({
+  orderId: MessageId,
+  type: OrderTypeName,
+  payload: JsonObject,
+  state: Type.Enum(['received', 'started']),
+  attempt: Count,
+  receivedAt: EpochMs,
+});
+export type HandedOrder = Static<typeof HandedOrder>;
+
+const Empty = Type.Object({});
+
+const Register = {
+  request: Type.Object({
+    app: Type.Enum([...HUB_APPS]),
+    version: Text,
+    pid: Count,
+    hubVersion: Count,
+    orderTypes: Type.Array(OrderTypeName),
+  }),
+  response: Type.Object({
+    deviceId: Type.Optional(Text),
+    bootId: Text,
+    link: Type.Enum([...LINK_STATES]),
+  }),
+};
+
+/**
+ * Durable hand-over of messages. `producer` names one life of the app and `batch` counts its calls, so that a call
+ * repeated after a lost answer is stored once. Answered only when everything is on disk; an error means that nothing was.
+ */
+const Enqueue = {
+  request: Type.Object({
+    producer: Uuid,
+    batch: Seq,
+    messages: Type.Array(
+      Type.Object({
+        id: MessageId,
+        type: Type.Enum(['telemetry', 'event', 'configReport', 'gap', 'history']),
+        sentAt: EpochMs,
+        payload: JsonObject,
+      }),
+      { minItems: 1, maxItems: 10000 },
+    ),
+  }),
+  response: Type.Object({ accepted: Count, duplicate: Type.Boolean() }),
+};
+
+/** A change of an order's state by the app that has the effect; answered when state and ack are on disk. */
+const ReportOrder = {
+  request: Type.Object({
+    orderId: MessageId,
+    status: Type.Enum([
+      'started',
+      'succeeded',
+      'failed',
+      'cancelled',
+      'rejected',
+      'expired',
+      'indeterminate',
+    ]),
+    at: EpochMs,
+    result: Type.Optional(Type.Unknown()),
+    error: Type.Optional(WireErrorSchema),
+  }),
+  response: Type.Object({ attempt: Count }),
+};
+
+export const LaneStatus = Type.Object({
+  messages: Count,
+  bytes: Count,
+  first: Seq,
+  next: Seq,
+  oldestAt: Type.Optional(EpochMs),
+  ledger: LedgerEntry,
+});
+
+/** The device's own view, as `bowline status` shows it. */
+export const DeviceStatus = Type.Object({
+  device: Type.Object({
+    id: Type.Optional(Text),
+    bootId: Text,
+    agentVersion: Text,
+    uptimeSeconds: Type.Number(),
+  }),
+  link: Type.Object({
+    state: Type.Enum([...LINK_STATES]),
+    since: EpochMs,
+    server: Type.Optional(Text),
+    sessionId: Type.Optional(Text),
+    roundTripMs: Type.Optional(Type.Number()),
+    attempts: Count,
+    nextAttemptInMs: Type.Optional(Type.Number()),
+    lastError: Type.Optional(Type.Object({ at: EpochMs, stage: Text, code: Text, message: Text })),
+  }),
+  queue: Type.Object({ epoch: Text, lanes: Type.Record(Type.String(), LaneStatus), deadLetters: Count }),
+  apps: Type.Record(
+    Type.String(),
+    Type.Object({
+      state: Text,
+      version: Type.Optional(Text),
+      pid: Type.Optional(Count),
+      since: EpochMs,
+    }),
+  ),
+  orders: Type.Array(
+    Type.Object({
+      orderId: Text,
+      type: Text,
+      name: Type.Optional(Text),
+      status: Type.Enum([...ACK_STATUSES]),
+      attempt: Count,
+      receivedAt: EpochMs,
+      endedAt: Type.Optional(EpochMs),
+      error: Type.Optional(WireErrorSchema),
+    }),
+  ),
+  counters: Type.Record(Type.String(), Count),
+});
+export type DeviceStatus = Static<typeof DeviceStatus>;
+
+const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs });
+
+/** What an app may ask of the hub. */
+export const HUB_REQUESTS = {
+  register: Register,
+  enqueue: Enqueue,
+  reportOrder: ReportOrder,
+  status: { request: Empty, response: DeviceStatus },
+} as const satisfies Record<string, { request: TSchema; response: TSchema }>;
+
+/** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */
+export const APP_REQUESTS = {
+  order: { request: HandedOrder, response: Empty },
+  cancelOrder: {
+    request: Type.Object({ orderId: MessageId }),
+    response: Type.Object({ outcome: Type.Enum(['cancelled', 'stopping', 'too-late', 'unknown-order']) }),
+  },
+} as const satisfies Record<string, { request: TSchema; response: TSchema }>;
+
+/** One-way, app to hub; may be lost with the connection. */
+export const HUB_NOTIFICATIONS = {
+  progress: Type.Object({
+    orderId: MessageId,
+    percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+    note: Type.Optional(Text),
+    data: Type.Optional(JsonObject),
+  }),
+  appState: Type.Object({ state: Text }),
+} as const satisfies Record<string, TSchema>;
+
+/** One-way, hub to app. */
+export const APP_NOTIFICATIONS = {
+  link: Link,
+} as const satisfies Record<string, TSchema>;
+
+export type LaneStatus = Static<typeof LaneStatus>;
+
+type RequestsOf<T extends Record<string, { request: TSchema; response: TSchema }>> = {
+  [K in keyof T]: { request: Static<T[K]['request']>; response: Static<T[K]['response']> };
+};
+type NotificationsOf<T extends Record<string, TSchema>> = { [K in keyof T]: Static<T[K]> };
+
+export type HubRequests = RequestsOf<typeof HUB_REQUESTS>;
+export type AppRequests = RequestsOf<typeof APP_REQUESTS>;
+export type HubNotifications = NotificationsOf<typeof HUB_NOTIFICATIONS>;
+export type AppNotifications = NotificationsOf<typeof APP_NOTIFICATIONS>;

@@ -1,0 +1,42 @@
+/** Everything that is compiled ahead of time into src/generated (see tools/src/build/compile-schemas.ts). */
+import type { TSchema } from 'typebox';
+import { DOWNLINK, UPLINK } from './catalogue.ts';
+import { Batch, Envelope } from './envelope.ts';
+import {
+  EnrolmentProof,
+  EnrolmentRequest,
+  EnrolmentResponse,
+  ProblemDocument,
+  TrustBundle,
+} from './http/enrolment.ts';
+import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from './local/hub.ts';
+import { strict } from './strict.ts';
+import { TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
+
+const bothWays = (table: Record<string, { request: TSchema; response: TSchema }>) =>
+  Object.fromEntries(
+    Object.entries(table).flatMap(([name, { request, response }]) => [
+      [`${name}_request`, request],
+      [`${name}_response`, response],
+    ]),
+  );
+
+/** Module → name → schema. A process bundles only the modules whose side of the contract it plays. */
+export const schemas: Record<string, Record<string, TSchema>> = {
+  envelope: { envelope: Envelope, batch: Batch },
+  uplink: UPLINK,
+  downlink: DOWNLINK,
+  /** What a device itself stores and sends is checked strictly (protocol, section 2). */
+  'uplink-strict': Object.fromEntries(Object.entries(UPLINK).map(([type, schema]) => [type, strict(schema)])),
+  'hub-requests': bothWays(HUB_REQUESTS),
+  'app-requests': bothWays(APP_REQUESTS),
+  notifications: { ...HUB_NOTIFICATIONS, ...APP_NOTIFICATIONS },
+  http: {
+    enrolmentRequest: EnrolmentRequest,
+    enrolmentResponse: EnrolmentResponse,
+    enrolmentProof: EnrolmentProof,
+    trustBundle: TrustBundle,
+    problem: ProblemDocument,
+  },
+  tunnel: { attached: TunnelAttached, paired: TunnelPaired },
+};

@@ -1,0 +1,9 @@
+import { Type, type Static } from 'typebox';
+import { Count, Name, Text } from '../primitives.ts';
+
+export const ConfigReport = Type.Object({
+  version: Count,
+  status: Type.Enum(['applied', 'rejected', 'rolledBack']),
+  errors: Type.Optional(Type.Array(Type.Object({ app: Name, key: Text, message: Text }), { maxItems: 256 })),
+});
+export type ConfigReport = Static<typeof ConfigReport>;

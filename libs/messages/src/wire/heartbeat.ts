@@ -1,0 +1,21 @@
+import { Type, type Static } from 'typebox';
+import { Count, EpochMs, perLane, Text } from '../primitives.ts';
+import { LedgerEntry, QueueSummary } from './queue-state.ts';
+
+export const HeartbeatUp = Type.Object({
+  uptimeSeconds: Type.Number({ minimum: 0 }),
+  queue: QueueSummary,
+  ledger: perLane(LedgerEntry),
+  roundTripMs: Type.Optional(Type.Number({ minimum: 0 })),
+  receivedSeq: Count,
+  apps: Type.Record(Type.String(), Text, { description: 'state of each app by its name' }),
+});
+export type HeartbeatUp = Static<typeof HeartbeatUp>;
+
+export const HeartbeatDown = Type.Object({
+  re: Text,
+  serverTime: EpochMs,
+  received: perLane(Count),
+  processed: perLane(Count),
+});
+export type HeartbeatDown = Static<typeof HeartbeatDown>;

@@ -1,0 +1,19 @@
+import { Type, type Static } from 'typebox';
+import { EpochMs, Name, Uuid } from '../primitives.ts';
+
+export const SAMPLE_QUALITIES = ['good', 'unsynchronised', 'estimated'] as const;
+
+/** One reading. `quality` says whether `at` comes from a synchronised clock (protocol, section 5, Time). */
+export const Sample = Type.Object({
+  series: Name,
+  at: EpochMs,
+  value: Type.Union([Type.Number(), Type.String({ maxLength: 1024 }), Type.Boolean()]),
+  unit: Type.Optional(Type.String({ maxLength: 32 })),
+  quality: Type.Optional(Type.Enum([...SAMPLE_QUALITIES])),
+  bootId: Type.Optional(Uuid),
+  monoMs: Type.Optional(Type.Number({ minimum: 0 })),
+});
+export type Sample = Static<typeof Sample>;
+
+export const Telemetry = Type.Object({ samples: Type.Array(Sample, { minItems: 1, maxItems: 10000 }) });
+export type Telemetry = Static<typeof Telemetry>;
