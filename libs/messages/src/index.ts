@@ -25,3 +25,17 @@ export type {
   ProblemDocument,
   TrustBundle,
 } from './http/enrolment.ts';
+export type {
+  Alarm,
+  DeadLetter,
+  Device,
+  EnrolmentToken,
+  Order,
+  OrderStatus,
+  OrderStep,
+  SeriesSummary,
+  StoredEvent,
+  StoredSample,
+  TelemetryNews,
+} from './http/operators.ts';
+export { ORDER_STATUSES } from './http/operators.ts';

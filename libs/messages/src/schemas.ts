@@ -9,6 +9,7 @@ import {
   ProblemDocument,
   TrustBundle,
 } from './http/enrolment.ts';
+import { OPERATORS } from './http/operators.ts';
 import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from './local/hub.ts';
 import { strict } from './strict.ts';
 import { TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
@@ -38,5 +39,6 @@ export const schemas: Record<string, Record<string, TSchema>> = {
     trustBundle: TrustBundle,
     problem: ProblemDocument,
   },
+  operators: OPERATORS,
   tunnel: { attached: TunnelAttached, paired: TunnelPaired },
 };

@@ -1,0 +1,133 @@
+/**
+ * The operators' HTTP API of fleet-server (docs: apps/fleet-server/README.md), as its clients read it. Every answer may
+ * carry further fields; clients ignore what they do not know.
+ */
+import { Type, type Static } from 'typebox';
+import { Count, DeviceId, EpochMs, JsonObject, Name, perLane, Text, WireErrorSchema } from '../primitives.ts';
+import { ACK_STATUSES } from '../wire/ack.ts';
+import { SEVERITIES } from '../wire/event.ts';
+import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
+
+/** What the server itself found wrong with a device: a clone, a conflict, an unexplained hole. */
+export const Alarm = Type.Object({
+  kind: Name,
+  at: EpochMs,
+  message: Type.Optional(Text),
+  data: Type.Optional(JsonObject),
+});
+export type Alarm = Static<typeof Alarm>;
+
+/** `since`: when it went online or offline. Queue, ledger and apps are those of the last heartbeat. */
+export const Device = Type.Object({
+  deviceId: DeviceId,
+  name: Text,
+  groups: Type.Array(Name),
+  online: Type.Boolean(),
+  since: Type.Optional(EpochMs),
+  lastSeenAt: Type.Optional(EpochMs),
+  agentVersion: Type.Optional(Text),
+  queue: Type.Optional(QueueSummary),
+  ledger: Type.Optional(perLane(LedgerEntry)),
+  apps: Type.Optional(Type.Record(Type.String(), Text)),
+  roundTripMs: Type.Optional(Type.Number({ minimum: 0 })),
+  alarms: Type.Array(Alarm),
+});
+export type Device = Static<typeof Device>;
+
+/** Before the device's first ack an order is `queued` or, once a link has taken it, `sent`. */
+export const ORDER_STATUSES = ['queued', 'sent', ...ACK_STATUSES] as const;
+export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+/** `at` is the clock of whoever did the step (the device's for acks), `receivedAt` the server's. */
+export const OrderStep = Type.Object({
+  status: Type.Enum([...ORDER_STATUSES]),
+  at: EpochMs,
+  receivedAt: EpochMs,
+  attempt: Count,
+});
+export type OrderStep = Static<typeof OrderStep>;
+
+export const OrderProgress = Type.Object({
+  percent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+  note: Type.Optional(Text),
+  data: Type.Optional(JsonObject),
+});
+
+export const Order = Type.Object({
+  orderId: Text,
+  deviceId: DeviceId,
+  seq: Count,
+  type: Name,
+  payload: JsonObject,
+  createdAt: EpochMs,
+  expiresAt: Type.Optional(EpochMs),
+  status: Type.Enum([...ORDER_STATUSES]),
+  attempt: Count,
+  history: Type.Array(OrderStep),
+  result: Type.Optional(Type.Unknown()),
+  error: Type.Optional(WireErrorSchema),
+  progress: Type.Optional(OrderProgress),
+});
+export type Order = Static<typeof Order>;
+
+/** An event as the server stored it. */
+export const StoredEvent = Type.Object({
+  id: Text,
+  deviceId: DeviceId,
+  kind: Name,
+  severity: Type.Enum([...SEVERITIES]),
+  at: EpochMs,
+  receivedAt: Type.Optional(EpochMs),
+  data: JsonObject,
+});
+export type StoredEvent = Static<typeof StoredEvent>;
+
+/** A message that the server refused for good and kept (protocol, section 4). */
+export const DeadLetter = Type.Object({
+  id: Type.Optional(Text),
+  type: Type.Optional(Text),
+  code: Type.Optional(Text),
+  detail: Type.Optional(Text),
+  at: Type.Optional(EpochMs),
+});
+export type DeadLetter = Static<typeof DeadLetter>;
+
+const SampleValue = Type.Union([Type.Number(), Type.String(), Type.Boolean()]);
+
+export const StoredSample = Type.Object({ at: EpochMs, value: SampleValue });
+export type StoredSample = Static<typeof StoredSample>;
+
+export const SeriesSummary = Type.Object({
+  series: Name,
+  unit: Type.Optional(Text),
+  last: Type.Optional(StoredSample),
+});
+export type SeriesSummary = Static<typeof SeriesSummary>;
+
+const LiveSample = Type.Object({
+  series: Name,
+  at: EpochMs,
+  value: SampleValue,
+  unit: Type.Optional(Text),
+});
+
+export const TelemetryNews = Type.Object({ deviceId: DeviceId, samples: Type.Array(LiveSample) });
+export type TelemetryNews = Static<typeof TelemetryNews>;
+
+export const EnrolmentToken = Type.Object({ token: Text, expiresAt: EpochMs });
+export type EnrolmentToken = Static<typeof EnrolmentToken>;
+
+/**
+ * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
+ * `{ deadLetters }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+ */
+export const OPERATORS = {
+  device: Device,
+  order: Order,
+  series: SeriesSummary,
+  sample: StoredSample,
+  event: StoredEvent,
+  deadLetter: DeadLetter,
+  telemetry: TelemetryNews,
+  enrolmentToken: EnrolmentToken,
+} as const;
