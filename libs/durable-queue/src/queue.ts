@@ -1,4 +1,4 @@
-import type { Lane, LedgerEntry, AckStatus, OrderType } from '@bowline/messages';
+import type { AckStatus, Lane, LedgerEntry } from '@bowline/messages';
 
 /**
  * The durable store of a device: outbox lanes, order journal, dead letters, ledger. One process opens it (the gateway).
@@ -104,7 +104,8 @@ export interface LaneState {
 export interface JournalEntry {
   orderId: string;
   seq: number;
-  type: OrderType;
+  /** An order type, or what the server sent as one: an unknown type is journalled and rejected. */
+  type: string;
   /** The order's payload as JSON text. */
   payloadJson: string;
   status: Exclude<AckStatus, 'progress'>;
