@@ -41,6 +41,9 @@ export type LinkStateName = (typeof LINK_STATES)[number];
 
 const OrderTypeName = Type.Enum([...ORDER_TYPES]);
 
+/** Server time as the gateway carries it (protocol, section 4), at the moment of the message; absent: none since boot. */
+const ServerTime = Type.Optional(EpochMs);
+
 /** An order as its app sees it. `state` is `started` when an earlier attempt was cut off: the app decides what then. */
 export const HandedOrder = Type.Object({
   orderId: MessageId,
@@ -49,6 +52,7 @@ export const HandedOrder = Type.Object({
   state: Type.Enum(['received', 'started']),
   attempt: Count,
   receivedAt: EpochMs,
+  serverTime: ServerTime,
 });
 export type HandedOrder = Static<typeof HandedOrder>;
 
@@ -66,6 +70,7 @@ const Register = {
     deviceId: Type.Optional(Text),
     bootId: Text,
     link: Type.Enum([...LINK_STATES]),
+    serverTime: ServerTime,
   }),
 };
 
@@ -104,6 +109,8 @@ const ReportOrder = {
       'indeterminate',
     ]),
     at: EpochMs,
+    /** With `started`: the attempt that it begins. A repeat of the one on disk is answered alike and not counted twice. */
+    attempt: Type.Optional(Count),
     result: Type.Optional(Type.Unknown()),
     error: Type.Optional(WireErrorSchema),
   }),
@@ -163,7 +170,7 @@ export const DeviceStatus = Type.Object({
 });
 export type DeviceStatus = Static<typeof DeviceStatus>;
 
-const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs });
+const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs, serverTime: ServerTime });
 
 /** What an app may ask of the hub. */
 export const HUB_REQUESTS = {
