@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ConfigError, hasCode } from './errors.ts';
+import type { Logger } from './logger.ts';
 
 export interface Lock {
   release(): void;
@@ -38,5 +40,30 @@ export function acquireLock(file: string): Lock {
         cause: error,
       },
     );
+  }
+}
+
+/** How often a process that stands by tries again. */
+const LOCK_POLL_MS = 250;
+
+/**
+ * As {@link acquireLock}, but a second copy stands by until the first is gone: after the loss of pm2's daemon the new copy
+ * starts while the old one is still ending, and nobody is there to start it again.
+ *
+ * @throws ConfigError `state-folder`; AbortError if the process is asked to stop meanwhile.
+ */
+export async function waitForLock(
+  file: string,
+  { log, signal }: { log: Pick<Logger, 'warn'>; signal: AbortSignal },
+): Promise<Lock> {
+  for (let attempt = 0; ; attempt += 1) {
+    try {
+      return acquireLock(file);
+    } catch (error) {
+      if (!(error instanceof ConfigError) || error.code !== 'already-running') throw error;
+      if (attempt === 0) log.warn({ file }, 'another copy of this app runs: standing by until it ends');
+    }
+    // A timer that keeps the process alive: nothing else does yet.
+    await sleep(LOCK_POLL_MS, undefined, { signal });
   }
 }
