@@ -8,13 +8,13 @@ export const MAX_NESTING = 32;
  *
  * @throws ContractError `too-large`, `too-deep` or `broken-json`; the last two close the link with 1007, the first 1009.
  */
-export function parseFrame(text: string, maxBytes: number): unknown {
+export function parseFrame(text: string, maxBytes: number, maxNesting = MAX_NESTING): unknown {
   // UTF-8 takes at most 3 bytes a UTF-16 unit: the exact count is made only where it can matter.
   if (text.length > maxBytes || (text.length * 3 > maxBytes && Buffer.byteLength(text) > maxBytes)) {
     throw new ContractError('too-large', `frame is larger than ${maxBytes} bytes`);
   }
-  if (nestsDeeperThan(text, MAX_NESTING)) {
-    throw new ContractError('too-deep', `frame nests deeper than ${MAX_NESTING}`);
+  if (nestsDeeperThan(text, maxNesting)) {
+    throw new ContractError('too-deep', `frame nests deeper than ${maxNesting}`);
   }
   try {
     return JSON.parse(text);

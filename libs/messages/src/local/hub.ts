@@ -7,27 +7,9 @@ import { ORDER_TYPES } from '../catalogue.ts';
 import { Count, EpochMs, JsonObject, MessageId, Seq, Text, Uuid, WireErrorSchema } from '../primitives.ts';
 import { ACK_STATUSES } from '../wire/ack.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
+import { HUB_APPS } from './hub-apps.ts';
 
-export const HUB_VERSION = 1;
-
-/** Who may connect: each has a hub socket of its own, and the socket is the identity. */
-export const HUB_APPS = [
-  'command-executor',
-  'telemetry-collector',
-  'ota-updater',
-  'ssh-broker',
-  'cli',
-] as const;
-export type HubApp = (typeof HUB_APPS)[number];
-
-/** Order types that an app may register for; the gateway itself handles `config`, `trust` and `cancel`. */
-export const ORDER_TYPES_OF = {
-  'command-executor': ['command'],
-  'telemetry-collector': ['historyRequest'],
-  'ota-updater': ['softwareUpdate'],
-  'ssh-broker': ['sshAccess'],
-  cli: [],
-} as const satisfies Record<HubApp, readonly (typeof ORDER_TYPES)[number][]>;
+export { HUB_APPS, HUB_VERSION, ORDER_TYPES_OF, type HubApp } from './hub-apps.ts';
 
 export const LINK_STATES = [
   'offline',
