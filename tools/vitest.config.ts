@@ -1,0 +1,22 @@
+import { defineConfig } from 'vitest/config';
+
+/**
+ * One configuration for every package: `npm test` runs in the package's folder and points here.
+ *
+ * Timeouts are long because tests share a small, noisy machine: they end what hangs and decide nothing else.
+ * The JSON report is what `tools/src/test/run-tests.ts` counts.
+ */
+export default defineConfig({
+  root: process.cwd(),
+  test: {
+    include: ['src/**/*.test.ts'],
+    pool: 'forks',
+    maxWorkers: 2,
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
+    teardownTimeout: 20_000,
+    reporters: ['default', 'json'],
+    outputFile: { json: 'reports/vitest.json' },
+    restoreMocks: true,
+  },
+});
