@@ -2,7 +2,8 @@
  * Compiles a package's JSON Schemas into plain validator functions, so that no process pays for ajv at start
  * (docs/adr/0004): reads `schemas` (module → name → schema) from `src/schemas.ts` of the current folder and writes `src/generated/`.
  *
- * A package whose schemas fill in defaults (configuration) exports `fillDefaults = true` as well.
+ * A package whose schemas fill in defaults (configuration) exports `fillDefaults = true` as well, or the names of the
+ * modules that do: what comes from outside the device is judged as it stands, never mended.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
@@ -13,19 +14,20 @@ import { build } from 'esbuild';
 
 const { schemas, fillDefaults = false } = (await import(pathToFileURL(resolve('src/schemas.ts')).href)) as {
   schemas: Record<string, Record<string, object>>;
-  fillDefaults?: boolean;
+  fillDefaults?: boolean | readonly string[];
 };
 const out = resolve('src/generated');
 mkdirSync(out, { recursive: true });
 
 for (const [module, named] of Object.entries(schemas)) {
+  const fills = typeof fillDefaults === 'boolean' ? fillDefaults : fillDefaults.includes(module);
   const ajv = new Ajv2020({
     strict: true,
     strictRequired: false,
     allowUnionTypes: true,
-    useDefaults: fillDefaults,
-    coerceTypes: fillDefaults,
-    allErrors: fillDefaults,
+    useDefaults: fills,
+    coerceTypes: fills,
+    allErrors: fills,
     code: { source: true, esm: true },
     keywords: ['localOnly', 'unit'],
   });

@@ -1,0 +1,24 @@
+import type { Clock } from './clock.ts';
+
+/**
+ * Server time, carried by the monotonic clock (protocol, section 4: `expiresAt` is checked on server time). Unknown until
+ * the server was heard once since this process began; the device's wall clock is never asked.
+ */
+export class ServerClock {
+  readonly #clock: Clock;
+  #offsetMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  /** Takes what `welcome`, a heartbeat's answer or a 401 told, epoch milliseconds. */
+  told(serverTime: number): void {
+    this.#offsetMs = serverTime - this.#clock.monotonicMs();
+  }
+
+  /** Epoch milliseconds, or undefined. */
+  nowMs(): number | undefined {
+    return this.#offsetMs === undefined ? undefined : this.#clock.monotonicMs() + this.#offsetMs;
+  }
+}
