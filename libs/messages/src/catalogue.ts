@@ -1,5 +1,4 @@
 import type { Static, TSchema } from 'typebox';
-import type { Lane } from './primitives.ts';
 import { Ack } from './wire/ack.ts';
 import { Cancel } from './wire/cancel.ts';
 import { Command } from './wire/command.ts';
@@ -47,31 +46,6 @@ export const DOWNLINK = {
   trust: Trust,
   cancel: Cancel,
 } as const satisfies Record<string, TSchema>;
-
-/** The downlink types that are orders: durable, journalled, answered by acks (protocol, section 4). */
-export const ORDER_TYPES = [
-  'command',
-  'config',
-  'historyRequest',
-  'softwareUpdate',
-  'sshAccess',
-  'trust',
-  'cancel',
-] as const;
-export type OrderType = (typeof ORDER_TYPES)[number];
-export const isOrderType = (type: string): type is OrderType =>
-  (ORDER_TYPES as readonly string[]).includes(type);
-
-/** Uplink types that are stored before they are sent, and the lane that each belongs to. */
-export const LANE_OF = {
-  ack: 'results',
-  event: 'events',
-  configReport: 'events',
-  gap: 'events',
-  history: 'history',
-} as const satisfies Record<string, Lane>;
-/** `telemetry` is the one whose lane depends on the moment: live while connected, else history. */
-export type DurableType = keyof typeof LANE_OF | 'telemetry';
 
 export type UplinkType = keyof typeof UPLINK;
 export type DownlinkType = keyof typeof DOWNLINK;

@@ -4,7 +4,7 @@ import { checkPayload, decodeEnvelope, FrameError, parseFrame } from './decode.t
 import type { Batch, Message } from './envelope.ts';
 import * as envelopes from './generated/envelope.js';
 import * as uplink from './generated/uplink.js';
-import type { Lane } from './primitives.ts';
+import type { Lane } from './names.ts';
 
 export type UplinkMessage = { [T in UplinkType]: Message<T, UplinkPayload<T>> }[UplinkType];
 

@@ -1,13 +1,13 @@
-export * from './catalogue.ts';
+export type { DownlinkPayload, DownlinkType, UplinkPayload, UplinkType } from './catalogue.ts';
 export { check, describeErrors } from './check.ts';
 export { FrameError, type FailedFrame } from './decode.ts';
 export type { BatchedMessage, Batch, Message } from './envelope.ts';
 export { MAX_NESTING, parseFrame, readableId } from './frame.ts';
-export { UPLINK_LANES, type Lane } from './primitives.ts';
-export { ACK_STATUSES, type Ack, type AckStatus } from './wire/ack.ts';
+export * from './names.ts';
+export type { Ack } from './wire/ack.ts';
 export type { Command } from './wire/command.ts';
-export { SEVERITIES, type Event } from './wire/event.ts';
-export { GAP_REASONS, type Gap } from './wire/gap.ts';
+export type { Event } from './wire/event.ts';
+export type { Gap } from './wire/gap.ts';
 export type { HeartbeatDown, HeartbeatUp } from './wire/heartbeat.ts';
 export type { Hello } from './wire/hello.ts';
 export type { LedgerEntry, QueueSummary } from './wire/queue-state.ts';
@@ -31,11 +31,9 @@ export type {
   Device,
   EnrolmentToken,
   Order,
-  OrderStatus,
   OrderStep,
   SeriesSummary,
   StoredEvent,
   StoredSample,
   TelemetryNews,
 } from './http/operators.ts';
-export { ORDER_STATUSES } from './http/operators.ts';

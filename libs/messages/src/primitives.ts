@@ -1,4 +1,5 @@
 import { Type, type TSchema, type TSchemaOptions } from 'typebox';
+import { UPLINK_LANES } from './names.ts';
 
 /** Largest integer on the wire: below 2^53 (protocol, introduction). */
 const MAX_INTEGER = Number.MAX_SAFE_INTEGER;
@@ -28,9 +29,6 @@ export const CompactJws = Type.String({
 });
 export const JsonObject = Type.Record(Type.String(), Type.Unknown());
 
-export const UPLINK_LANES = ['results', 'events', 'telemetry', 'history'] as const;
-/** The four lanes of the uplink, by falling priority (protocol, section 4). */
-export type Lane = (typeof UPLINK_LANES)[number];
 export const LaneName = Type.Enum([...UPLINK_LANES]);
 
 /** An object with the given schema for each lane, all optional. */

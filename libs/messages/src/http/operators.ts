@@ -4,7 +4,7 @@
  */
 import { Type, type Static } from 'typebox';
 import { Count, DeviceId, EpochMs, JsonObject, Name, perLane, Text, WireErrorSchema } from '../primitives.ts';
-import { ACK_STATUSES } from '../wire/ack.ts';
+import { ORDER_STATUSES } from '../names.ts';
 import { SEVERITIES } from '../wire/event.ts';
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
 
@@ -34,9 +34,6 @@ export const Device = Type.Object({
 });
 export type Device = Static<typeof Device>;
 
-/** Before the device's first ack an order is `queued` or, once a link has taken it, `sent`. */
-export const ORDER_STATUSES = ['queued', 'sent', ...ACK_STATUSES] as const;
-export type OrderStatus = (typeof ORDER_STATUSES)[number];
 
 /** `at` is the clock of whoever did the step (the device's for acks), `receivedAt` the server's. */
 export const OrderStep = Type.Object({

@@ -2,7 +2,7 @@
  * Names and numbers of the hub's contract, apart from its schemas: a process that only speaks the contract must not pay
  * for the schema builder at start (45 MB).
  */
-import type { OrderType } from '../catalogue.ts';
+import type { OrderType } from '../names.ts';
 
 export const HUB_VERSION = 1;
 
@@ -24,3 +24,14 @@ export const ORDER_TYPES_OF = {
   'ssh-broker': ['sshAccess'],
   cli: [],
 } as const satisfies Record<HubApp, readonly OrderType[]>;
+
+/** States of the link to the cloud, as others may watch them. */
+export const LINK_STATES = [
+  'offline',
+  'connecting',
+  'authenticating',
+  'resuming',
+  'online',
+  'draining',
+] as const;
+export type LinkStateName = (typeof LINK_STATES)[number];

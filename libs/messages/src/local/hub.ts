@@ -3,23 +3,13 @@
  * wire: capped, decoded by schema on both ends, errors as `{ code, message, retryable }`.
  */
 import { Type, type Static, type TSchema } from 'typebox';
-import { ORDER_TYPES } from '../catalogue.ts';
+import { ACK_STATUSES, ORDER_TYPES } from '../names.ts';
 import { Count, EpochMs, JsonObject, MessageId, Seq, Text, Uuid, WireErrorSchema } from '../primitives.ts';
-import { ACK_STATUSES } from '../wire/ack.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
-import { HUB_APPS } from './hub-apps.ts';
+import { HUB_APPS, LINK_STATES } from './hub-apps.ts';
 
-export { HUB_APPS, HUB_VERSION, ORDER_TYPES_OF, type HubApp } from './hub-apps.ts';
+export * from './hub-apps.ts';
 
-export const LINK_STATES = [
-  'offline',
-  'connecting',
-  'authenticating',
-  'resuming',
-  'online',
-  'draining',
-] as const;
-export type LinkStateName = (typeof LINK_STATES)[number];
 
 const OrderTypeName = Type.Enum([...ORDER_TYPES]);
 

@@ -1,18 +1,7 @@
 import { Type, type Static } from 'typebox';
+import { ACK_STATUSES } from '../names.ts';
 import { Count, EpochMs, JsonObject, MessageId, Text, WireErrorSchema } from '../primitives.ts';
 
-export const ACK_STATUSES = [
-  'received',
-  'started',
-  'progress',
-  'succeeded',
-  'failed',
-  'cancelled',
-  'rejected',
-  'expired',
-  'indeterminate',
-] as const;
-export type AckStatus = (typeof ACK_STATUSES)[number];
 
 /** The state of an order (protocol, section 4). `attempt` is 0 before `started`, then 1, 2 … */
 export const Ack = Type.Object({

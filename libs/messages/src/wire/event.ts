@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
+import { SEVERITIES } from '../names.ts';
 import { EpochMs, JsonObject, Name } from '../primitives.ts';
 
-export const SEVERITIES = ['debug', 'info', 'warning', 'error', 'critical'] as const;
 
 export const Event = Type.Object({
   kind: Name,

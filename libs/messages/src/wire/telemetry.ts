@@ -1,7 +1,7 @@
 import { Type, type Static } from 'typebox';
+import { SAMPLE_QUALITIES } from '../names.ts';
 import { EpochMs, Name, Uuid } from '../primitives.ts';
 
-export const SAMPLE_QUALITIES = ['good', 'unsynchronised', 'estimated'] as const;
 
 /** One reading. `quality` says whether `at` comes from a synchronised clock (protocol, section 5, Time). */
 export const Sample = Type.Object({
