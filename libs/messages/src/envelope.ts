@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { UPLINK_LANES, type Lane } from './names.ts';
-import { EpochMs, JsonObject, LaneName, MessageId, Seq} from './primitives.ts';
+import { EpochMs, JsonObject, LaneName, MessageId, Seq } from './primitives.ts';
 
 /** The frame around every message but `batch` (protocol, section 2). `payload` is checked by its type's own schema. */
 export const Envelope = Type.Object({

@@ -4,8 +4,8 @@
  */
 import { Type, type Static } from 'typebox';
 import { Count, DeviceId, EpochMs, JsonObject, Name, perLane, Text, WireErrorSchema } from '../primitives.ts';
-import { ORDER_STATUSES } from '../names.ts';
-import { SEVERITIES } from '../wire/event.ts';
+import { ORDER_STATUSES, SEVERITIES } from '../names.ts';
+
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
 
 /** What the server itself found wrong with a device: a clone, a conflict, an unexplained hole. */
@@ -33,7 +33,6 @@ export const Device = Type.Object({
   alarms: Type.Array(Alarm),
 });
 export type Device = Static<typeof Device>;
-
 
 /** `at` is the clock of whoever did the step (the device's for acks), `receivedAt` the server's. */
 export const OrderStep = Type.Object({

@@ -10,7 +10,6 @@ import { HUB_APPS, LINK_STATES } from './hub-apps.ts';
 
 export * from './hub-apps.ts';
 
-
 const OrderTypeName = Type.Enum([...ORDER_TYPES]);
 
 /** Server time as the gateway carries it (protocol, section 4), at the moment of the message; absent: none since boot. */

@@ -2,7 +2,6 @@ import { Type, type Static } from 'typebox';
 import { ACK_STATUSES } from '../names.ts';
 import { Count, EpochMs, JsonObject, MessageId, Text, WireErrorSchema } from '../primitives.ts';
 
-
 /** The state of an order (protocol, section 4). `attempt` is 0 before `started`, then 1, 2 … */
 export const Ack = Type.Object({
   orderId: MessageId,

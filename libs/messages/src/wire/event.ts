@@ -2,7 +2,6 @@ import { Type, type Static } from 'typebox';
 import { SEVERITIES } from '../names.ts';
 import { EpochMs, JsonObject, Name } from '../primitives.ts';
 
-
 export const Event = Type.Object({
   kind: Name,
   severity: Type.Enum([...SEVERITIES]),

@@ -2,7 +2,6 @@ import { Type, type Static } from 'typebox';
 import { SAMPLE_QUALITIES } from '../names.ts';
 import { EpochMs, Name, Uuid } from '../primitives.ts';
 
-
 /** One reading. `quality` says whether `at` comes from a synchronised clock (protocol, section 5, Time). */
 export const Sample = Type.Object({
   series: Name,
