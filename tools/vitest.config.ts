@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 /**
@@ -10,6 +11,7 @@ export default defineConfig({
   root: process.cwd(),
   test: {
     include: ['src/**/*.test.ts'],
+    setupFiles: [join(import.meta.dirname, '../libs/testing/src/setup.ts')],
     pool: 'forks',
     maxWorkers: 2,
     testTimeout: 60_000,

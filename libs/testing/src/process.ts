@@ -1,0 +1,80 @@
+import { spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { afterThisFile } from './clean-up.ts';
+import { waitFor, type WaitOptions } from './wait-for.ts';
+
+export interface ProcessOptions {
+  cwd?: string;
+  /** The whole environment of the child; default: the test's own. */
+  env?: NodeJS.ProcessEnv;
+}
+
+export interface TestProcess {
+  readonly pid: number;
+  /** Everything that it has written so far. */
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when it has ended and its output is complete. */
+  readonly exited: Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+  /** Waits until stdout and stderr together match; ends early with an error when the process ends without. */
+  output(pattern: RegExp, options?: WaitOptions): Promise<RegExpMatchArray>;
+  /** Sends a signal (default SIGKILL) to this process alone and waits for its end. */
+  kill(signal?: NodeJS.Signals): Promise<{ code: number | null; signal: NodeJS.Signals | null }>;
+}
+
+/** Starts a child process whose output is kept. If it still runs after the last test of the file, it is killed. */
+export function startProcess(
+  command: string,
+  args: string[] = [],
+  { cwd, env }: ProcessOptions = {},
+): TestProcess {
+  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  let stdout = '';
+  let stderr = '';
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+
+  let ended = false;
+  const exited = new Promise<{ code: number | null; signal: NodeJS.Signals | null }>((resolve, reject) => {
+    child.once('error', reject);
+    child.once('close', (code, signal) => {
+      ended = true;
+      resolve({ code, signal });
+    });
+  });
+  exited.catch(() => undefined);
+  if (child.pid === undefined) throw new Error(`cannot start ${command}`);
+  const kill = (signal: NodeJS.Signals = 'SIGKILL') => {
+    child.kill(signal);
+    return exited;
+  };
+  afterThisFile(async () => void (await kill()));
+
+  return {
+    pid: child.pid,
+    stdout: () => stdout,
+    stderr: () => stderr,
+    exited,
+    async output(pattern, options) {
+      const match = await waitFor(() => (stdout + stderr).match(pattern) ?? (ended && 'ended'), {
+        what: `${command} to write ${pattern}`,
+        ...options,
+      });
+      if (match === 'ended')
+        throw new Error(`${command} ended without writing ${pattern}:\n${stdout}${stderr}`);
+      return match;
+    },
+    kill,
+  };
+}
+
+/** Whether a process with this pid exists and is not just a zombie that waits for its parent. */
+export function isRunning(pid: number): boolean {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
+    return state !== 'Z' && state !== 'X';
+  } catch {
+    return false;
+  }
+}
