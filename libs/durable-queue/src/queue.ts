@@ -43,6 +43,12 @@ export interface DurableQueue {
   /** Small durable values of the gateway itself (attempt count of the link, trusted time, …); capped at 4 KiB each. */
   meta(key: string): string | undefined;
 
+  /**
+   * Takes a new epoch and renumbers what the outbox holds from seq 1 in every lane, with the same ids (protocol, section 3:
+   * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew.
+   */
+  renewEpoch(): Promise<void>;
+
   /** Waits for commits under way, then closes the environment. */
   close(): Promise<void>;
 }

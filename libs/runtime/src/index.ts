@@ -8,3 +8,4 @@ export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLeve
 export { runApp, type AppContext, type AppDefinition, type RunningApp } from './run-app.ts';
 export { readFileIfPresent, writeFileDurably } from './files.ts';
 export { bootId } from './boot-id.ts';
+export { AGENT_VERSION } from './version.ts';

@@ -1,0 +1,68 @@
+import { UPLINK_LANES, type Lane } from '@bowline/messages';
+
+interface SentFrame {
+  toSeq: number;
+  messages: number;
+  bytes: number;
+}
+
+/**
+ * What this link has sent and the server has not yet receipted. Lives as long as the link: after a reconnect, hello and
+ * welcome say anew what is missing, so no timer ever re-sends (protocol, section 4).
+ */
+export class AckTracker {
+  readonly #frames: Record<Lane, SentFrame[]> = { results: [], events: [], telemetry: [], history: [] };
+  readonly #sentUpTo: Record<Lane, number>;
+  #messages = 0;
+  #bytes = 0;
+  #progressAtMs = 0;
+
+  /** @param sentUpTo highest seq of each lane that the server has already, from the resumption. */
+  constructor(sentUpTo: Record<Lane, number>) {
+    this.#sentUpTo = { ...sentUpTo };
+  }
+
+  sentUpTo(lane: Lane): number {
+    return this.#sentUpTo[lane];
+  }
+
+  /** Messages and frame bytes in flight over all lanes. */
+  inFlight(): { messages: number; bytes: number } {
+    return { messages: this.#messages, bytes: this.#bytes };
+  }
+
+  sent(lane: Lane, frame: SentFrame, monotonicMs: number): void {
+    if (this.#messages === 0) this.#progressAtMs = monotonicMs;
+    this.#frames[lane].push(frame);
+    this.#sentUpTo[lane] = frame.toSeq;
+    this.#messages += frame.messages;
+    this.#bytes += frame.bytes;
+  }
+
+  /** Skips a message that will never be sent (set aside as a dead letter). */
+  skipped(lane: Lane, seq: number): void {
+    this.#sentUpTo[lane] = seq;
+  }
+
+  /** @returns `beyond` for a receipt above what was sent: ignored, and an alarm (protocol, section 4). */
+  receipted(lane: Lane, seq: number, monotonicMs: number): 'progress' | 'nothing' | 'beyond' {
+    if (seq > this.#sentUpTo[lane]) return 'beyond';
+    const frames = this.#frames[lane];
+    const open = frames.findIndex((frame) => frame.toSeq > seq);
+    const done = frames.splice(0, open < 0 ? frames.length : open);
+    if (done.length === 0) return 'nothing';
+    for (const frame of done) {
+      this.#messages -= frame.messages;
+      this.#bytes -= frame.bytes;
+    }
+    this.#progressAtMs = monotonicMs;
+    return 'progress';
+  }
+
+  /** How long something has been in flight without any progress, milliseconds; 0 if nothing is. */
+  stalledMs(monotonicMs: number): number {
+    return this.#messages === 0 ? 0 : monotonicMs - this.#progressAtMs;
+  }
+}
+
+export const isLane = (name: string): name is Lane => (UPLINK_LANES as readonly string[]).includes(name);

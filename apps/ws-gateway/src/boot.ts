@@ -1,0 +1,133 @@
+import { join } from 'node:path';
+import { loadOrCreateKey } from '@bowline/identity';
+import { openHub } from '@bowline/ipc';
+import {
+  AGENT_VERSION,
+  bootId as readBootId,
+  ServerClock,
+  waitForLock,
+  type AppContext,
+  type RunningApp,
+} from '@bowline/runtime';
+import type { GatewayConfig } from './config.ts';
+import { Connection } from './connection/connection.ts';
+import { Counters } from './counters.ts';
+import { HandOver } from './dispatcher/hand-over.ts';
+import { OrderDesk } from './dispatcher/order-desk.ts';
+import { serveHub } from './hub/serve-hub.ts';
+import { enrol, loadEnrolment } from './identity/enrolment.ts';
+import { openPersistentQueue } from './persistent-queue.ts';
+import { Progress } from './sender/send-progress.ts';
+import { appStates, deviceStatus } from './status.ts';
+
+/** How often orders that wait are looked at again: expired ones end, cancels left open go on. */
+const SETTLE_EVERY_MS = 30_000;
+
+/**
+ * The gateway from nothing to running, in the order in which it happens: what is on disk first (lock, store, key), then
+ * the apps of this device (hub), then the cloud (link). Without a cloud everything before it works.
+ */
+export async function boot({
+  config,
+  log,
+  clock,
+  ready,
+  signal,
+}: AppContext<GatewayConfig>): Promise<RunningApp> {
+  const agentVersion = AGENT_VERSION;
+  // 1. One gateway owns the state folder, however its predecessor ended.
+  const lock = await waitForLock(join(config.stateDir, 'gateway.lock'), { log, signal });
+  const queue = await openPersistentQueue(config, clock);
+  const key = await loadOrCreateKey(join(config.stateDir, 'device.pem'));
+  let enrolment = loadEnrolment(config.stateDir);
+
+  // 2. The apps: their sockets, their orders, their messages.
+  const bootId = readBootId();
+  const serverClock = new ServerClock(clock);
+  const counters = new Counters();
+  const startedAtMs = clock.monotonicMs();
+  const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
+  const hub = await openHub({ folder: config.hubFolder, log, clock });
+  const handOver = new HandOver({ hub, queue, clock, log, serverClock });
+  const stored = () => connection.pump();
+  const desk = new OrderDesk({
+    queue,
+    clock,
+    serverClock,
+    log,
+    bootId,
+    parkedOrders: config.downlink.inflightMessages,
+    supports: (type) => handOver.supports(type),
+    offer: (entry) => handOver.offer(entry),
+    cancel: (entry) => handOver.cancel(entry),
+    stored,
+  });
+
+  // 3. The cloud.
+  const connection = new Connection({
+    config,
+    queue,
+    key,
+    clock,
+    serverClock,
+    log,
+    counters,
+    bootId,
+    agentVersion,
+    random: Math.random,
+    uptimeSeconds,
+    apps: () => appStates(hub),
+    receive: (order) => desk.receive(order),
+    retryParked: () => desk.retryParked(),
+    onLost: () => desk.dropParked(),
+    onState: ({ name, since }) => hub.notifyAll('link', { state: name, since, ...serverTime(serverClock) }),
+    enrolment: async () => {
+      const options = {
+        ...config.enrolment,
+        stateDir: config.stateDir,
+        allowInsecure: config.link.allowInsecure,
+        agentVersion,
+      };
+      enrolment ??= await enrol(options, key, log, serverClock.nowMs() ?? clock.wallMs());
+      return enrolment;
+    },
+  });
+  const status = () =>
+    deviceStatus({
+      queue,
+      hub,
+      connection,
+      counters,
+      clock,
+      bootId,
+      agentVersion,
+      deviceId: enrolment?.deviceId,
+      uptimeSeconds: uptimeSeconds(),
+    });
+  const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
+  const greet = () => ({
+    ...(enrolment === undefined ? {} : { deviceId: enrolment.deviceId }),
+    bootId,
+    link: connection.state.name,
+    ...serverTime(serverClock),
+  });
+  serveHub({ hub, queue, desk, handOver, progress, online: () => connection.online, stored, greet, status });
+  connection.connect();
+  const settling = setInterval(() => void desk.settleWaiting(), SETTLE_EVERY_MS);
+  ready();
+
+  return {
+    async stop() {
+      clearInterval(settling);
+      await connection.disconnect();
+      await hub.close();
+      await queue.close();
+      lock.release();
+    },
+  };
+}
+
+function serverTime(serverClock: ServerClock): { serverTime?: number } {
+  const nowMs = serverClock.nowMs();
+  return nowMs === undefined ? {} : { serverTime: Math.round(nowMs) };
+}

@@ -1,0 +1,77 @@
+import { Type, type Static } from 'typebox';
+
+const milliseconds = (fallback: number, description: string, minimum = 0) =>
+  Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description });
+
+const laneLimits = (messages: number, bytes: number) =>
+  Type.Object(
+    {
+      messages: Type.Integer({ minimum: 16, default: messages }),
+      bytes: Type.Integer({ minimum: 65_536, default: bytes, unit: 'bytes' }),
+    },
+    { additionalProperties: false, default: {} },
+  );
+
+/** Keys marked `localOnly` name paths, keys, listeners or servers: the cloud can never set them (docs/architecture.md). */
+export const GatewayConfig = Type.Object(
+  {
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: 'folder of the key, the enrolment and the store',
+    }),
+    hubFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: 'folder of the hub sockets, one an app',
+    }),
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+    enrolment: Type.Object(
+      {
+        server: Type.Optional(Type.String({ pattern: '^https?://', localOnly: true })),
+        tokenFile: Type.Optional(Type.String({ localOnly: true, description: 'erased once it is spent' })),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    link: Type.Object(
+      {
+        allowInsecure: Type.Boolean({
+          default: false,
+          localOnly: true,
+          description: 'permit ws:// and http://',
+        }),
+        connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1),
+        welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1),
+        pingAfterMs: milliseconds(30_000, 'nothing received for so long: WebSocket ping', 1),
+        deadAfterMs: milliseconds(60_000, 'nothing received for so long: the link is dead', 1),
+        progressDeadlineMs: milliseconds(
+          60_000,
+          'something in flight and no receipt for so long: close 4408',
+          1,
+        ),
+        stableAfterMs: milliseconds(60_000, 'a link this old resets the count of attempts', 1),
+        backoffBaseMs: milliseconds(1_000, 'first back-off', 1),
+        backoffCapMs: milliseconds(120_000, 'largest back-off before jitter', 1),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    downlink: Type.Object(
+      {
+        frameBytes: Type.Integer({ minimum: 4096, maximum: 1_048_576, default: 262_144, unit: 'bytes' }),
+        inflightMessages: Type.Integer({ minimum: 1, maximum: 1024, default: 16 }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    queue: Type.Object(
+      {
+        results: laneLimits(100_000, 64 * 2 ** 20),
+        events: laneLimits(100_000, 64 * 2 ** 20),
+        telemetry: laneLimits(1_000_000, 256 * 2 ** 20),
+        history: laneLimits(1_000_000, 256 * 2 ** 20),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+  },
+  { additionalProperties: false },
+);
+export type GatewayConfig = Static<typeof GatewayConfig>;

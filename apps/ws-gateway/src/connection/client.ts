@@ -1,0 +1,156 @@
+import { STATUS_CODES, type ClientRequest } from 'node:http';
+import type { TLSSocket } from 'node:tls';
+import { TransientError } from '@bowline/runtime/errors';
+import type { Clock } from '@bowline/runtime';
+import { WebSocket } from 'ws';
+import type { LinkStage } from './connection-state.ts';
+
+export const SUBPROTOCOL = 'bowline.v1';
+
+/** An attempt that did not become a socket. */
+export class LinkError extends TransientError {
+  readonly stage: LinkStage;
+  /** HTTP status of a refused upgrade. */
+  readonly status: number | undefined;
+  /** Of a 401's problem document, epoch milliseconds: the device signs once more with it. */
+  readonly serverTime: number | undefined;
+
+  constructor(
+    code: string,
+    message: string,
+    facts: { stage: LinkStage; status?: number; serverTime?: number; retryAfterMs?: number; cause?: unknown },
+  ) {
+    super(code, message, {
+      cause: facts.cause,
+      ...(facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs }),
+    });
+    this.stage = facts.stage;
+    this.status = facts.status;
+    this.serverTime = facts.serverTime;
+  }
+}
+
+export interface OpenOptions {
+  url: string;
+  token: string;
+  clock: Clock;
+  /** Absolute: a server that trickles bytes does not hold the attempt open. */
+  deadlineMs: number;
+  /** Hard cap of a frame; larger ones close the link with 1009 before they are in memory. */
+  maxPayload: number;
+  ca?: string;
+  signal: AbortSignal;
+  /** The connection is up and the request for the upgrade goes out. */
+  onUpgrading(): void;
+}
+
+/** How long one address may take before the next is tried beside it; Node's 250 ms break slow mobile links. */
+const ADDRESS_ATTEMPT_MS = 3000;
+/** Longest problem document that is read. */
+const PROBLEM_BYTES = 16 * 1024;
+
+/**
+ * One attempt: DNS, TCP, TLS, upgrade. Resolves with an open socket whose listeners the caller attaches at once.
+ *
+ * @throws LinkError with the stage that failed.
+ */
+export function openSocket(options: OpenOptions): Promise<WebSocket> {
+  return new Promise((resolve, reject) => {
+    let stage: LinkStage = 'dns';
+    const socket = new WebSocket(options.url, [SUBPROTOCOL], {
+      headers: { authorization: `Bearer ${options.token}` },
+      perMessageDeflate: false,
+      maxPayload: options.maxPayload,
+      followRedirects: false,
+      autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
+      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      finishRequest: (request: ClientRequest) => {
+        watchStages(request, (next) => {
+          stage = next;
+          if (next === 'upgrade') options.onUpgrading();
+        });
+        request.end();
+      },
+    });
+    const fail = (error: LinkError) => {
+      settle();
+      socket.on('error', () => undefined); // terminate() while connecting emits one more
+      socket.terminate();
+      reject(error);
+    };
+    const deadline = options.clock.after(options.deadlineMs, () =>
+      fail(new LinkError('connect-timeout', `no connection within ${options.deadlineMs} ms`, { stage })),
+    );
+    const onAbort = () => fail(new LinkError('stopped', 'stopped while connecting', { stage }));
+    const onError = (cause: Error) => fail(new LinkError(codeOf(cause), cause.message, { stage, cause }));
+    const settle = () => {
+      deadline.cancel();
+      options.signal.removeEventListener('abort', onAbort);
+      socket.off('error', onError);
+    };
+    options.signal.addEventListener('abort', onAbort, { once: true });
+    socket.on('error', onError);
+    socket.once('open', () => {
+      settle();
+      resolve(socket);
+    });
+    socket.once('unexpected-response', (_request, response) => {
+      const status = response.statusCode ?? 0;
+      const chunks: Buffer[] = [];
+      let bytes = 0;
+      const finish = () => {
+        const retryAfterMs = retryAfter(response.headers['retry-after']);
+        const serverTime = serverTimeOf(Buffer.concat(chunks).toString());
+        fail(
+          new LinkError(
+            `http-${status}`,
+            `the server answered ${status} ${STATUS_CODES[status] ?? ''}`.trim(),
+            {
+              stage: status === 401 || status === 403 ? 'auth' : 'upgrade',
+              status,
+              ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
+              ...(serverTime === undefined ? {} : { serverTime }),
+            },
+          ),
+        );
+      };
+      response.on('data', (chunk: Buffer) => {
+        bytes += chunk.length;
+        if (bytes <= PROBLEM_BYTES) chunks.push(chunk);
+        else response.destroy();
+      });
+      response.once('close', finish);
+    });
+    if (options.signal.aborted) onAbort();
+  });
+}
+
+function watchStages(request: ClientRequest, enter: (stage: LinkStage) => void): void {
+  request.once('socket', (socket) => {
+    const secure = 'encrypted' in socket && (socket as TLSSocket).encrypted;
+    socket.once('lookup', () => enter('tcp'));
+    socket.once('connect', () => enter(secure ? 'tls' : 'upgrade'));
+    if (secure) socket.once('secureConnect', () => enter('upgrade'));
+  });
+}
+
+/** Both forms of RFC 9110, section 10.2.3: seconds, or a date; milliseconds. */
+function retryAfter(header: string | undefined): number | undefined {
+  if (header === undefined) return undefined;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
+}
+
+function serverTimeOf(body: string): number | undefined {
+  try {
+    const { serverTime } = JSON.parse(body) as { serverTime?: unknown };
+    return typeof serverTime === 'number' && Number.isSafeInteger(serverTime) ? serverTime : undefined;
+  } catch {
+    return undefined; // a proxy's HTML page: there is no time in it
+  }
+}
+
+const codeOf = (error: Error): string =>
+  'code' in error && typeof error.code === 'string'
+    ? error.code.toLowerCase().replaceAll('_', '-')
+    : 'connect-failed';

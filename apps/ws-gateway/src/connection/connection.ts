@@ -1,0 +1,235 @@
+import type { DurableQueue } from '@bowline/durable-queue';
+import { signLinkToken, type SigningKey } from '@bowline/identity';
+import { UPLINK_LANES, type Hello, type Welcome } from '@bowline/messages';
+import { BowlineError } from '@bowline/runtime/errors';
+import { wait, type Clock, type Logger } from '@bowline/runtime';
+import type { GatewayConfig } from '../config.ts';
+import type { Enrolment } from '../identity/enrolment.ts';
+import { newEvent } from '../sender/new-message.ts';
+import { queueSummary } from '../sender/send-heartbeat.ts';
+import { LinkError, openSocket } from './client.ts';
+import {
+  transition,
+  type ConnectionEvent,
+  type ConnectionState,
+  type LinkFailure,
+} from './connection-state.ts';
+import { nextAttempt, type LinkEnd } from './reconnect.ts';
+import { LinkSession, type SessionEnd, type SessionPorts } from './session.ts';
+
+export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome' | 'limits'> {
+  config: GatewayConfig;
+  key: SigningKey;
+  bootId: string;
+  agentVersion: string;
+  /** The device's enrolment; enrols first where there is none. Throws LinkError stage `enrol`. */
+  enrolment(): Promise<Enrolment>;
+  onState(state: ConnectionState): void;
+  /** The link is gone: what it parked is forgotten. */
+  onLost(): void;
+}
+
+/** Where the count of failed attempts survives a restart of the process (protocol, section 6). */
+const ATTEMPTS_KEY = 'link.attempts';
+/** Frames between the agreed size and this are refused one by one; larger ones close the link before they are read. */
+const HARD_FRAME_BYTES = 4 * 2 ** 20;
+
+/** The public face of the link: `connect()` keeps it up for good, `disconnect()` ends it. */
+export class Connection {
+  readonly #ports: ConnectionPorts;
+  readonly #stopping = new AbortController();
+  #state: ConnectionState;
+  #session: LinkSession | undefined;
+  #reconnect = { minMs: 0, maxMs: 1000 };
+  #signedAnew = false;
+  #sessionId: string | undefined;
+  #server: string | undefined;
+  #loop: Promise<void> | undefined;
+
+  constructor(ports: ConnectionPorts) {
+    this.#ports = ports;
+    const attempts = Number(ports.queue.meta(ATTEMPTS_KEY) ?? 0);
+    this.#state = { name: 'offline', since: ports.clock.wallMs(), attempts };
+  }
+
+  get state(): ConnectionState {
+    return this.#state;
+  }
+
+  get online(): boolean {
+    return this.#session?.online ?? false;
+  }
+
+  get roundTripMs(): number | undefined {
+    return this.#session?.roundTripMs;
+  }
+
+  /** URL of the link, once the device is enrolled. */
+  get server(): string | undefined {
+    return this.#server;
+  }
+
+  /** Something new is in the outbox. */
+  pump(): void {
+    this.#session?.pump();
+  }
+
+  sendLive(text: string): void {
+    this.#session?.sendLive(text);
+  }
+
+  connect(): void {
+    this.#loop ??= this.#keepUp();
+  }
+
+  async disconnect(): Promise<void> {
+    this.#enter({ type: 'draining' });
+    this.#stopping.abort();
+    this.#session?.close(1001, 'the device is stopping');
+    await this.#loop;
+  }
+
+  async #keepUp(): Promise<void> {
+    const { clock, log } = this.#ports;
+    while (!this.#stopping.signal.aborted) {
+      const { end, stage, code, message, serverTime } = await this.#attempt();
+      this.#ports.onLost();
+      if (this.#stopping.signal.aborted) break;
+      if (serverTime !== undefined) this.#ports.serverClock.told(serverTime);
+      const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message });
+      log.warn(
+        { stage, code, detail: message, delayMs, attempts: this.#state.attempts },
+        'link is down: will try again',
+      );
+      await wait(clock, delayMs, this.#stopping.signal).catch(() => undefined);
+    }
+    this.#enter({ type: 'lost', attempts: this.#state.attempts });
+  }
+
+  /** One attempt and, if it succeeds, the whole life of the link. */
+  async #attempt(): Promise<SessionEnd & { serverTime?: number }> {
+    const { config, clock, key, serverClock } = this.#ports;
+    this.#enter({ type: 'attempt' });
+    try {
+      const enrolment = await this.#ports.enrolment();
+      this.#server = enrolment.link;
+      if (!enrolment.link.startsWith('wss://') && !config.link.allowInsecure) {
+        const message = `${enrolment.link} is not wss: set link.allowInsecure only on a network that you trust`;
+        throw new LinkError('insecure-url', message, { stage: 'enrol' });
+      }
+      const { deviceId, serverId } = enrolment;
+      const socket = await openSocket({
+        url: enrolment.link,
+        token: await signLinkToken(key, { deviceId, serverId, nowMs: serverClock.nowMs() ?? clock.wallMs() }),
+        clock,
+        deadlineMs: config.link.connectDeadlineMs,
+        maxPayload: HARD_FRAME_BYTES,
+        signal: this.#stopping.signal,
+        ...(enrolment.ca === undefined ? {} : { ca: enrolment.ca }),
+        onUpgrading: () => this.#enter({ type: 'upgrading' }),
+      });
+      const session = new LinkSession(socket, {
+        ...this.#ports,
+        limits: { ...config.link, frameBytes: config.downlink.frameBytes },
+        hello: () => this.#hello(deviceId),
+        onWelcome: (welcome) => this.#welcomed(welcome),
+      });
+      this.#session = session;
+      this.#enter({ type: 'upgraded' });
+      session.start();
+      if (this.#stopping.signal.aborted) session.close(1001, 'the device is stopping');
+      return await session.ended;
+    } catch (error) {
+      if (!(error instanceof BowlineError)) throw error;
+      const link = error instanceof LinkError ? error : undefined;
+      return {
+        end: endOf(link),
+        stage: link?.stage ?? 'enrol',
+        code: error.code,
+        message: error.message,
+        ...(link?.serverTime === undefined ? {} : { serverTime: link.serverTime }),
+      };
+    } finally {
+      this.#session = undefined;
+    }
+  }
+
+  #hello(deviceId: string): Hello {
+    const { queue, config } = this.#ports;
+    const lanes = queue.lanes();
+    const { received, serverEpoch } = queue.downlink();
+    return {
+      deviceId,
+      bootId: this.#ports.bootId,
+      ...(this.#sessionId === undefined ? {} : { sessionId: this.#sessionId }),
+      epoch: queue.epoch,
+      agentVersion: this.#ports.agentVersion,
+      capabilities: [],
+      lanes: {
+        ...Object.fromEntries(
+          UPLINK_LANES.map((lane) => [lane, { first: lanes[lane].first, next: lanes[lane].next }]),
+        ),
+      } as Hello['lanes'],
+      received,
+      ...(serverEpoch === undefined ? {} : { serverEpoch }),
+      limits: { ...config.downlink },
+      queue: queueSummary(queue),
+    };
+  }
+
+  #welcomed({ sessionId, reconnect, resumed }: Welcome): void {
+    const { clock, log, config } = this.#ports;
+    this.#sessionId = sessionId;
+    this.#reconnect = { ...reconnect };
+    this.#signedAnew = false;
+    this.#enter({ type: 'welcomed', sessionId });
+    log.info({ sessionId, resumed, server: this.#server }, 'online');
+    const session = this.#session;
+    clock.after(config.link.stableAfterMs, () => {
+      if (session === undefined || this.#session !== session) return;
+      this.#enter({ type: 'stable' });
+      void this.#storeAttempts(0);
+    });
+  }
+
+  async #plan(end: LinkEnd, error: LinkFailure): Promise<number> {
+    const { config, clock, random, queue } = this.#ports;
+    const verdict = nextAttempt({
+      end,
+      attempts: this.#state.attempts,
+      signedAnew: this.#signedAnew,
+      random: random(),
+      reconnect: this.#reconnect,
+      baseMs: config.link.backoffBaseMs,
+      capMs: config.link.backoffCapMs,
+    });
+    this.#signedAnew = verdict.signAnew;
+    const retryAtMonotonicMs = clock.monotonicMs() + verdict.delayMs;
+    this.#enter({ type: 'lost', attempts: verdict.attempts, error, retryAtMonotonicMs });
+    await this.#storeAttempts(verdict.attempts);
+    if (verdict.alarm !== undefined) {
+      this.#ports.counters.add(`link.${verdict.alarm}`);
+      const event = newEvent(verdict.alarm, 'critical', { ...error }, clock.wallMs());
+      await queue.commit({ enqueue: [{ lane: 'events', messages: [event] }] });
+    }
+    return verdict.delayMs;
+  }
+
+  async #storeAttempts(attempts: number): Promise<void> {
+    if (Number(this.#ports.queue.meta(ATTEMPTS_KEY) ?? 0) === attempts) return;
+    await this.#ports.queue.commit({ meta: { [ATTEMPTS_KEY]: String(attempts) } });
+  }
+
+  #enter(event: ConnectionEvent): void {
+    const next = transition(this.#state, event, this.#ports.clock.wallMs());
+    if (next === this.#state) return;
+    this.#state = next;
+    this.#ports.onState(next);
+  }
+}
+
+function endOf(error: LinkError | undefined): LinkEnd {
+  if (error?.status === undefined) return { kind: 'failed' };
+  const { status, retryAfterMs } = error;
+  return { kind: 'refused', status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
+}

@@ -1,0 +1,74 @@
+import type { Clock, Timer } from '@bowline/runtime';
+
+export type WatchdogVerdict = 'well' | 'ping' | 'silent' | 'stalled';
+
+export interface WatchdogLimits {
+  pingAfterMs: number;
+  deadAfterMs: number;
+  progressDeadlineMs: number;
+}
+
+/** Half-open detection, purely (protocol, section 4): silence asks, longer silence ends, no progress closes 4408. */
+export function judge(
+  { silentMs, stalledMs, pinged }: { silentMs: number; stalledMs: number; pinged: boolean },
+  limits: WatchdogLimits,
+): WatchdogVerdict {
+  if (silentMs >= limits.deadAfterMs) return 'silent';
+  if (stalledMs >= limits.progressDeadlineMs) return 'stalled';
+  return silentMs >= limits.pingAfterMs && !pinged ? 'ping' : 'well';
+}
+
+const LONGEST_CHECK_MS = 1000;
+
+/** Looks at one link about once a second. Any frame counts as a sign of life, pong too. */
+export class Watchdog {
+  readonly #clock: Clock;
+  readonly #limits: WatchdogLimits;
+  readonly #stalledMs: () => number;
+  readonly #act: (verdict: Exclude<WatchdogVerdict, 'well'>) => void;
+  #heardAtMs: number;
+  #pinged = false;
+  #timer: Timer | undefined;
+
+  constructor(options: {
+    clock: Clock;
+    limits: WatchdogLimits;
+    stalledMs: () => number;
+    act: (verdict: Exclude<WatchdogVerdict, 'well'>) => void;
+  }) {
+    this.#clock = options.clock;
+    this.#limits = options.limits;
+    this.#stalledMs = options.stalledMs;
+    this.#act = options.act;
+    this.#heardAtMs = options.clock.monotonicMs();
+  }
+
+  start(): void {
+    const everyMs = Math.min(
+      LONGEST_CHECK_MS,
+      this.#limits.pingAfterMs / 4,
+      this.#limits.progressDeadlineMs / 4,
+    );
+    this.#timer = this.#clock.after(everyMs, () => {
+      this.start();
+      this.#look();
+    });
+  }
+
+  heard(): void {
+    this.#heardAtMs = this.#clock.monotonicMs();
+    this.#pinged = false;
+  }
+
+  #look(): void {
+    const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
+    const verdict = judge({ silentMs, stalledMs: this.#stalledMs(), pinged: this.#pinged }, this.#limits);
+    if (verdict === 'well') return;
+    if (verdict === 'ping') this.#pinged = true;
+    this.#act(verdict);
+  }
+
+  stop(): void {
+    this.#timer?.cancel();
+  }
+}

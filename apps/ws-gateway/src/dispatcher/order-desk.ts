@@ -1,0 +1,285 @@
+import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowline/durable-queue';
+import type { HubApp } from '@bowline/messages/hub';
+import { BowlineError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import type { Clock, Logger, ServerClock } from '@bowline/runtime';
+import { ackOf } from '../sender/send-ack.ts';
+import { newEvent } from '../sender/new-message.ts';
+
+import { dispatch, type IncomingOrder } from './dispatcher.ts';
+import { applyReport, hasEnded, type OrderReport } from './order-state.ts';
+import { appFor } from './route.ts';
+
+export interface OrderDeskPorts {
+  queue: DurableQueue;
+  clock: Clock;
+  serverClock: ServerClock;
+  log: Logger;
+  bootId: string;
+  /** Most orders that wait unstored while the store has no room for their acks. */
+  parkedOrders: number;
+  supports(type: string): boolean;
+  offer(entry: JournalEntry): void;
+  cancel(entry: JournalEntry): Promise<'cancelled' | 'stopping' | 'too-late' | 'unknown-order' | undefined>;
+  /** Something new is in the outbox. */
+  stored(): void;
+}
+
+/** Refusals of the store that go away by themselves: the order waits, unreceipted (protocol, section 4, `results`). */
+const PARKED_BY = ['lane-full', 'disk-full'];
+
+/**
+ * The only place that changes an order's journal entry: each change and its ack are one transaction (invariant 2). Calls
+ * are worked off one after the other, so that every decision sees the state that the one before it left.
+ */
+export class OrderDesk {
+  readonly #ports: OrderDeskPorts;
+  #tail: Promise<unknown> = Promise.resolve();
+  #parked: IncomingOrder[] = [];
+  /** Orders being stopped → the cancel that asked for it. */
+  readonly #cancels = new Map<string, string>();
+
+  constructor(ports: OrderDeskPorts) {
+    this.#ports = ports;
+  }
+
+  /** An order off the wire. Resolves when it is durable, or parked until there is room. */
+  receive(order: IncomingOrder): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.#parked.length > 0) this.#park(order);
+      else await this.#take(order);
+    });
+  }
+
+  /** Room was made: tries what is parked, in order. */
+  retryParked(): Promise<void> {
+    return this.#inTurn(async () => {
+      const waiting = this.#parked;
+      this.#parked = [];
+      for (const order of waiting) {
+        if (this.#parked.length > 0) this.#park(order);
+        else await this.#take(order);
+      }
+    });
+  }
+
+  /** Forgets what is parked: the link is gone and the server sends it again. */
+  dropParked(): void {
+    this.#parked = [];
+  }
+
+  /**
+   * A report by the app that has the effect; durable when it resolves.
+   *
+   * @returns the attempt that the order is in.
+   * @throws RejectedError `unknown-order`, `not-yours`, `bad-transition`, `expired`; TransientError `no-server-time`.
+   */
+  report(app: HubApp, orderId: string, report: OrderReport): Promise<number> {
+    return this.#inTurn(async () => {
+      const entry = this.#ports.queue.order(orderId);
+      if (entry === undefined) throw new RejectedError('unknown-order', `there is no order ${orderId}`);
+      if (appFor(entry.type) !== app)
+        throw new RejectedError('not-yours', `orders of type ${entry.type} are not ${app}'s`);
+      if (report.status === 'started' && entry.status === 'received') await this.#refuseExpired(entry);
+      const next = applyReport(entry, report, this.#ports.bootId);
+      if (next === undefined) return entry.attempt;
+      await this.#write(next);
+      if (hasEnded(next.status)) await this.#endCancelOf(next);
+      return next.attempt;
+    });
+  }
+
+  /** Orders that waited past their time end as `expired`; cancels that a crash or an absent app left open go on. */
+  settleWaiting(): Promise<void> {
+    return this.#inTurn(async () => {
+      const now = this.#ports.serverClock.nowMs();
+      for (const entry of this.#ports.queue.unfinishedOrders()) {
+        if (entry.type === 'cancel') await this.#cancel(entry);
+        else if (entry.status === 'received' && isPast(entry, now)) await this.#expire(entry);
+      }
+    });
+  }
+
+  /** Waiting orders of types that the app, now that it is here, does not handle. */
+  refuseUnhandled(app: HubApp): Promise<void> {
+    return this.#inTurn(async () => {
+      for (const entry of this.#ports.queue.unfinishedOrders()) {
+        if (entry.status !== 'received' || appFor(entry.type) !== app || this.#ports.supports(entry.type))
+          continue;
+        const error = { code: 'unsupported', message: `${app} does not handle orders of type ${entry.type}` };
+        await this.#write({ ...entry, status: 'rejected', endedAt: this.#now(), error });
+      }
+    });
+  }
+
+  async #take(order: IncomingOrder): Promise<void> {
+    const { queue, serverClock } = this.#ports;
+    const { received, serverEpoch } = queue.downlink();
+    const verdict = dispatch(order, {
+      received,
+      known: queue.order(order.orderId),
+      serverNowMs: serverClock.nowMs(),
+      supported: order.type === 'cancel' || this.#ports.supports(order.type),
+    });
+    if (verdict.kind === 'duplicate') return;
+
+    const at = this.#now();
+    const batch: WriteBatch = {
+      downlink: { received: order.seq, ...(serverEpoch === undefined ? {} : { serverEpoch }) },
+    };
+    const events = order.seq > received + 1 ? [downlinkGap(received + 1, order.seq - 1, at)] : [];
+    if (verdict.kind === 'report-again') {
+      await this.#commitOrPark(order, { ...batch, enqueue: lists([ackOf(verdict.entry, at)], events) });
+      return;
+    }
+    const fresh: JournalEntry = {
+      orderId: order.orderId,
+      seq: order.seq,
+      type: order.type,
+      payloadJson: JSON.stringify(order.payload),
+      attempt: 0,
+      receivedAt: at,
+      ...(verdict.kind === 'accept'
+        ? { status: 'received', ...(verdict.expiresAt === undefined ? {} : { expiresAt: verdict.expiresAt }) }
+        : { status: verdict.status, endedAt: at, error: verdict.error }),
+    };
+    const stored = await this.#commitOrPark(order, {
+      ...batch,
+      journal: [fresh],
+      enqueue: lists([ackOf(fresh, at)], events),
+    });
+    if (!stored || fresh.status !== 'received') return;
+    if (fresh.type === 'cancel') await this.#cancel(fresh);
+    else this.#ports.offer(fresh);
+  }
+
+  async #commitOrPark(order: IncomingOrder, batch: WriteBatch): Promise<boolean> {
+    try {
+      await this.#commit(batch);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BowlineError)) throw error;
+      if (PARKED_BY.includes(error.code)) {
+        this.#park(order);
+        return false;
+      }
+      const [entry] = batch.journal ?? [];
+      if (error.code !== 'journal-full' || entry === undefined) throw error;
+      const refused: JournalEntry = {
+        ...entry,
+        status: 'rejected',
+        error: { code: error.code, message: error.message },
+      };
+      const { journal: _, ...rest } = batch;
+      await this.#commitOrPark(order, { ...rest, enqueue: lists([ackOf(refused, this.#now())], []) });
+      return false;
+    }
+  }
+
+  #park(order: IncomingOrder): void {
+    this.#ports.log.warn(
+      { orderId: order.orderId, seq: order.seq },
+      'no room for the acks of an order: it waits unreceipted',
+    );
+    if (this.#parked.length < this.#ports.parkedOrders) this.#parked.push(order);
+  }
+
+  /** Protocol, section 4: `expiresAt` is checked just before the start, on server time. */
+  async #refuseExpired(entry: JournalEntry): Promise<void> {
+    if (entry.expiresAt === undefined) return;
+    const now = this.#ports.serverClock.nowMs();
+    if (now === undefined) {
+      throw new TransientError(
+        'no-server-time',
+        'the order has an expiry and the time is not known yet: try again later',
+      );
+    }
+    if (entry.expiresAt > now) return;
+    await this.#expire(entry);
+    throw new RejectedError('expired', `order ${entry.orderId} expired before it was started`);
+  }
+
+  #expire(entry: JournalEntry): Promise<void> {
+    const error = { code: 'expired', message: 'expired while it waited for its start' };
+    return this.#write({ ...entry, status: 'expired', endedAt: this.#now(), error });
+  }
+
+  /** `cancel` acts on receipt, outside the queue (protocol, section 4). */
+  async #cancel(cancel: JournalEntry): Promise<void> {
+    const { orderId } = JSON.parse(cancel.payloadJson) as { orderId: string };
+    const target = this.#ports.queue.order(orderId);
+    if (target === undefined)
+      return this.#endCancel(cancel, { code: 'unknown-order', message: `there is no order ${orderId}` });
+    const tooLate = { code: 'too-late', message: `order ${orderId} is ${target.status}` };
+    if (hasEnded(target.status))
+      return this.#endCancel(cancel, target.status === 'cancelled' ? undefined : tooLate);
+
+    const outcome = await this.#ports.cancel(target).catch((error: unknown) => {
+      this.#ports.log.warn({ orderId, error }, 'the app did not answer the cancel');
+      return undefined;
+    });
+    if (outcome === 'stopping' || (outcome === undefined && target.status === 'started')) {
+      this.#cancels.set(orderId, cancel.orderId);
+    } else if (target.status === 'received' && outcome !== 'too-late') {
+      await this.#write({ ...target, status: 'cancelled', endedAt: this.#now() });
+      await this.#endCancel(cancel);
+    } else {
+      await this.#endCancel(cancel, tooLate);
+    }
+  }
+
+  async #endCancelOf(target: JournalEntry): Promise<void> {
+    const cancelId = this.#cancels.get(target.orderId);
+    this.#cancels.delete(target.orderId);
+    const cancel = cancelId === undefined ? undefined : this.#ports.queue.order(cancelId);
+    if (cancel === undefined || hasEnded(cancel.status)) return;
+    const error = { code: 'too-late', message: `order ${target.orderId} ended ${target.status}` };
+    await this.#endCancel(cancel, target.status === 'cancelled' ? undefined : error);
+  }
+
+  async #endCancel(cancel: JournalEntry, error?: { code: string; message: string }): Promise<void> {
+    const at = this.#now();
+    const started: JournalEntry = {
+      ...cancel,
+      status: 'started',
+      attempt: 1,
+      startedBootId: this.#ports.bootId,
+    };
+    const ended: JournalEntry = {
+      ...started,
+      status: error === undefined ? 'succeeded' : 'failed',
+      endedAt: at,
+      ...(error === undefined ? {} : { error }),
+    };
+    await this.#commit({ journal: [ended], enqueue: lists([ackOf(started, at), ackOf(ended, at)], []) });
+  }
+
+  #write(entry: JournalEntry): Promise<void> {
+    return this.#commit({ journal: [entry], enqueue: lists([ackOf(entry, this.#now())], []) });
+  }
+
+  async #commit(batch: WriteBatch): Promise<void> {
+    await this.#ports.queue.commit(batch);
+    this.#ports.stored();
+  }
+
+  #now(): number {
+    return this.#ports.clock.wallMs();
+  }
+
+  #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const result = this.#tail.then(work);
+    this.#tail = result.catch(() => undefined);
+    return result;
+  }
+}
+
+const isPast = ({ expiresAt }: JournalEntry, nowMs: number | undefined): boolean =>
+  expiresAt !== undefined && nowMs !== undefined && expiresAt <= nowMs;
+
+const lists = (results: NewMessage[], events: NewMessage[]): NonNullable<WriteBatch['enqueue']> => [
+  { lane: 'results', messages: results },
+  ...(events.length === 0 ? [] : [{ lane: 'events' as const, messages: events }]),
+];
+
+const downlinkGap = (from: number, to: number, at: number): NewMessage =>
+  newEvent('downlink-gap', 'warning', { from, to }, at);

@@ -1,0 +1,61 @@
+import type { DurableQueue } from '@bowline/durable-queue';
+import type { Hub } from '@bowline/ipc';
+import type { DeviceStatus, HubRequests } from '@bowline/messages/hub';
+import type { OrderDesk } from '../dispatcher/order-desk.ts';
+import type { HandOver } from '../dispatcher/hand-over.ts';
+import { toLanes } from '../sender/send-telemetry.ts';
+import type { Progress } from '../sender/send-progress.ts';
+
+export interface HubPorts {
+  hub: Hub;
+  queue: DurableQueue;
+  desk: OrderDesk;
+  handOver: HandOver;
+  progress: Progress;
+  online(): boolean;
+  /** Something new is in the outbox. */
+  stored(): void;
+  /** What an app is told when it registers. */
+  greet(): HubRequests['register']['response'];
+  status(): DeviceStatus;
+}
+
+/** What the apps of this device may ask of the gateway, and what happens when one of them registers. */
+export function serveHub({
+  hub,
+  queue,
+  desk,
+  handOver,
+  progress,
+  online,
+  stored,
+  greet,
+  status,
+}: HubPorts): void {
+  hub.handle('register', greet);
+
+  hub.handle('enqueue', async ({ producer, batch, messages }, { app }) => {
+    const { duplicate } = await queue.commit({
+      enqueue: toLanes(messages, online()),
+      producer: { app, id: producer, batch },
+    });
+    stored();
+    return { accepted: messages.length, duplicate };
+  });
+
+  hub.handle('reportOrder', async ({ orderId, ...report }, { app }) => ({
+    attempt: await desk.report(app, orderId, report),
+  }));
+
+  hub.handle('status', status);
+
+  hub.onNotification('progress', (body, { app }) => progress.report(app, body));
+
+  hub.onRegistered(({ app }) => {
+    // An app that came back is told of everything that has not ended; what it cannot handle at all is refused now.
+    void desk
+      .refuseUnhandled(app)
+      .then(() => desk.settleWaiting())
+      .then(() => handOver.offerAll(app));
+  });
+}
