@@ -1,0 +1,41 @@
+import * as appRequests from '@bowline/messages/hub/app-requests';
+import * as hubRequests from '@bowline/messages/hub/requests';
+import * as notifications from '@bowline/messages/hub/notifications';
+import type { AppNotifications, AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
+
+export type Validator = (typeof hubRequests)['register_request'];
+
+/** What one side may ask and say, by name. */
+export interface Vocabulary {
+  requests: Readonly<Record<string, { request: Validator; response: Validator }>>;
+  notifications: Readonly<Record<string, Validator>>;
+}
+
+/** What apps say to the hub. The types make a forgotten name an error. */
+export const TO_HUB: Vocabulary = {
+  requests: {
+    register: { request: hubRequests.register_request, response: hubRequests.register_response },
+    enqueue: { request: hubRequests.enqueue_request, response: hubRequests.enqueue_response },
+    reportOrder: { request: hubRequests.reportOrder_request, response: hubRequests.reportOrder_response },
+    status: { request: hubRequests.status_request, response: hubRequests.status_response },
+  } satisfies Record<keyof HubRequests, Vocabulary['requests'][string]>,
+  notifications: {
+    progress: notifications.progress,
+    appState: notifications.appState,
+  } satisfies Record<keyof HubNotifications, Validator>,
+};
+
+/** What the hub says to apps. */
+export const TO_APP: Vocabulary = {
+  requests: {
+    order: { request: appRequests.order_request, response: appRequests.order_response },
+    cancelOrder: { request: appRequests.cancelOrder_request, response: appRequests.cancelOrder_response },
+  } satisfies Record<keyof AppRequests, Vocabulary['requests'][string]>,
+  notifications: {
+    link: notifications.link,
+  } satisfies Record<keyof AppNotifications, Validator>,
+};
+
+/** By own property only: a name from outside must not reach `constructor` and its like. */
+export const entryOf = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
+  Object.hasOwn(table, name) ? table[name] : undefined;

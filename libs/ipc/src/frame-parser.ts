@@ -1,0 +1,79 @@
+import { MAX_NESTING, parseFrame } from '@bowline/messages/frame';
+import { ContractError } from '@bowline/runtime/errors';
+import { IPCProtocolError, type IpcParser } from 'node-ipc';
+import { maxPendingBytes, type IpcLimits } from './limits.ts';
+
+/** The one event that we send through node-ipc: all messages of a tick. */
+export const FRAME_EVENT = 'messages';
+
+/** Ends a frame. JSON escapes it inside strings, so it cannot occur in one. */
+const DELIMITER = '\f';
+
+/** Levels that a frame adds around a body which itself may nest as deep as a frame of the wire. */
+const NESTING = MAX_NESTING + 8;
+
+/** A decoded frame: messages of unknown shape, and what they weighed together. */
+export interface Frame {
+  messages: unknown[];
+  bytes: number;
+}
+
+/** The beginning of a frame, in the pieces in which it came. */
+interface Partial {
+  pieces: string[];
+  length: number;
+}
+
+/**
+ * node-ipc's framing (`{"type":…,"data":…}` and a form feed) with the limits of its `guarded` profile and three
+ * differences: messages come as JSON text and are joined, not encoded twice; the pieces of a large frame are joined
+ * once, not at every chunk; the one event name that we use is the only one that is let in.
+ */
+export function createFrameParser(limits: IpcLimits): IpcParser<Partial, Frame> {
+  const decode = (text: string): { type: string; data: Frame } => {
+    const frame = decodeFrame(text, limits.frameBytes);
+    return { type: FRAME_EVENT, data: { messages: frame, bytes: text.length } };
+  };
+  return {
+    raw: false,
+    encoding: 'utf8',
+    maxPendingBytes: maxPendingBytes(limits),
+    messageTimeout: limits.incompleteFrameMs,
+    encode: (type, parts) =>
+      Buffer.from(`{"type":"${type}","data":[${(parts as readonly string[]).join(',')}]}${DELIMITER}`),
+    read(state, chunk, receive) {
+      let partial = state === '' ? undefined : state;
+      let start = 0;
+      for (let end = chunk.indexOf(DELIMITER); end !== -1; end = chunk.indexOf(DELIMITER, start)) {
+        const piece = chunk.slice(start, end);
+        receive(decode(partial === undefined ? piece : partial.pieces.join('') + piece));
+        partial = undefined;
+        start = end + 1;
+      }
+      if (start === chunk.length) return partial ?? '';
+      partial ??= { pieces: [], length: 0 };
+      partial.pieces.push(start === 0 ? chunk : chunk.slice(start));
+      partial.length += chunk.length - start;
+      // A character is a byte or more: beyond the cap in characters is beyond the cap.
+      if (partial.length > limits.frameBytes) throw protocolError('too-large', limits.frameBytes);
+      return partial;
+    },
+  };
+}
+
+function decodeFrame(text: string, maxBytes: number): unknown[] {
+  let value: unknown;
+  try {
+    value = parseFrame(text, maxBytes, NESTING);
+  } catch (error) {
+    if (error instanceof ContractError) throw new IPCProtocolError(error.code, error.message);
+    throw error;
+  }
+  if (typeof value === 'object' && value !== null && 'type' in value && 'data' in value) {
+    if (value.type === FRAME_EVENT && Array.isArray(value.data)) return value.data as unknown[];
+  }
+  throw new IPCProtocolError('invalid', 'frame is not a list of messages');
+}
+
+const protocolError = (code: string, bytes: number) =>
+  new IPCProtocolError(code, `frame is larger than ${bytes} bytes`);

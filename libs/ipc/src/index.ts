@@ -1,0 +1,7 @@
+export type { Peer } from './app-socket.ts';
+export { connectHub, type HubClient, type HubClientOptions } from './client.ts';
+export type { IpcCounters } from './counters.ts';
+export type { NewMessage } from './enqueuer.ts';
+export { openHub, type Hub, type HubOptions } from './hub.ts';
+export { socketPath } from './hub-folder.ts';
+export { DEFAULT_LIMITS, type IpcLimits } from './limits.ts';

@@ -1,0 +1,90 @@
+import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
+
+/** Where frames go: one connection of node-ipc. */
+export interface FrameSink {
+  /** Hands one frame over. False when the kernel did not take it at once: `drained` must follow. */
+  write(messages: readonly string[]): boolean;
+  /** Bytes handed over that the kernel has not taken yet. */
+  pendingBytes(): number;
+}
+
+/**
+ * Gathers the messages of one tick into one write, and keeps the window: what the kernel has not taken never grows
+ * beyond the bytes that each caller of {@link add} names, because node-ipc ends a connection that does. While the other
+ * side does not read, messages wait here.
+ */
+export class WriteQueue {
+  readonly #sink: FrameSink;
+  readonly #frameBytes: number;
+  readonly #onRoom: () => void;
+  #messages: { text: string; bytes: number }[] = [];
+  #bytes = 0;
+  #scheduled = false;
+  #blocked = false;
+  #refused = false;
+  #closed = false;
+
+  /** @param onRoom called when there is room again after `add` refused. */
+  constructor(sink: FrameSink, limits: Pick<IpcLimits, 'frameBytes'>, onRoom: () => void = () => {}) {
+    this.#sink = sink;
+    this.#frameBytes = limits.frameBytes;
+    this.#onRoom = onRoom;
+  }
+
+  /** False, and nothing is taken, if the message does not fit into the window of `windowBytes`. */
+  add(text: string, windowBytes: number): boolean {
+    const bytes = Buffer.byteLength(text) + 1;
+    if (this.#closed || this.#bytes + this.#sink.pendingBytes() + bytes > windowBytes) {
+      this.#refused = true;
+      return false;
+    }
+    this.#messages.push({ text, bytes });
+    this.#bytes += bytes;
+    if (!this.#scheduled && !this.#blocked) {
+      this.#scheduled = true;
+      setImmediate(() => this.flush());
+    }
+    return true;
+  }
+
+  /** Writes what has gathered, as far as the kernel takes it. */
+  flush(): void {
+    this.#scheduled = false;
+    while (!this.#closed && !this.#blocked && this.#messages.length > 0) {
+      this.#blocked = !this.#sink.write(this.#takeFrame());
+    }
+    this.#tellRoom();
+  }
+
+  /** The kernel has taken everything. */
+  drained(): void {
+    this.#blocked = false;
+    this.flush();
+  }
+
+  /** Drops what waits; nothing is written any more. */
+  close(): void {
+    this.#closed = true;
+    this.#messages = [];
+    this.#bytes = 0;
+  }
+
+  #takeFrame(): string[] {
+    const room = this.#frameBytes - FRAMING_BYTES;
+    let count = 0;
+    let bytes = 0;
+    for (const message of this.#messages) {
+      if (count > 0 && bytes + message.bytes > room) break;
+      count += 1;
+      bytes += message.bytes;
+    }
+    this.#bytes -= bytes;
+    return this.#messages.splice(0, count).map(({ text }) => text);
+  }
+
+  #tellRoom(): void {
+    if (!this.#refused || this.#blocked || this.#closed) return;
+    this.#refused = false;
+    this.#onRoom();
+  }
+}
