@@ -1,0 +1,27 @@
+import { arch, freemem, loadavg, platform, release, totalmem, uptime } from 'node:os';
+import { bootId } from '@bowline/runtime';
+import type { DeviceFacts } from '../core/command.ts';
+
+/** The machine and the process that this runs on. */
+export const deviceFacts = (version: string): DeviceFacts => ({
+  uptimeSeconds: () => uptime(),
+  processUptimeSeconds: () => process.uptime(),
+  bootId,
+  versions: () => ({
+    app: version,
+    node: process.version,
+    kernel: release(),
+    platform: platform(),
+    arch: arch(),
+  }),
+  memory: () => {
+    const { rss, heapUsed } = process.memoryUsage();
+    return {
+      totalBytes: totalmem(),
+      freeBytes: freemem(),
+      processRssBytes: rss,
+      processHeapUsedBytes: heapUsed,
+    };
+  },
+  loadAverage: () => loadavg(),
+});

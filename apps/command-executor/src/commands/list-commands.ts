@@ -1,0 +1,43 @@
+import type { CommandDefinition } from '../core/command.ts';
+import { isAllowed } from '../core/policy.ts';
+
+/** What may be asked of this device, and how. */
+export const listCommands: CommandDefinition<Record<string, never>> = {
+  name: 'listCommands',
+  description: 'Lists the commands of this device with the schemas of their params and results.',
+  idempotent: true,
+  params: { type: 'object', properties: {}, additionalProperties: false },
+  result: {
+    type: 'object',
+    required: ['commands'],
+    properties: {
+      commands: {
+        type: 'array',
+        items: {
+          type: 'object',
+          required: ['name', 'description', 'idempotent', 'allowed', 'params', 'result'],
+          properties: {
+            name: { type: 'string' },
+            description: { type: 'string' },
+            idempotent: { type: 'boolean' },
+            allowed: { type: 'boolean', description: "by the device's own policy" },
+            params: { type: 'object' },
+            result: { type: 'object' },
+          },
+          additionalProperties: false,
+        },
+      },
+    },
+    additionalProperties: false,
+  },
+  run: (_, { commands, policy }) => ({
+    commands: commands.map(({ name, description, idempotent, params, result }) => ({
+      name,
+      description,
+      idempotent,
+      allowed: isAllowed(policy, name),
+      params,
+      result,
+    })),
+  }),
+};

@@ -1,0 +1,192 @@
+import type { Clock, Logger, ServerClock } from '@bowline/runtime';
+import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
+import type { Command, DeviceFacts, OrderCounts } from './command.ts';
+import { cancelOutcome, nextPhase, type OrderPhase } from './order-phase.ts';
+import { planCommand, type CommandOrder, type OrderError } from './plan-command.ts';
+import type { Policy } from './policy.ts';
+import { runStep, type OrderReport, type StepContext } from './run-step.ts';
+
+export interface ExecutorOptions {
+  commands: readonly Command[];
+  /** Reads the device's policy as it stands now; an error allows nothing. */
+  readPolicy(): Policy | OrderError;
+  /** Resolves once it is on disk; tries again while the gateway is away, until `signal`. Rejects if it is refused. */
+  report(report: OrderReport, signal: AbortSignal): Promise<void>;
+  clock: Clock;
+  serverClock: ServerClock;
+  log: Logger;
+  device: DeviceFacts;
+  limits: ExecutorLimits;
+}
+
+export interface ExecutorLimits {
+  maxConcurrent: number;
+  maxWaiting: number;
+  commandTimeoutMs: number;
+  resultBytes: number;
+}
+
+interface Entry {
+  order: CommandOrder;
+  phase: OrderPhase;
+  /** Held back until the server's time is known. */
+  held: boolean;
+  abort: AbortController;
+}
+
+const WITHOUT_POLICY: Policy = { allow: [], source: 'policy that cannot be read' };
+
+/**
+ * Runs the orders that it is handed, a few at once, the others in line. The gateway's journal is the durable truth; what
+ * is here is only what this process has under way, so that an order handed over twice runs once.
+ */
+export class CommandExecutor {
+  readonly #options: ExecutorOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #runs = new Set<Promise<void>>();
+  readonly #ended: Record<string, number> = {};
+  /** Ends the attempts to report; set off only when the app stops. */
+  readonly #giveUp = new AbortController();
+  #stopping = false;
+
+  constructor(options: ExecutorOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * Takes note of an order; one that is known already is left alone.
+   *
+   * @throws TransientError `executor-full` (offer it again when another has ended), `stopping`.
+   */
+  take(order: CommandOrder): void {
+    if (this.#stopping) throw new TransientError('stopping', 'the executor is stopping');
+    if (this.#entries.has(order.orderId)) return;
+    const { maxConcurrent, maxWaiting } = this.#options.limits;
+    if (this.#entries.size >= maxConcurrent + maxWaiting) {
+      throw new TransientError('executor-full', `${this.#entries.size} orders are under way or wait here`);
+    }
+    this.#entries.set(order.orderId, {
+      order,
+      phase: { kind: 'waiting' },
+      held: false,
+      abort: new AbortController(),
+    });
+    this.#pump();
+  }
+
+  /** `cancelled`: dropped before anything began, the caller records it. `stopping`: how it ends is reported by us. */
+  cancel(orderId: string): ReturnType<typeof cancelOutcome> {
+    const entry = this.#entries.get(orderId);
+    const outcome = cancelOutcome(entry?.phase);
+    if (entry !== undefined) {
+      if (outcome === 'cancelled') this.#entries.delete(orderId);
+      if (outcome === 'stopping') entry.abort.abort(new CancelledError('cancelled', 'cancelled by an order'));
+    }
+    return outcome;
+  }
+
+  /** The server was heard: orders that were held for its time may go on. */
+  serverTimeKnown(): void {
+    for (const entry of this.#entries.values()) entry.held = false;
+    this.#pump();
+  }
+
+  counts(): OrderCounts {
+    const running = this.#runs.size;
+    return { running, waiting: this.#entries.size - running, ended: { ...this.#ended } };
+  }
+
+  /**
+   * Takes nothing new, leaves the line to the gateway, and lets what runs end within `graceMs`. What still runs then is
+   * cut off without a report: it is handed over again as `started`.
+   */
+  async stop(graceMs: number): Promise<void> {
+    this.#stopping = true;
+    for (const [orderId, { phase }] of this.#entries) {
+      if (phase.kind === 'waiting') this.#entries.delete(orderId);
+    }
+    const timer = this.#options.clock.after(graceMs, () => this.#cutOff());
+    await Promise.allSettled(this.#runs);
+    timer.cancel();
+  }
+
+  #cutOff(): void {
+    const reason = new CancelledError('stopping', 'the executor is stopping');
+    for (const { abort } of this.#entries.values()) abort.abort(reason);
+    this.#giveUp.abort(reason);
+  }
+
+  #pump(): void {
+    for (const entry of this.#entries.values()) {
+      if (this.#stopping || this.#runs.size >= this.#options.limits.maxConcurrent) return;
+      if (entry.phase.kind === 'waiting' && !entry.held) this.#begin(entry);
+    }
+  }
+
+  #begin(entry: Entry): void {
+    const { commands, readPolicy, serverClock, limits } = this.#options;
+    const policy = readPolicy();
+    const plan = planCommand(entry.order, {
+      commands,
+      policy,
+      serverNowMs: serverClock.nowMs(),
+      commandTimeoutMs: limits.commandTimeoutMs,
+    });
+    if (plan.kind === 'await-server-time') {
+      entry.held = true;
+      this.#log(entry).info('waits: it has an expiry, and the time of the server is not known yet');
+      return;
+    }
+    entry.phase = nextPhase(entry.phase, 'begin');
+    const context = this.#stepContext(entry, 'code' in policy ? WITHOUT_POLICY : policy);
+    const run = (async () => {
+      for (const step of plan.steps) await runStep(step, context);
+    })()
+      .catch((error: unknown) => this.#broken(entry, error))
+      .finally(() => {
+        this.#runs.delete(run);
+        this.#entries.delete(entry.order.orderId);
+        this.#pump();
+      });
+    this.#runs.add(run);
+  }
+
+  #stepContext(entry: Entry, policy: Policy): StepContext {
+    const { clock, serverClock, commands, device, limits, report } = this.#options;
+    const log = this.#log(entry);
+    return {
+      order: entry.order,
+      clock,
+      signal: entry.abort.signal,
+      resultBytes: limits.resultBytes,
+      serverNowMs: () => serverClock.nowMs(),
+      report: async (order) => {
+        await report(order, this.#giveUp.signal);
+        log.info({ status: order.status, error: order.error }, 'order reported');
+      },
+      ending: (status) => {
+        entry.phase = nextPhase(entry.phase, 'end');
+        this.#ended[status] = (this.#ended[status] ?? 0) + 1;
+      },
+      commandContext: (signal) => ({
+        clock,
+        signal,
+        device,
+        policy,
+        commands,
+        orders: () => this.counts(),
+      }),
+    };
+  }
+
+  /** A report that the gateway refused, or the end of this process: either way the journal knows better. */
+  #broken(entry: Entry, error: unknown): void {
+    if (error instanceof CancelledError) return;
+    if (!(error instanceof BowlineError)) throw error;
+    this.#log(entry).warn({ code: error.code }, `order given up here: ${error.message}`);
+  }
+
+  #log({ order }: Entry): Logger {
+    return this.#options.log.child({ orderId: order.orderId, command: order.payload.name });
+  }
+}

@@ -1,0 +1,27 @@
+import { describe, expect, test } from 'vitest';
+import { capResult } from './outcome.ts';
+
+const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
+
+describe('capResult', () => {
+  test('when a result fits, it is passed on as it is', () => {
+    expect(capResult({ pong: true }, 256)).toEqual({ pong: true });
+  });
+
+  test('when there is no result, it is null', () => {
+    expect(capResult(undefined, 256)).toBe(null);
+  });
+
+  test.each([
+    ['plain text', 'x'.repeat(5000)],
+    ['quotes and backslashes', '"\\'.repeat(3000)],
+    ['letters of several bytes', '€😀'.repeat(3000)],
+    ['many small members', Array.from({ length: 1000 }, (_, i) => ({ i }))],
+  ])('when a result of %s is too long, what is left fits and says how long it was', (_, result) => {
+    const cut = capResult(result, 1024) as { truncated: boolean; sizeBytes: number; start: string };
+    expect(bytes(cut)).toBeLessThanOrEqual(1024);
+    expect(cut).toMatchObject({ truncated: true, sizeBytes: bytes(result) });
+    expect(JSON.stringify(result).startsWith(cut.start)).toBe(true);
+    expect(cut.start.length).toBeGreaterThan(100);
+  });
+});

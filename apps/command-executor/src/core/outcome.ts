@@ -1,0 +1,34 @@
+import type { OrderError } from './plan-command.ts';
+
+/** How a run ended, as it is reported. */
+export type Outcome =
+  | { status: 'succeeded'; result: unknown }
+  | { status: 'failed'; error: OrderError }
+  | { status: 'cancelled'; error: OrderError };
+
+/**
+ * A result that fits into an ack: as it is, or else its beginning as text, and how long it was.
+ *
+ * @param maxBytes of the result as JSON in UTF-8.
+ */
+export function capResult(result: unknown, maxBytes: number): unknown {
+  const json = JSON.stringify(result) ?? 'null';
+  const sizeBytes = utf8Bytes(json);
+  if (sizeBytes <= maxBytes) return result ?? null;
+  return { truncated: true, sizeBytes, start: beginning(json, maxBytes) };
+}
+
+/** Room for the other members of a cut result. */
+const FRAME_BYTES = 80;
+
+function beginning(json: string, maxBytes: number): string {
+  let end = Math.max(0, maxBytes - FRAME_BYTES);
+  // As JSON inside JSON each quote and backslash grows: cut until the whole fits.
+  while (end > 0 && utf8Bytes(JSON.stringify(json.slice(0, end))) > maxBytes - FRAME_BYTES) {
+    end = Math.floor(end * 0.9);
+  }
+  return json.slice(0, end);
+}
+
+const encoder = new TextEncoder();
+const utf8Bytes = (text: string): number => encoder.encode(text).length;

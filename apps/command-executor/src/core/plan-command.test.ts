@@ -1,0 +1,143 @@
+import { describe, expect, test } from 'vitest';
+import { command, type Command } from './command.ts';
+import { planCommand, type CommandOrder, type PlanContext } from './plan-command.ts';
+import { DEFAULT_POLICY } from './policy.ts';
+
+const ORDER_ID = '01900000-0000-7000-8000-000000000001';
+const ok = () => true;
+
+const fake = (name: string, idempotent: boolean, check: Command['check'] = ok): Command =>
+  command({ name, description: name, idempotent, params: {}, result: {}, run: () => null }, check);
+
+const commands = [fake('ping', true), fake('openValve', false)];
+const context: PlanContext = {
+  commands,
+  policy: { allow: ['ping', 'openValve'], source: 'policy file /etc/p.json' },
+  serverNowMs: 1000,
+  commandTimeoutMs: 60_000,
+};
+const order = (fields: Partial<CommandOrder> = {}): CommandOrder => ({
+  orderId: ORDER_ID,
+  payload: { name: 'ping' },
+  state: 'received',
+  attempt: 0,
+  ...fields,
+});
+const refusal = (...args: Parameters<typeof planCommand>) => {
+  const plan = planCommand(...args);
+  if (plan.kind !== 'steps' || plan.steps.length !== 1)
+    throw new Error(`no refusal: ${JSON.stringify(plan)}`);
+  return plan.steps[0];
+};
+
+describe('planCommand', () => {
+  test('when an order is allowed and valid, started is reported before the run and the outcome after it', () => {
+    const plan = planCommand(order({ payload: { name: 'ping', params: { a: 1 }, timeoutMs: 5 } }), context);
+    expect(plan).toEqual({
+      kind: 'steps',
+      steps: [
+        { kind: 'report-started', attempt: 1 },
+        { kind: 'run', command: commands[0], params: { a: 1 }, timeoutMs: 5 },
+        { kind: 'report-outcome' },
+      ],
+    });
+  });
+
+  test('when an order names no timeout or a longer one, the configured one holds', () => {
+    const timeouts = [undefined, 10_000_000].map((timeoutMs) => {
+      const payload = { name: 'ping', ...(timeoutMs === undefined ? {} : { timeoutMs }) };
+      const plan = planCommand(order({ payload }), context);
+      return plan.kind === 'steps' && plan.steps[1]?.kind === 'run' && plan.steps[1].timeoutMs;
+    });
+    expect(timeouts).toEqual([60_000, 60_000]);
+  });
+
+  test('when the policy does not name the command, it is rejected by that rule', () => {
+    const policy = { allow: ['ping'], source: 'policy file /etc/p.json' };
+    expect(refusal(order({ payload: { name: 'openValve' } }), { ...context, policy })).toEqual({
+      kind: 'report-refusal',
+      status: 'rejected',
+      error: {
+        code: 'not-allowed',
+        message: 'commands.allow of the policy file /etc/p.json permits only ping, not openValve',
+      },
+    });
+  });
+
+  test('when there is no policy file, only what changes nothing is allowed', () => {
+    const withDefault = { ...context, policy: DEFAULT_POLICY };
+    expect(planCommand(order(), withDefault).kind).toBe('steps');
+    expect(refusal(order({ payload: { name: 'openValve' } }), withDefault)).toMatchObject({
+      status: 'rejected',
+      error: { code: 'not-allowed' },
+    });
+  });
+
+  test('when the policy cannot be read, even ping is rejected', () => {
+    const policy = { code: 'policy-unusable', message: 'broken' };
+    expect(refusal(order(), { ...context, policy })).toMatchObject({ status: 'rejected', error: policy });
+  });
+
+  test('when params break their schema, the error names the field', () => {
+    const check: Command['check'] = () => false;
+    check.errors = [
+      { instancePath: '/sections/0', message: 'must be string', keyword: 'type', params: {}, schemaPath: '' },
+    ];
+    expect(refusal(order(), { ...context, commands: [fake('ping', true, check)] })).toMatchObject({
+      status: 'rejected',
+      error: { code: 'invalid-params', message: 'params/sections/0 must be string' },
+    });
+  });
+
+  test('when the command is unknown, signed or broken, the order is rejected', () => {
+    const fault = { code: 'invalid', message: 'payload/name must be string' };
+    expect(refusal(order({ payload: { name: 'nope' } }), context)).toMatchObject({
+      status: 'rejected',
+      error: { code: 'unknown-command', message: 'there is no command nope here, only ping, openValve' },
+    });
+    expect(refusal(order({ payload: { signed: 'a.b.c' } }), context)).toMatchObject({
+      error: { code: 'unsupported' },
+    });
+    expect(refusal(order({ payload: {}, fault }), context)).toMatchObject({ error: fault });
+  });
+
+  test('when the expiry lies behind the time of the server, the order expires', () => {
+    const payload = { name: 'ping', expiresAt: 1000 };
+    expect(refusal(order({ payload }), context)).toMatchObject({ status: 'expired' });
+    expect(planCommand(order({ payload: { ...payload, expiresAt: 1001 } }), context)).toMatchObject({
+      steps: [{ kind: 'report-started' }, { kind: 'run' }, { kind: 'report-outcome' }],
+    });
+  });
+
+  test('when there is an expiry and no time of the server, the order waits', () => {
+    const payload = { name: 'ping', expiresAt: 1000 };
+    expect(planCommand(order({ payload }), { ...context, serverNowMs: undefined })).toEqual({
+      kind: 'await-server-time',
+    });
+  });
+
+  test('when an idempotent command was cut off, it runs again as the next attempt', () => {
+    expect(planCommand(order({ state: 'started', attempt: 1 }), context)).toMatchObject({
+      steps: [{ kind: 'report-started', attempt: 2 }, { kind: 'run' }, { kind: 'report-outcome' }],
+    });
+  });
+
+  test('when any other command was cut off, it ends indeterminate and does not run', () => {
+    const cutOff = order({ payload: { name: 'openValve' }, state: 'started', attempt: 1 });
+    expect(refusal(cutOff, context)).toMatchObject({
+      status: 'indeterminate',
+      error: { code: 'interrupted' },
+    });
+  });
+
+  test('when a cut off order would be refused now, it ends indeterminate, since its effect may be there', () => {
+    const cutOff = order({ state: 'started', attempt: 1 });
+    const policy = { allow: [], source: 'policy file' };
+    expect(refusal(cutOff, { ...context, policy })).toMatchObject({
+      status: 'indeterminate',
+      error: { code: 'not-allowed' },
+    });
+    const expired = order({ payload: { name: 'ping', expiresAt: 1 }, state: 'started', attempt: 1 });
+    expect(refusal(expired, context)).toMatchObject({ status: 'indeterminate', error: { code: 'expired' } });
+  });
+});

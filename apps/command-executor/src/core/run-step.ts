@@ -1,0 +1,116 @@
+import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
+import type { Clock } from '@bowline/runtime';
+import type { CommandContext } from './command.ts';
+import { capResult, type Outcome } from './outcome.ts';
+import type { CommandOrder, OrderError, Step } from './plan-command.ts';
+
+/** A change of an order's state on its way to the gateway. */
+export interface OrderReport {
+  orderId: string;
+  status: 'started' | 'succeeded' | 'failed' | 'cancelled' | 'rejected' | 'expired' | 'indeterminate';
+  /** The device's wall clock, epoch milliseconds. */
+  at: number;
+  attempt?: number;
+  result?: unknown;
+  error?: OrderError;
+}
+
+/** What the steps of one order share. */
+export interface StepContext {
+  order: CommandOrder;
+  clock: Clock;
+  /** Aborted with a CancelledError: `cancelled` by an order to cancel, `stopping` when the app ends. */
+  signal: AbortSignal;
+  /** Largest result as JSON, bytes. */
+  resultBytes: number;
+  serverNowMs(): number | undefined;
+  /** Resolves once state and ack are on disk; tries again while the gateway is away. */
+  report(report: OrderReport): Promise<void>;
+  /** Called once, when it is decided how the order ends. */
+  ending(status: OrderReport['status']): void;
+  commandContext(signal: AbortSignal): CommandContext;
+  outcome?: Outcome;
+}
+
+type StepRunners = {
+  [K in Step['kind']]: (step: Extract<Step, { kind: K }>, context: StepContext) => Promise<void>;
+};
+
+/** The executor table: how each kind of step is done. */
+const RUNNERS: StepRunners = {
+  'report-started': ({ attempt }, context) => report(context, { status: 'started', attempt }),
+
+  run: async (step, context) => {
+    context.outcome = await runCommand(step, context);
+  },
+
+  'report-outcome': async (_, context) => {
+    const { outcome, resultBytes } = context;
+    if (outcome === undefined) return;
+    context.ending(outcome.status);
+    await report(
+      context,
+      outcome.status === 'succeeded'
+        ? { ...outcome, result: capResult(outcome.result, resultBytes) }
+        : outcome,
+    );
+  },
+
+  'report-refusal': async ({ status, error }, context) => {
+    context.ending(status);
+    await report(context, { status, error });
+  },
+};
+
+export async function runStep(step: Step, context: StepContext): Promise<void> {
+  const run = RUNNERS[step.kind] as (step: Step, context: StepContext) => Promise<void>;
+  await run(step, context);
+}
+
+function report(context: StepContext, fields: Omit<OrderReport, 'orderId' | 'at'>): Promise<void> {
+  return context.report({
+    orderId: context.order.orderId,
+    at: Math.round(context.clock.wallMs()),
+    ...fields,
+  });
+}
+
+async function runCommand(
+  { command, params, timeoutMs }: Extract<Step, { kind: 'run' }>,
+  context: StepContext,
+): Promise<Outcome> {
+  const deadline = new AbortController();
+  const timer = context.clock.after(timeoutMs, () =>
+    deadline.abort(new RejectedError('timed-out', `${command.name} took longer than ${timeoutMs} ms`)),
+  );
+  const signal = AbortSignal.any([context.signal, deadline.signal]);
+  try {
+    signal.throwIfAborted();
+    checkExpiry(context);
+    const result = await Promise.race([command.run(params, context.commandContext(signal)), aborted(signal)]);
+    return { status: 'succeeded', result };
+  } catch (error) {
+    if (error instanceof CancelledError && error.code === 'stopping') throw error;
+    const told = { code: codeOf(error), message: error instanceof Error ? error.message : String(error) };
+    return { status: error instanceof CancelledError ? 'cancelled' : 'failed', error: told };
+  } finally {
+    timer.cancel();
+  }
+}
+
+/** The gateway may have been away while `started` was on its way: the effect must not begin late (protocol, section 4). */
+function checkExpiry({ order, serverNowMs }: StepContext): void {
+  const { expiresAt } = order.payload;
+  const now = serverNowMs();
+  if (expiresAt !== undefined && now !== undefined && expiresAt <= now) {
+    throw new RejectedError('expired', 'expired while its start was being recorded; nothing was done');
+  }
+}
+
+const codeOf = (error: unknown): string => (error instanceof BowlineError ? error.code : 'command-failed');
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+  });
+}
