@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import packages from '../system-packages.json' with { type: 'json' };
-import { hasProgram } from './needs.ts';
+import { hasProgram } from './programs.ts';
 
 test('when a program is in PATH, it is found', () => {
   expect(hasProgram('sh')).toBe(true);

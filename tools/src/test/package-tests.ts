@@ -1,0 +1,38 @@
+import { readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { affectedProjects, readProjects, runNx, WORKSPACE, type Project } from './nx.ts';
+import { addTallies, tallyReport, type Tally } from './tally.ts';
+
+/** Checks the workspace as a whole, so it is tested whatever has changed. */
+const WHOLE_WORKSPACE = '@bowline/tools';
+
+/**
+ * Runs the tests of all packages, or of those that a change since `base` can have touched, and counts what each reported.
+ * Reports of earlier runs are removed first; one that Nx brings back from its cache belongs to the same inputs.
+ */
+export async function testPackages(base?: string): Promise<Tally> {
+  const projects = projectsToTest(base);
+  for (const { root } of projects) rmSync(join(WORKSPACE, root, 'reports'), { recursive: true, force: true });
+
+  const names = projects.map(({ name }) => name).join(',');
+  const ok = await runNx(['run-many', '--target=test', `--projects=${names}`]);
+
+  const tally = addTallies(...projects.map(({ name, root }) => tallyReport(name, readReport(root))));
+  if (!ok && tally.failed.length === 0) tally.failed.push('nx failed, though no test did');
+  return tally;
+}
+
+function projectsToTest(base: string | undefined): Project[] {
+  const testable = readProjects().filter(({ targets }) => targets.includes('test'));
+  if (base === undefined) return testable;
+  const affected = new Set([...affectedProjects(base), WHOLE_WORKSPACE]);
+  return testable.filter(({ name }) => affected.has(name));
+}
+
+function readReport(root: string): unknown {
+  try {
+    return JSON.parse(readFileSync(join(WORKSPACE, root, 'reports/vitest.json'), 'utf8'));
+  } catch {
+    return undefined;
+  }
+}
