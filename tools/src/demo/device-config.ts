@@ -1,0 +1,50 @@
+import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { DEVICE_APPS } from '@bowline/pm2';
+import { writeFileDurably } from '@bowline/runtime';
+import type { DemoLayout } from './layout.ts';
+
+/** Where the gateway keeps its enrolment; a device that has one needs no token any more. */
+const ENROLMENT = 'enrolment.json';
+
+/** What the demo's server may ask of the demo's device. Written once: whoever changes it keeps the change. */
+const POLICY = { commands: { allow: ['ping', 'listCommands', 'collectDiagnostics'] } };
+
+export const isEnrolled = (layout: DemoLayout): boolean =>
+  existsSync(join(layout.stateDir, 'ws-gateway', ENROLMENT));
+
+/** Writes `device/config/APP.json` of each app, and the one-time token if there is one. */
+export function writeDeviceConfig(layout: DemoLayout, server: string, token: string | undefined): void {
+  const tokenFile = join(layout.home, 'device', 'enrolment-token');
+  if (token !== undefined) writeFileDurably(tokenFile, `${token}\n`, 0o600);
+  const policyFile = join(layout.configDir, 'policy.json');
+  if (!existsSync(policyFile)) writeJson(policyFile, POLICY);
+  const own: Record<string, object> = {
+    'ws-gateway': { enrolment: { server, tokenFile }, link: { allowInsecure: true } },
+    'command-executor': { policyFile },
+  };
+  for (const app of DEVICE_APPS) {
+    const common = { stateDir: join(layout.stateDir, app), hubFolder: layout.hubFolder };
+    writeJson(join(layout.configDir, `${app}.json`), { ...common, ...own[app] });
+  }
+}
+
+/** The reference server's own configuration; it writes `infoFile` when it listens. */
+export function writeServerConfig(layout: DemoLayout, port: number, infoFile: string): void {
+  writeJson(join(layout.configDir, 'fleet-server.json'), {
+    stateDir: layout.serverDir,
+    listen: { host: '127.0.0.1', port },
+    infoFile,
+  });
+}
+
+/** Folders that only this user can enter: state, tokens and logs are nobody else's. */
+export function makeFolders(layout: DemoLayout): void {
+  for (const folder of [layout.home, layout.configDir, layout.stateDir, layout.logDir, layout.serverDir]) {
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+  chmodSync(layout.home, 0o700);
+}
+
+const writeJson = (file: string, value: object): void =>
+  writeFileDurably(file, `${JSON.stringify(value, null, 2)}\n`);
