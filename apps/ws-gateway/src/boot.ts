@@ -1,3 +1,4 @@
+import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { join } from 'node:path';
 import { loadOrCreateKey } from '@bowline/identity';
 import { openHub } from '@bowline/ipc';
@@ -19,6 +20,9 @@ import { enrol, loadEnrolment } from './identity/enrolment.ts';
 import { openPersistentQueue } from './persistent-queue.ts';
 import { Progress } from './sender/send-progress.ts';
 import { appStates, deviceStatus } from './status.ts';
+
+/** How long one address may take before the next is tried beside it; Node's 250 ms break slow mobile links. */
+const ADDRESS_ATTEMPT_MS = 3000;
 
 /** How often orders that wait are looked at again: expired ones end, cancels left open go on. */
 const SETTLE_EVERY_MS = 30_000;
@@ -64,6 +68,7 @@ export async function boot({
   });
 
   // 3. The cloud.
+  setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS);
   const connection = new Connection({
     config,
     queue,

@@ -44,8 +44,6 @@ export interface OpenOptions {
   onUpgrading(): void;
 }
 
-/** How long one address may take before the next is tried beside it; Node's 250 ms break slow mobile links. */
-const ADDRESS_ATTEMPT_MS = 3000;
 /** Longest problem document that is read. */
 const PROBLEM_BYTES = 16 * 1024;
 
@@ -62,7 +60,6 @@ export function openSocket(options: OpenOptions): Promise<WebSocket> {
       perMessageDeflate: false,
       maxPayload: options.maxPayload,
       followRedirects: false,
-      autoSelectFamilyAttemptTimeout: ADDRESS_ATTEMPT_MS,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       finishRequest: (request: ClientRequest) => {
         watchStages(request, (next) => {

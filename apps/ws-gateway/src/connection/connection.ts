@@ -1,8 +1,7 @@
-import type { DurableQueue } from '@bowline/durable-queue';
 import { signLinkToken, type SigningKey } from '@bowline/identity';
 import { UPLINK_LANES, type Hello, type Welcome } from '@bowline/messages';
 import { BowlineError } from '@bowline/runtime/errors';
-import { wait, type Clock, type Logger } from '@bowline/runtime';
+import { wait } from '@bowline/runtime';
 import type { GatewayConfig } from '../config.ts';
 import type { Enrolment } from '../identity/enrolment.ts';
 import { newEvent } from '../sender/new-message.ts';

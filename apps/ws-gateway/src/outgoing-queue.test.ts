@@ -1,0 +1,137 @@
+import type { StoredMessage } from '@bowline/durable-queue';
+import { UPLINK_LANES, type Lane } from '@bowline/messages';
+import { describe, expect, it } from 'vitest';
+import { AckTracker } from './ack-tracker.ts';
+import { OutgoingQueue } from './outgoing-queue.ts';
+import { ReplayPace } from './sender/replay-offline.ts';
+
+const LIMITS = {
+  heartbeatMs: 1,
+  frameBytes: 65_536,
+  inflightMessages: 8,
+  inflightBytes: 100_000,
+  replayPerSecond: 4,
+};
+
+/** A lane's messages with the given seqs, as the durable queue hands them out. */
+function stored(lane: Lane, seqs: number[], size = 60): StoredMessage[] {
+  return seqs.map((seq) => {
+    const head = `{"id":"${lane}-${seq}","type":"t","seq":${seq},"sentAt":1,"payload":{"p":"`;
+    const json = `${head}${'x'.repeat(Math.max(0, size - head.length - 3))}"}}`;
+    return { lane, seq, id: `${lane}-${seq}`, json, bytes: Buffer.byteLength(json) };
+  });
+}
+
+function setUp(messages: StoredMessage[], change: Partial<typeof LIMITS> = {}) {
+  const limits = { ...LIMITS, ...change };
+  const acks = new AckTracker({ results: 0, events: 0, telemetry: 0, history: 0 });
+  const queue = {
+    read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }) {
+      const found: StoredMessage[] = [];
+      let bytes = 0;
+      for (const message of messages) {
+        if (message.lane !== lane || message.seq <= afterSeq) continue;
+        bytes += message.bytes;
+        if (found.length > 0 && (found.length >= limit.messages || bytes > limit.bytes)) break;
+        found.push(message);
+      }
+      return found;
+    },
+  };
+  const outgoing = new OutgoingQueue(queue, acks, limits, new ReplayPace(limits.replayPerSecond, 0));
+  /** Sends all that the window takes at time `nowMs`; the frames as JSON. */
+  const drain = (nowMs = 0) => {
+    const frames: { lane: Lane; seqs: number[]; bytes: number }[] = [];
+    for (;;) {
+      const next = outgoing.next(nowMs);
+      if (next.kind !== 'frame') return { frames, end: next };
+      const { lane, text, toSeq, messages: count, bytes } = next.frame;
+      acks.sent(lane, { toSeq, messages: count, bytes }, nowMs);
+      const frame = JSON.parse(text) as { lane: Lane; seq: number; messages?: { seq: number }[] };
+      frames.push({
+        lane: frame.lane,
+        seqs: frame.messages?.map(({ seq }) => seq) ?? [frame.seq],
+        bytes: text.length,
+      });
+    }
+  };
+  return { acks, outgoing, drain };
+}
+
+describe('OutgoingQueue', () => {
+  it('when several lanes wait, they go by priority, each in order and packed into batches', () => {
+    const waiting = UPLINK_LANES.toReversed().flatMap((lane) => stored(lane, [1, 2]));
+    const { frames } = setUp(waiting).drain();
+    expect(frames.map(({ lane }) => lane)).toEqual(['results', 'events', 'telemetry']);
+    expect(frames[0]?.seqs).toEqual([1, 2]);
+  });
+
+  it('when telemetry fills its share, a quarter of the window is still free for results', () => {
+    const waiting = stored('telemetry', [1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const { drain, acks } = setUp(waiting);
+    expect(drain().frames).toMatchObject([{ seqs: [1, 2, 3, 4, 5, 6] }]);
+    waiting.push(...stored('results', [1, 2, 3]));
+    expect(drain().frames).toMatchObject([{ lane: 'results', seqs: [1, 2] }]);
+    expect(acks.inFlight().messages).toBe(8);
+  });
+
+  it('when the server takes one message at a time, every lane still moves', () => {
+    const { drain, acks } = setUp(stored('telemetry', [1, 2]), { inflightMessages: 1 });
+    expect(drain().frames).toMatchObject([{ seqs: [1] }]);
+    acks.receipted('telemetry', 1, 0);
+    expect(drain().frames).toMatchObject([{ seqs: [2] }]);
+  });
+
+  it('when the outbox has a hole, a batch ends before it', () => {
+    const { drain } = setUp(stored('results', [4, 5, 7]));
+    expect(drain().frames.map(({ seqs }) => seqs)).toEqual([[4, 5], [7]]);
+  });
+
+  it('when messages are large, no frame is larger than the server takes', () => {
+    const { frames } = setUp(stored('results', [1, 2, 3, 4, 5], 1500), { frameBytes: 4096 }).drain();
+    expect(frames.map(({ seqs }) => seqs)).toEqual([[1, 2], [3, 4], [5]]);
+    expect(Math.max(...frames.map(({ bytes }) => bytes))).toBeLessThanOrEqual(4096);
+  });
+
+  it('when one message alone is too large, it is named', () => {
+    const next = setUp(stored('results', [1], 5000), { frameBytes: 4096 }).outgoing.next(0);
+    expect(next).toMatchObject({ kind: 'too-large', message: { seq: 1 } });
+  });
+
+  it('when the bytes of the window are used up, it waits for a receipt', () => {
+    const { drain, acks } = setUp(stored('results', [1, 2], 900), { inflightBytes: 1000 });
+    expect(drain().frames).toMatchObject([{ seqs: [1] }]);
+    acks.receipted('results', 1, 0);
+    expect(drain().frames).toMatchObject([{ seqs: [2] }]);
+  });
+
+  it('when history is replayed, it keeps its pace and says when to come back, and live lanes pass it', () => {
+    const waiting = stored('history', [1, 2, 3, 4, 5, 6]);
+    const { drain, acks } = setUp(waiting);
+    const first = drain(0);
+    expect(first.frames).toMatchObject([{ seqs: [1, 2, 3, 4] }]);
+    expect(first.end).toEqual({ kind: 'nothing', retryInMs: 250 });
+    acks.receipted('history', 4, 0);
+    waiting.push(...stored('telemetry', [1]));
+    expect(drain(0).frames).toMatchObject([{ lane: 'telemetry' }]);
+    expect(drain(250).frames).toMatchObject([{ lane: 'history', seqs: [5] }]);
+  });
+});
+
+describe('AckTracker', () => {
+  it('when a receipt is above what was sent, it is beyond and frees nothing', () => {
+    const { acks, drain } = setUp(stored('results', [1, 2]));
+    drain();
+    expect(acks.receipted('results', 3, 0)).toBe('beyond');
+    expect(acks.inFlight().messages).toBe(2);
+  });
+
+  it('when something is in flight without progress, the time since the last progress is known', () => {
+    const { acks, drain } = setUp(stored('results', [1]));
+    expect(acks.stalledMs(500)).toBe(0);
+    drain(1000);
+    expect(acks.stalledMs(1500)).toBe(500);
+    acks.receipted('results', 1, 1600);
+    expect(acks.stalledMs(9000)).toBe(0);
+  });
+});
