@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { HubApp } from '@bowline/messages/hub/apps';
 import { TransientError } from '@bowline/runtime/errors';
-import type { Clock, Logger, Timer } from '@bowline/runtime';
+import type { Clock, Timer } from '@bowline/runtime';
 import { IPCProtocolError, type IPCModule } from 'node-ipc';
 import { Channel } from './channel.ts';
 import { TO_APP, TO_HUB } from './contract.ts';
@@ -9,6 +9,7 @@ import type { IpcCounters } from './counters.ts';
 import { FRAME_EVENT, type Frame } from './frame-parser.ts';
 import { newIpcModule } from './ipc-module.ts';
 import type { IpcLimits } from './limits.ts';
+import type { ThrottledLog } from './throttled-log.ts';
 import { WriteQueue } from './write-queue.ts';
 
 /** A registered app. What it says of itself is information; which app it is, its socket proves. */
@@ -41,7 +42,7 @@ export interface AppSocketOptions {
   limits: IpcLimits;
   registerWithinMs: number;
   clock: Clock;
-  log: Logger;
+  log: ThrottledLog;
   counters: IpcCounters;
   onRequest(connection: AppConnection, name: string, body: unknown): unknown;
   onNotification(connection: AppConnection, name: string, body: unknown): void;
@@ -78,7 +79,7 @@ export class AppSocket {
       });
       server.on('error', (error) => {
         if (error instanceof IPCProtocolError) counters.badFrames += 1;
-        log.warn({ error: error.message }, 'socket error');
+        log.write('warn', { error: error.message }, 'socket error');
         reject(error);
       });
       server.start();
@@ -157,7 +158,7 @@ class Connection implements AppConnection {
 
   #cut(reason: string): void {
     this.#options.counters.droppedConnections += 1;
-    this.#options.log.warn({ pid: this.peer?.pid, reason }, 'connection dropped');
+    this.#options.log.write('warn', { pid: this.peer?.pid, reason }, 'connection dropped');
     this.drop(reason);
   }
 }

@@ -1,5 +1,5 @@
 import { check, describeErrors } from '@bowline/messages/check';
-import type { Clock, Logger, Timer } from '@bowline/runtime';
+import type { Clock, Timer } from '@bowline/runtime';
 import {
   BowlineError,
   CancelledError,
@@ -10,11 +10,12 @@ import {
   fromWireError,
   toWireError,
 } from '@bowline/runtime/errors';
-import { entryOf, type Validator, type Vocabulary } from './contract.ts';
+import { checkOwn, entryOf, type Validator, type Vocabulary } from './contract.ts';
 import type { IpcCounters } from './counters.ts';
 import type { Frame } from './frame-parser.ts';
 import { answerWindowBytes, FRAMING_BYTES, type IpcLimits } from './limits.ts';
 import { encodeError, encodeNotification, encodeRequest, encodeResponse, readMessage } from './message.ts';
+import type { ThrottledLog } from './throttled-log.ts';
 import { WorkMeter } from './work-meter.ts';
 import type { WriteQueue } from './write-queue.ts';
 
@@ -38,7 +39,7 @@ export interface ChannelOptions {
   writes: WriteQueue;
   limits: IpcLimits;
   clock: Clock;
-  log: Logger;
+  log: ThrottledLog;
   counters: IpcCounters;
   /** Answers a request that has passed its schema. What it throws goes back as `{code, message, retryable}`. */
   onRequest(name: string, body: unknown): unknown;
@@ -83,10 +84,10 @@ export class Channel {
    */
   request(name: string, body: unknown, { deadlineMs, signal }: RequestOptions = {}): Promise<unknown> {
     return new Promise((resolve, reject) => {
-      const text = this.encodeOwn(entryOf(this.#options.ours.requests, name)?.request, name, body);
+      checkOwn(entryOf(this.#options.ours.requests, name)?.request, name, body);
       if (signal?.aborted) throw cancelled(signal);
       const onAbort = () => forget();
-      const forget = this.send(name, text, deadlineMs, (outcome) => {
+      const forget = this.send(name, JSON.stringify(body), deadlineMs, (outcome) => {
         signal?.removeEventListener('abort', onAbort);
         if (outcome.kind === 'answered') resolve(outcome.response);
         else reject(signal?.aborted ? cancelled(signal) : outcome.error);
@@ -110,7 +111,8 @@ export class Channel {
     const { clock, limits, ours, writes } = this.#options;
     if (this.#ended !== undefined) throw this.#ended;
     const validate = entryOf(ours.requests, name)?.response;
-    if (validate === undefined) throw unknownName(name);
+    if (validate === undefined)
+      throw new InternalError('own-message-invalid', `${name} is not in the contract`);
     if (this.#outstanding.size >= limits.outstandingRequests) throw windowFull(name);
     const id = (this.#lastId += 1);
     const text = encodeRequest(id, name, bodyText);
@@ -129,18 +131,14 @@ export class Channel {
     };
   }
 
-  /** Checks and encodes a body of ours. @throws InternalError `own-message-invalid`. */
-  encodeOwn(validate: Validator | undefined, name: string, body: unknown): string {
-    if (validate === undefined) throw unknownName(name);
-    if (!validate(body)) {
-      throw new InternalError('own-message-invalid', `our own ${describeErrors(validate.errors, name)}`);
-    }
-    return JSON.stringify(body);
-  }
-
-  /** False if the other side is away or the window is full: a notification may be lost, that is its contract. */
+  /**
+   * One-way. False if the other side is away or the window is full: a notification may be lost, that is its contract.
+   *
+   * @throws InternalError `own-message-invalid`; RejectedError `message-too-large`.
+   */
   notify(name: string, body: unknown): boolean {
-    return this.notifyText(name, this.encodeOwn(entryOf(this.#options.ours.notifications, name), name, body));
+    checkOwn(entryOf(this.#options.ours.notifications, name), name, body);
+    return this.notifyText(name, JSON.stringify(body));
   }
 
   /** {@link notify} for a body that is checked and JSON text already. */
@@ -160,7 +158,7 @@ export class Channel {
       try {
         this.#receive(message, share);
       } catch (error) {
-        this.#failed('a message could not be handled', error);
+        this.#failed({ error });
       }
     }
   }
@@ -169,7 +167,7 @@ export class Channel {
   end(error: BowlineError): void {
     if (this.#ended !== undefined) return;
     this.#ended = error;
-    for (const id of [...this.#outstanding.keys()]) this.#settle(id, { kind: 'unanswered', error });
+    for (const id of this.#outstanding.keys()) this.#settle(id, { kind: 'unanswered', error });
   }
 
   #receive(value: unknown, bytes: number): void {
@@ -182,19 +180,20 @@ export class Channel {
   }
 
   async #serve(id: number, name: string, body: unknown, bytes: number): Promise<void> {
-    const { log, theirs, onRequest } = this.#options;
+    const { theirs, onRequest } = this.#options;
     this.#work.begin(bytes);
     try {
       const entry = entryOf(theirs.requests, name);
       if (entry === undefined) throw new ContractError('unsupported', `unknown request ${name.slice(0, 64)}`);
       check(entry.request, body, name);
       const response = await onRequest(name, body);
-      this.#answer(encodeResponse(id, this.encodeOwn(entry.response, name, response)), name);
+      checkOwn(entry.response, name, response);
+      this.#answer(encodeResponse(id, JSON.stringify(response)), name);
     } catch (error) {
       if (error instanceof ContractError) this.#breach(error.message);
       else if (error instanceof InternalError || !(error instanceof BowlineError)) {
-        this.#failed(`${name} failed`, error);
-      } else log.debug({ request: name, code: error.code }, error.message);
+        this.#failed({ request: name, error });
+      }
       const { code, message, retryable } = toWireError(error);
       this.#answer(encodeError(id, { code, message: message.slice(0, 4096), retryable }), name);
     } finally {
@@ -247,17 +246,15 @@ export class Channel {
 
   #breach(problem: string): void {
     this.#options.counters.contractErrors += 1;
-    this.#options.log.warn({ problem }, 'the other side broke the contract: message rejected');
+    this.#options.log.write('warn', { problem }, 'the other side broke the contract: message rejected');
   }
 
-  #failed(what: string, error: unknown): void {
+  #failed(fields: { request?: string; error: unknown }): void {
     this.#options.counters.handlerFailures += 1;
-    this.#options.log.error({ error }, what);
+    this.#options.log.write('error', fields, 'a message could not be handled');
   }
 }
 
-const unknownName = (name: string) =>
-  new InternalError('own-message-invalid', `${name} is not in the contract`);
 const windowFull = (name: string) =>
   new TransientError('window-full', `${name} was not sent: too much waits for the other side already`);
 const cancelled = (signal: AbortSignal) =>

@@ -6,7 +6,7 @@ import {
   CancelledError,
   ContractError,
   hasCode,
-  toWireError,
+  TransientError,
   type BowlineError,
 } from '@bowline/runtime/errors';
 import type { Outcome } from './channel.ts';
@@ -15,6 +15,7 @@ import { Enqueuer, type NewMessage } from './enqueuer.ts';
 import { away, HubConnection } from './hub-connection.ts';
 import { checkHubFolder, ownUid, socketPath } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
+import { ThrottledLog } from './throttled-log.ts';
 
 export interface HubClientOptions {
   /** Of the hub's sockets; ours is `APP.sock` in it. */
@@ -88,6 +89,8 @@ export function connectHub(options: HubClientOptions): HubClient {
 
 /** An attempt that has not led to a registration by then is given up, milliseconds. */
 const REGISTER_WITHIN_MS = 5000;
+/** Only a registration that lasted this long makes the backoff start anew, so two copies of an app do not evict each other in a tight loop. */
+const STABLE_MS = 5000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class ConnectingHubClient implements HubClient {
@@ -100,17 +103,20 @@ class ConnectingHubClient implements HubClient {
   readonly #handlers = new Map<string, (body: never) => unknown>();
   readonly #listeners = new Map<string, (body: never) => void>();
   readonly #registeredCallbacks: ((hub: Registered) => void)[] = [];
+  readonly #log: ThrottledLog;
   readonly #keepAlive = setInterval(() => {}, LONGEST_TIMER_MS);
   #connection: HubConnection | undefined;
   #registered: Registered | undefined;
   #retry: Timer | undefined;
   #attempt = 0;
+  #registeredAtMs = 0;
   #closed = false;
 
   constructor(options: HubClientOptions, path: string) {
     this.#options = options;
     this.#path = path;
     this.#limits = limitsFrom(options.limits);
+    this.#log = new ThrottledLog(options.log, options.clock);
     this.#enqueuer = new Enqueuer(this.#limits, () => this.#connection?.close(away('it does not answer')));
     this.#connect();
   }
@@ -124,7 +130,7 @@ class ConnectingHubClient implements HubClient {
     body: HubRequests[N]['request'],
     options: { deadlineMs?: number; signal?: AbortSignal } = {},
   ): Promise<HubRequests[N]['response']> {
-    if (this.#connection === undefined || !this.connected) throw this.lastError ?? away('not registered yet');
+    if (this.#connection === undefined || !this.connected) throw this.#away();
     return (await this.#connection.channel.request(name, body, options)) as HubRequests[N]['response'];
   }
 
@@ -166,18 +172,24 @@ class ConnectingHubClient implements HubClient {
     this.#connection?.close(new CancelledError('cancelled', 'the client of the hub was closed'));
   }
 
+  #away(): TransientError {
+    const cause = this.lastError;
+    if (cause === undefined) return away('not registered yet');
+    return new TransientError('hub-away', cause.message, { cause });
+  }
+
   #connect(): void {
     try {
       checkFolder(this.#options);
     } catch (error) {
       return this.#lost(error as BowlineError);
     }
-    const { clock, log } = this.#options;
+    const { clock } = this.#options;
     const connection = new HubConnection({
       path: this.#path,
       limits: this.#limits,
       clock,
-      log,
+      log: this.#log,
       counters: this.counters,
       onRequest: (name, body) => this.#answer(name, body),
       onNotification: (name, body) => this.#listeners.get(name)?.(body as never),
@@ -201,7 +213,7 @@ class ConnectingHubClient implements HubClient {
     const done = (outcome: Outcome) => {
       if (outcome.kind !== 'answered') return connection.close(outcome.error);
       this.#registered = outcome.response as Registered;
-      this.#attempt = 0;
+      this.#registeredAtMs = this.#options.clock.monotonicMs();
       this.lastError = undefined;
       this.#options.log.info({ hubFolder: this.#options.folder }, 'registered with the hub');
       this.#enqueuer.attach(channel);
@@ -218,7 +230,8 @@ class ConnectingHubClient implements HubClient {
     this.#enqueuer.detach();
     if (this.#closed) return;
     const { clock, log, random = Math.random, backoff } = this.#options;
-    const isNews = wasConnected || toWireError(error).code !== this.lastError?.code || this.#attempt === 0;
+    if (wasConnected && clock.monotonicMs() - this.#registeredAtMs >= STABLE_MS) this.#attempt = 0;
+    const isNews = wasConnected || error.code !== this.lastError?.code || this.#attempt === 0;
     this.lastError = error;
     const delayMs = backoffMs(this.#attempt, random(), { minMs: 20, baseMs: 100, capMs: 2000, ...backoff });
     this.#attempt += 1;
@@ -238,7 +251,7 @@ class ConnectingHubClient implements HubClient {
       callback();
     } catch (error) {
       this.counters.handlerFailures += 1;
-      this.#options.log.error({ error }, 'a listener of the hub client failed');
+      this.#log.write('error', { error }, 'a listener of the hub client failed');
     }
   }
 }

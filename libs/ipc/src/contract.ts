@@ -1,6 +1,8 @@
 import * as appRequests from '@bowline/messages/hub/app-requests';
 import * as hubRequests from '@bowline/messages/hub/requests';
 import * as notifications from '@bowline/messages/hub/notifications';
+import { describeErrors } from '@bowline/messages/check';
+import { InternalError } from '@bowline/runtime/errors';
 import type { AppNotifications, AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
 
 export type Validator = (typeof hubRequests)['register_request'];
@@ -39,3 +41,11 @@ export const TO_APP: Vocabulary = {
 /** By own property only: a name from outside must not reach `constructor` and its like. */
 export const entryOf = <T>(table: Readonly<Record<string, T>>, name: string): T | undefined =>
   Object.hasOwn(table, name) ? table[name] : undefined;
+
+/** What we are about to say must be good, too. @throws InternalError `own-message-invalid`: the bug is ours. */
+export function checkOwn(validate: Validator | undefined, name: string, body: unknown): void {
+  if (validate === undefined)
+    throw new InternalError('own-message-invalid', `${name} is not in the contract`);
+  if (validate(body)) return;
+  throw new InternalError('own-message-invalid', `our own ${describeErrors(validate.errors, name)}`);
+}

@@ -1,9 +1,8 @@
 import { randomUUID } from 'node:crypto';
-import { describeErrors } from '@bowline/messages/check';
 import type { HubRequests } from '@bowline/messages/hub';
-import { CancelledError, InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Channel, Outcome } from './channel.ts';
-import { TO_HUB } from './contract.ts';
+import { checkOwn, entryOf, TO_HUB } from './contract.ts';
 import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
 
 export type NewMessage = HubRequests['enqueue']['request']['messages'][number];
@@ -14,6 +13,8 @@ interface Call {
   text: string;
   bytes: number;
   count: number;
+  /** The caller does not wait any more; its messages may be on their way all the same. */
+  givenUp: boolean;
   resolve: () => void;
   reject: (error: Error) => void;
 }
@@ -86,7 +87,7 @@ export class Enqueuer {
       this.#mustFit(bytes);
       if (this.#closed) throw closed();
       if (signal?.aborted) throw cancelled(signal);
-      const call: Call = { text, bytes, count: messages.length, resolve, reject };
+      const call: Call = { text, bytes, count: messages.length, givenUp: false, resolve, reject };
       if (signal !== undefined) this.#followSignal(call, signal);
       this.#calls += 1;
       this.#bytes += bytes;
@@ -168,8 +169,10 @@ export class Enqueuer {
     } else if (flight.calls.length === 1) {
       for (const call of flight.calls) this.#end(call, outcome.error);
     } else {
-      this.#waiting.unshift(...flight.calls);
-      this.#alone = flight.calls.length;
+      const again = flight.calls.filter(({ givenUp }) => !givenUp);
+      for (const call of flight.calls) if (call.givenUp) this.#end(call, outcome.error);
+      this.#waiting.unshift(...again);
+      this.#alone = again.length;
     }
     this.pump();
   }
@@ -185,6 +188,7 @@ export class Enqueuer {
     const { resolve, reject } = call;
     const onAbort = () => {
       const index = this.#waiting.indexOf(call);
+      call.givenUp = true;
       if (index === -1) return reject(cancelled(signal));
       this.#waiting.splice(index, 1);
       if (index < this.#alone) this.#alone -= 1;
@@ -202,13 +206,8 @@ export class Enqueuer {
   }
 
   #encode(messages: readonly NewMessage[]): string {
-    const validate = TO_HUB.requests['enqueue']?.request;
-    if (validate === undefined || !validate({ producer: this.producer, batch: 1, messages })) {
-      throw new InternalError(
-        'own-message-invalid',
-        `our own ${describeErrors(validate?.errors, 'enqueue')}`,
-      );
-    }
+    const request = { producer: this.producer, batch: 1, messages };
+    checkOwn(entryOf(TO_HUB.requests, 'enqueue')?.request, 'enqueue', request);
     return JSON.stringify(messages).slice(1, -1);
   }
 

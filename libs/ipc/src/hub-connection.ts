@@ -1,6 +1,6 @@
 import type { BowlineError } from '@bowline/runtime/errors';
 import { TransientError } from '@bowline/runtime/errors';
-import type { Clock, Logger } from '@bowline/runtime';
+import type { Clock } from '@bowline/runtime';
 import { IPCProtocolError } from 'node-ipc';
 import { Channel } from './channel.ts';
 import { TO_APP, TO_HUB } from './contract.ts';
@@ -8,13 +8,14 @@ import type { IpcCounters } from './counters.ts';
 import { FRAME_EVENT, type Frame } from './frame-parser.ts';
 import { newIpcModule } from './ipc-module.ts';
 import type { IpcLimits } from './limits.ts';
+import type { ThrottledLog } from './throttled-log.ts';
 import { WriteQueue } from './write-queue.ts';
 
 export interface HubConnectionOptions {
   path: string;
   limits: IpcLimits;
   clock: Clock;
-  log: Logger;
+  log: ThrottledLog;
   counters: IpcCounters;
   onRequest(name: string, body: unknown): unknown;
   onNotification(name: string, body: unknown): void;

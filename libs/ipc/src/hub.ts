@@ -4,15 +4,17 @@ import type { AppNotifications, AppRequests, HubNotifications, HubRequests } fro
 import { acquireLock, type Clock, type Lock, type Logger } from '@bowline/runtime';
 import { ConfigError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { AppSocket, type AppConnection, type Peer } from './app-socket.ts';
+import { checkOwn, entryOf, TO_APP } from './contract.ts';
 import { newCounters, type IpcCounters } from './counters.ts';
 import { prepareHubFolder, socketPath } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
+import { ThrottledLog } from './throttled-log.ts';
 import { checkRegistration, isExclusive } from './registration.ts';
 
 export interface HubOptions {
-  /** Holds one socket an app, `APP.sock`, and the lock `hub.lock`. Made if absent. */
+  /** Holds the lock `hub.lock` and one socket an app, `APP.sock`. Made if absent. */
   folder: string;
-  /** The most that the folder may allow; default 0o700. With group bits the group may use the sockets. */
+  /** The most that a folder of sockets may allow; default 0o700. With group bits its group may use them. */
   folderMode?: number;
   /** Folders of the sockets of single apps, where each has a group of its own (docs/ipc.md). */
   appFolders?: Partial<Record<HubApp, string>>;
@@ -75,7 +77,9 @@ export async function openHub(options: HubOptions): Promise<Hub> {
   const { folder, folderMode = 0o700, appFolders = {} } = options;
   const folderOf = (app: HubApp) => appFolders[app] ?? folder;
   const paths = new Map(HUB_APPS.map((app) => [app, socketPath(folderOf(app), app)]));
-  for (const each of new Set([folder, ...HUB_APPS.map(folderOf)])) prepareHubFolder(each, folderMode);
+  const socketFolders = new Set(HUB_APPS.map(folderOf));
+  for (const each of socketFolders) prepareHubFolder(each, folderMode);
+  if (!socketFolders.has(folder)) prepareHubFolder(folder, 0o700);
   const lock = acquireLock(join(folder, 'hub.lock'));
   const hub = new OpenHub(options, lock, paths);
   try {
@@ -97,6 +101,7 @@ class OpenHub implements Hub {
   readonly counters = newCounters();
   readonly #options: HubOptions;
   readonly #lock: Lock;
+  readonly #log: ThrottledLog;
   readonly #sockets: Map<HubApp, AppSocket>;
   readonly #handlers = new Map<string, RequestHandler>();
   readonly #listeners = new Map<string, (body: never, peer: Peer) => void>();
@@ -107,6 +112,7 @@ class OpenHub implements Hub {
     const { log, clock, limits, folderMode = 0o700, registerWithinMs = 5000 } = options;
     this.#options = options;
     this.#lock = lock;
+    this.#log = new ThrottledLog(log, clock);
     this.#sockets = new Map(
       [...paths].map(([app, path]) => [
         app,
@@ -117,7 +123,7 @@ class OpenHub implements Hub {
           limits: limitsFrom(limits),
           registerWithinMs,
           clock,
-          log: log.child({ peer: app }),
+          log: new ThrottledLog(log.child({ peer: app }), clock),
           counters: this.counters,
           onRequest: (connection, name, body) => this.#answer(connection, name, body),
           onNotification: (connection, name, body) => this.#heed(connection, name, body),
@@ -157,7 +163,9 @@ class OpenHub implements Hub {
   }
 
   notifyAll<N extends keyof AppNotifications>(name: N, body: AppNotifications[N]): void {
-    for (const { channel } of this.#connections()) channel.notify(name, body);
+    checkOwn(entryOf(TO_APP.notifications, name), name, body);
+    const text = JSON.stringify(body);
+    for (const { channel } of this.#connections()) channel.notifyText(name, text);
   }
 
   peers(): Peer[] {
@@ -222,13 +230,13 @@ class OpenHub implements Hub {
       }
     }
     connection.peer = peer;
-    this.#options.log.info({ peer: peer.app, version: peer.version, pid: peer.pid }, 'app registered');
+    this.#log.write('info', { peer: peer.app, version: peer.version, pid: peer.pid }, 'app registered');
     this.#tell(this.#registered, peer);
   }
 
   #closed({ peer }: AppConnection): void {
     if (peer === undefined) return;
-    this.#options.log.info({ peer: peer.app, pid: peer.pid }, 'app gone');
+    this.#log.write('info', { peer: peer.app, pid: peer.pid }, 'app gone');
     this.#tell(this.#gone, peer);
   }
 
@@ -238,7 +246,7 @@ class OpenHub implements Hub {
         callback(peer);
       } catch (error) {
         this.counters.handlerFailures += 1;
-        this.#options.log.error({ error }, 'a listener of the hub failed');
+        this.#log.write('error', { error }, 'a listener of the hub failed');
       }
     }
   }
