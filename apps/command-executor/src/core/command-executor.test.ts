@@ -33,7 +33,7 @@ function setUp(limits: Partial<ExecutorLimits> = {}, idempotent = true) {
   const reports: OrderReport[] = [];
   const runs: { context: CommandContext; end: (result: unknown) => void; fail: (error: Error) => void }[] =
     [];
-  let onReport = async (_: OrderReport, _signal: AbortSignal): Promise<void> => {};
+  let onReport: (report: OrderReport, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   const work: Command = command(
     {
       name: 'work',

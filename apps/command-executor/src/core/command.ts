@@ -1,5 +1,5 @@
 import type { Clock } from '@bowline/runtime';
-import type { ErrorObject } from 'ajv';
+import type { describeErrors } from '@bowline/messages/check';
 import type { Policy } from './policy.ts';
 
 /** JSON Schema 2020-12, as it is shown to operators by `listCommands`. */
@@ -52,7 +52,7 @@ export interface CommandDefinition<Params> {
 /** A compiled validator: fills `errors` when it says no. */
 export interface ParamsCheck {
   (value: unknown): boolean;
-  errors?: readonly ErrorObject[] | null;
+  errors?: Parameters<typeof describeErrors>[0];
 }
 
 /** A definition joined with its validator, ready to be planned and run. */

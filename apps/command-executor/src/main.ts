@@ -1,0 +1,68 @@
+import { join } from 'node:path';
+import { connectHub } from '@bowline/ipc';
+import { runApp, ServerClock, waitForLock } from '@bowline/runtime';
+import { decodeOrder } from './adapters/decode-order.ts';
+import { deviceFacts } from './adapters/device-facts.ts';
+import { readPolicy } from './adapters/policy-file.ts';
+import { reportOrder } from './adapters/report-order.ts';
+import { BUILT_IN } from './commands/built-in.ts';
+import type { ExecutorConfig } from './config.ts';
+import { CommandExecutor } from './core/command-executor.ts';
+import { config as validateConfig } from './generated/config.js';
+import { VERSION } from './version.ts';
+
+const APP = 'command-executor';
+
+await runApp<ExecutorConfig>({
+  app: APP,
+  version: VERSION,
+  validateConfig,
+  start: async ({ config, log, clock, ready, signal }) => {
+    const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
+    const policy = readPolicy(config.policyFile);
+    if ('code' in policy) log.error({ code: policy.code }, policy.message);
+    else log.info({ allow: policy.allow }, `commands are allowed by the ${policy.source}`);
+
+    const client = connectHub({
+      folder: config.hubFolder,
+      app: APP,
+      version: VERSION,
+      orderTypes: ['command'],
+      log,
+      clock,
+    });
+    const serverClock = new ServerClock(clock);
+    const executor = new CommandExecutor({
+      commands: BUILT_IN,
+      readPolicy: () => readPolicy(config.policyFile),
+      report: (report, until) => reportOrder(client, clock, report, until),
+      clock,
+      serverClock,
+      log,
+      device: deviceFacts(VERSION),
+      limits: config,
+    });
+    const heard = ({ serverTime }: { serverTime?: number }) => {
+      if (serverTime === undefined) return;
+      serverClock.told(serverTime);
+      executor.serverTimeKnown();
+    };
+    client.onRegistered(heard);
+    client.onNotification('link', heard);
+    client.handle('order', (order) => {
+      heard(order);
+      executor.take(decodeOrder(order));
+      return {};
+    });
+    client.handle('cancelOrder', ({ orderId }) => ({ outcome: executor.cancel(orderId) }));
+    ready();
+
+    return {
+      stop: async () => {
+        await executor.stop(config.stopGraceMs);
+        client.close();
+        lock.release();
+      },
+    };
+  },
+});
