@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
 import { hasCode, TransientError } from '@bowline/runtime';
+import { isAlive } from './is-alive.ts';
 
 /** pm2's command line. We only ever start it as a program, so that none of its code runs in a process of ours. */
 export const PM2_SCRIPT = join(
@@ -108,8 +109,8 @@ export class Pm2 {
   }
 
   /** Ends every app in its order (SIGINT, `kill_timeout`), then the daemon. */
-  async kill(): Promise<void> {
-    await this.#call(['kill'], STOP_DEADLINE_MS);
+  async kill(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
+    await this.#call(['kill'], deadlineMs);
   }
 
   /** pm2's tail of one app's log files: the last lines of both, then, unless `follow` is false, what comes. */
@@ -146,17 +147,6 @@ export class Pm2 {
         );
       });
     });
-  }
-}
-
-/** Whether a process with that pid exists; 0 and less never do. */
-export function isAlive(pid: number): boolean {
-  if (pid <= 0) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return hasCode(error, 'EPERM');
   }
 }
 

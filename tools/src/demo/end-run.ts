@@ -15,20 +15,30 @@ export function runDirs(layout: DemoLayout): string[] {
   return [...new Set([...(isOurs ? [recorded] : []), layout.runDir])];
 }
 
+export interface EndRunOptions {
+  /** How long pm2's daemon may take to end the apps and itself. */
+  daemonMs?: number;
+  /** How long whatever is left then may take before it is killed. */
+  appsMs?: number;
+}
+
 /**
  * Ends whatever a run left or runs: apps and daemon through pm2 in their order, then by their pids what pm2 no longer
  * knows, since its daemon was killed or the start was cut off. The state in `.bowline` stays.
  *
  * @returns how many processes were ended.
  */
-export async function endRun(layout: DemoLayout): Promise<number> {
+export async function endRun(
+  layout: DemoLayout,
+  { daemonMs = 15_000, appsMs = 10_000 }: EndRunOptions = {},
+): Promise<number> {
   let ended = 0;
   for (const runDir of runDirs(layout)) {
     ended += markedProcesses(runDir).length;
     const pm2 = pm2In(runDir);
     // A daemon that no longer answers is ended by its pid.
-    if (await pm2.isRunning()) await pm2.kill().catch(() => undefined);
-    await endMarkedProcesses(runDir);
+    if (await pm2.isRunning()) await pm2.kill(daemonMs).catch(() => undefined);
+    await endMarkedProcesses(runDir, appsMs);
     removeRunDir(runDir);
   }
   removeRunFile(layout.runFile);

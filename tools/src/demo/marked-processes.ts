@@ -33,7 +33,7 @@ function environmentOf(pid: number): string[] {
  * Ends every process that carries the mark: SIGTERM, after `graceMs` SIGKILL. Repeats until none is left, since a process
  * may have started another in between.
  */
-export async function endMarkedProcesses(runDir: string, graceMs = 10_000): Promise<void> {
+export async function endMarkedProcesses(runDir: string, graceMs: number): Promise<void> {
   const seen = new Set<number>();
   const deadline = performance.now() + graceMs;
   for (;;) {
