@@ -7,6 +7,9 @@ import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
 
 export type NewMessage = HubRequests['enqueue']['request']['messages'][number];
 
+/** What it needs of a connection. */
+export type Sender = Pick<Channel, 'send'>;
+
 /** One call of `enqueue`. */
 interface Call {
   /** The messages as JSON, without the brackets around them. */
@@ -58,7 +61,7 @@ export class Enqueuer {
   #lastBatch = 0;
   #flight: Flight | undefined;
   #sent = false;
-  #channel: Channel | undefined;
+  #channel: Sender | undefined;
   /** That many of the first waiting calls go alone. */
   #alone = 0;
   #closed = false;
@@ -97,7 +100,7 @@ export class Enqueuer {
   }
 
   /** Connected and registered: goes on with the batch that was under way. */
-  attach(channel: Channel): void {
+  attach(channel: Sender): void {
     this.#channel = channel;
     this.#sent = false;
     this.pump();

@@ -1,0 +1,233 @@
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
+import { describe, expect, it } from 'vitest';
+import type { Outcome } from './channel.ts';
+import { Enqueuer } from './enqueuer.ts';
+import { limitsFrom, type IpcLimits } from './limits.ts';
+import { telemetry } from './testing/messages.ts';
+
+interface Sent {
+  producer: string;
+  batch: number;
+  ids: number[];
+  text: string;
+  settle(outcome: Outcome): void;
+}
+
+/** Keeps what is sent and answers when the test says so. */
+function recorder() {
+  const sent: Sent[] = [];
+  const state = { full: false };
+  const channel = {
+    send(_name: string, text: string, _deadlineMs: number | undefined, done: (outcome: Outcome) => void) {
+      if (state.full) throw new TransientError('window-full', 'full');
+      const { producer, batch, messages } = JSON.parse(text) as {
+        producer: string;
+        batch: number;
+        messages: { payload: { n: number } }[];
+      };
+      sent.push({ producer, batch, ids: messages.map(({ payload }) => payload.n), text, settle: done });
+      return () => {};
+    },
+  };
+  return { channel, sent, state };
+}
+
+const stored: Outcome = { kind: 'answered', response: { accepted: 1, duplicate: false } };
+const lost: Outcome = { kind: 'unanswered', error: new TransientError('hub-away', 'gone') };
+const refused: Outcome = { kind: 'refused', error: new RejectedError('lane-full', 'no room') };
+
+function start(limits: Partial<IpcLimits> = {}) {
+  const recorded = recorder();
+  let hung = 0;
+  const enqueuer = new Enqueuer(limitsFrom(limits), () => (hung += 1));
+  return { ...recorded, enqueuer, hung: () => hung };
+}
+
+describe('Enqueuer', () => {
+  it('when calls come while a batch is under way, they gather into the next one in their order', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const calls = [1, 2, 3].map((n) => enqueuer.enqueue([telemetry(n), telemetry(n + 10)]));
+    expect(sent).toMatchObject([{ batch: 1, ids: [1, 11] }]);
+    sent[0]?.settle(stored);
+    await calls[0];
+    expect(sent.slice(1)).toMatchObject([{ batch: 2, ids: [2, 12, 3, 13] }]);
+    sent[1]?.settle(stored);
+    await Promise.all(calls);
+  });
+
+  it('when the hub is away, calls wait and go out with its return', async () => {
+    const { enqueuer, channel, sent } = start();
+    const call = enqueuer.enqueue([telemetry(1)]);
+    enqueuer.attach(channel);
+    expect(sent).toHaveLength(1);
+    sent[0]?.settle(stored);
+    await call;
+  });
+
+  it('when the answer is lost, the same batch is sent again, byte for byte, before anything newer', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const calls = [enqueuer.enqueue([telemetry(1)]), enqueuer.enqueue([telemetry(2)])];
+    sent[0]?.settle(lost);
+    enqueuer.detach();
+    expect(sent).toHaveLength(1);
+    enqueuer.attach(channel);
+    expect(sent).toHaveLength(2);
+    expect(sent[1]?.text).toBe(sent[0]?.text);
+    sent[1]?.settle({ kind: 'answered', response: { accepted: 0, duplicate: true } });
+    expect(sent[2]).toMatchObject({ batch: 2, ids: [2], producer: sent[0]?.producer });
+    sent[2]?.settle(stored);
+    await Promise.all(calls);
+  });
+
+  it('when the hub refuses, the caller gets its error and the next call goes on', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const first = enqueuer.enqueue([telemetry(1)]);
+    const second = enqueuer.enqueue([telemetry(2)]);
+    sent[0]?.settle(refused);
+    await expect(first).rejects.toMatchObject({ name: 'RejectedError', code: 'lane-full' });
+    sent[1]?.settle(stored);
+    await second;
+  });
+
+  it('when a batch of several calls is refused, each call is sent alone and gets an answer of its own', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const first = enqueuer.enqueue([telemetry(1)]);
+    const gathered = [2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)]));
+    sent[0]?.settle(stored);
+    await first;
+    expect(sent[1]?.ids).toEqual([2, 3, 4]);
+    const later = [enqueuer.enqueue([telemetry(5)]), enqueuer.enqueue([telemetry(6)])];
+    sent[1]?.settle(refused);
+    sent[2]?.settle(stored);
+    sent[3]?.settle(refused);
+    sent[4]?.settle(stored);
+    await gathered[0];
+    await expect(gathered[1]).rejects.toMatchObject({ code: 'lane-full' });
+    await gathered[2];
+    sent[5]?.settle(stored);
+    await Promise.all(later);
+    expect(sent.slice(2).map(({ ids }) => ids)).toEqual([[2], [3], [4], [5, 6]]);
+    expect(sent.map(({ batch }) => batch)).toEqual([1, 2, 3, 4, 5, 6]);
+  });
+
+  it('when the window of the connection is full, the batch goes out once there is room', async () => {
+    const { enqueuer, channel, sent, state } = start();
+    state.full = true;
+    enqueuer.attach(channel);
+    const call = enqueuer.enqueue([telemetry(1)]);
+    expect(sent).toHaveLength(0);
+    state.full = false;
+    enqueuer.pump();
+    sent[0]?.settle(stored);
+    await call;
+  });
+
+  it('when the hub does not answer in time, the connection is reported as hung and the batch is kept', () => {
+    const { enqueuer, channel, sent, hung } = start();
+    enqueuer.attach(channel);
+    enqueuer.enqueue([telemetry(1)]).catch(() => {});
+    sent[0]?.settle({ kind: 'unanswered', error: new TransientError('deadline', 'late') });
+    expect(hung()).toBe(1);
+    enqueuer.attach(channel);
+    expect(sent[1]?.text).toBe(sent[0]?.text);
+  });
+
+  it('when too many calls wait, the next fails with `window-full` at once', async () => {
+    const { enqueuer, channel, sent } = start({ waitingCalls: 2 });
+    const calls = [1, 2].map((n) => enqueuer.enqueue([telemetry(n)]));
+    await expect(enqueuer.enqueue([telemetry(3)])).rejects.toMatchObject({
+      code: 'window-full',
+      retryable: true,
+    });
+    enqueuer.attach(channel);
+    sent[0]?.settle(stored);
+    await Promise.all(calls);
+    const next = enqueuer.enqueue([telemetry(4)]);
+    sent[1]?.settle(stored);
+    await next;
+  });
+
+  it('when too many bytes wait, the next fails with `window-full`, but one call may always wait', async () => {
+    const { enqueuer } = start({ waitingBytes: 1000 });
+    enqueuer.enqueue([telemetry(1, 2000)]).catch(() => {});
+    await expect(enqueuer.enqueue([telemetry(2)])).rejects.toMatchObject({ code: 'window-full' });
+  });
+
+  it('when a call is larger than a frame, it fails with `message-too-large`', async () => {
+    const { enqueuer } = start({ frameBytes: 10_000 });
+    await expect(enqueuer.enqueue([telemetry(1, 9000)])).rejects.toMatchObject({ code: 'message-too-large' });
+  });
+
+  it('when calls together are larger than a frame or than a batch may be, they go in several batches', async () => {
+    const { enqueuer, channel, sent } = start({ frameBytes: 10_000 });
+    for (const n of [1, 2, 3]) enqueuer.enqueue([telemetry(n, 3000)]).catch(() => {});
+    enqueuer.attach(channel);
+    sent[0]?.settle(stored);
+    expect(sent.map(({ ids }) => ids)).toEqual([[1, 2], [3]]);
+
+    const many = start();
+    const most = Array.from({ length: 6000 }, (_, n) => telemetry(n));
+    for (const _ of [1, 2]) many.enqueuer.enqueue(most).catch(() => {});
+    many.enqueuer.attach(many.channel);
+    expect(many.sent[0]?.ids).toHaveLength(6000);
+  });
+
+  it('when a message breaks the contract, the call fails with InternalError and nothing is sent', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const bad = { ...telemetry(1), id: 'one' };
+    await expect(enqueuer.enqueue([telemetry(2), bad])).rejects.toMatchObject({
+      code: 'own-message-invalid',
+    });
+    expect(sent).toEqual([]);
+  });
+
+  it('when a waiting call is given up, it is never sent', async () => {
+    const { enqueuer, channel, sent } = start();
+    const stop = new AbortController();
+    const given = enqueuer.enqueue([telemetry(1)], stop.signal);
+    const kept = enqueuer.enqueue([telemetry(2)]);
+    stop.abort();
+    await expect(given).rejects.toMatchObject({ name: 'CancelledError' });
+    enqueuer.attach(channel);
+    expect(sent.map(({ ids }) => ids)).toEqual([[2]]);
+    sent[0]?.settle(stored);
+    await kept;
+  });
+
+  it('when a sent call is given up, its caller goes on, its place is kept until the answer, and it is not sent alone', async () => {
+    const { enqueuer, channel, sent } = start();
+    const stop = new AbortController();
+    const given = enqueuer.enqueue([telemetry(1)], stop.signal);
+    const kept = [2, 3].map((n) => enqueuer.enqueue([telemetry(n)]));
+    enqueuer.attach(channel);
+    expect(sent[0]?.ids).toEqual([1, 2, 3]);
+    stop.abort();
+    await expect(given).rejects.toMatchObject({ name: 'CancelledError' });
+    expect(sent).toHaveLength(1);
+    sent[0]?.settle(refused);
+    sent[1]?.settle(stored);
+    sent[2]?.settle(stored);
+    await Promise.all(kept);
+    expect(sent.map(({ ids }) => ids)).toEqual([[1, 2, 3], [2], [3]]);
+  });
+
+  it('when it is closed, every call that waits is cancelled and later ones too', async () => {
+    const { enqueuer, channel } = start();
+    enqueuer.attach(channel);
+    const calls = [1, 2].map((n) => enqueuer.enqueue([telemetry(n)]));
+    enqueuer.close();
+    for (const call of [...calls, enqueuer.enqueue([telemetry(3)])]) {
+      await expect(call).rejects.toMatchObject({ name: 'CancelledError' });
+    }
+  });
+
+  it('when there is nothing to store, the call ends at once', async () => {
+    const { enqueuer } = start();
+    await enqueuer.enqueue([]);
+  });
+});

@@ -1,0 +1,65 @@
+import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '@bowline/testing';
+import { describe, expect, it } from 'vitest';
+import { checkHubFolder, ownUid, prepareHubFolder, socketPath } from './hub-folder.ts';
+
+const unsafe = (pattern: RegExp) =>
+  expect.objectContaining({
+    name: 'ConfigError',
+    code: 'hub-folder-unsafe',
+    message: expect.stringMatching(pattern),
+  });
+
+describe('prepareHubFolder', () => {
+  it('when it is absent, it is made with exactly the mode given, whatever the umask', () => {
+    const root = temporaryFolder();
+    const before = process.umask(0o077);
+    try {
+      prepareHubFolder(join(root, 'a', 'b'), 0o750);
+    } finally {
+      process.umask(before);
+    }
+    expect(statSync(join(root, 'a', 'b')).mode & 0o777).toBe(0o750);
+  });
+
+  it('when its mode allows more than it may, it is refused as it is', () => {
+    const folder = join(temporaryFolder(), 'hub');
+    mkdirSync(folder);
+    chmodSync(folder, 0o750);
+    expect(() => prepareHubFolder(folder, 0o700)).toThrow(unsafe(/750 allows more than 700/));
+    expect(statSync(folder).mode & 0o777).toBe(0o750);
+    prepareHubFolder(folder, 0o750);
+    prepareHubFolder(folder, 0o770);
+  });
+
+  it('when it is a link or a file, it is refused', () => {
+    const root = temporaryFolder();
+    symlinkSync(root, join(root, 'link'));
+    writeFileSync(join(root, 'file'), '');
+    for (const name of ['link', 'file']) {
+      expect(() => prepareHubFolder(join(root, name), 0o700)).toThrow(unsafe(/not a folder/));
+    }
+    expect(() => prepareHubFolder(join(root, 'file', 'hub'), 0o700)).toThrow(
+      expect.objectContaining({ name: 'ConfigError', code: 'hub-folder-unusable' }),
+    );
+  });
+
+  it('when it belongs to somebody else, it is refused', () => {
+    const folder = temporaryFolder();
+    const owners = [ownUid() + 1, ownUid() + 2];
+    expect(() => checkHubFolder(folder, { owners, mode: 0o700 })).toThrow(unsafe(/belongs to user/));
+    checkHubFolder(folder, { owners: [...owners, ownUid()], mode: 0o700 });
+  });
+});
+
+describe('socketPath', () => {
+  it('when it has more bytes than a unix socket takes, it is refused; the longest that fits is not', () => {
+    const longest = `/${'x'.repeat(107 - '//cli.sock'.length)}`;
+    expect(socketPath(longest, 'cli')).toHaveLength(107);
+    const tooLong = expect.objectContaining({ name: 'ConfigError', code: 'socket-path-too-long' });
+    expect(() => socketPath(`${longest}x`, 'cli')).toThrow(tooLong);
+    expect(() => socketPath(`/${'é'.repeat(50)}`, 'cli')).toThrow(tooLong);
+    expect(existsSync(longest)).toBe(false);
+  });
+});
