@@ -24,6 +24,12 @@ export interface DurableQueue {
    */
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[];
 
+  /**
+   * As {@link read}, for a `batch` frame: the longest run of consecutive messages after `afterSeq` that the limits and
+   * the way they are stored allow, at least one, as they stand between the frame's brackets. Nothing is parsed or copied.
+   */
+  cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined;
+
   /** What the outbox still holds of each lane lies in [first, next); empty: first = next. */
   lanes(): Record<Lane, LaneState>;
 
@@ -63,8 +69,15 @@ export interface WriteBatch {
   producer?: { app: string; id: string; batch: number };
   /** Cumulative: deletes everything of the lane up to and including the seq. */
   receipts?: Partial<Record<Lane, number>>;
-  /** Final rejects by the server: the message moves to the dead letters. */
-  rejects?: { id: string; code: string; detail: string }[];
+  /**
+   * Final rejects by the server: the message moves to the dead letters. Looked for among what was read since the store
+   * was opened; an id that is not there is ignored. A lane, if known, saves looking through the others.
+   */
+  rejects?: { id: string; lane?: Lane; code: string; detail: string }[];
+  /** Messages that can never be sent: to the dead letters, with a `gap` in the same transaction (protocol, 3 and 6). */
+  setAside?: { lane: Lane; seq: number; reason: 'too-large' | 'corrupt'; detail: string }[];
+  /** By an operator: sends dead letters again (same id, new seq), or forgets them. Unknown numbers are ignored. */
+  deadLetters?: { resend?: number[]; purge?: number[] };
   /** New or changed journal entries, whole. */
   journal?: JournalEntry[];
   downlink?: DownlinkState;
@@ -95,6 +108,16 @@ export interface StoredMessage {
   json: string;
   /** Length of `json` in bytes. */
   bytes: number;
+}
+
+/** Consecutive messages of a lane, without holes. */
+export interface BatchCut {
+  lane: Lane;
+  from: number;
+  to: number;
+  messages: number;
+  /** Their JSON, joined by commas, UTF-8. A view: use it before the next await. */
+  body: Buffer;
 }
 
 export interface LaneState {
@@ -132,6 +155,8 @@ export interface DownlinkState {
 }
 
 export interface DeadLetter {
+  /** Names it in {@link WriteBatch.deadLetters}. */
+  number: number;
   lane: Lane;
   seq: number;
   id: string;
@@ -149,10 +174,22 @@ export interface QueueOptions {
   wallMs: () => number;
   /** Caps of each lane; see DEFAULT_LANE_LIMITS. */
   lanes?: Partial<Record<Lane, LaneLimits>>;
+  /** Server time, epoch milliseconds, if it is known since this process began: decides what of the journal may go. */
+  serverMs?: () => number | undefined;
+  /** Milliseconds since boot, never jumping; default the kernel's monotonic clock. */
+  monotonicMs?: () => number;
+  /** Names the boot that `monotonicMs` counts from; default the kernel's. */
+  bootId?: string;
   /** Most entries of the journal; default 10,000 (protocol, section 4). */
   journalEntries?: number;
   /** Most dead letters kept; the oldest go first. Default 1,000. */
   deadLetters?: number;
+  /** Most bytes of dead letters; default 16 MiB. */
+  deadLetterBytes?: number;
+  /** Largest message, bytes of its JSON; default 1 MiB, the largest frame a server may take. */
+  messageBytes?: number;
+  /** Most bytes handed in and not yet on disk; above it a commit is refused `store-busy`. Default 64 MiB. */
+  pendingBytes?: number;
   /** A commit that takes longer fails all its callers; default 30,000 ms. */
   commitDeadlineMs?: number;
 }
@@ -160,4 +197,6 @@ export interface QueueOptions {
 export interface LaneLimits {
   messages: number;
   bytes: number;
+  /** Older ones expire, with a `gap`; on a clock that only counts what has passed for sure. Default: never. */
+  ageMs?: number;
 }

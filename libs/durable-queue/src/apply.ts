@@ -1,0 +1,196 @@
+import type { Lane } from '@bowline/messages';
+import { RejectedError } from '@bowline/runtime/errors';
+import { bury, findById, removeDeadLetter } from './dead-letters.ts';
+import type { Draft } from './draft.ts';
+import { reportRuns, type GapContext } from './gap-report.ts';
+import { evictOrders, hasEnded, putOrder, type OrderRecord } from './journal.ts';
+import { metaKey, orderKey } from './keys.ts';
+import { takeHead } from './lane-head.ts';
+import { LANES } from './lanes.ts';
+import {
+  ACK_BYTES_PER_ORDER,
+  ACKS_PER_ORDER,
+  GAP_BYTES,
+  GAP_MESSAGES,
+  laneFull,
+  type Limits,
+} from './limits.ts';
+import { drops } from './overflow.ts';
+import type { CommitResult, WriteBatch } from './queue.ts';
+import { prepare, unrender, type PreparedMessage } from './wire-message.ts';
+
+/** A batch whose messages are rendered but for their seqs. */
+export interface PreparedBatch extends Omit<WriteBatch, 'enqueue'> {
+  enqueue: { lane: Lane; messages: PreparedMessage[] }[];
+  bytes: number;
+}
+
+export interface ApplyContext extends GapContext {
+  limits: Limits;
+}
+
+/** Lives of an app whose batches are told apart; the oldest is forgotten. */
+const PRODUCERS_PER_APP = 4;
+/** Longest seq in decimal digits. */
+const SEQ_DIGITS = 16;
+
+/**
+ * Puts one batch into the transaction, whole or not at all. Room that its own receipts make counts only for the next one.
+ *
+ * @throws RejectedError `lane-full`, `journal-full`; the draft is as it was, but for evicted journal entries.
+ */
+export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext): CommitResult {
+  if (isDuplicate(draft, batch)) return { duplicate: true, seqs: [] };
+  checkOrders(draft, batch, context.limits);
+  checkRoom(draft, batch, context.limits);
+
+  for (const lane of LANES) receipt(draft, lane, batch.receipts?.[lane] ?? 0);
+  for (const reject of batch.rejects ?? []) applyReject(draft, reject, context);
+  for (const message of batch.setAside ?? []) applySetAside(draft, message, context);
+  for (const number of batch.deadLetters?.purge ?? []) removeDeadLetter(draft, number);
+  for (const number of batch.deadLetters?.resend ?? []) resend(draft, number);
+
+  const seqs = batch.enqueue.map(({ lane, messages }) => {
+    const from = draft.state.lanes[lane].next;
+    for (const message of messages) draft.append(lane, message);
+    return { lane, from, to: from + messages.length - 1 };
+  });
+  const ackSeq = seqs.findLast(({ lane, from, to }) => lane === 'results' && to >= from)?.to;
+  for (const entry of batch.journal ?? []) putOrder(draft, entry, ackSeq);
+
+  for (const [name, value] of Object.entries(batch.meta ?? {})) draft.putJson(metaKey(name), value);
+  if (batch.downlink !== undefined) {
+    draft.state.downlink = { ...batch.downlink };
+    draft.changed = true;
+  }
+  rememberProducer(draft, batch);
+  return { duplicate: false, seqs };
+}
+
+function isDuplicate(draft: Draft, { producer }: PreparedBatch): boolean {
+  if (producer === undefined) return false;
+  const known = draft.state.producers[producer.app]?.find(({ id }) => id === producer.id);
+  return known !== undefined && producer.batch <= known.batch;
+}
+
+function rememberProducer(draft: Draft, { producer }: PreparedBatch): void {
+  if (producer === undefined) return;
+  const { app, id, batch } = producer;
+  const others = (draft.state.producers[app] ?? []).filter((mark) => mark.id !== id);
+  draft.state.producers[app] = [{ id, batch }, ...others].slice(0, PRODUCERS_PER_APP);
+  draft.changed = true;
+}
+
+function checkOrders(draft: Draft, { journal = [] }: PreparedBatch, { journalEntries }: Limits): void {
+  const added = new Set(
+    journal.map(({ orderId }) => orderId).filter((id) => draft.get(orderKey(id)) === undefined),
+  );
+  if (added.size === 0) return;
+  while (draft.state.journal.entries + added.size > journalEntries) {
+    if (evictOrders(draft) === 0) {
+      throw new RejectedError('journal-full', `the journal holds ${journalEntries} orders that must be kept`);
+    }
+  }
+}
+
+/** `results` keeps room for the acks of every order that has not ended; gap reports have room of their own in `events`. */
+function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits): void {
+  const { state } = draft;
+  const wanted = (lane: Lane) => roomWanted(batch, lane);
+
+  const results = wanted('results');
+  const orders = changeOfOrders(draft, batch);
+  if (results.messages > 0 || orders.opened > 0) {
+    const { messages, bytes } = state.lanes.results;
+    const open = state.journal.unfinished + orders.opened - orders.ended;
+    // An ack of an order that was accepted uses the room that was kept for it.
+    const kept = orders.ownRoom
+      ? { messages: 0, bytes: -Infinity }
+      : {
+          messages: open * ACKS_PER_ORDER,
+          bytes: open * ACK_BYTES_PER_ORDER,
+        };
+    if (
+      messages + results.messages + kept.messages > limits.results.messages ||
+      bytes + results.bytes + kept.bytes > limits.results.bytes
+    ) {
+      throw laneFull('results');
+    }
+  }
+
+  const events = wanted('events');
+  const { messages, bytes } = state.lanes.events;
+  if (
+    events.messages > 0 &&
+    (messages + events.messages > limits.events.messages || bytes + events.bytes > limits.events.bytes)
+  ) {
+    throw laneFull('events');
+  }
+  // What drops messages must be able to say so.
+  if (
+    LANES.some((lane) => drops(lane) && wanted(lane).messages > 0) &&
+    (messages >= limits.events.messages + GAP_MESSAGES || bytes >= limits.events.bytes + GAP_BYTES)
+  ) {
+    throw laneFull('events');
+  }
+}
+
+function roomWanted(batch: PreparedBatch, lane: Lane): { messages: number; bytes: number } {
+  const wanted = { messages: 0, bytes: 0 };
+  for (const { lane: to, messages } of batch.enqueue) {
+    if (to !== lane) continue;
+    wanted.messages += messages.length;
+    for (const { bytes } of messages) wanted.bytes += bytes + SEQ_DIGITS;
+  }
+  return wanted;
+}
+
+function changeOfOrders(draft: Draft, { journal = [] }: PreparedBatch) {
+  const change = { opened: 0, ended: 0, ownRoom: false };
+  for (const entry of journal) {
+    const known = draft.getJson<OrderRecord>(orderKey(entry.orderId));
+    if (known === undefined) change.opened += Number(!hasEnded(entry));
+    else if (!hasEnded(known.entry)) {
+      change.ownRoom = true;
+      change.ended += Number(hasEnded(entry));
+    }
+  }
+  if (change.opened > 0) change.ownRoom = false;
+  return change;
+}
+
+/** Never beyond what could have been sent: what this transaction itself adds was not. */
+function receipt(draft: Draft, lane: Lane, upTo: number): void {
+  const counters = draft.state.lanes[lane];
+  const last = Math.min(upTo, draft.before.lanes[lane].next - 1);
+  if (last < counters.first) return;
+  counters.receipted += takeHead(draft, lane, ({ seq }) => seq <= last).messages;
+}
+
+function applyReject(
+  draft: Draft,
+  { id, lane, code, detail }: NonNullable<WriteBatch['rejects']>[number],
+  { marks, limits, wallMs }: ApplyContext,
+): void {
+  for (const candidate of lane === undefined ? LANES : [lane]) {
+    const place = findById(draft, candidate, id, marks.upTo(candidate));
+    if (place === undefined) continue;
+    bury(draft, place, { id, code, detail, at: wallMs() }, limits);
+    return;
+  }
+}
+
+function applySetAside(
+  draft: Draft,
+  { lane, seq, reason, detail }: NonNullable<WriteBatch['setAside']>[number],
+  context: ApplyContext,
+): void {
+  if (!bury(draft, { lane, seq }, { code: reason, detail, at: context.wallMs() }, context.limits)) return;
+  reportRuns(draft, lane, [{ from: seq, to: seq }], reason, context);
+}
+
+function resend(draft: Draft, number: number): void {
+  const letter = removeDeadLetter(draft, number);
+  const message = letter === undefined ? undefined : unrender(letter.json);
+  if (letter !== undefined && message !== undefined) draft.append(letter.lane, prepare(message));
+}

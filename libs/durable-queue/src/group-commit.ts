@@ -1,0 +1,232 @@
+import type { Lane } from '@bowline/messages';
+import { InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { apply, type ApplyContext, type PreparedBatch } from './apply.ts';
+import type { ClockReading } from './age-clock.ts';
+import { DamageFound, Draft, type StoredRecords } from './draft.ts';
+import type { Writes } from './environment.ts';
+import { LANES } from './lanes.ts';
+import { drops, dropOverflow, expire } from './overflow.ts';
+import type { CommitResult } from './queue.ts';
+import { dropDamaged } from './repair.ts';
+import type { StoreState } from './state.ts';
+
+/** What the loop needs of the store around it. */
+export interface Ground extends ApplyContext {
+  stored: () => StoredRecords;
+  clock: () => ClockReading;
+  /** Resolves when all of it is on disk; rejects if none of it is: RejectedError, or InternalError for the end. */
+  write: (writes: Writes) => Promise<void>;
+  /** Called with what was written, before those who wait are told. */
+  committed: (writes: Writes) => void;
+}
+
+interface Waiting {
+  batch: PreparedBatch;
+  resolve: (result: CommitResult) => void;
+  reject: (error: unknown) => void;
+}
+
+type Outcome = { waiting: Waiting } & ({ result: CommitResult } | { error: unknown });
+
+/** Batches of one transaction are taken until they are together as long. */
+const GROUP_BYTES = 8 * 2 ** 20;
+
+/**
+ * Group commit: whatever is handed in while a transaction is being flushed becomes the next one. One transaction is under
+ * way at a time, so each starts from a state that is durable.
+ */
+export class GroupCommit {
+  readonly #ground: Ground;
+  #state: StoreState;
+  #waiting: Waiting[] = [];
+  #waitingBytes = 0;
+  #running: Promise<void> | undefined;
+  #failure: InternalError | undefined;
+  #closed = false;
+  /** Ends when nobody has the store to himself any more. */
+  #exclusive: Promise<void> | undefined;
+  readonly #damaged = new Set<Lane>();
+  /** Age of the store at which a lane is next looked at for messages grown too old; volatile. */
+  readonly #expireAt = new Map<Lane, number>();
+
+  constructor(ground: Ground, state: StoreState) {
+    this.#ground = ground;
+    this.#state = state;
+  }
+
+  /** The durable state. */
+  get state(): StoreState {
+    return this.#state;
+  }
+
+  commit(batch: PreparedBatch): Promise<CommitResult> {
+    if (this.#failure !== undefined) return Promise.reject(this.#failure);
+    if (this.#closed) return Promise.reject(storeClosed());
+    if (this.#waitingBytes > 0 && this.#waitingBytes + batch.bytes > this.#ground.limits.pendingBytes) {
+      return Promise.reject(
+        new TransientError('store-busy', 'more is waiting for the disk than memory may hold'),
+      );
+    }
+    const { promise, resolve, reject } = Promise.withResolvers<CommitResult>();
+    this.#waiting.push({ batch, resolve, reject });
+    this.#waitingBytes += batch.bytes;
+    this.#start();
+    return promise;
+  }
+
+  /**
+   * Runs something that needs the store to itself, between two transactions.
+   *
+   * @param work gets the durable state; if it replaces the store, it hands the new one's state to `adopt`.
+   */
+  async exclusive(
+    work: (state: StoreState, adopt: (state: StoreState) => void) => Promise<void>,
+  ): Promise<void> {
+    if (this.#failure !== undefined) throw this.#failure;
+    if (this.#closed) throw storeClosed();
+    const before = this.#exclusive;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#exclusive = promise;
+    await before;
+    await this.#running;
+    try {
+      await work(this.#state, (state) => {
+        this.#state = state;
+      });
+    } finally {
+      if (this.#exclusive === promise) this.#exclusive = undefined;
+      resolve();
+      if (this.#waiting.length > 0) this.#start();
+    }
+  }
+
+  /** A lane was found damaged while it was read: the next transaction, which starts now, accounts for it. */
+  damaged(lane: Lane): void {
+    if (this.#failure !== undefined || this.#closed) return;
+    this.#damaged.add(lane);
+    this.#start();
+  }
+
+  /** Looks for messages grown too old even when nothing is handed in. */
+  tick(): void {
+    if (this.#failure === undefined && !this.#closed) this.#start();
+  }
+
+  /** Takes nothing more; resolves when what was handed in is done. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#exclusive;
+    await this.#running;
+  }
+
+  #start(): void {
+    if (this.#exclusive === undefined) this.#running ??= this.#run();
+  }
+
+  async #run(): Promise<void> {
+    do {
+      // Lets everything else of this turn of the event loop join.
+      await new Promise((resolve) => setImmediate(resolve));
+      await this.#runOnce();
+    } while (this.#mayGoOn && (this.#waiting.length > 0 || this.#damaged.size > 0));
+    this.#running = undefined;
+  }
+
+  get #mayGoOn(): boolean {
+    return this.#failure === undefined && this.#exclusive === undefined;
+  }
+
+  async #runOnce(): Promise<void> {
+    const group = this.#takeGroup();
+    const repaired = new Set<Lane>();
+    try {
+      const { draft, outcomes } = this.#build(group, repaired);
+      if (draft.changed) {
+        const writes = draft.seal();
+        await this.#ground.write(writes);
+        this.#state = draft.state;
+        this.#ground.committed(writes);
+      }
+      for (const outcome of outcomes) {
+        if ('result' in outcome) outcome.waiting.resolve(outcome.result);
+        else outcome.waiting.reject(outcome.error);
+      }
+    } catch (error) {
+      if (error instanceof InternalError) this.#fail(error);
+      for (const { reject } of group) reject(error);
+    } finally {
+      // If this failed, the next reader finds the damage again.
+      for (const lane of repaired) this.#damaged.delete(lane);
+      this.#ground.marks.heldFrom = Number.POSITIVE_INFINITY;
+    }
+  }
+
+  #takeGroup(): Waiting[] {
+    let bytes = 0;
+    let count = 0;
+    for (const { batch } of this.#waiting) {
+      if (count > 0 && bytes + batch.bytes > GROUP_BYTES) break;
+      bytes += batch.bytes;
+      count += 1;
+    }
+    this.#waitingBytes -= bytes;
+    return this.#waiting.splice(0, count);
+  }
+
+  /** @throws InternalError if damage cannot be accounted for. */
+  #build(group: readonly Waiting[], repaired: Set<Lane>): { draft: Draft; outcomes: Outcome[] } {
+    // Each round finds one lane damaged that was not known to be.
+    for (let round = 0; round <= LANES.length; round += 1) {
+      const { stored, clock } = this.#ground;
+      const draft = new Draft(stored(), this.#state, clock());
+      try {
+        for (const lane of this.#damaged) {
+          repaired.add(lane);
+          dropDamaged(draft, lane, this.#ground);
+        }
+        this.#expire(draft);
+        const outcomes = group.map((waiting) => this.#applyOne(draft, waiting));
+        for (const lane of LANES) {
+          if (drops(lane)) dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
+        }
+        return { draft, outcomes };
+      } catch (error) {
+        if (!(error instanceof DamageFound)) throw asInternal(error);
+        this.#damaged.add(error.lane);
+      }
+    }
+    throw new InternalError(
+      'commit-failed',
+      'the store is damaged in a way that cannot be mended while it is open',
+    );
+  }
+
+  #applyOne(draft: Draft, waiting: Waiting): Outcome {
+    try {
+      return { waiting, result: apply(draft, waiting.batch, this.#ground) };
+    } catch (error) {
+      if (error instanceof DamageFound || !(error instanceof RejectedError)) throw error;
+      return { waiting, error };
+    }
+  }
+
+  #expire(draft: Draft): void {
+    for (const lane of LANES) {
+      const { ageMs } = this.#ground.limits.lanes[lane];
+      if (ageMs === undefined || draft.ageMs < (this.#expireAt.get(lane) ?? 0)) continue;
+      this.#expireAt.set(lane, expire(draft, lane, ageMs, this.#ground));
+    }
+  }
+
+  #fail(failure: InternalError): void {
+    this.#failure = failure;
+    for (const { reject } of this.#waiting.splice(0)) reject(failure);
+  }
+}
+
+const storeClosed = (): InternalError => new InternalError('store-closed', 'the store is closed');
+
+const asInternal = (error: unknown): InternalError =>
+  error instanceof InternalError
+    ? error
+    : new InternalError('commit-failed', 'a transaction could not be built', { cause: error });

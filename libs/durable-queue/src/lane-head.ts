@@ -1,0 +1,94 @@
+import type { Lane } from '@bowline/messages';
+import type { Draft } from './draft.ts';
+import { sizeOf } from './segment.ts';
+
+/** What was taken off the old end of a lane. */
+export interface Taken {
+  messages: number;
+  bytes: number;
+  /** The seqs, as runs without holes. */
+  runs: Run[];
+}
+
+export interface Run {
+  from: number;
+  to: number;
+}
+
+/**
+ * Takes the oldest messages off a lane: what is stored and, behind that, what the transaction itself adds. Whole segments
+ * are deleted; of one that is taken in part, the lane's `first` says where it begins.
+ *
+ * @param more asked before each message, with what was taken so far.
+ */
+export function takeHead(draft: Draft, lane: Lane, more: More): Taken {
+  const counters = draft.state.lanes[lane];
+  const taken: Taken = { messages: 0, bytes: 0, runs: [] };
+  const take: Take = (seq, size) => {
+    taken.messages += 1;
+    taken.bytes += size;
+    const run = taken.runs.at(-1);
+    if (run?.to === seq - 1) run.to = seq;
+    else taken.runs.push({ from: seq, to: seq });
+  };
+
+  const stop = takeStored(draft, lane, more, taken, take) ?? takeTail(draft, lane, more, taken, take);
+  counters.first = stop ?? counters.next;
+  counters.messages -= taken.messages;
+  counters.bytes -= taken.bytes;
+  if (taken.messages > 0) draft.changed = true;
+  return taken;
+}
+
+type More = (next: { seq: number; ageMs: number }, taken: Taken) => boolean;
+type Take = (seq: number, size: number) => void;
+
+/** @returns the seq that was not taken, if there was one. */
+function takeStored(draft: Draft, lane: Lane, more: More, taken: Taken, take: Take): number | undefined {
+  const { first } = draft.state.lanes[lane];
+  for (const segment of draft.segments(lane, first)) {
+    for (let seq = Math.max(segment.first, first); seq <= segment.last; seq += 1) {
+      const size = sizeOf(segment, seq);
+      if (size === 0) continue;
+      if (!more({ seq, ageMs: segment.ageMs }, taken)) return seq;
+      take(seq, size);
+    }
+    draft.removeSegment(lane, segment.first);
+  }
+  return undefined;
+}
+
+function takeTail(draft: Draft, lane: Lane, more: More, taken: Taken, take: Take): number | undefined {
+  const { first, sizes } = draft.tail(lane);
+  let count = 0;
+  for (const size of sizes) {
+    if (!more({ seq: first + count, ageMs: draft.ageMs }, taken)) break;
+    take(first + count, size);
+    count += 1;
+  }
+  const stop = count < sizes.length ? first + count : undefined;
+  draft.dropTail(lane, count);
+  return stop;
+}
+
+/**
+ * Makes the lane's `first` name a message that is there after one was taken out of the middle; an empty lane holds
+ * [next, next).
+ */
+export function settleHead(draft: Draft, lane: Lane): void {
+  const counters = draft.state.lanes[lane];
+  if (counters.messages === 0) {
+    for (const segment of draft.segments(lane, counters.first)) draft.removeSegment(lane, segment.first);
+    counters.first = counters.next;
+    return;
+  }
+  for (const segment of draft.segments(lane, counters.first)) {
+    for (let seq = Math.max(segment.first, counters.first); seq <= segment.last; seq += 1) {
+      if (sizeOf(segment, seq) === 0) continue;
+      counters.first = seq;
+      return;
+    }
+    draft.removeSegment(lane, segment.first);
+  }
+  counters.first = draft.tail(lane).first;
+}

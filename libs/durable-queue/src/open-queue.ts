@@ -1,0 +1,220 @@
+import { acquireLock, ConfigError, InternalError, type Lock } from '@bowline/runtime';
+import { readDeadLetters } from './dead-letters.ts';
+import { Environment, type Writes } from './environment.ts';
+import { GroupCommit } from './group-commit.ts';
+import { metaKey, stateKey } from './keys.ts';
+import { forEachLane } from './lanes.ts';
+import { limitsOf, type Limits } from './limits.ts';
+import { readOrder, readRecent, readUnfinished } from './orders.ts';
+import { prepareBatch } from './prepare-batch.ts';
+import type {
+  BatchCut,
+  CommitResult,
+  DeadLetter,
+  DownlinkState,
+  DurableQueue,
+  JournalEntry,
+  LaneState,
+  QueueOptions,
+  StoredMessage,
+  WriteBatch,
+} from './queue.ts';
+import { ReadMarks } from './read-marks.ts';
+import { Reader } from './reader.ts';
+import { jsonOf, jsonRecord } from './record.ts';
+import { ledgerOf, newState, SCHEMA_VERSION, type StoreState } from './state.ts';
+import { renumber } from './renumber.ts';
+import { storeClock } from './store-clock.ts';
+import { StoreFiles } from './store-files.ts';
+import type { ClockReading } from './age-clock.ts';
+import type { Lane, LedgerEntry } from '@bowline/messages';
+
+const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
+/** How often messages that grow too old are looked for when nothing else is written. */
+const EXPIRY_TICK_MS = 60_000;
+
+/**
+ * Opens the store, making it if there is none. One process at a time.
+ *
+ * @throws ConfigError `already-running`, `state-folder`, `store-newer` (written by a later version of this program).
+ */
+export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
+  const files = new StoreFiles(options.folder);
+  const lock = acquireLock(files.lock);
+  try {
+    files.prepare();
+    const env = Environment.open(files.current);
+    const clock = storeClock(options);
+    const state = readState(env) ?? newState(clock());
+    const first = new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
+    if (state.commit === 0) await env.commit(first);
+    return new Store({ options, files, env, state, lock });
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+function readState(env: Environment): StoreState | undefined {
+  const record = env.get(stateKey());
+  if (record === undefined) return undefined;
+  const state = jsonOf<StoreState>(stateKey(), record);
+  if (state === undefined) throw new InternalError('store-damaged', 'the state of the store cannot be read');
+  if (state.schema > SCHEMA_VERSION) {
+    throw new ConfigError(
+      'store-newer',
+      `the store has schema ${state.schema}, this program knows ${SCHEMA_VERSION}: install the newer one again`,
+    );
+  }
+  return state;
+}
+
+interface OpenedStore {
+  options: QueueOptions;
+  files: StoreFiles;
+  env: Environment;
+  state: StoreState;
+  lock: Lock;
+}
+
+class Store implements DurableQueue {
+  #env: Environment;
+  readonly #files: StoreFiles;
+  readonly #clock: () => ClockReading;
+  readonly #wallMs: () => number;
+  readonly #marks: ReadMarks;
+  readonly #limits: Limits;
+  readonly #commits: GroupCommit;
+  readonly #reader: Reader;
+  readonly #lock: Lock;
+  readonly #commitDeadlineMs: number;
+  readonly #expiryTick: NodeJS.Timeout;
+  #lost = false;
+
+  constructor({ options, files, env, state, lock }: OpenedStore) {
+    this.#env = env;
+    this.#files = files;
+    this.#clock = storeClock(options);
+    this.#wallMs = options.wallMs;
+    this.#marks = new ReadMarks(state);
+    this.#lock = lock;
+    this.#limits = limitsOf(options);
+    this.#commitDeadlineMs = options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS;
+    this.#commits = new GroupCommit(
+      {
+        limits: this.#limits,
+        marks: this.#marks,
+        wallMs: options.wallMs,
+        stored: () => this.#env,
+        clock: this.#clock,
+        write: (writes) => this.#write(writes),
+        committed: (writes) => this.#reader.forget(writes),
+      },
+      state,
+    );
+    this.#reader = new Reader(
+      () => this.#env,
+      () => this.#commits.state,
+      this.#marks,
+      (lane) => this.#commits.damaged(lane),
+    );
+    this.#expiryTick = setInterval(() => this.#commits.tick(), EXPIRY_TICK_MS).unref();
+  }
+
+  get epoch(): string {
+    return this.#commits.state.epoch;
+  }
+
+  async commit(batch: WriteBatch): Promise<CommitResult> {
+    return this.#commits.commit(prepareBatch(batch, this.#limits));
+  }
+
+  read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[] {
+    return this.#reader.read(lane, afterSeq, limit);
+  }
+
+  cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined {
+    return this.#reader.cut(lane, afterSeq, limit);
+  }
+
+  lanes(): Record<Lane, LaneState> {
+    return forEachLane((lane) => this.#reader.laneState(lane));
+  }
+
+  ledger(): Record<Lane, LedgerEntry> {
+    return ledgerOf(this.#commits.state);
+  }
+
+  order(orderId: string): JournalEntry | undefined {
+    return readOrder(this.#env, orderId);
+  }
+
+  unfinishedOrders(): JournalEntry[] {
+    return readUnfinished(this.#env);
+  }
+
+  recentOrders(limit: number): JournalEntry[] {
+    return readRecent(this.#env, limit);
+  }
+
+  downlink(): DownlinkState {
+    return { ...this.#commits.state.downlink };
+  }
+
+  deadLetters(limit: number): DeadLetter[] {
+    return readDeadLetters(this.#env, limit);
+  }
+
+  meta(key: string): string | undefined {
+    const record = this.#env.get(metaKey(key));
+    return record === undefined ? undefined : jsonOf<string>(metaKey(key), record);
+  }
+
+  async renewEpoch(): Promise<void> {
+    await this.#commits.exclusive(async (state, adopt) => {
+      this.#files.removeNext();
+      const next = Environment.open(this.#files.next);
+      try {
+        const source = { from: this.#env, state, now: this.#clock(), wallMs: this.#wallMs };
+        const renewed = await renumber({ ...source, to: next });
+        this.#files.promoteNext();
+        const old = this.#env;
+        // In one step, so that no reader ever sees the one without the other.
+        this.#env = next;
+        adopt(renewed);
+        this.#marks.reset(renewed);
+        this.#reader.forgetAll();
+        await old.close();
+      } catch (error) {
+        if (this.#env !== next) await next.close();
+        throw error;
+      }
+    });
+  }
+
+  async close(): Promise<void> {
+    clearInterval(this.#expiryTick);
+    await this.#commits.close();
+    // After a commit that never ended, closing would never end either.
+    if (!this.#lost) await this.#env.close();
+    this.#lock.release();
+  }
+
+  async #write(writes: Writes): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#lost = true;
+      reject(
+        new InternalError('commit-failed', `a transaction took longer than ${this.#commitDeadlineMs} ms`),
+      );
+    }, this.#commitDeadlineMs);
+    try {
+      await Promise.race([this.#env.commit(writes), late]);
+    } catch (cause) {
+      if (cause instanceof InternalError) throw cause;
+      throw new InternalError('commit-failed', 'a transaction could not be written', { cause });
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}

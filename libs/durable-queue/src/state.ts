@@ -1,0 +1,104 @@
+import { randomUUID } from 'node:crypto';
+import type { Lane, LedgerEntry } from '@bowline/messages';
+import { ageMs, saveAge, type ClockReading, type SavedAge } from './age-clock.ts';
+import { forEachLane } from './lanes.ts';
+import type { DownlinkState } from './queue.ts';
+
+/** Version of everything in the file. A store of a newer one is refused, an older one is migrated. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * The one record that every transaction rewrites: all counters, so that they are true after any crash without counting
+ * anything anew.
+ */
+export interface StoreState {
+  schema: number;
+  epoch: string;
+  /** Number of the transaction, counted up. */
+  commit: number;
+  age: SavedAge;
+  lanes: Record<Lane, LaneCounters>;
+  /** The youngest producers of each app, with the highest batch stored of each. */
+  producers: Record<string, ProducerMark[]>;
+  downlink: DownlinkState;
+  journal: { next: number; entries: number; unfinished: number };
+  dead: { first: number; next: number; entries: number; bytes: number };
+  /** The last gap report about each lane: a run of seqs that goes on extends it as long as nobody has read it. */
+  gaps: Partial<Record<Lane, GapMark>>;
+}
+
+/** `messages` are waiting; accepted = receipted + expired + dropped + rejected + messages. */
+export interface LaneCounters {
+  first: number;
+  next: number;
+  messages: number;
+  bytes: number;
+  accepted: number;
+  receipted: number;
+  expired: number;
+  dropped: number;
+  rejected: number;
+}
+
+export interface ProducerMark {
+  id: string;
+  batch: number;
+}
+
+export interface GapMark {
+  /** Seq of the report in `events`. */
+  seq: number;
+  from: number;
+  to: number;
+  reason: string;
+  /** Of the report: they stay when it is extended. */
+  id: string;
+  sentAt: number;
+}
+
+export function newState(now: ClockReading): StoreState {
+  return {
+    schema: SCHEMA_VERSION,
+    epoch: randomUUID(),
+    commit: 0,
+    age: saveAge({ ms: 0, bootId: now.bootId, monotonicMs: now.monotonicMs }, now),
+    lanes: forEachLane(() => ({
+      first: 1,
+      next: 1,
+      messages: 0,
+      bytes: 0,
+      accepted: 0,
+      receipted: 0,
+      expired: 0,
+      dropped: 0,
+      rejected: 0,
+    })),
+    producers: {},
+    downlink: { received: 0 },
+    journal: { next: 0, entries: 0, unfinished: 0 },
+    dead: { first: 0, next: 0, entries: 0, bytes: 0 },
+    gaps: {},
+  };
+}
+
+/** The state that the next transaction starts from; changing it leaves `state` alone. */
+export function nextState(state: StoreState, now: ClockReading): StoreState {
+  return {
+    ...state,
+    commit: state.commit + 1,
+    age: saveAge(state.age, now),
+    lanes: forEachLane((lane) => ({ ...state.lanes[lane] })),
+    producers: { ...state.producers },
+    journal: { ...state.journal },
+    dead: { ...state.dead },
+    gaps: { ...state.gaps },
+  };
+}
+
+export const ageOf = (state: StoreState, now: ClockReading): number => ageMs(state.age, now);
+
+export const ledgerOf = (state: StoreState): Record<Lane, LedgerEntry> =>
+  forEachLane((lane) => {
+    const { accepted, receipted, expired, dropped, rejected, messages } = state.lanes[lane];
+    return { accepted, receipted, expired, dropped, rejected, waiting: messages };
+  });

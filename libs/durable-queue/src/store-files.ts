@@ -1,0 +1,50 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+
+/** The files of a store's folder. */
+export class StoreFiles {
+  readonly folder: string;
+  readonly current: string;
+  /** A whole store that is being made and will replace the current one; what a crash leaves of it means nothing. */
+  readonly next: string;
+  readonly lock: string;
+
+  constructor(folder: string) {
+    this.folder = folder;
+    this.current = join(folder, 'store.mdb');
+    this.next = join(folder, 'next.mdb');
+    this.lock = join(folder, 'lock');
+  }
+
+  prepare(): void {
+    mkdirSync(this.folder, { recursive: true, mode: 0o700 });
+    this.removeNext();
+  }
+
+  removeNext(): void {
+    rmSync(this.next, { force: true });
+    rmSync(lmdbLock(this.next), { force: true });
+  }
+
+  /**
+   * The next store becomes the current one: from here on either is there, whole, whatever happens. It may be open; its own
+   * lock file, named after its first name, goes, so that the next "next" does not share it.
+   */
+  promoteNext(): void {
+    fsyncPath(this.next);
+    renameSync(this.next, this.current);
+    rmSync(lmdbLock(this.next), { force: true });
+    fsyncPath(this.folder);
+  }
+}
+
+const lmdbLock = (file: string): string => `${file}-lock`;
+
+function fsyncPath(path: string): void {
+  const handle = openSync(path, 'r');
+  try {
+    fsyncSync(handle);
+  } finally {
+    closeSync(handle);
+  }
+}
