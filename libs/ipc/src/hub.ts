@@ -107,6 +107,7 @@ class OpenHub implements Hub {
   readonly #listeners = new Map<string, (body: never, peer: Peer) => void>();
   readonly #registered: ((peer: Peer) => void)[] = [];
   readonly #gone: ((peer: Peer) => void)[] = [];
+  #closing: Promise<void> | undefined;
 
   constructor(options: HubOptions, lock: Lock, paths: ReadonlyMap<HubApp, string>) {
     const { log, clock, limits, folderMode = 0o700, registerWithinMs = 5000 } = options;
@@ -180,9 +181,11 @@ class OpenHub implements Hub {
     this.#gone.push(callback);
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#sockets.values()].map((socket) => socket.close()));
-    this.#lock.release();
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([...this.#sockets.values()].map((socket) => socket.close())).then(() =>
+      this.#lock.release(),
+    );
+    return this.#closing;
   }
 
   #connections(): AppConnection[] {
