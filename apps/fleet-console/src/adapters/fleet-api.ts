@@ -1,0 +1,205 @@
+import type { ValidateFunction } from 'ajv';
+import * as contract from '@bowline/messages/operators';
+import { CancelledError, ContractError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import type {
+  DeadLetter,
+  Device,
+  EnrolmentToken,
+  Order,
+  SeriesSummary,
+  StoredEvent,
+  StoredSample,
+} from '@bowline/messages';
+import { decode } from './decode.ts';
+import type { JsonValue } from '../core/json.ts';
+
+/** An answer must have come by then, milliseconds. */
+const ANSWER_WITHIN_MS = 20_000;
+/** Samples asked for at once, and how often: bounds what a long window may cost. */
+const SAMPLES_PER_PAGE = 5_000;
+const MOST_PAGES = 10;
+
+export interface FleetApiOptions {
+  /** Origin of the server, without a path; default the page's own. */
+  origin?: string;
+  token: string;
+  /** Called with the server's clock minus ours, milliseconds, after each answer. */
+  onClockOffset?: (offsetMs: number) => void;
+}
+
+/**
+ * The operators' API of fleet-server (its README). Each call throws `RejectedError` (`unauthorized` for a bad token, else the
+ * server's code), `TransientError` (`unreachable`, `server-error`) or `ContractError` (`invalid`).
+ */
+export class FleetApi {
+  readonly #origin: string;
+  readonly #token: string;
+  readonly #onClockOffset: (offsetMs: number) => void;
+
+  constructor({ origin = '', token, onClockOffset = () => {} }: FleetApiOptions) {
+    this.#origin = origin;
+    this.#token = token;
+    this.#onClockOffset = onClockOffset;
+  }
+
+  async devices(signal?: AbortSignal): Promise<Device[]> {
+    return this.#list<Device>('/v1/devices', 'devices', contract.device, signal);
+  }
+
+  async orders(deviceId: string, limit: number, signal?: AbortSignal): Promise<Order[]> {
+    return this.#list<Order>(`${pathOf(deviceId)}/orders?limit=${limit}`, 'orders', contract.order, signal);
+  }
+
+  async events(deviceId: string, limit: number, signal?: AbortSignal): Promise<StoredEvent[]> {
+    return this.#list<StoredEvent>(
+      `${pathOf(deviceId)}/events?limit=${limit}`,
+      'events',
+      contract.event,
+      signal,
+    );
+  }
+
+  async deadLetters(deviceId: string, signal?: AbortSignal): Promise<DeadLetter[]> {
+    return this.#list<DeadLetter>(
+      `${pathOf(deviceId)}/dead-letters`,
+      'deadLetters',
+      contract.deadLetter,
+      signal,
+    );
+  }
+
+  async series(deviceId: string, signal?: AbortSignal): Promise<SeriesSummary[]> {
+    return this.#list<SeriesSummary>(`${pathOf(deviceId)}/series`, 'series', contract.series, signal);
+  }
+
+  /** The samples of one series from `from` until now, ascending, page by page. */
+  async *samples(
+    deviceId: string,
+    series: string,
+    from: number,
+    signal?: AbortSignal,
+  ): AsyncGenerator<StoredSample[]> {
+    let next = from;
+    for (let page = 0; page < MOST_PAGES; page += 1) {
+      const query = new URLSearchParams({ series, from: String(next), limit: String(SAMPLES_PER_PAGE) });
+      const path = `${pathOf(deviceId)}/telemetry?${query}`;
+      const samples = await this.#list<StoredSample>(path, 'samples', contract.sample, signal);
+      yield samples;
+      const last = samples.at(-1);
+      if (last === undefined || samples.length < SAMPLES_PER_PAGE) return;
+      next = last.at + 1;
+    }
+  }
+
+  async sendCommand(
+    deviceId: string,
+    payload: { name: string; params: Record<string, JsonValue> },
+    expiresInMs?: number,
+  ): Promise<Order> {
+    const body = { type: 'command', payload, ...(expiresInMs !== undefined && { expiresInMs }) };
+    const answer = await this.#request('POST', `${pathOf(deviceId)}/orders`, { body });
+    return decode<Order>(contract.order, answer, 'order');
+  }
+
+  async cancelOrder(orderId: string): Promise<void> {
+    await this.#request('POST', `/v1/orders/${encodeURIComponent(orderId)}/cancel`, { body: {} });
+  }
+
+  async createEnrolmentToken(): Promise<EnrolmentToken> {
+    const answer = await this.#request('POST', '/v1/enrolment-tokens', { body: { maxUses: 1 } });
+    return decode<EnrolmentToken>(contract.enrolmentToken, answer, 'token');
+  }
+
+  /** The stream of news, as the server sends it; it stays open until `signal`. */
+  async openStream(signal: AbortSignal): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const response = await this.#fetch('GET', '/v1/stream', { accept: 'text/event-stream', signal });
+    const type = response.headers.get('content-type') ?? '';
+    if (response.body === null || !type.startsWith('text/event-stream')) {
+      throw new ContractError(
+        'invalid',
+        `the server's stream is ${type || 'of no type'}, not text/event-stream`,
+      );
+    }
+    return response.body;
+  }
+
+  async #list<T>(
+    path: string,
+    name: string,
+    validate: ValidateFunction,
+    signal: AbortSignal | undefined,
+  ): Promise<T[]> {
+    const answer = await this.#request('GET', path, signal === undefined ? {} : { signal });
+    const list = typeof answer === 'object' && answer !== null ? Reflect.get(answer, name) : undefined;
+    if (!Array.isArray(list)) throw new ContractError('invalid', `${path}: the answer has no list "${name}"`);
+    return list.map((entry, index) => decode<T>(validate, entry, `${name}/${index}`));
+  }
+
+  async #request(
+    method: string,
+    path: string,
+    { body, signal }: { body?: object; signal?: AbortSignal },
+  ): Promise<unknown> {
+    const deadline = AbortSignal.timeout(ANSWER_WITHIN_MS);
+    const response = await this.#fetch(method, path, {
+      accept: 'application/json',
+      signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
+      ...(body && { body }),
+    });
+    try {
+      const text = await response.text();
+      return text === '' ? undefined : JSON.parse(text);
+    } catch (error) {
+      throw new ContractError('invalid', `${path}: the answer is not JSON`, { cause: error });
+    }
+  }
+
+  async #fetch(
+    method: string,
+    path: string,
+    { accept, body, signal }: { accept: string; body?: object; signal: AbortSignal },
+  ): Promise<Response> {
+    const headers: Record<string, string> = { accept, authorization: `Bearer ${this.#token}` };
+    if (body !== undefined) headers['content-type'] = 'application/json';
+    let response: Response;
+    try {
+      response = await fetch(`${this.#origin}${path}`, {
+        method,
+        headers,
+        signal,
+        cache: 'no-store',
+        credentials: 'omit',
+        ...(body && { body: JSON.stringify(body) }),
+      });
+    } catch (error) {
+      if (signal.aborted && signal.reason?.name !== 'TimeoutError') {
+        throw new CancelledError('cancelled', 'the page no longer needs the answer', { cause: error });
+      }
+      throw new TransientError('unreachable', 'The server cannot be reached.', { cause: error });
+    }
+    const date = Date.parse(response.headers.get('date') ?? '');
+    if (Number.isFinite(date)) this.#onClockOffset(date - Date.now());
+    if (!response.ok) throw await problemOf(response);
+    return response;
+  }
+}
+
+const pathOf = (deviceId: string): string => `/v1/devices/${encodeURIComponent(deviceId)}`;
+
+/** An answer that says no, from its problem document (RFC 9457) where it has one. */
+async function problemOf(response: Response): Promise<RejectedError | TransientError> {
+  let told: { code?: unknown; title?: unknown; detail?: unknown } = {};
+  try {
+    const body: unknown = await response.json();
+    if (typeof body === 'object' && body !== null) told = body;
+  } catch {
+    // No document: the status alone has to do.
+  }
+  const words = [told.detail, told.title].find((text) => typeof text === 'string' && text !== '');
+  const message = typeof words === 'string' ? words : `The server answered ${response.status}.`;
+  const code = typeof told.code === 'string' ? told.code : undefined;
+  if (response.status === 401) return new RejectedError('unauthorized', message);
+  if (response.status === 429 || response.status >= 500)
+    return new TransientError(code ?? 'server-error', message);
+  return new RejectedError(code ?? 'refused', message);
+}

@@ -1,0 +1,166 @@
+import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
+import type { EnrolmentToken } from '@bowline/messages';
+import { afterNews, EMPTY_FLEET, type FleetNews, type FleetState } from '../core/fleet-state.ts';
+import type { JsonValue } from '../core/json.ts';
+import { FleetApi } from './fleet-api.ts';
+import { followStream } from './live-stream.ts';
+import { TelemetryStore } from './telemetry-store.ts';
+
+/** Orders and events asked for when a device is opened. */
+const PAGE = 50;
+/** Devices whose orders are asked for at sign-in, so that what is stuck shows in the list. */
+const WATCHED_AT_ONCE = 50;
+/** Below this a difference to the server's clock is rounding, milliseconds. */
+const CLOCK_OFFSET_MATTERS_MS = 2_000;
+
+/** The fleet as the server tells it: loads, follows, and does what the operator asks. `onChange` after each change. */
+export class LiveFleet {
+  readonly #onChange: () => void;
+  readonly #onSignedOut: () => void;
+  #state: FleetState = EMPTY_FLEET;
+  #api: FleetApi | undefined;
+  #telemetry: TelemetryStore | undefined;
+  #shown: string | undefined;
+  #unfollow: () => void = () => {};
+  #clockOffsetMs = 0;
+
+  constructor({ onChange, onSignedOut }: { onChange: () => void; onSignedOut: () => void }) {
+    this.#onChange = onChange;
+    this.#onSignedOut = onSignedOut;
+  }
+
+  get state(): FleetState {
+    return this.#state;
+  }
+
+  get telemetry(): TelemetryStore | undefined {
+    return this.#telemetry;
+  }
+
+  /** The server's clock, so that "27 min ago" is right on a laptop whose own clock is not. */
+  now(): number {
+    return Date.now() + (Math.abs(this.#clockOffsetMs) > CLOCK_OFFSET_MATTERS_MS ? this.#clockOffsetMs : 0);
+  }
+
+  signIn(token: string): void {
+    this.#stop();
+    const api = new FleetApi({ token, onClockOffset: (offsetMs) => (this.#clockOffsetMs = offsetMs) });
+    this.#api = api;
+    this.#tell({ kind: 'signedIn' });
+    this.#unfollow = followStream({
+      open: (signal) => api.openStream(signal),
+      onNews: (news) => this.#tell(news),
+      onOpen: () => void this.#loadAll(api),
+      onUnauthorized: (reason) => this.signOut(reason),
+      now: () => this.now(),
+    });
+  }
+
+  signOut(reason?: string): void {
+    this.#stop();
+    this.#onSignedOut();
+    this.#tell({ kind: 'signedOut', ...(reason !== undefined && { reason }) });
+  }
+
+  /** Shows one device in full. */
+  show(deviceId: string | undefined): void {
+    if (deviceId === this.#shown) return;
+    this.#shown = deviceId;
+    this.#telemetry?.close();
+    this.#telemetry = undefined;
+    this.#tell({ kind: 'noDetails' });
+    if (deviceId !== undefined && this.#api !== undefined) {
+      this.#telemetry = new TelemetryStore(this.#api, deviceId, this.#onChange);
+      void this.loadDetails();
+    }
+  }
+
+  /** Has these series of the shown device loaded and followed from `from` on. */
+  async showSeries(series: readonly string[], from: number): Promise<void> {
+    await this.#guarded(async () => this.#telemetry?.show(series, from));
+  }
+
+  async loadDetails(): Promise<void> {
+    const api = this.#api;
+    const deviceId = this.#shown;
+    if (api === undefined || deviceId === undefined) return;
+    await this.#guarded(async () => {
+      const [orders, events, deadLetters, series] = await Promise.all([
+        api.orders(deviceId, PAGE),
+        api.events(deviceId, PAGE),
+        api.deadLetters(deviceId),
+        api.series(deviceId),
+      ]);
+      if (deviceId !== this.#shown) return;
+      this.#tell({ kind: 'orders', orders });
+      this.#tell({ kind: 'details', details: { deviceId, events, deadLetters, series } });
+    });
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async sendCommand(
+    deviceId: string,
+    payload: { name: string; params: Record<string, JsonValue> },
+    expiresInMs?: number,
+  ): Promise<void> {
+    const order = await this.#signedIn().sendCommand(deviceId, payload, expiresInMs);
+    this.#tell({ kind: 'orders', orders: [order] });
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async cancelOrder(orderId: string): Promise<void> {
+    await this.#signedIn().cancelOrder(orderId);
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async createEnrolmentToken(): Promise<EnrolmentToken> {
+    return this.#signedIn().createEnrolmentToken();
+  }
+
+  async #loadAll(api: FleetApi): Promise<void> {
+    await this.#guarded(async () => {
+      const devices = await api.devices();
+      if (api !== this.#api) return;
+      this.#tell({ kind: 'devices', devices });
+      const others = devices.filter(({ deviceId }) => deviceId !== this.#shown).slice(0, WATCHED_AT_ONCE);
+      await Promise.all([
+        this.loadDetails(),
+        this.#telemetry?.reload(),
+        ...others.map(async ({ deviceId }) =>
+          this.#tell({ kind: 'orders', orders: await api.orders(deviceId, PAGE) }),
+        ),
+      ]);
+    });
+  }
+
+  /** Does something whose failure is told on the page, not thrown. */
+  async #guarded(load: () => Promise<void>): Promise<void> {
+    try {
+      await load();
+    } catch (error) {
+      if (error instanceof CancelledError) return;
+      if (error instanceof RejectedError && error.code === 'unauthorized') return this.signOut(error.message);
+      if (!(error instanceof BowlineError)) throw error;
+      this.#tell({ kind: 'loadFailed', reason: error.message });
+    }
+  }
+
+  #signedIn(): FleetApi {
+    if (this.#api === undefined) throw new RejectedError('unauthorized', 'Sign in first.');
+    return this.#api;
+  }
+
+  #tell(news: FleetNews): void {
+    this.#state = afterNews(this.#state, news);
+    if (news.kind === 'telemetry') this.#telemetry?.take(news.news);
+    this.#onChange();
+  }
+
+  #stop(): void {
+    this.#unfollow();
+    this.#telemetry?.close();
+    this.#telemetry = undefined;
+    this.#shown = undefined;
+    this.#api = undefined;
+  }
+}

@@ -1,0 +1,85 @@
+import type { Order, OrderStatus } from '@bowline/messages';
+
+const ENDED: readonly OrderStatus[] = [
+  'succeeded',
+  'failed',
+  'cancelled',
+  'rejected',
+  'expired',
+  'indeterminate',
+];
+
+/** Whether nothing more will happen to an order in this state (protocol, section 4). */
+export const hasEnded = (status: OrderStatus): boolean => ENDED.includes(status);
+
+/** How an order stands, for colour and sorting; the word beside it says the same. */
+export type Mood = 'good' | 'bad' | 'busy' | 'quiet';
+
+export function moodOf(status: OrderStatus): Mood {
+  switch (status) {
+    case 'succeeded':
+      return 'good';
+    case 'failed':
+    case 'rejected':
+    case 'expired':
+    case 'indeterminate':
+      return 'bad';
+    case 'cancelled':
+      return 'quiet';
+    default:
+      return 'busy';
+  }
+}
+
+/** What a person calls the order: its command's name, or its type. */
+export function orderName({ type, payload }: Order): string {
+  const { name, signed } = payload;
+  if (type === 'command' && typeof name === 'string') return name;
+  if (type === 'command' && typeof signed === 'string') return 'signed command';
+  return type;
+}
+
+/** Its parameters on one line, or nothing when it has none. */
+export function orderParams({ payload }: Order): string {
+  const { params } = payload;
+  if (typeof params !== 'object' || params === null || Object.keys(params).length === 0) return '';
+  return JSON.stringify(params);
+}
+
+export interface Step {
+  status: OrderStatus;
+  attempt: number;
+  /** When it happened, by the clock of whoever did it, epoch milliseconds. */
+  at: number;
+  /** When the server learned of it. */
+  receivedAt: number;
+  /** Since the step before; absent for the first. */
+  tookMs?: number;
+}
+
+/** Every step of an order from its creation on, in the order in which the server learned of them. */
+export function orderSteps(order: Order): Step[] {
+  const known = order.history.some(({ status }) => status === 'queued')
+    ? order.history
+    : [
+        { status: 'queued' as const, attempt: 0, at: order.createdAt, receivedAt: order.createdAt },
+        ...order.history,
+      ];
+  return known.map((step, index) => {
+    const before = known[index - 1];
+    return before === undefined ? { ...step } : { ...step, tookMs: Math.max(0, step.at - before.at) };
+  });
+}
+
+/** When the order came into the state that it is in. */
+export const lastChangeOf = (order: Order): number =>
+  order.history.reduce((latest, { receivedAt }) => Math.max(latest, receivedAt), order.createdAt);
+
+/**
+ * Whether `next` is a later word about the same order than `held`: the stream and a snapshot may overtake each other.
+ */
+export function isNewer(next: Order, held: Order): boolean {
+  if (next.history.length !== held.history.length) return next.history.length > held.history.length;
+  if (hasEnded(held.status) && !hasEnded(next.status)) return false;
+  return lastChangeOf(next) >= lastChangeOf(held);
+}

@@ -1,0 +1,78 @@
+import { render } from 'preact';
+import {
+  forgetToken,
+  keepToken,
+  localZone,
+  preferredZone,
+  preferZone,
+  takeToken,
+} from './adapters/browser-session.ts';
+import { LiveFleet } from './adapters/live-fleet.ts';
+import { watchAll } from './core/attention.ts';
+import { readFragment } from './core/route.ts';
+import { Page } from './view/page.tsx';
+
+/** Many news make one drawing, milliseconds. */
+const DRAW_AFTER_MS = 50;
+
+const place = document.getElementById('page');
+if (place === null) throw new Error('the page has no place to draw in');
+const darkScheme = matchMedia('(prefers-color-scheme: dark)');
+const fleet = new LiveFleet({ onChange: drawSoon, onSignedOut: forgetToken });
+
+/** The device that the page itself chose to show: the worst off when it was opened. */
+let suggested: string | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+function drawSoon(): void {
+  timer ??= setTimeout(draw, DRAW_AFTER_MS);
+}
+
+function draw(): void {
+  clearTimeout(timer);
+  timer = undefined;
+  const { state } = fleet;
+  const now = fleet.now();
+  const fragment = readFragment(location.hash);
+  const chosen = fragment.kind === 'device' ? fragment.deviceId : undefined;
+  if (state.devices !== undefined && (suggested === undefined || !state.devices.has(suggested))) {
+    suggested = watchAll(state.devices.values(), [], now)[0]?.device.deviceId;
+  }
+  const shown = chosen ?? suggested;
+  fleet.show(state.session.kind === 'in' ? shown : undefined);
+  const dark = [...(state.devices?.values() ?? [])].filter(({ online }) => !online).length;
+  document.title = dark === 0 ? 'Bowline' : `${dark} dark · Bowline`;
+  render(
+    <Page
+      fleet={fleet}
+      state={fleet.state}
+      now={now}
+      zone={preferredZone()}
+      localZone={localZone()}
+      shown={shown}
+      chosen={chosen !== undefined}
+      scheme={darkScheme.matches ? 'dark' : 'light'}
+      onZone={(zone) => {
+        preferZone(zone);
+        draw();
+      }}
+      onToken={(token) => {
+        keepToken(token);
+        fleet.signIn(token);
+      }}
+    />,
+    place as HTMLElement,
+  );
+}
+
+function enter(): void {
+  const fresh = readFragment(location.hash).kind === 'token';
+  const token = takeToken();
+  if (token !== undefined && (fresh || fleet.state.session.kind === 'out')) fleet.signIn(token);
+  draw();
+}
+
+addEventListener('hashchange', enter);
+darkScheme.addEventListener('change', draw);
+setInterval(draw, 1000);
+enter();

@@ -1,0 +1,139 @@
+import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
+import type { SeriesSummary } from '@bowline/messages';
+import { defaultCharts, singleChart } from '../core/charts.ts';
+import { formatReading } from '../core/format.ts';
+import { Ago } from './moment.tsx';
+import { usePage } from './page-context.ts';
+import { TimeChart } from './time-chart.tsx';
+
+const WINDOWS = [
+  { label: '15 min', ms: 15 * 60_000 },
+  { label: '1 h', ms: 3_600_000 },
+  { label: '6 h', ms: 6 * 3_600_000 },
+  { label: '24 h', ms: 24 * 3_600_000 },
+] as const;
+
+export interface ChartGridProps {
+  series: readonly SeriesSummary[] | undefined;
+  scheme: string;
+}
+
+/** What the device measures: the usual charts, those that were added, and the list of all series. */
+export function ChartGrid({ series, scheme }: ChartGridProps) {
+  const { fleet } = usePage();
+  const [windowMs, setWindowMs] = useState<number>(WINDOWS[0].ms);
+  const [added, setAdded] = useState<readonly string[]>([]);
+  // The charts change with the names of the series, not with each new value.
+  const names = (series ?? []).map(({ series: name, unit }) => `${name} ${unit ?? ''}`).join('\n');
+  const charts = useMemo(() => {
+    const usual = defaultCharts(series ?? []);
+    const extra = added.flatMap((name) => series?.find((entry) => entry.series === name) ?? []);
+    return [...usual, ...extra.map(singleChart)];
+  }, [names, added]);
+  const drawn = charts.flatMap(({ lines }) => lines.map((line) => line.series));
+  const store = fleet.telemetry;
+  useEffect(() => {
+    void fleet.showSeries(drawn, fleet.now() - windowMs);
+  }, [fleet, store, drawn.join('\n'), windowMs]);
+  const pointsOf = useCallback((name: string) => store?.points(name) ?? [], [store]);
+
+  return (
+    <section class="panel charts" aria-labelledby="charts-title">
+      <div class="panel-head">
+        <h2 id="charts-title">Measurements</h2>
+        <div class="segments" role="group" aria-label="Window of time">
+          {WINDOWS.map(({ label, ms }) => (
+            <button key={label} type="button" aria-pressed={ms === windowMs} onClick={() => setWindowMs(ms)}>
+              {label}
+            </button>
+          ))}
+        </div>
+      </div>
+      {series === undefined && <p class="empty">Loading…</p>}
+      {series?.length === 0 && (
+        <p class="empty">
+          No samples have come from this device yet. On the device,{' '}
+          <code>npx bowline logs telemetry-collector</code> says why.
+        </p>
+      )}
+      <div class="chart-grid">
+        {charts.map((chart) => (
+          <TimeChart
+            key={chart.id}
+            chart={chart}
+            pointsOf={pointsOf}
+            version={store?.version ?? 0}
+            windowMs={windowMs}
+            scheme={scheme}
+            onRemove={
+              chart.id.startsWith('series:')
+                ? () => setAdded(added.filter((name) => name !== chart.title))
+                : undefined
+            }
+          />
+        ))}
+      </div>
+      {series !== undefined && series.length > 0 && (
+        <SeriesList
+          series={series}
+          drawn={drawn}
+          onAdd={(name) => setAdded([...added.filter((other) => other !== name), name])}
+        />
+      )}
+    </section>
+  );
+}
+
+interface SeriesListProps {
+  series: readonly SeriesSummary[];
+  drawn: readonly string[];
+  onAdd: (series: string) => void;
+}
+
+function SeriesList({ series, drawn, onAdd }: SeriesListProps) {
+  const sorted = series.toSorted((a, b) => a.series.localeCompare(b.series, 'en', { numeric: true }));
+  return (
+    <details class="series-list">
+      <summary>All {series.length} series</summary>
+      <div class="scroll-x">
+        <table>
+          <thead>
+            <tr>
+              <th scope="col">Series</th>
+              <th scope="col" class="number">
+                Latest
+              </th>
+              <th scope="col" class="number">
+                Age
+              </th>
+              <th scope="col">
+                <span class="unseen">Chart</span>
+              </th>
+            </tr>
+          </thead>
+          <tbody>
+            {sorted.map(({ series: name, unit, last }) => (
+              <tr key={name}>
+                <th scope="row">{name}</th>
+                <td class="number">{last === undefined ? '–' : formatReading(last.value, unit, name)}</td>
+                <td class="number quiet">{last !== undefined && <Ago at={last.at} />}</td>
+                <td>
+                  {typeof last?.value === 'number' && !drawn.includes(name) && (
+                    <button
+                      type="button"
+                      class="plain"
+                      onClick={() => onAdd(name)}
+                      aria-label={`Chart ${name}`}
+                    >
+                      Chart
+                    </button>
+                  )}
+                </td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+      </div>
+    </details>
+  );
+}

@@ -1,0 +1,115 @@
+import { watchAll, type Watched } from '../core/attention.ts';
+import { ordersOf, type FleetState } from '../core/fleet-state.ts';
+import type { Zone } from '../core/time.ts';
+import { ChartGrid } from './chart-grid.tsx';
+import { DeviceHeader } from './device-header.tsx';
+import { DeviceList } from './device-list.tsx';
+import { EmptyFleet } from './empty-fleet.tsx';
+import { EventsPanel } from './events-panel.tsx';
+import { InsidePanel } from './inside-panel.tsx';
+import { OrdersPanel } from './orders-panel.tsx';
+import { PageContextProvider, usePage, type PageContext } from './page-context.ts';
+import { SignIn } from './sign-in.tsx';
+import { StaleNotice, TopBar } from './top-bar.tsx';
+
+export interface PageProps extends PageContext {
+  state: FleetState;
+  /** The device in full view. */
+  shown: string | undefined;
+  /** Whether the operator chose it: a phone shows the list until then. */
+  chosen: boolean;
+  localZone: Zone;
+  /** `light` or `dark`. */
+  scheme: string;
+  onZone: (zone: Zone) => void;
+  onToken: (token: string) => void;
+}
+
+export function Page(props: PageProps) {
+  const { fleet, now, zone, state, onToken, onZone, localZone } = props;
+  if (state.session.kind === 'out') return <SignIn reason={state.session.reason} onToken={onToken} />;
+  const watched = state.devices && watchAll(state.devices.values(), [...state.orders.values()], now);
+  return (
+    <PageContextProvider.Provider value={{ fleet, now, zone }}>
+      <TopBar
+        watched={watched}
+        link={state.link}
+        localZone={localZone}
+        onZone={onZone}
+        onSignOut={() => fleet.signOut()}
+      />
+      <StaleNotice link={state.link} />
+      <Fleet {...props} watched={watched} />
+    </PageContextProvider.Provider>
+  );
+}
+
+function Fleet({ state, shown, chosen, scheme, watched }: PageProps & { watched: Watched[] | undefined }) {
+  if (watched === undefined) {
+    return (
+      <main class="empty-fleet">
+        <p>{state.loadError ?? 'Asking the server for its devices…'}</p>
+      </main>
+    );
+  }
+  if (watched.length === 0) return <EmptyFleet />;
+  const current = watched.find(({ device }) => device.deviceId === shown);
+  const stale = state.link.kind === 'broken' ? ' is-stale' : '';
+  return (
+    <div class={`fleet${chosen ? ' is-chosen' : ''}${stale}`}>
+      <DeviceList watched={watched} shown={shown} />
+      <main id="device" aria-label={current?.device.name ?? 'Device'}>
+        {current === undefined ? (
+          <p class="empty">
+            There is no device “{shown}”. <a href="#/">Show all devices</a>
+          </p>
+        ) : (
+          <DeviceView state={state} current={current} scheme={scheme} />
+        )}
+      </main>
+    </div>
+  );
+}
+
+function DeviceView({ state, current, scheme }: { state: FleetState; current: Watched; scheme: string }) {
+  const { device } = current;
+  const details = state.details?.deviceId === device.deviceId ? state.details : undefined;
+  return (
+    <>
+      <DeviceHeader watched={current} />
+      <LoadProblems state={state} />
+      <div class="panels">
+        <ChartGrid key={device.deviceId} series={details?.series} scheme={scheme} />
+        <OrdersPanel
+          device={device}
+          orders={ordersOf(state.orders, device.deviceId)}
+          loaded={details !== undefined}
+        />
+        <EventsPanel events={details?.events} deadLetters={details?.deadLetters ?? []} />
+        <InsidePanel device={device} />
+      </div>
+    </>
+  );
+}
+
+function LoadProblems({ state: { loadError, misunderstood } }: { state: FleetState }) {
+  const { fleet } = usePage();
+  return (
+    <>
+      {loadError !== undefined && (
+        <p class="problem" role="alert">
+          Not everything could be loaded: {loadError}{' '}
+          <button type="button" class="plain" onClick={() => void fleet.loadDetails()}>
+            Try again
+          </button>
+        </p>
+      )}
+      {misunderstood.count > 0 && (
+        <p class="problem">
+          {misunderstood.count} message(s) of the server could not be read, the last because{' '}
+          {misunderstood.last}. The server may be newer than this page: reload it.
+        </p>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,52 @@
+import { useState } from 'preact/hooks';
+
+/** Asks for the operators' token. `reason`: why the one that the page had is not good. */
+export function SignIn({
+  reason,
+  onToken,
+}: {
+  reason?: string | undefined;
+  onToken: (token: string) => void;
+}) {
+  const [token, setToken] = useState('');
+  return (
+    <main class="sign-in">
+      <h1>Bowline</h1>
+      <p>This page shows a fleet of devices and sends them orders, so it asks who you are.</p>
+      {reason !== undefined && (
+        <p class="problem" role="alert">
+          The server refused the token: {reason}
+        </p>
+      )}
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          if (token.trim() !== '') onToken(token.trim());
+        }}
+      >
+        <label for="token">Operator token</label>
+        <input
+          id="token"
+          type="password"
+          autocomplete="current-password"
+          spellcheck={false}
+          required
+          autofocus
+          value={token}
+          onInput={(event) => setToken(event.currentTarget.value)}
+          aria-describedby="token-help"
+        />
+        <button type="submit">Sign in</button>
+      </form>
+      <div id="token-help" class="help">
+        <p>
+          <code>npm start</code> prints a link to this page with the token in it. To see the token again:
+        </p>
+        <pre>
+          <code>cat .bowline/server/operator-token</code>
+        </pre>
+        <p>It stays in this tab only, and is forgotten when you close it.</p>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,169 @@
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import uPlot from 'uplot';
+import { alignLines, findGaps, summarise, toRates } from '../core/chart-data.ts';
+import type { Chart } from '../core/charts.ts';
+import { formatDuration, formatReading } from '../core/format.ts';
+import type { Point } from '../core/series-buffer.ts';
+import { plotOptions, type Band } from './plot-options.ts';
+import { Moment } from './moment.tsx';
+import { usePage } from './page-context.ts';
+
+/** Samples come in batches, at rest twice a minute; older than this, the newest is old, milliseconds. */
+const STALE_AFTER_MS = 75_000;
+/** The window moves on in steps of this, milliseconds: a chart that creeps each second is restless. */
+const STEP_MS = 5_000;
+
+export interface TimeChartProps {
+  chart: Chart;
+  pointsOf: (series: string) => readonly Point[];
+  /** Changes with each change of the points. */
+  version: number;
+  windowMs: number;
+  /** Changes with the colour scheme, so that the canvas takes its colours anew. */
+  scheme: string;
+  onRemove?: (() => void) | undefined;
+}
+
+export function TimeChart({ chart, pointsOf, version, windowMs, scheme, onRemove }: TimeChartProps) {
+  const { now, zone } = usePage();
+  const to = Math.ceil(now / STEP_MS) * STEP_MS;
+  const from = to - windowMs;
+  const lines = useMemo(
+    () =>
+      chart.lines.map(({ series, counter }) => {
+        const points = pointsOf(series);
+        return counter ? toRates(points) : points;
+      }),
+    [chart, pointsOf, version],
+  );
+  const columns = useMemo(() => alignLines(lines, from, to), [lines, from, to]);
+  const bands = useMemo(() => missingBands(lines, from, to), [lines, from, to]);
+  const format = (value: number): string =>
+    chart.ratio ? formatReading(value, '1', '.utilization') : formatReading(value, chart.unit);
+
+  const [cursor, setCursor] = useState<number | undefined>();
+  const place = useRef<HTMLDivElement>(null);
+  const plot = useRef<uPlot | undefined>(undefined);
+  const latest = useRef({ from, to, bands });
+  latest.current = { from, to, bands };
+
+  useEffect(() => {
+    const element = place.current;
+    if (element === null) return undefined;
+    const size = () => ({ width: element.clientWidth, height: element.clientHeight });
+    const options = plotOptions({
+      chart,
+      format,
+      zone,
+      element,
+      view: () => latest.current,
+      onCursor: setCursor,
+    });
+    const made = new uPlot({ ...options, ...size() }, columns as uPlot.AlignedData, element);
+    plot.current = made;
+    const resized = new ResizeObserver(() => made.setSize(size()));
+    resized.observe(element);
+    return () => {
+      resized.disconnect();
+      made.destroy();
+      plot.current = undefined;
+    };
+  }, [chart, zone, scheme]);
+  useEffect(() => plot.current?.setData(columns as uPlot.AlignedData), [columns]);
+
+  return (
+    <figure class="chart">
+      <figcaption>
+        <span class="chart-title" title={chart.lines.map(({ series }) => series).join('\n')}>
+          {chart.title}
+        </span>
+        <span class="chart-legend">
+          {chart.lines.map(({ series, label }, index) => (
+            <LegendEntry
+              key={series}
+              index={index}
+              label={chart.lines.length === 1 ? undefined : label}
+              points={lines[index] ?? []}
+              cursor={cursor === undefined ? undefined : columns[0][cursor]}
+              format={format}
+            />
+          ))}
+        </span>
+        {onRemove !== undefined && (
+          <button
+            type="button"
+            class="plain"
+            onClick={onRemove}
+            aria-label={`Remove the chart of ${chart.title}`}
+          >
+            ×
+          </button>
+        )}
+      </figcaption>
+      <div class="chart-place" role="img" aria-label={inWords(chart, lines, from, to, format)} ref={place} />
+      {lines.every((points) => !points.some(({ at }) => at >= from)) && (
+        <p class="chart-empty">No samples in the last {formatDuration(windowMs)}</p>
+      )}
+    </figure>
+  );
+}
+
+interface LegendEntryProps {
+  index: number;
+  label: string | undefined;
+  points: readonly Point[];
+  /** Seconds, as on the axis; absent while nobody points at the chart. */
+  cursor: number | undefined;
+  format: (value: number) => string;
+}
+
+function LegendEntry({ index, label, points, cursor, format }: LegendEntryProps) {
+  const { now } = usePage();
+  const last = points.at(-1);
+  const pointed = cursor === undefined ? undefined : points.find(({ at }) => at / 1000 === cursor);
+  const stale = last !== undefined && now - last.at > STALE_AFTER_MS;
+  return (
+    <span class="legend-entry">
+      <span class={`swatch swatch-${index}`} aria-hidden="true" />
+      {label !== undefined && <span class="quiet">{label}</span>}
+      {cursor !== undefined ? (
+        <b>{pointed === undefined ? '–' : format(pointed.value)}</b>
+      ) : last === undefined ? (
+        <b class="quiet">–</b>
+      ) : stale ? (
+        <b class="stale">
+          {format(last.value)} <Moment at={last.at} />
+        </b>
+      ) : (
+        <b>{format(last.value)}</b>
+      )}
+    </span>
+  );
+}
+
+/** Where no line has samples: gaps, and the time since the last one. */
+function missingBands(lines: readonly (readonly Point[])[], from: number, to: number): Band[] {
+  const longest = lines.reduce<readonly Point[]>((a, b) => (b.length > a.length ? b : a), []);
+  const last = longest.at(-1);
+  const bands = findGaps(longest).filter((gap) => gap.to > from && gap.from < to);
+  if (last !== undefined && to - last.at > STALE_AFTER_MS) bands.push({ from: Math.max(last.at, from), to });
+  return bands;
+}
+
+function inWords(
+  chart: Chart,
+  lines: readonly (readonly Point[])[],
+  from: number,
+  to: number,
+  format: (value: number) => string,
+): string {
+  const sentences = chart.lines.map(({ label }, index) => {
+    const points = lines[index] ?? [];
+    const summary = summarise(points, from, to);
+    const last = points.at(-1);
+    if (summary === undefined || last === undefined) return `${label}: no samples`;
+    const gaps = summary.gaps === 0 ? '' : `, ${summary.gaps} gap${summary.gaps === 1 ? '' : 's'}`;
+    return `${label}: last ${format(last.value)}, between ${format(summary.least)} and ${format(summary.most)}${gaps}`;
+  });
+  return `${chart.title}, last ${formatDuration(to - from)}. ${sentences.join('. ')}`;
+}
