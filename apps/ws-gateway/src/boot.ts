@@ -16,6 +16,7 @@ import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveHub } from './hub/serve-hub.ts';
+import { EventReporter } from './event-reporter.ts';
 import { enrol, loadEnrolment } from './identity/enrolment.ts';
 import { openPersistentQueue } from './persistent-queue.ts';
 import { Progress } from './sender/send-progress.ts';
@@ -49,6 +50,7 @@ export async function boot({
   const bootId = readBootId();
   const serverClock = new ServerClock(clock);
   const counters = new Counters();
+  const events = new EventReporter({ queue, clock, counters, log });
   const startedAtMs = clock.monotonicMs();
   const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
   const hub = await openHub({ folder: config.hubFolder, log, clock });
@@ -59,12 +61,14 @@ export async function boot({
     clock,
     serverClock,
     log,
+    events,
     bootId,
     parkedOrders: config.downlink.inflightMessages,
     supports: (type) => handOver.supports(type),
     offer: (entry) => handOver.offer(entry),
     cancel: (entry) => handOver.cancel(entry),
     stored,
+    receipt: () => connection.receiptOrders(),
   });
 
   // 3. The cloud.
@@ -77,6 +81,7 @@ export async function boot({
     serverClock,
     log,
     counters,
+    events,
     bootId,
     agentVersion,
     random: Math.random,
@@ -116,9 +121,13 @@ export async function boot({
     link: connection.state.name,
     ...serverTime(serverClock),
   });
-  serveHub({ hub, queue, desk, handOver, progress, online: () => connection.online, stored, greet, status });
+  const settle = (work: Promise<void>, what: string) => events.unlessRefused(work, what);
+  const online = () => connection.online;
+  serveHub({ hub, queue, desk, handOver, progress, online, stored, settle, greet, status });
   connection.connect();
-  const settling = setInterval(() => void desk.settleWaiting(), SETTLE_EVERY_MS);
+  const settling = setInterval(() => {
+    void settle(desk.settleWaiting(), 'settle').then(() => settle(desk.retryParked(), 'parked orders'));
+  }, SETTLE_EVERY_MS);
   ready();
 
   return {

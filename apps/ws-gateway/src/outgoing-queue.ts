@@ -1,4 +1,4 @@
-import type { DurableQueue, StoredMessage } from '@bowline/durable-queue';
+import type { BatchCut, DurableQueue } from '@bowline/durable-queue';
 import { UPLINK_LANES, type Lane } from '@bowline/messages';
 import type { AckTracker } from './ack-tracker.ts';
 import type { LinkLimits } from './connection/resume.ts';
@@ -7,17 +7,16 @@ import type { ReplayPace } from './sender/replay-offline.ts';
 /** A frame ready for the socket. */
 export interface OutgoingFrame {
   lane: Lane;
-  text: string;
+  /** UTF-8 of the JSON text. */
+  data: Buffer;
   toSeq: number;
   messages: number;
-  /** UTF-8 length of `text`. */
-  bytes: number;
 }
 
 export type NextFrame =
   | { kind: 'frame'; frame: OutgoingFrame }
   /** Above the server's largest frame: it can never be sent. */
-  | { kind: 'too-large'; message: StoredMessage }
+  | { kind: 'too-large'; lane: Lane; seq: number; bytes: number }
   | { kind: 'nothing'; retryInMs?: number };
 
 /** Room for `{"type":"batch","lane":"…","messages":[` and its end, or for the lane in a single frame. */
@@ -31,12 +30,12 @@ const RESERVED_LANES: readonly Lane[] = ['results', 'events'];
  * only what it is about to send, so memory does not grow with the backlog.
  */
 export class OutgoingQueue {
-  readonly #queue: Pick<DurableQueue, 'read'>;
+  readonly #queue: Pick<DurableQueue, 'cut'>;
   readonly #acks: AckTracker;
   readonly #limits: LinkLimits;
   readonly #pace: ReplayPace;
 
-  constructor(queue: Pick<DurableQueue, 'read'>, acks: AckTracker, limits: LinkLimits, pace: ReplayPace) {
+  constructor(queue: Pick<DurableQueue, 'cut'>, acks: AckTracker, limits: LinkLimits, pace: ReplayPace) {
     this.#queue = queue;
     this.#acks = acks;
     this.#limits = limits;
@@ -53,17 +52,16 @@ export class OutgoingQueue {
         retryInMs = this.#pace.nextInMs(monotonicMs);
         continue;
       }
-      const messages = this.#queue.read(lane, this.#acks.sentUpTo(lane), {
+      const cut = this.#queue.cut(lane, this.#acks.sentUpTo(lane), {
         messages: Math.min(room.messages, paced),
         bytes: Math.min(room.bytes, this.#limits.frameBytes) - FRAME_OVERHEAD_BYTES,
       });
-      const [first] = messages;
-      if (first === undefined) continue;
-      if (first.bytes + FRAME_OVERHEAD_BYTES > this.#limits.frameBytes)
-        return { kind: 'too-large', message: first };
-      if (first.bytes + FRAME_OVERHEAD_BYTES > room.bytes && this.#acks.inFlight().messages > 0) continue;
-      if (lane === 'history') this.#pace.taken(messages.length);
-      return { kind: 'frame', frame: frameOf(lane, messages) };
+      if (cut === undefined) continue;
+      const bytes = cut.body.length + FRAME_OVERHEAD_BYTES;
+      if (bytes > this.#limits.frameBytes) return { kind: 'too-large', lane, seq: cut.from, bytes };
+      if (bytes > room.bytes && this.#acks.inFlight().messages > 0) continue;
+      if (lane === 'history') this.#pace.taken(cut.messages);
+      return { kind: 'frame', frame: { lane, data: frameOf(cut), toSeq: cut.to, messages: cut.messages } };
     }
     return { kind: 'nothing', ...(retryInMs === undefined ? {} : { retryInMs }) };
   }
@@ -80,27 +78,9 @@ export class OutgoingQueue {
   }
 }
 
-/** The stored text goes out as it is: alone with its lane, or several in one `batch` (protocol, section 2). */
-function frameOf(lane: Lane, messages: readonly StoredMessage[]): OutgoingFrame {
-  const [first] = messages;
-  const runs = consecutive(messages);
-  const text =
-    runs.length === 1 && first !== undefined
-      ? `{"lane":"${lane}",${first.json.slice(1)}`
-      : `{"type":"batch","lane":"${lane}","messages":[${runs.map(({ json }) => json).join(',')}]}`;
-  return {
-    lane,
-    text,
-    toSeq: runs.at(-1)?.seq ?? 0,
-    messages: runs.length,
-    bytes: Buffer.byteLength(text),
-  };
-}
-
-/** A batch holds consecutive seqs: it ends before the first hole. */
-function consecutive(messages: readonly StoredMessage[]): readonly StoredMessage[] {
-  const hole = messages.findIndex(
-    ({ seq }, index) => index > 0 && seq !== (messages[index - 1]?.seq ?? 0) + 1,
-  );
-  return hole < 0 ? messages : messages.slice(0, hole);
+/** The stored bytes go out as they are: alone with their lane, or several in one `batch` (protocol, section 2). */
+function frameOf({ lane, messages, body }: BatchCut): Buffer {
+  return messages === 1
+    ? Buffer.concat([Buffer.from(`{"lane":"${lane}",`), body.subarray(1)])
+    : Buffer.concat([Buffer.from(`{"type":"batch","lane":"${lane}","messages":[`), body, Buffer.from(']}')]);
 }

@@ -55,6 +55,10 @@ const PROBLEM_BYTES = 16 * 1024;
 export function openSocket(options: OpenOptions): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
     let stage: LinkStage = 'dns';
+    if (!URL.canParse(options.url)) {
+      reject(new LinkError('bad-url', `${options.url} is not a URL`, { stage }));
+      return;
+    }
     const socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,

@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { transition, type ConnectionEvent, type ConnectionState } from './connection-state.ts';
 
-const offline: ConnectionState = { name: 'offline', since: 0, attempts: 2 };
+const offline = { name: 'offline', since: 0, attempts: 2 } as ConnectionState;
 const run = (events: ConnectionEvent[], from: ConnectionState = offline) =>
-  events.reduce((state, event, index) => transition(state, event, index + 1), from);
+  events.reduce<ConnectionState>((state, event, index) => transition(state, event, index + 1), from);
 
 describe('transition', () => {
   it('when a link comes up, it passes every state on its way and keeps its count until it is stable', () => {
@@ -14,7 +14,7 @@ describe('transition', () => {
       { type: 'upgraded' },
       { type: 'welcomed', sessionId: 's' },
     ];
-    const online = events.reduce((state, event) => {
+    const online = events.reduce<ConnectionState>((state, event) => {
       const next = transition(state, event, 5);
       names.push(next.name);
       return next;

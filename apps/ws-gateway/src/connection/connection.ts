@@ -4,7 +4,6 @@ import { BowlineError } from '@bowline/runtime/errors';
 import { wait } from '@bowline/runtime';
 import type { GatewayConfig } from '../config.ts';
 import type { Enrolment } from '../identity/enrolment.ts';
-import { newEvent } from '../sender/new-message.ts';
 import { queueSummary } from '../sender/send-heartbeat.ts';
 import { LinkError, openSocket } from './client.ts';
 import {
@@ -73,6 +72,11 @@ export class Connection {
     this.#session?.pump();
   }
 
+  /** Orders became durable, or came again. */
+  receiptOrders(): void {
+    this.#session?.receiptOrders();
+  }
+
   sendLive(text: string): void {
     this.#session?.sendLive(text);
   }
@@ -97,7 +101,7 @@ export class Connection {
       if (serverTime !== undefined) this.#ports.serverClock.told(serverTime);
       const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message });
       log.warn(
-        { stage, code, detail: message, delayMs, attempts: this.#state.attempts },
+        { stage, code, detail: message, delayMs: Math.round(delayMs), attempts: this.#state.attempts },
         'link is down: will try again',
       );
       await wait(clock, delayMs, this.#stopping.signal).catch(() => undefined);
@@ -192,7 +196,7 @@ export class Connection {
   }
 
   async #plan(end: LinkEnd, error: LinkFailure): Promise<number> {
-    const { config, clock, random, queue } = this.#ports;
+    const { config, clock, random, events } = this.#ports;
     const verdict = nextAttempt({
       end,
       attempts: this.#state.attempts,
@@ -208,15 +212,18 @@ export class Connection {
     await this.#storeAttempts(verdict.attempts);
     if (verdict.alarm !== undefined) {
       this.#ports.counters.add(`link.${verdict.alarm}`);
-      const event = newEvent(verdict.alarm, 'critical', { ...error }, clock.wallMs());
-      await queue.commit({ enqueue: [{ lane: 'events', messages: [event] }] });
+      await events.report(verdict.alarm, 'critical', { ...error });
     }
     return verdict.delayMs;
   }
 
   async #storeAttempts(attempts: number): Promise<void> {
-    if (Number(this.#ports.queue.meta(ATTEMPTS_KEY) ?? 0) === attempts) return;
-    await this.#ports.queue.commit({ meta: { [ATTEMPTS_KEY]: String(attempts) } });
+    const { queue, events } = this.#ports;
+    if (Number(queue.meta(ATTEMPTS_KEY) ?? 0) === attempts) return;
+    await events.unlessRefused(
+      queue.commit({ meta: { [ATTEMPTS_KEY]: String(attempts) } }),
+      'count of attempts',
+    );
   }
 
   #enter(event: ConnectionEvent): void {

@@ -6,9 +6,10 @@ import type { Clock, Logger, ServerClock, Timer } from '@bowline/runtime';
 import type { RawData, WebSocket } from 'ws';
 import { AckTracker, isLane } from '../ack-tracker.ts';
 import type { Counters } from '../counters.ts';
+import type { EventReporter } from '../event-reporter.ts';
 import type { IncomingOrder } from '../dispatcher/dispatcher.ts';
 import { OutgoingQueue } from '../outgoing-queue.ts';
-import { liveFrame, newEvent, newMessage } from '../sender/new-message.ts';
+import { liveFrame } from '../sender/new-message.ts';
 import { ReplayPace } from '../sender/replay-offline.ts';
 import { heartbeatOf } from '../sender/send-heartbeat.ts';
 import type { LinkStage } from './connection-state.ts';
@@ -24,6 +25,7 @@ export interface SessionPorts {
   random: () => number;
   log: Logger;
   counters: Counters;
+  events: EventReporter;
   limits: WatchdogLimits & { welcomeDeadlineMs: number; frameBytes: number };
   /** The hello of this link, made when it is sent. */
   hello(): Hello;
@@ -71,7 +73,7 @@ export class LinkSession {
   #receiptSentAtMs = -Infinity;
   #inbox: Promise<void> = Promise.resolve();
   #waiting = 0;
-  #setAside = false;
+  #settingAside = false;
 
   constructor(socket: WebSocket, ports: SessionPorts) {
     this.#socket = socket;
@@ -116,17 +118,17 @@ export class LinkSession {
   /** Sends what the window takes; called whenever something new is stored or receipted. */
   pump(): void {
     const { clock } = this.#ports;
-    if (!this.online || this.#outgoing === undefined || this.#setAside) return;
+    if (!this.online || this.#outgoing === undefined || this.#settingAside) return;
     this.#sendTimer?.cancel();
     for (;;) {
       const next = this.#outgoing.next(clock.monotonicMs());
       if (next.kind === 'frame') {
-        const { lane, text, toSeq, messages, bytes } = next.frame;
-        this.#socket.send(text);
-        this.#acks?.sent(lane, { toSeq, messages, bytes }, clock.monotonicMs());
+        const { lane, data, toSeq, messages } = next.frame;
+        this.#socket.send(data, { binary: false });
+        this.#acks?.sent(lane, { toSeq, messages, bytes: data.length }, clock.monotonicMs());
         continue;
       }
-      if (next.kind === 'too-large') this.#putAside(next.message);
+      if (next.kind === 'too-large') this.#setAside(next);
       else if (next.retryInMs !== undefined) this.#sendTimer = clock.after(next.retryInMs, () => this.pump());
       return;
     }
@@ -192,7 +194,7 @@ export class LinkSession {
       (lane === 'orders' || isOrderType(type))
     ) {
       if (this.#outgoing === undefined) return;
-      return this.#take({
+      return this.#ports.receive({
         orderId: id,
         seq,
         type,
@@ -224,12 +226,17 @@ export class LinkSession {
         const { id, code, detail, retryable } = message.payload;
         counters.add('uplink.rejected');
         this.#ports.log.error({ id, code, detail }, 'the server rejected a message');
-        if (id !== null && retryable !== true) await queue.commit({ rejects: [{ id, code, detail }] });
+        if (id !== null && retryable !== true) {
+          await this.#ports.events.unlessRefused(
+            queue.commit({ rejects: [{ id, code, detail }] }),
+            'dead letter',
+          );
+        }
         return;
       }
       default: {
         const { id, seq, type, payload } = message;
-        if (seq !== undefined) return this.#take({ orderId: id, seq, type, payload });
+        if (seq !== undefined) return this.#ports.receive({ orderId: id, seq, type, payload });
         counters.add('downlink.refused.no-seq');
         const reject = { id, code: 'invalid', detail: 'an order needs a seq' };
         this.#sendLive(liveFrame('reject', reject, this.#ports.clock.wallMs()).text);
@@ -237,14 +244,10 @@ export class LinkSession {
     }
   }
 
-  async #take(order: IncomingOrder): Promise<void> {
-    await this.#ports.receive(order);
-    this.#scheduleReceipt();
-  }
-
-  #scheduleReceipt(): void {
+  /** Orders became durable, or came again: says so, at most every 100 ms. */
+  receiptOrders(): void {
     const { clock } = this.#ports;
-    if (this.#receiptTimer !== undefined) return;
+    if (!this.online || this.#receiptTimer !== undefined) return;
     const dueInMs = Math.max(0, this.#receiptSentAtMs + RECEIPT_EVERY_MS - clock.monotonicMs());
     this.#receiptTimer = clock.after(dueInMs, () => {
       this.#receiptTimer = undefined;
@@ -263,15 +266,12 @@ export class LinkSession {
       if (verdict === 'beyond') {
         counters.add('uplink.receipt-beyond');
         log.error({ lane, seq, sentUpTo: this.#acks.sentUpTo(lane) }, 'receipt above what was sent: ignored');
-        await this.#raise('receipt-beyond', { lane, seq });
+        await this.#ports.events.report('receipt-beyond', 'error', { lane, seq });
       } else if (verdict === 'progress') receipts[lane] = seq;
     }
     if (Object.keys(receipts).length === 0) return;
-    await queue.commit({ receipts });
-    if (receipts.results !== undefined) {
-      await this.#ports.retryParked();
-      this.#scheduleReceipt();
-    }
+    await this.#ports.events.unlessRefused(queue.commit({ receipts }), 'receipts');
+    if (receipts.results !== undefined) await this.#ports.retryParked();
     this.pump();
   }
 
@@ -286,11 +286,8 @@ export class LinkSession {
     const verdict = resume(this.#hello, welcome);
     if (verdict.kind === 'restored') {
       const { lane } = verdict;
-      await this.#raise('store-restored', {
-        lane,
-        received: welcome.received[lane],
-        next: this.#hello.lanes[lane].next,
-      });
+      const facts = { lane, received: welcome.received[lane], next: this.#hello.lanes[lane].next };
+      await this.#ports.events.report('store-restored', 'error', facts);
       await queue.renewEpoch();
       this.#end(1000, {
         end: { kind: 'resume-anew' },
@@ -362,36 +359,21 @@ export class LinkSession {
     this.#socket.terminate();
   }
 
-  // ── Setting aside, events ────────────────────────────────────────────────────────────────────────────────────────
-
   /** Above the server's largest frame: dead letter with a `gap` (protocol, section 3). */
-  #putAside({ lane, seq, id, bytes }: { lane: Lane; seq: number; id: string; bytes: number }): void {
-    const { queue, clock, counters, log } = this.#ports;
+  #setAside({ lane, seq, bytes }: { lane: Lane; seq: number; bytes: number }): void {
+    const { queue, counters, log, events } = this.#ports;
     const detail = `${bytes} bytes; the server takes frames of ${this.#limits?.frameBytes} bytes`;
-    this.#setAside = true;
     counters.add('uplink.too-large');
-    log.error({ lane, seq, id, bytes }, 'message is too large for the server: set aside as a dead letter');
-    const gap = newMessage(
-      'gap',
-      { lane, from: seq, to: seq, count: 1, reason: 'too-large' },
-      clock.wallMs(),
-    );
-    queue
-      .commit({
-        rejects: [{ id, code: 'too-large', detail }],
-        enqueue: [{ lane: 'events', messages: [gap] }],
-      })
+    log.error({ lane, seq, bytes }, 'message is too large for the server: set aside as a dead letter');
+    this.#settingAside = true;
+    events
+      .unlessRefused(queue.commit({ setAside: [{ lane, seq, reason: 'too-large', detail }] }), 'set aside')
       .then(() => {
-        this.#setAside = false;
+        this.#settingAside = false;
         this.#acks?.skipped(lane, seq);
         this.pump();
       })
       .catch((cause: unknown) => this.#unexpected(cause));
-  }
-
-  async #raise(kind: string, data: Record<string, unknown>): Promise<void> {
-    const event = newEvent(kind, 'error', data, this.#ports.clock.wallMs());
-    await this.#ports.queue.commit({ enqueue: [{ lane: 'events', messages: [event] }] });
   }
 
   // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@ import type { HubApp } from '@bowline/messages/hub';
 import { BowlineError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
 import { ackOf } from '../sender/send-ack.ts';
-import { newEvent } from '../sender/new-message.ts';
+import type { EventReporter } from '../event-reporter.ts';
 
 import { dispatch, type IncomingOrder } from './dispatcher.ts';
 import { applyReport, hasEnded, type OrderReport } from './order-state.ts';
@@ -14,6 +14,7 @@ export interface OrderDeskPorts {
   clock: Clock;
   serverClock: ServerClock;
   log: Logger;
+  events: EventReporter;
   bootId: string;
   /** Most orders that wait unstored while the store has no room for their acks. */
   parkedOrders: number;
@@ -22,6 +23,8 @@ export interface OrderDeskPorts {
   cancel(entry: JournalEntry): Promise<'cancelled' | 'stopping' | 'too-late' | 'unknown-order' | undefined>;
   /** Something new is in the outbox. */
   stored(): void;
+  /** The order became durable, or was so already: it may be receipted. */
+  receipt(): void;
 }
 
 /** Refusals of the store that go away by themselves: the order waits, unreceipted (protocol, section 4, `results`). */
@@ -120,15 +123,14 @@ export class OrderDesk {
       serverNowMs: serverClock.nowMs(),
       supported: order.type === 'cancel' || this.#ports.supports(order.type),
     });
-    if (verdict.kind === 'duplicate') return;
-
+    if (verdict.kind === 'duplicate') return this.#ports.receipt();
+    if (order.seq > received + 1) {
+      await this.#ports.events.report('downlink-gap', 'warning', { from: received + 1, to: order.seq - 1 });
+    }
     const at = this.#now();
-    const batch: WriteBatch = {
-      downlink: { received: order.seq, ...(serverEpoch === undefined ? {} : { serverEpoch }) },
-    };
-    const events = order.seq > received + 1 ? [downlinkGap(received + 1, order.seq - 1, at)] : [];
+    const downlink = { received: order.seq, ...(serverEpoch === undefined ? {} : { serverEpoch }) };
     if (verdict.kind === 'report-again') {
-      await this.#commitOrPark(order, { ...batch, enqueue: lists([ackOf(verdict.entry, at)], events) });
+      await this.#commitOrPark(order, { downlink, enqueue: acks(ackOf(verdict.entry, at)) });
       return;
     }
     const fresh: JournalEntry = {
@@ -143,9 +145,9 @@ export class OrderDesk {
         : { status: verdict.status, endedAt: at, error: verdict.error }),
     };
     const stored = await this.#commitOrPark(order, {
-      ...batch,
+      downlink,
       journal: [fresh],
-      enqueue: lists([ackOf(fresh, at)], events),
+      enqueue: acks(ackOf(fresh, at)),
     });
     if (!stored || fresh.status !== 'received') return;
     if (fresh.type === 'cancel') await this.#cancel(fresh);
@@ -155,6 +157,7 @@ export class OrderDesk {
   async #commitOrPark(order: IncomingOrder, batch: WriteBatch): Promise<boolean> {
     try {
       await this.#commit(batch);
+      this.#ports.receipt();
       return true;
     } catch (error) {
       if (!(error instanceof BowlineError)) throw error;
@@ -170,7 +173,7 @@ export class OrderDesk {
         error: { code: error.code, message: error.message },
       };
       const { journal: _, ...rest } = batch;
-      await this.#commitOrPark(order, { ...rest, enqueue: lists([ackOf(refused, this.#now())], []) });
+      await this.#commitOrPark(order, { ...rest, enqueue: acks(ackOf(refused, this.#now())) });
       return false;
     }
   }
@@ -250,11 +253,11 @@ export class OrderDesk {
       endedAt: at,
       ...(error === undefined ? {} : { error }),
     };
-    await this.#commit({ journal: [ended], enqueue: lists([ackOf(started, at), ackOf(ended, at)], []) });
+    await this.#commit({ journal: [ended], enqueue: acks(ackOf(started, at), ackOf(ended, at)) });
   }
 
   #write(entry: JournalEntry): Promise<void> {
-    return this.#commit({ journal: [entry], enqueue: lists([ackOf(entry, this.#now())], []) });
+    return this.#commit({ journal: [entry], enqueue: acks(ackOf(entry, this.#now())) });
   }
 
   async #commit(batch: WriteBatch): Promise<void> {
@@ -276,10 +279,6 @@ export class OrderDesk {
 const isPast = ({ expiresAt }: JournalEntry, nowMs: number | undefined): boolean =>
   expiresAt !== undefined && nowMs !== undefined && expiresAt <= nowMs;
 
-const lists = (results: NewMessage[], events: NewMessage[]): NonNullable<WriteBatch['enqueue']> => [
-  { lane: 'results', messages: results },
-  ...(events.length === 0 ? [] : [{ lane: 'events' as const, messages: events }]),
+const acks = (...messages: NewMessage[]): NonNullable<WriteBatch['enqueue']> => [
+  { lane: 'results', messages },
 ];
-
-const downlinkGap = (from: number, to: number, at: number): NewMessage =>
-  newEvent('downlink-gap', 'warning', { from, to }, at);

@@ -15,6 +15,8 @@ export interface HubPorts {
   online(): boolean;
   /** Something new is in the outbox. */
   stored(): void;
+  /** Waits for work on waiting orders that a full store may refuse; it is tried again later. */
+  settle(work: Promise<void>, what: string): Promise<unknown>;
   /** What an app is told when it registers. */
   greet(): HubRequests['register']['response'];
   status(): DeviceStatus;
@@ -29,6 +31,7 @@ export function serveHub({
   progress,
   online,
   stored,
+  settle,
   greet,
   status,
 }: HubPorts): void {
@@ -53,9 +56,8 @@ export function serveHub({
 
   hub.onRegistered(({ app }) => {
     // An app that came back is told of everything that has not ended; what it cannot handle at all is refused now.
-    void desk
-      .refuseUnhandled(app)
-      .then(() => desk.settleWaiting())
+    void settle(desk.refuseUnhandled(app), 'refuse what no app handles')
+      .then(() => settle(desk.settleWaiting(), 'settle'))
       .then(() => handOver.offerAll(app));
   });
 }

@@ -61,6 +61,7 @@ export async function enrol(
   if (server === undefined) {
     throw failure('not-enrolled', 'the device is not enrolled: set enrolment.server and enrolment.tokenFile');
   }
+  if (!URL.canParse(server)) throw failure('bad-url', `enrolment.server: ${server} is not a URL`);
   const { origin, protocol } = new URL(server);
   if (protocol !== 'https:' && !options.allowInsecure) {
     throw failure(

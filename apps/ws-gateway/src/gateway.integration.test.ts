@@ -1,0 +1,267 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HubClient } from '@bowline/ipc';
+import { waitFor } from '@bowline/testing';
+import { FakeCloud, type UplinkRecord } from '@bowline/testing/fake-cloud';
+import { v7 as uuidv7 } from 'uuid';
+import { afterEach, describe, expect, it } from 'vitest';
+import { GatewayUnderTest } from './test-kit/gateway.ts';
+
+const clients: HubClient[] = [];
+afterEach(() => {
+  for (const client of clients.splice(0)) client.close();
+});
+
+async function setUp(change: Record<string, unknown> = {}) {
+  const cloud = await FakeCloud.start();
+  const gateway = new GatewayUnderTest(cloud, change);
+  gateway.start();
+  await cloud.link(({ hello }) => hello !== undefined);
+  return { cloud, gateway };
+}
+
+/** The executor's place on the hub, taken by the test: it takes note of orders and does as it is told. */
+async function executor(gateway: GatewayUnderTest) {
+  const client = await gateway.app('command-executor', ['command']);
+  clients.push(client);
+  const orders: { orderId: string; state: string; attempt: number }[] = [];
+  client.handle('order', (order) => {
+    orders.push(order);
+    return {};
+  });
+  client.handle('cancelOrder', () => ({ outcome: 'cancelled' }));
+  const report = (orderId: string, status: 'started' | 'succeeded' | 'failed', result?: unknown) =>
+    client.request('reportOrder', {
+      orderId,
+      status,
+      at: Date.now(),
+      ...(result === undefined ? {} : { result }),
+    });
+  return { client, orders, report };
+}
+
+const sample = (value: number) => ({
+  id: uuidv7(),
+  type: 'telemetry' as const,
+  sentAt: Date.now(),
+  payload: { samples: [{ series: 'test.value', at: Date.now(), value }] },
+});
+const values = (records: UplinkRecord[]) =>
+  records.flatMap(
+    ({ payload }) => (payload['samples'] as { value: number }[] | undefined)?.map(({ value }) => value) ?? [],
+  );
+const statuses = (cloud: FakeCloud, orderId: string) =>
+  cloud.stored.flatMap(({ type, payload }) =>
+    type === 'ack' && payload['orderId'] === orderId ? [payload['status']] : [],
+  );
+
+describe('the gateway', () => {
+  it('when it starts with a token, it enrols, says hello, erases the token and comes back without it', async () => {
+    const { cloud, gateway } = await setUp();
+    const link = await cloud.link();
+    expect(link.hello).toMatchObject({ deviceId: 'device-1', received: 0, limits: { inflightMessages: 16 } });
+    expect(existsSync(join(gateway.folder, 'token'))).toBe(false);
+    const epoch = link.hello?.['epoch'];
+
+    await gateway.kill();
+    gateway.start();
+    const again = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
+    expect(again.hello).toMatchObject({ epoch, serverEpoch: cloud.serverEpoch });
+  });
+
+  it('when an order comes, its app gets it, each step is acknowledged in order and the order is receipted', async () => {
+    const { cloud, gateway } = await setUp();
+    const { orders, report } = await executor(gateway);
+    const link = await cloud.link();
+    const orderId = link.order('command', { name: 'ping' });
+    await waitFor(() => orders.some((order) => order.orderId === orderId));
+    expect(await report(orderId, 'started')).toEqual({ attempt: 1 });
+    await report(orderId, 'succeeded', { pong: true });
+    const ended = await cloud.ack(orderId, 'succeeded');
+    expect(ended.payload).toMatchObject({ attempt: 1, result: { pong: true } });
+    expect(statuses(cloud, orderId)).toEqual(['received', 'started', 'succeeded']);
+    await waitFor(() => link.frames.some(({ type, payload }) => type === 'receipt' && 'lanes' in payload));
+  });
+
+  it('when its app is away, an order waits and is handed over when the app comes', async () => {
+    const { cloud, gateway } = await setUp();
+    const orderId = (await cloud.link()).order('command', { name: 'ping' });
+    await cloud.ack(orderId, 'received');
+    const { orders } = await executor(gateway);
+    await waitFor(() => orders.some((order) => order.orderId === orderId && order.state === 'received'));
+  });
+
+  it('when the gateway is killed after started, the order is handed over again as started, and the apps go on', async () => {
+    const { cloud, gateway } = await setUp();
+    const { orders, report, client } = await executor(gateway);
+    const orderId = (await cloud.link()).order('command', { name: 'ping' });
+    await waitFor(() => orders.length === 1);
+    await report(orderId, 'started');
+    await gateway.kill();
+    gateway.start();
+    await waitFor(() => orders.some(({ state, attempt }) => state === 'started' && attempt === 1));
+    await waitFor(() => client.connected);
+    await report(orderId, 'succeeded');
+    await cloud.ack(orderId, 'succeeded');
+    expect(statuses(cloud, orderId)).toEqual(['received', 'started', 'succeeded']);
+  });
+
+  it('when an order comes twice, or again under a new seq, it runs once and its state is reported again', async () => {
+    const { cloud, gateway } = await setUp();
+    const { orders, report } = await executor(gateway);
+    const link = await cloud.link();
+    const orderId = link.order('command', { name: 'ping' }, { seq: 1 });
+    await waitFor(() => orders.length === 1);
+    await report(orderId, 'started');
+    await report(orderId, 'succeeded');
+    await cloud.ack(orderId, 'succeeded');
+    link.order('command', { name: 'ping' }, { orderId, seq: 1 });
+    link.order('command', { name: 'ping' }, { orderId, seq: 2 });
+    await waitFor(() => statuses(cloud, orderId).filter((status) => status === 'succeeded').length === 2);
+    expect(orders).toHaveLength(1);
+  });
+
+  it('when an order is malformed, unknown, expired or for nobody, it is refused with the rule and the link stays', async () => {
+    const { cloud } = await setUp();
+    const link = await cloud.link();
+    const invalid = link.order('command', { name: 7 });
+    const unknown = link.order('selfDestruct', {});
+    const expired = link.order('command', { name: 'ping', expiresAt: 1 });
+    const config = link.order('config', { version: 1, sections: {} });
+    expect((await cloud.ack(invalid, 'rejected')).payload).toMatchObject({ error: { code: 'invalid' } });
+    expect((await cloud.ack(unknown, 'rejected')).payload).toMatchObject({ error: { code: 'unsupported' } });
+    await cloud.ack(expired, 'expired');
+    expect((await cloud.ack(config, 'rejected')).payload).toMatchObject({ error: { code: 'unsupported' } });
+    expect(cloud.links).toHaveLength(1);
+  });
+
+  it('when the server sends malformed or oversized frames, they are refused and counted and the link stays', async () => {
+    const { cloud, gateway } = await setUp();
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    const link = await cloud.link();
+    link.send({ type: 'nonsense', id: uuidv7(), sentAt: 1, payload: {} });
+    link.send({ type: 'receipt', id: uuidv7(), sentAt: 1, payload: { lanes: { results: 'many' } } });
+    link.send({ type: 'nonsense', id: uuidv7(), sentAt: 1, payload: { filler: 'x'.repeat(300_000) } });
+    await waitFor(() => link.frames.filter(({ type }) => type === 'reject').length === 3);
+    const { counters, link: state } = await cli.request('status', {});
+    expect(counters).toMatchObject({
+      'downlink.refused.unsupported': 1,
+      'downlink.refused.invalid': 1,
+      'downlink.refused.too-large': 1,
+    });
+    expect(state.state).toBe('online');
+    expect(cloud.links).toHaveLength(1);
+  });
+
+  it('when the server breaks the framing, the link is closed with the code of the protocol and comes back', async () => {
+    const { cloud } = await setUp();
+    const first = await cloud.link();
+    first.send('{"broken');
+    await waitFor(() => first.closeCode === 1007);
+    const second = await cloud.link((_, index) => index === 1);
+    second.socket.send(Buffer.from('binary'));
+    await waitFor(() => second.closeCode === 1003);
+    await cloud.link((_, index) => index === 2);
+  });
+
+  it('when the server never welcomes, the device closes 4408 and tries again', async () => {
+    const { cloud } = await setUp({
+      link: { allowInsecure: true, backoffBaseMs: 20, backoffCapMs: 50, welcomeDeadlineMs: 100 },
+    });
+    cloud.behaviour.welcome = false;
+    cloud.cut();
+    const link = await cloud.link((candidate, index) => index > 0 && candidate.hello !== undefined);
+    await waitFor(() => link.closeCode === 4408);
+    cloud.behaviour.welcome = true;
+    await cloud.link(({ frames }, index) => index > 1 && frames.length > 0);
+  });
+
+  it('when the server refuses the token, the device signs once more with the time that it was told', async () => {
+    const { cloud } = await setUp();
+    const body = JSON.stringify({ title: 'no', status: 401, serverTime: Date.now() });
+    cloud.behaviour.refuseWith = { status: 401, body };
+    cloud.cut();
+    await waitFor(() => cloud.links.length === 1);
+    cloud.behaviour.refuseWith = undefined;
+    await cloud.link((_, index) => index === 1);
+  });
+});
+
+describe('telemetry through the gateway', () => {
+  it('when samples are enqueued online, they go live in order and are gone once receipted', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    for (let value = 0; value < 50; value += 1) await app.enqueue([sample(value)]);
+    await waitFor(() => values(cloud.stored).length === 50);
+    expect(values(cloud.stored)).toEqual(Array.from({ length: 50 }, (_, index) => index));
+    expect(new Set(cloud.stored.filter(({ type }) => type === 'telemetry').map(({ lane }) => lane))).toEqual(
+      new Set(['telemetry']),
+    );
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    await waitFor(async () => (await cli.request('status', {})).queue.lanes['telemetry']?.messages === 0);
+    expect((await cli.request('status', {})).queue.lanes['telemetry']?.ledger).toMatchObject({
+      accepted: 50,
+      receipted: 50,
+      waiting: 0,
+    });
+  });
+
+  it('when the cloud is away, samples wait on disk through a kill and are replayed on the history lane', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    cloud.behaviour.refuseWith = { status: 503, headers: { 'retry-after': '0' } };
+    cloud.cut();
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    await waitFor(async () => (await cli.request('status', {})).link.state !== 'online');
+    for (let value = 0; value < 20; value += 1) await app.enqueue([sample(value)]);
+    await gateway.kill();
+    gateway.start();
+    cloud.behaviour.refuseWith = undefined;
+    await waitFor(() => values(cloud.stored).length === 20);
+    expect(values(cloud.stored)).toEqual(Array.from({ length: 20 }, (_, index) => index));
+    expect(cloud.stored.find(({ type }) => type === 'telemetry')?.lane).toBe('history');
+  });
+
+  it('when a server receipts nothing, nothing is deleted, and the next link sends it all again', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    cloud.behaviour.receipt = false;
+    cloud.behaviour.heartbeat = false;
+    await app.enqueue([sample(1), sample(2)]);
+    await waitFor(() => values(cloud.stored).length === 2);
+    cloud.behaviour.welcomeWith = { received: {} }; // the server lost what it had
+    cloud.cut();
+    const link = await cloud.link((_, index) => index === 1);
+    await waitFor(() => values(link.frames).length === 2);
+    expect(values(link.frames)).toEqual([1, 2]);
+  });
+
+  it('when the gateway is killed again and again while samples flow, none is lost and the order is kept', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    const total = 400;
+    const sending = (async () => {
+      for (let value = 0; value < total; value += 1) await app.enqueue([sample(value)]);
+    })();
+    for (let kill = 1; kill <= 4; kill += 1) {
+      await waitFor(() => values(cloud.stored).length > (kill * total) / 8);
+      await gateway.kill();
+      gateway.start();
+    }
+    await sending;
+    await waitFor(() => new Set(values(cloud.stored)).size === total);
+    const arrived = values(cloud.stored);
+    expect(arrived).toHaveLength(total); // none twice either: producer and batch number make a repeat harmless
+    for (const lane of ['telemetry', 'history']) {
+      const ofLane = values(cloud.stored.filter((record) => record.lane === lane));
+      expect(ofLane).toEqual(ofLane.toSorted((a, b) => a - b));
+    }
+  });
+});
