@@ -1,0 +1,130 @@
+import type { Gap, Sample } from '@bowline/messages';
+import { backoffMs, type Clock, type Logger, type Timer } from '@bowline/runtime';
+import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
+import { commitInMs, type CommitLimits } from './commit-due.ts';
+import type { Portion, SampleBuffer } from './sample-buffer.ts';
+
+/** A message for the gateway's durable queue. */
+export type OutgoingMessage = { id: string; sentAt: number } & (
+  { type: 'telemetry'; payload: { samples: Sample[] } } | { type: 'gap'; payload: Gap }
+);
+
+export interface HandOverOptions {
+  buffer: SampleBuffer;
+  /** Resolves once all of it is on the gateway's disk, however long the gateway is away; rejects if it is refused. */
+  enqueue(messages: OutgoingMessage[], signal: AbortSignal): Promise<void>;
+  /** A UUIDv7. */
+  newId(): string;
+  clock: Clock;
+  log: Pick<Logger, 'debug' | 'warn' | 'error'>;
+  limits: CommitLimits;
+  /** In [0, 1). */
+  random(): number;
+}
+
+/** Refusals that pass by themselves: what was refused is kept, as far as there is room. */
+const PASSING = ['disk-full', 'lane-full'];
+
+/**
+ * Moves samples from memory to the gateway, one message at a time, in order. While one is under way further samples gather
+ * in the buffer. A portion is out of the buffer only until it is accepted or back.
+ */
+export class HandOver {
+  readonly #options: HandOverOptions;
+  readonly #giveUp = new AbortController();
+  #first = true;
+  #failures = 0;
+  #notBeforeMs = 0;
+  #timer: Timer | undefined;
+  #underWay: Promise<void> | undefined;
+  #stopping = false;
+
+  constructor(options: HandOverOptions) {
+    this.#options = options;
+  }
+
+  /** Samples came in: looks when they are to go. */
+  noticed(): void {
+    if (this.#stopping || this.#underWay !== undefined) return;
+    const { buffer, limits, clock } = this.#options;
+    this.#timer?.cancel();
+    const nowMs = clock.monotonicMs();
+    const inMs = commitInMs(buffer, limits, { nowMs, first: this.#first });
+    if (inMs === undefined) return;
+    this.#timer = clock.after(Math.max(inMs, this.#notBeforeMs - nowMs), () => this.#begin());
+  }
+
+  /** Hands everything over now, until `signal`. Returns how many samples could not be: they are lost. */
+  async stop(signal: AbortSignal): Promise<number> {
+    const { buffer } = this.#options;
+    this.#stopping = true;
+    this.#timer?.cancel();
+    const onAbort = () => this.#giveUp.abort(new CancelledError('stopping', 'the collector is stopping'));
+    if (signal.aborted) onAbort();
+    signal.addEventListener('abort', onAbort, { once: true });
+    await this.#underWay;
+    while (!buffer.isEmpty && !signal.aborted) {
+      if (!(await this.#next())) break;
+    }
+    signal.removeEventListener('abort', onAbort);
+    return buffer.samples;
+  }
+
+  #begin(): void {
+    this.#underWay = this.#next().then(() => {
+      this.#underWay = undefined;
+      this.noticed();
+    });
+  }
+
+  /** One portion; whether it was accepted. */
+  async #next(): Promise<boolean> {
+    const { buffer, enqueue, limits, log } = this.#options;
+    const portion = buffer.take({ samples: limits.batchSamples, bytes: limits.batchBytes });
+    try {
+      await enqueue(this.#messages(portion), this.#giveUp.signal);
+      this.#first = false;
+      this.#failures = 0;
+      log.debug({ samples: portion.entries.length, waiting: buffer.samples }, 'samples handed over');
+      return true;
+    } catch (error) {
+      this.#failed(portion, error);
+      return false;
+    }
+  }
+
+  #failed(portion: Portion, error: unknown): void {
+    const { buffer, clock, log, random } = this.#options;
+    if (!(error instanceof BowlineError)) throw error;
+    const { code } = error;
+    if (error instanceof CancelledError) return buffer.restore(portion);
+    const delayMs = backoffMs(this.#failures, random(), { minMs: 1000, capMs: 60_000 });
+    this.#failures += 1;
+    this.#notBeforeMs = clock.monotonicMs() + delayMs;
+    const fields = { code, samples: portion.entries.length, delayMs: Math.round(delayMs) };
+    if (error instanceof TransientError || PASSING.includes(code)) {
+      buffer.restore(portion);
+      log.warn(fields, `samples refused for now: ${error.message}`);
+    } else {
+      buffer.discard(portion);
+      log.error(fields, `samples refused for good: ${error.message}`);
+    }
+  }
+
+  #messages({ entries, thinned }: Portion): OutgoingMessage[] {
+    const { newId, clock } = this.#options;
+    const sentAt = Math.round(clock.wallMs());
+    const samples = entries.map(({ sample }) => sample);
+    return [
+      ...(samples.length > 0
+        ? [{ id: newId(), sentAt, type: 'telemetry' as const, payload: { samples } }]
+        : []),
+      ...thinned.map((each) => ({
+        id: newId(),
+        sentAt,
+        type: 'gap' as const,
+        payload: { ...each, lane: 'telemetry' as const, reason: 'thinned' as const },
+      })),
+    ];
+  }
+}

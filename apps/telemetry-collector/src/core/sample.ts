@@ -1,0 +1,51 @@
+import type { Sample } from '@bowline/messages';
+
+/** One value of one metric, before it has a name on the wire and a moment. */
+export interface Reading {
+  /** The metric's name in OpenTelemetry's semantic conventions. */
+  metric: string;
+  /** Values of the attributes that tell its series apart: a mount point; an interface and a direction; a sensor. */
+  attributes?: readonly string[];
+  value: number;
+  /** UCUM, as the semantic conventions have it. */
+  unit: string;
+}
+
+/** When a reading was taken. */
+export interface Moment {
+  /** The device's wall clock, epoch milliseconds. */
+  at: number;
+  /** Milliseconds since boot. */
+  monoMs: number;
+  bootId: string;
+  /** Whether the wall clock is known to be right. */
+  trusted: boolean;
+}
+
+const NAME_CHARS = 128;
+
+/**
+ * A sample has no attributes (protocol, section 5), so their values follow the metric's name, each after a colon:
+ * `system.filesystem.usage:/`, `system.network.io:eth0:receive`. What a name may not hold becomes `_`.
+ */
+export function seriesName({ metric, attributes = [] }: Pick<Reading, 'metric' | 'attributes'>): string {
+  return [metric, ...attributes]
+    .join(':')
+    .replaceAll(/[^A-Za-z0-9._:/-]/g, '_')
+    .slice(0, NAME_CHARS);
+}
+
+/** A sample as the contract has it, or none if the value is no number that JSON can hold. */
+export function toSample(reading: Reading, { at, monoMs, bootId, trusted }: Moment): Sample | undefined {
+  if (!Number.isFinite(reading.value)) return undefined;
+  const sample = {
+    series: seriesName(reading),
+    at: Math.round(at),
+    value: reading.value,
+    unit: reading.unit,
+  };
+  // From before the clock was right: corrected later by boot id and monotonic time (protocol, section 5, Time).
+  return trusted
+    ? { ...sample, quality: 'good' }
+    : { ...sample, quality: 'unsynchronised', bootId, monoMs: Math.round(monoMs) };
+}

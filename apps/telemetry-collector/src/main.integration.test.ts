@@ -1,0 +1,231 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Sample } from '@bowline/messages';
+import { RejectedError } from '@bowline/runtime/errors';
+import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import {
+  openTestGateway,
+  TestStore,
+  type TestGateway,
+  type TestGatewayOptions,
+} from './testing/test-gateway.ts';
+import { VERSION } from './version.ts';
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+let folder: string;
+let hubFolder: string;
+let store: TestStore;
+let gateway: TestGateway | undefined;
+let children: TestProcess[];
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  hubFolder = join(folder, 'hub');
+  store = new TestStore();
+  gateway = undefined;
+  children = [];
+});
+afterEach(async () => {
+  await Promise.all(children.map((child) => child.kill()));
+  await gateway?.close();
+});
+
+const open = (options: Partial<TestGatewayOptions> = {}) => openTestGateway(hubFolder, { store, ...options });
+const environment = () => ({
+  PATH: process.env['PATH'],
+  BOWLINE_TELEMETRY_COLLECTOR__STATE_DIR: join(folder, 'state'),
+  BOWLINE_TELEMETRY_COLLECTOR__HUB_FOLDER: hubFolder,
+});
+function startCollector(...flags: string[]): TestProcess {
+  const child = startProcess(process.execPath, [MAIN, ...flags], { env: environment() });
+  children.push(child);
+  return child;
+}
+/** Only the CPU, as fast as the test asks for. */
+const cpuEvery = (intervalMs: number, commitMs: number) => [
+  `--series.cpu.intervalMs=${intervalMs}`,
+  `--telemetry.commitMs=${commitMs}`,
+  ...['load', 'memory', 'filesystem', 'temperature', 'network', 'uptime'].map(
+    (name) => `--series.${name}.intervalMs=0`,
+  ),
+];
+/** Stops the collector in good order and reads what it says of all its samples. */
+async function totalsAtTheEnd(child: TestProcess) {
+  expect(await child.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  const line =
+    child
+      .stdout()
+      .split('\n')
+      .findLast((each) => each.includes('stopped sampling')) ?? '{}';
+  const { sampled, givenUp, lost } = JSON.parse(line) as { sampled: number; givenUp: number; lost: number };
+  return { sampled, givenUp, lost };
+}
+const named = (samples: readonly Sample[], series: string) =>
+  samples.filter((sample) => sample.series === series);
+
+describe('telemetry-collector as a process', () => {
+  test('when it runs with its defaults, real samples of every kind arrive and are plausible', async () => {
+    const before = Date.now();
+    gateway = await open();
+    startCollector();
+    await waitFor(() => named(store.samples, 'system.cpu.utilization').length, {
+      what: 'a sample of the CPU',
+    });
+    const last = (series: string) => {
+      const [sample] = named(store.samples, series);
+      expect(sample?.at).toBeGreaterThanOrEqual(before);
+      expect(sample?.at).toBeLessThanOrEqual(Date.now());
+      return sample;
+    };
+    const share = (series: string) => {
+      expect(last(series)).toMatchObject({ unit: '1' });
+      expect(last(series)?.value).toBeGreaterThanOrEqual(0);
+      expect(last(series)?.value).toBeLessThanOrEqual(1);
+    };
+    share('system.cpu.utilization');
+    share('system.memory.utilization');
+    share('system.filesystem.utilization:/');
+    expect(last('system.memory.usage')).toMatchObject({ unit: 'By' });
+    expect(last('system.cpu.load_average.1m')).toMatchObject({ unit: '{thread}' });
+    expect(last('system.uptime')).toMatchObject({ unit: 's' });
+    const interfaces = store.samples.filter(({ series }) =>
+      /^system\.network\.io:.+:(receive|transmit)$/.test(series),
+    );
+    expect(interfaces.length % 2).toBe(0);
+    expect(gateway.peers()).toMatchObject([{ app: 'telemetry-collector', version: VERSION, orderTypes: [] }]);
+  });
+
+  test('when the gateway is away, the app is ready all the same', async () => {
+    const child = fork(MAIN, { env: environment(), stdio: 'ignore' });
+    try {
+      expect(await once(child, 'message')).toEqual(['ready', undefined]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  test('when the clock agrees with the time of the server, samples are good, else they carry boot id and monotonic time', async () => {
+    const flags = [...cpuEvery(50, 0), `--clockSynchronisedFile=${join(folder, 'none')}`];
+    gateway = await open({ serverTime: Date.now() });
+    const first = startCollector(...flags);
+    await waitFor(() => store.samples.some(({ quality }) => quality === 'good'));
+    await first.kill('SIGTERM');
+    await gateway.close();
+
+    store = new TestStore();
+    gateway = await open({ serverTime: Date.now() - 3_600_000 });
+    startCollector(...flags);
+    const sample = await waitFor(() => store.samples[0]);
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    expect(sample).toMatchObject({ quality: 'unsynchronised', bootId });
+    const upMs = Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1000;
+    expect(sample.monoMs).toBeLessThanOrEqual(upMs + 1000);
+    expect(sample.monoMs).toBeGreaterThan(0);
+  });
+
+  test('when systemd has synchronised the clock, samples are good without a server', async () => {
+    const marker = join(folder, 'synchronized');
+    writeFileSync(marker, '');
+    gateway = await open();
+    startCollector(...cpuEvery(50, 0), `--clockSynchronisedFile=${marker}`);
+    expect(await waitFor(() => store.samples[0])).toMatchObject({ quality: 'good' });
+  });
+
+  test('when it gets SIGTERM, what is in memory is handed over and it ends with exit code 0', async () => {
+    gateway = await open();
+    const child = startCollector(...cpuEvery(20, 3_600_000));
+    await waitFor(() => store.samples.length);
+    // From here on the window is an hour: nothing more comes until the end.
+    const handedOverFirst = store.samples.length;
+    const end = performance.now() + 500;
+    await waitFor(() => performance.now() > end);
+    expect(store.samples.length).toBe(handedOverFirst);
+    const { sampled, lost } = await totalsAtTheEnd(child);
+    expect({ arrived: store.samples.length, lost }).toEqual({ arrived: sampled, lost: 0 });
+    expect(sampled).toBeGreaterThan(handedOverFirst);
+  });
+
+  test('when it gets SIGTERM without a gateway, it ends in time with exit code 0 and says what is lost', async () => {
+    const child = startCollector(...cpuEvery(1, 0), '--stopGraceMs=200', '--telemetry.bufferSamples=16');
+    await child.output(/starting/);
+    const end = performance.now() + 1000;
+    await waitFor(() => performance.now() > end);
+    const { sampled, lost } = await totalsAtTheEnd(child);
+    expect(lost).toBeGreaterThan(0);
+    expect(lost).toBeLessThanOrEqual(sampled);
+  });
+
+  test('when the gateway restarts, no sample is missing and none comes twice', async () => {
+    gateway = await open();
+    const child = startCollector(...cpuEvery(20, 20));
+    for (let restarts = 0; restarts < 3; restarts += 1) {
+      const count = store.samples.length;
+      await waitFor(() => store.samples.length > count + 10);
+      await gateway.close();
+      gateway = await open();
+    }
+    expect(await totalsAtTheEnd(child)).toEqual({ sampled: store.samples.length, givenUp: 0, lost: 0 });
+    expect(new Set(store.messageIds).size).toBe(store.messageIds.length);
+  });
+
+  test('when the gateway was away for long, the buffer thins and the gap counts every sample that is missing', async () => {
+    const child = startCollector(...cpuEvery(1, 0), '--telemetry.bufferSamples=16');
+    await child.output(/starting/);
+    // Many times the buffer, also on a slow machine.
+    const end = performance.now() + 2000;
+    await waitFor(() => performance.now() > end);
+    gateway = await open();
+    await waitFor(() => store.gaps.length, { what: 'a gap' });
+    const { sampled, givenUp, lost } = await totalsAtTheEnd(child);
+    expect(store.gaps[0]).toMatchObject({
+      lane: 'telemetry',
+      reason: 'thinned',
+      series: 'system.cpu.utilization',
+    });
+    const missing = store.gaps.reduce((sum, { count }) => sum + count, 0);
+    expect(missing).toBeGreaterThan(0);
+    expect({ missing, arrived: store.samples.length, lost }).toEqual({
+      missing: givenUp,
+      arrived: sampled - givenUp,
+      lost: 0,
+    });
+  });
+
+  test('when the disk of the gateway is full, samples are kept until it has room', async () => {
+    let full = true;
+    let refusals = 0;
+    gateway = await open({
+      accept: () => {
+        if (!full) return;
+        refusals += 1;
+        throw new RejectedError('disk-full', 'the disk is full');
+      },
+    });
+    const child = startCollector(...cpuEvery(50, 0));
+    await waitFor(() => refusals > 0);
+    await child.output(/disk-full/);
+    full = false;
+    const [first] = await waitFor(() => store.samples.length > 0 && store.samples);
+    expect(first?.series).toBe('system.cpu.utilization');
+    expect(store.gaps).toEqual([]);
+  });
+
+  test('when it is killed, the next one goes on with its own samples', async () => {
+    gateway = await open();
+    const first = startCollector(...cpuEvery(20, 20));
+    await waitFor(() => store.samples.length > 5);
+    await first.kill('SIGKILL');
+    const count = store.samples.length;
+    startCollector(...cpuEvery(20, 20));
+    await waitFor(() => store.samples.length > count + 5);
+  });
+
+  test('when the package has a version, the app names the same one', () => {
+    const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
+    expect(manifest).toMatchObject({ version: VERSION });
+  });
+});

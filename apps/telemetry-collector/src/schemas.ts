@@ -1,0 +1,4 @@
+import { CollectorConfig } from './config.ts';
+
+export const fillDefaults = true;
+export const schemas = { config: { config: CollectorConfig } };

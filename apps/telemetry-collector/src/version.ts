@@ -1,0 +1,2 @@
+/** Of this app, as package.json names it. */
+export const VERSION = '0.1.0';
