@@ -8,7 +8,6 @@ import { WORKSPACE } from '../test/nx.ts';
 
 /** `new RejectedError('code'`, and functions that make errors by code: `protocolError('code'`. */
 const MADE = /(?<![.\w])(?!(?:Type|Range|Syntax)?Error\()\w*[eE]rror\(\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
-/\b(?!(?:new\s+)?(?:Type|Range|Syntax)?Error\()\w*[eE]rror\(\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
 /** `code: 'code'`, as in acks, rejects and problem documents. */
 const NAMED = /\bcode: '([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
 /** `… ?? 'some-code'` and `… : 'some-code'` in a line that is about a code. */
