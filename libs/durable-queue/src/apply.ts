@@ -23,6 +23,8 @@ import { prepare, unrender, type PreparedMessage } from './wire-message.ts';
 export interface PreparedBatch extends Omit<WriteBatch, 'enqueue'> {
   enqueue: { lane: Lane; messages: PreparedMessage[] }[];
   bytes: number;
+  /** In which it was handed in: its seqs mean nothing in another. */
+  epoch: string;
 }
 
 export interface ApplyContext extends GapContext {
@@ -44,9 +46,11 @@ export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext)
   checkOrders(draft, batch, context.limits);
   checkRoom(draft, batch, context.limits);
 
-  for (const lane of LANES) receipt(draft, lane, batch.receipts?.[lane] ?? 0);
+  if (batch.epoch === draft.state.epoch) {
+    for (const lane of LANES) receipt(draft, lane, batch.receipts?.[lane] ?? 0);
+    for (const message of batch.setAside ?? []) applySetAside(draft, message, context);
+  }
   for (const reject of batch.rejects ?? []) applyReject(draft, reject, context);
-  for (const message of batch.setAside ?? []) applySetAside(draft, message, context);
   for (const number of batch.deadLetters?.purge ?? []) removeDeadLetter(draft, number);
   for (const number of batch.deadLetters?.resend ?? []) resend(draft, number);
 

@@ -10,7 +10,7 @@ import {
   openTestQueue,
   order,
   temporaryFolder,
-} from './testing.ts';
+} from './testing/test-queue.ts';
 
 const all = (queue: DurableQueue, lane: Lane) => queue.read(lane, 0, NO_LIMIT);
 const seqs = (queue: DurableQueue, lane: Lane) => all(queue, lane).map(({ seq }) => seq);
@@ -458,8 +458,10 @@ describe('the store', () => {
       ledger: queue.ledger(),
     };
     const renewing = queue.renewEpoch();
+    const late = queue.commit({ receipts: { telemetry: 14, events: 3 } });
     const during = queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(1) }] });
     await renewing;
+    await late;
     expect(queue.epoch).not.toBe(before.epoch);
     expect((await during).seqs[0]?.from).toBe(5);
 

@@ -126,7 +126,7 @@ class Store implements DurableQueue {
   }
 
   async commit(batch: WriteBatch): Promise<CommitResult> {
-    return this.#commits.commit(prepareBatch(batch, this.#limits));
+    return this.#commits.commit(prepareBatch(batch, this.#limits, this.epoch));
   }
 
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[] {

@@ -11,9 +11,10 @@ const OVERHEAD_BYTES = 64;
 /**
  * All that can be done of a batch when it is handed in, while the transaction before it is still being flushed.
  *
+ * @param epoch that the caller's seqs belong to.
  * @throws RejectedError `message-too-large`; ContractError `invalid-message`; InternalError `meta-too-large`.
  */
-export function prepareBatch(batch: WriteBatch, limits: Limits): PreparedBatch {
+export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): PreparedBatch {
   let bytes = OVERHEAD_BYTES;
   const enqueue = (batch.enqueue ?? []).map(({ lane, messages }) => {
     const largest = Math.min(limits.messageBytes, drops(lane) ? limits.lanes[lane].bytes : Infinity);
@@ -39,5 +40,5 @@ export function prepareBatch(batch: WriteBatch, limits: Limits): PreparedBatch {
     }
     bytes += value.length + OVERHEAD_BYTES;
   }
-  return { ...batch, enqueue, bytes };
+  return { ...batch, enqueue, bytes, epoch };
 }

@@ -67,7 +67,10 @@ export interface WriteBatch {
    * written and the result says `duplicate`.
    */
   producer?: { app: string; id: string; batch: number };
-  /** Cumulative: deletes everything of the lane up to and including the seq. */
+  /**
+   * Cumulative: deletes everything of the lane up to and including the seq. As with `setAside`, the seqs are those of the
+   * epoch in which the call is made; if the store takes a new one before it gets to it, they are ignored.
+   */
   receipts?: Partial<Record<Lane, number>>;
   /**
    * Final rejects by the server: the message moves to the dead letters. Looked for among what was read since the store

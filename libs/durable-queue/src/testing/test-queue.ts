@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { randomUUIDv7 } from 'node:crypto';
 import { onTestFinished } from 'vitest';
-import { openQueue } from './open-queue.ts';
-import type { DurableQueue, JournalEntry, NewMessage, QueueOptions } from './queue.ts';
+import { openQueue } from '../open-queue.ts';
+import type { DurableQueue, JournalEntry, NewMessage, QueueOptions } from '../queue.ts';
 
 /** A folder that is gone when the test has ended. */
 export function temporaryFolder(): string {
