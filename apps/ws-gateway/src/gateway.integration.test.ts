@@ -15,21 +15,21 @@ afterEach(() => {
 async function setUp(change: Record<string, unknown> = {}) {
   const cloud = await FakeCloud.start();
   const gateway = new GatewayUnderTest(cloud, change);
-  gateway.start();
-  await cloud.link(({ hello }) => hello !== undefined);
+  await gateway.start().output(/"message":"online"/);
   return { cloud, gateway };
 }
 
 /** The executor's place on the hub, taken by the test: it takes note of orders and does as it is told. */
 async function executor(gateway: GatewayUnderTest) {
-  const client = await gateway.app('command-executor', ['command']);
-  clients.push(client);
   const orders: { orderId: string; state: string; attempt: number }[] = [];
-  client.handle('order', (order) => {
-    orders.push(order);
-    return {};
+  const client = await gateway.app('command-executor', ['command'], (unregistered) => {
+    unregistered.handle('order', (order) => {
+      orders.push(order);
+      return {};
+    });
+    unregistered.handle('cancelOrder', () => ({ outcome: 'cancelled' }));
   });
-  client.handle('cancelOrder', () => ({ outcome: 'cancelled' }));
+  clients.push(client);
   const report = (orderId: string, status: 'started' | 'succeeded' | 'failed', result?: unknown) =>
     client.request('reportOrder', {
       orderId,
@@ -246,7 +246,7 @@ describe('telemetry through the gateway', () => {
     const { cloud, gateway } = await setUp();
     const app = await gateway.app('telemetry-collector');
     clients.push(app);
-    const total = 400;
+    const total = 200;
     const sending = (async () => {
       for (let value = 0; value < total; value += 1) await app.enqueue([sample(value)]);
     })();

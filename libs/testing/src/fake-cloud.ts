@@ -130,6 +130,7 @@ export class FakeCloud {
     });
     const sockets = new WebSocketServer({ noServer: true, maxPayload: 2 ** 20 });
     server.on('upgrade', (request, socket, head) => {
+      socket.on('error', () => undefined); // a device that is killed resets what is under way
       const refusal = this.behaviour.refuseWith;
       const proven = refusal === undefined ? this.#prove(request) : Promise.reject(new Error('refused'));
       proven.then(

@@ -168,11 +168,9 @@ export class Connection {
       epoch: queue.epoch,
       agentVersion: this.#ports.agentVersion,
       capabilities: [],
-      lanes: {
-        ...Object.fromEntries(
-          UPLINK_LANES.map((lane) => [lane, { first: lanes[lane].first, next: lanes[lane].next }]),
-        ),
-      } as Hello['lanes'],
+      lanes: Object.fromEntries(
+        UPLINK_LANES.map((lane) => [lane, { first: lanes[lane].first, next: lanes[lane].next }]),
+      ) as Hello['lanes'],
       received,
       ...(serverEpoch === undefined ? {} : { serverEpoch }),
       limits: { ...config.downlink },

@@ -38,7 +38,11 @@ export class GatewayUnderTest {
   }
 
   /** An app of this device, registered with the hub. */
-  async app(app: HubApp, orderTypes: 'command'[] = []): Promise<HubClient> {
+  async app(
+    app: HubApp,
+    orderTypes: 'command'[] = [],
+    prepare: (client: HubClient) => void = () => undefined,
+  ): Promise<HubClient> {
     const client = connectHub({
       folder: this.hubFolder,
       app,
@@ -47,6 +51,7 @@ export class GatewayUnderTest {
       log: createLogger({ app, level: 'error' }),
       clock: systemClock,
     });
+    prepare(client);
     await waitFor(() => client.connected, { what: `${app} to register` });
     return client;
   }
