@@ -6,7 +6,8 @@ import { describe, expect, test } from 'vitest';
 import { comparisonBase, EMPTY_TREE } from './comparison-base.ts';
 
 const identity = ['-c', 'user.name=Test', '-c', 'user.email=test@example.org', '-c', 'commit.gpgsign=false'];
-const git = (cwd: string, ...args: string[]) => execFileSync('git', [...identity, ...args], { cwd, encoding: 'utf8' }).trim();
+const git = (cwd: string, ...args: string[]) =>
+  execFileSync('git', [...identity, ...args], { cwd, encoding: 'utf8' }).trim();
 
 function commit(folder: string, file: string): string {
   writeFileSync(join(folder, file), file);

@@ -1,5 +1,6 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { waitForLock } from '@bowline/runtime';
 import { affectedProjects, readProjects, runNx, WORKSPACE, type Project } from './nx.ts';
 import { addTallies, tallyReport, type Tally } from './tally.ts';
 
@@ -8,9 +9,24 @@ const WHOLE_WORKSPACE = '@bowline/tools';
 
 /**
  * Runs the tests of all packages, or of those that a change since `base` can have touched, and counts what each reported.
- * Reports of earlier runs are removed first; one that Nx brings back from its cache belongs to the same inputs.
+ * Reports of earlier runs are removed first; one that Nx brings back from its cache belongs to the same inputs. Two runs in
+ * one checkout would remove each other's: the second waits.
  */
 export async function testPackages(base?: string): Promise<Tally> {
+  const turn = await waitForLock(join(WORKSPACE, '.nx/tests.lock'), {
+    log: {
+      warn: () => console.log('another npm test is at work in this checkout: waiting until it is done'),
+    },
+    signal: new AbortController().signal,
+  });
+  try {
+    return await testNow(base);
+  } finally {
+    turn.release();
+  }
+}
+
+async function testNow(base: string | undefined): Promise<Tally> {
   const projects = projectsToTest(base);
   for (const { root } of projects) rmSync(join(WORKSPACE, root, 'reports'), { recursive: true, force: true });
 
