@@ -1,4 +1,4 @@
-import { RejectedError, TransientError } from '@bowline/runtime/errors';
+import { InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { waitFor } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
 import { channelPair } from './testing/channel-pair.ts';
@@ -98,8 +98,8 @@ describe('contract', () => {
   });
 
   it('when our own answer breaks it, the other side gets an error instead and the failure is counted', async () => {
-    const { app, hub } = channelPair({ hub: { onRequest: () => ({ attempt: 'first' }) } });
-    await expect(app.channel.request('reportOrder', report)).rejects.toMatchObject({
+    const { app, hub } = channelPair({ hub: { onRequest: () => ({ apps: 'many' }) } });
+    await expect(app.channel.request('status', {})).rejects.toMatchObject({
       code: 'own-message-invalid',
     });
     expect(hub.counters.handlerFailures).toBe(1);
@@ -194,6 +194,25 @@ describe('errors', () => {
     expect(await working).toEqual({ attempt: 1 });
     expect(hub.counters.handlerFailures).toBe(2);
   });
+});
+
+describe('durable requests', () => {
+  it.each([
+    ['fails by a bug', () => Promise.reject(new InternalError('commit-failed', 'who knows'))],
+    ['throws something unforeseen', () => Promise.reject(new TypeError('x'))],
+    ['gives an answer that breaks the contract', () => Promise.resolve({ attempt: 'x' })],
+  ])(
+    'when the handler of one %s, nobody knows what was stored: no answer is given and the connection ends',
+    async (_what, onRequest) => {
+      const { app, hub, wire } = channelPair({ hub: { onRequest } });
+      const request = app.channel.request('reportOrder', report).catch((error: unknown) => error);
+      await waitFor(() => hub.events.length > 0);
+      expect(hub.events).toEqual(['abort: it is unknown what was stored']);
+      expect(wire.toApp).toEqual([]);
+      app.channel.end(new TransientError('hub-away', 'gone'));
+      expect(await request).toMatchObject({ code: 'hub-away' });
+    },
+  );
 });
 
 describe('bounds', () => {

@@ -181,9 +181,9 @@ export class Channel {
 
   async #serve(id: number, name: string, body: unknown, bytes: number): Promise<void> {
     const { theirs, onRequest } = this.#options;
+    const entry = entryOf(theirs.requests, name);
     this.#work.begin(bytes);
     try {
-      const entry = entryOf(theirs.requests, name);
       if (entry === undefined) throw new ContractError('unsupported', `unknown request ${name.slice(0, 64)}`);
       check(entry.request, body, name);
       const response = await onRequest(name, body);
@@ -193,6 +193,7 @@ export class Channel {
       if (error instanceof ContractError) this.#breach(error.message);
       else if (error instanceof InternalError || !(error instanceof BowlineError)) {
         this.#failed({ request: name, error });
+        if (entry?.durable) return this.#options.abort('it is unknown what was stored');
       }
       const { code, message, retryable } = toWireError(error);
       this.#answer(encodeError(id, { code, message: message.slice(0, 4096), retryable }), name);

@@ -7,9 +7,16 @@ import type { AppNotifications, AppRequests, HubNotifications, HubRequests } fro
 
 export type Validator = (typeof hubRequests)['register_request'];
 
+export interface RequestEntry {
+  request: Validator;
+  response: Validator;
+  /** An error answer promises that nothing was stored: where that is unknown, there is no answer. */
+  durable?: true;
+}
+
 /** What one side may ask and say, by name. */
 export interface Vocabulary {
-  requests: Readonly<Record<string, { request: Validator; response: Validator }>>;
+  requests: Readonly<Record<string, RequestEntry>>;
   notifications: Readonly<Record<string, Validator>>;
 }
 
@@ -17,10 +24,14 @@ export interface Vocabulary {
 export const TO_HUB: Vocabulary = {
   requests: {
     register: { request: hubRequests.register_request, response: hubRequests.register_response },
-    enqueue: { request: hubRequests.enqueue_request, response: hubRequests.enqueue_response },
-    reportOrder: { request: hubRequests.reportOrder_request, response: hubRequests.reportOrder_response },
+    enqueue: { request: hubRequests.enqueue_request, response: hubRequests.enqueue_response, durable: true },
+    reportOrder: {
+      request: hubRequests.reportOrder_request,
+      response: hubRequests.reportOrder_response,
+      durable: true,
+    },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
-  } satisfies Record<keyof HubRequests, Vocabulary['requests'][string]>,
+  } satisfies Record<keyof HubRequests, RequestEntry>,
   notifications: {
     progress: notifications.progress,
     appState: notifications.appState,
@@ -32,7 +43,7 @@ export const TO_APP: Vocabulary = {
   requests: {
     order: { request: appRequests.order_request, response: appRequests.order_response },
     cancelOrder: { request: appRequests.cancelOrder_request, response: appRequests.cancelOrder_response },
-  } satisfies Record<keyof AppRequests, Vocabulary['requests'][string]>,
+  } satisfies Record<keyof AppRequests, RequestEntry>,
   notifications: {
     link: notifications.link,
   } satisfies Record<keyof AppNotifications, Validator>,

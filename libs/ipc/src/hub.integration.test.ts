@@ -1,10 +1,11 @@
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Logger } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
 import { socketPath } from './hub-folder.ts';
-import { messageId, telemetry } from './testing/messages.ts';
+import { messageId, silentLog, telemetry } from './testing/messages.ts';
 import { newHubFolder, rawConnection, registered, testClient, testHub } from './testing/real-hub.ts';
 
 const order = {
@@ -97,6 +98,23 @@ describe('registration', () => {
     expect(events).toEqual(['registered older', 'gone older', 'registered newer']);
     expect(hub.peers()).toMatchObject([{ version: 'newer' }]);
     expect(newer.ended()).toBe(false);
+  });
+
+  it('when another copy of the app takes its place again and again, it backs off further each time', async () => {
+    const folder = newHubFolder();
+    await testHub(folder);
+    const delays: number[] = [];
+    const note = ({ delayMs }: { delayMs?: number }) => delayMs !== undefined && delays.push(delayMs);
+    const client = testClient(folder, 'ssh-broker', {
+      log: { ...silentLog, warn: note, debug: note } as unknown as Logger,
+      random: () => 0.5,
+      backoff: { minMs: 0, baseMs: 20, capMs: 100 },
+    });
+    client.onRegistered(() => {
+      void rawConnection(folder, 'ssh-broker').then((rival) => rival.send(registerAs('ssh-broker', [])));
+    });
+    await waitFor(() => delays.length >= 4);
+    expect(delays.slice(0, 4)).toEqual([10, 20, 40, 50]);
   });
 
   it('when the CLI runs several times, none replaces the other', async () => {
