@@ -1,0 +1,63 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { connectHub, type HubClient } from '@bowline/ipc';
+import type { DeviceStatus } from '@bowline/messages/hub';
+import { BowlineError, systemClock, type Logger } from '@bowline/runtime';
+import { CliError, EXIT } from '../core/cli-error.ts';
+
+const ANSWER_WITHIN_MS = 3000;
+const POLL_MS = 10;
+
+/** What the client of the hub has to say is said by us, in one sentence. */
+const QUIET = {
+  debug: () => undefined,
+  info: () => undefined,
+  warn: () => undefined,
+  error: () => undefined,
+  child: () => QUIET,
+} as unknown as Logger;
+
+/**
+ * Asks the gateway, over the CLI's own socket of the hub.
+ *
+ * @throws CliError `gateway-away`
+ */
+export async function askDeviceStatus(hubFolder: string, version: string): Promise<DeviceStatus> {
+  let hub: HubClient | undefined;
+  try {
+    hub = connectHub({
+      folder: hubFolder,
+      app: 'cli',
+      version,
+      orderTypes: [],
+      log: QUIET,
+      clock: systemClock,
+      backoff: { baseMs: 50, capMs: 200 },
+    });
+    return await askUntilAnswered(hub);
+  } catch (error) {
+    throw new CliError('gateway-away', `The gateway does not answer (${reason(error)}).`, {
+      exitCode: EXIT.deviceAway,
+      advice: 'See why: bowline logs ws-gateway. Start it anew: bowline restart ws-gateway.',
+      cause: error,
+    });
+  } finally {
+    hub?.close();
+  }
+}
+
+/** The gateway may be starting this very moment. */
+async function askUntilAnswered(hub: HubClient): Promise<DeviceStatus> {
+  const deadline = performance.now() + ANSWER_WITHIN_MS;
+  for (;;) {
+    const leftMs = deadline - performance.now();
+    try {
+      return await hub.request('status', {}, { deadlineMs: Math.max(1, leftMs) });
+    } catch (error) {
+      const mayYetAnswer = error instanceof BowlineError && error.retryable;
+      if (!mayYetAnswer || leftMs <= 0) throw error;
+    }
+    await sleep(POLL_MS);
+  }
+}
+
+const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));

@@ -1,0 +1,115 @@
+import { readFileSync } from 'node:fs';
+import { check, type Device, type Order, type ProblemDocument } from '@bowline/messages';
+import * as operators from '@bowline/messages/operators';
+import type { Installation } from '@bowline/pm2';
+import { CliError, EXIT } from '../core/cli-error.ts';
+import { suggest } from '../core/suggest.ts';
+
+const CALL_DEADLINE_MS = 10_000;
+
+export interface NewOrder {
+  type: string;
+  payload: Record<string, unknown>;
+  expiresInMs?: number;
+}
+
+/** The server's HTTP API for operators; every answer is checked before it is used. */
+export class OperatorsApi {
+  readonly url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.url = url;
+    this.#token = token;
+  }
+
+  async devices(): Promise<Device[]> {
+    const { devices } = (await this.#call('/v1/devices')) as { devices?: unknown };
+    return (Array.isArray(devices) ? devices : []).map((device) => check<Device>(operators.device, device));
+  }
+
+  async device(deviceId: string): Promise<Device> {
+    return check<Device>(operators.device, await this.#call(`/v1/devices/${encodeURIComponent(deviceId)}`));
+  }
+
+  async giveOrder(deviceId: string, order: NewOrder): Promise<Order> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/orders`;
+    return check<Order>(operators.order, await this.#call(path, order));
+  }
+
+  async order(orderId: string): Promise<Order> {
+    return check<Order>(operators.order, await this.#call(`/v1/orders/${encodeURIComponent(orderId)}`));
+  }
+
+  async #call(path: string, body?: unknown): Promise<unknown> {
+    let response: Response;
+    try {
+      response = await fetch(`${this.url}${path}`, {
+        method: body === undefined ? 'GET' : 'POST',
+        headers: {
+          authorization: `Bearer ${this.#token}`,
+          accept: 'application/json',
+          ...(body === undefined ? {} : { 'content-type': 'application/json' }),
+        },
+        ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+        signal: AbortSignal.timeout(CALL_DEADLINE_MS),
+      });
+    } catch (error) {
+      throw new CliError('server-unreachable', `The server at ${this.url} does not answer.`, {
+        exitCode: EXIT.serverUnreachable,
+        advice: 'Is it running? bowline status shows the processes; npm start starts it.',
+        cause: error,
+      });
+    }
+    const value: unknown = await response.json().catch(() => undefined);
+    if (response.ok) return value;
+    throw refusal(response.status, value as ProblemDocument | undefined);
+  }
+}
+
+function refusal(status: number, problem: ProblemDocument | undefined): CliError {
+  const why = problem?.detail ?? problem?.title ?? 'no reason given';
+  return new CliError(problem?.code ?? `http-${status}`, `The server refused (${status}): ${why}`, {
+    exitCode: EXIT.serverRefused,
+    advice:
+      status === 401 ? 'The operator token is not its own: check operatorTokenFile, or BOWLINE_TOKEN.' : '',
+    details: { status },
+  });
+}
+
+/**
+ * @throws CliError `no-server` if it is not known where the server is or what its token is.
+ */
+export function operatorsApi(
+  { serverUrl, operatorTokenFile }: Partial<Installation>,
+  { server = serverUrl, token }: { server?: string | undefined; token?: string | undefined },
+): OperatorsApi {
+  const advice = 'Set BOWLINE_SERVER and BOWLINE_TOKEN, or serverUrl and operatorTokenFile in cli.json.';
+  const missing = (sentence: string, cause?: unknown) =>
+    new CliError('no-server', sentence, { exitCode: EXIT.noInstallation, advice, cause });
+  if (server === undefined) throw missing('It is not known where the server is.');
+  if (token !== undefined) return new OperatorsApi(server, token);
+  if (operatorTokenFile === undefined) throw missing('No operator token is known.');
+  try {
+    return new OperatorsApi(server, readFileSync(operatorTokenFile, 'utf8').trim());
+  } catch (error) {
+    throw missing(`The operator token in ${operatorTokenFile} cannot be read.`, error);
+  }
+}
+
+/** @throws CliError `unknown-device` with the id that was likely meant. */
+export async function findDevice(api: OperatorsApi, deviceId: string): Promise<Device> {
+  try {
+    return await api.device(deviceId);
+  } catch (error) {
+    if (!(error instanceof CliError) || error.details['status'] !== 404) throw error;
+    const known = (await api.devices()).map((device) => device.deviceId);
+    const meant = suggest(deviceId, known);
+    const some = known.slice(0, 10).join(', ') + (known.length > 10 ? ' …' : '');
+    throw new CliError('unknown-device', `The server knows no device "${deviceId}".`, {
+      exitCode: EXIT.usage,
+      advice: `${meant === undefined ? '' : `Did you mean ${meant}? `}${known.length === 0 ? 'No device has enrolled yet.' : `Known: ${some}.`}`,
+      cause: error,
+    });
+  }
+}

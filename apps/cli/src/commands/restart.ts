@@ -1,0 +1,40 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { appsIn, knownApp, mustRun, pm2Of } from '../adapters/processes.ts';
+import { print, printJson } from '../adapters/terminal.ts';
+import { CliError, EXIT } from '../core/cli-error.ts';
+import { duration } from '../core/format.ts';
+import type { Context } from './context.ts';
+
+const SETTLE_MS = 5000;
+const POLL_MS = 200;
+
+/** `bowline restart APP`: ends and starts that app alone, and returns when it has said that it is ready. */
+export async function restart({ json, installation }: Context, app: string): Promise<void> {
+  const pm2 = pm2Of(installation());
+  await mustRun(pm2);
+  const before = knownApp(await appsIn(pm2), app);
+  const startedAt = performance.now();
+  await pm2.restart(app);
+
+  // pm2 answers when the app is ready, when `listen_timeout` is over, or when the app died before: look which it was.
+  const deadline = performance.now() + SETTLE_MS;
+  let after = knownApp(await appsIn(pm2), app);
+  while (!(after.status === 'online' && after.alive) && performance.now() < deadline) {
+    await sleep(POLL_MS);
+    after = knownApp(await appsIn(pm2), app);
+  }
+  const tookMs = Math.round(performance.now() - startedAt);
+  const crashed = after.restarts > before.restarts + 1 || after.status !== 'online' || !after.alive;
+  if (crashed || Date.now() - after.startedAt >= after.listenTimeoutMs) {
+    const what = crashed ? 'ends again and again' : 'runs, but did not say that it is ready';
+    throw new CliError('not-ready', `${app} ${what}.`, {
+      exitCode: EXIT.notReady,
+      advice: `See why: bowline logs ${app}`,
+    });
+  }
+  if (json) printJson({ app, pid: after.pid, previousPid: before.pid, tookMs });
+  else
+    print(
+      `${app} is ready again: pid ${after.pid} (was ${before.pid || 'not running'}), ${duration(tookMs)}.`,
+    );
+}

@@ -1,0 +1,115 @@
+import type { DeviceStatus } from '@bowline/messages/hub';
+import type { Pm2Process } from '@bowline/pm2';
+import { askDeviceStatus } from '../adapters/device-status.ts';
+import { appsIn, pm2Of } from '../adapters/processes.ts';
+import { paint, print, printJson, reportError, table } from '../adapters/terminal.ts';
+import { CliError } from '../core/cli-error.ts';
+import { duration, size, timeOfDay } from '../core/format.ts';
+import type { Context } from './context.ts';
+
+/** `bowline status`: the device's own view; where the gateway is away, at least pm2's. Returns the exit code. */
+export async function status({ json, version, installation }: Context): Promise<number> {
+  const where = installation();
+  const pm2 = pm2Of(where);
+  const [device, processes] = await Promise.all([
+    askDeviceStatus(where.hubFolder, version).catch(asCliError),
+    pm2.isRunning().then((running) => (running ? appsIn(pm2) : [])),
+  ]);
+  const away = device instanceof CliError ? device : undefined;
+  if (json) {
+    const error = away && { code: away.code, message: away.message, advice: away.advice };
+    printJson({ ...(device instanceof CliError ? { error } : device), processes });
+    return away?.exitCode ?? 0;
+  }
+  const sections =
+    device instanceof CliError
+      ? [processesSection(processes, undefined)]
+      : [head(device), queueSection(device), processesSection(processes, device), ordersSection(device)];
+  print(sections.join('\n\n'));
+  if (away === undefined) return 0;
+  print('');
+  return reportError(away, false);
+}
+
+function asCliError(error: unknown): CliError {
+  if (error instanceof CliError) return error;
+  throw error;
+}
+
+function head({ device, link }: DeviceStatus): string {
+  const now = Date.now();
+  const online = link.state === 'online';
+  const lines = [
+    `device  ${paint('bold', device.id ?? 'not enrolled')}  ${device.agentVersion}  up ${duration(device.uptimeSeconds * 1000)}`,
+    `link    ${paint(online ? 'green' : 'red', link.state)} for ${duration(now - link.since)}${link.server === undefined ? '' : `  ${link.server}`}`,
+  ];
+  if (link.roundTripMs !== undefined) lines.push(`        round trip ${Math.round(link.roundTripMs)} ms`);
+  if (!online) {
+    const next = link.nextAttemptInMs === undefined ? '' : `, next in ${duration(link.nextAttemptInMs)}`;
+    lines.push(`        ${link.attempts} attempts${next}`);
+    if (link.lastError !== undefined) {
+      lines.push(
+        `        ${timeOfDay(link.lastError.at)} ${link.lastError.message} (${link.lastError.code})`,
+      );
+    }
+  }
+  return lines.join('\n');
+}
+
+function queueSection({ queue }: DeviceStatus): string {
+  const now = Date.now();
+  const rows = Object.entries(queue.lanes).map(([lane, { messages, bytes, oldestAt, ledger }]) => [
+    lane,
+    String(messages),
+    size(bytes),
+    oldestAt === undefined ? '' : duration(now - oldestAt),
+    ...[ledger.accepted, ledger.receipted, ledger.expired, ledger.dropped, ledger.rejected].map(String),
+  ]);
+  const titles = [
+    'queue',
+    'waiting',
+    'size',
+    'oldest',
+    'accepted',
+    'receipted',
+    'expired',
+    'dropped',
+    'rejected',
+  ];
+  const dead = queue.deadLetters === 0 ? '' : `\n${paint('yellow', `${queue.deadLetters} dead letters`)}`;
+  return table(titles, rows) + dead;
+}
+
+function processesSection(
+  processes: readonly (Pm2Process & { alive: boolean })[],
+  device: DeviceStatus | undefined,
+): string {
+  if (processes.length === 0) return paint('yellow', 'pm2 runs nothing here.');
+  const now = Date.now();
+  const rows = processes.map(({ name, status, pid, restarts, startedAt, memoryBytes, alive }) => [
+    name,
+    paint(status === 'online' && alive ? 'green' : 'red', alive || status !== 'online' ? status : 'lost'),
+    alive ? String(pid) : '',
+    alive ? duration(now - startedAt) : '',
+    String(restarts),
+    alive ? size(memoryBytes) : '',
+    device?.apps[name]?.state ?? '',
+  ]);
+  return table(['app', 'pm2', 'pid', 'up', 'restarts', 'memory', 'hub'], rows);
+}
+
+function ordersSection({ orders }: DeviceStatus): string {
+  if (orders.length === 0) return 'No orders yet.';
+  const rows = orders
+    .slice(0, 10)
+    .map(({ orderId, type, name, status, attempt, receivedAt, endedAt, error }) => [
+      timeOfDay(receivedAt),
+      name === undefined ? type : `${type} ${name}`,
+      paint(status === 'succeeded' ? 'green' : endedAt === undefined ? 'yellow' : 'red', status),
+      endedAt === undefined ? '' : duration(endedAt - receivedAt),
+      attempt > 1 ? `attempt ${attempt}` : '',
+      error?.message ?? '',
+      orderId,
+    ]);
+  return table(['last orders', '', 'state', 'took', '', '', ''], rows);
+}

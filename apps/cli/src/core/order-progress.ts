@@ -1,0 +1,31 @@
+import type { Order } from '@bowline/messages';
+import { EXIT } from './cli-error.ts';
+import { timeOfDay } from './format.ts';
+
+/** How the program ends for each state in which an order can end (protocol, section 4). */
+const EXIT_OF_END: Partial<Record<Order['status'], number>> = {
+  succeeded: EXIT.ok,
+  failed: EXIT.orderFailed,
+  rejected: EXIT.orderRejected,
+  expired: EXIT.orderExpired,
+  cancelled: EXIT.orderCancelled,
+  indeterminate: EXIT.orderIndeterminate,
+};
+
+/** Undefined while the order is under way. */
+export const exitCodeOf = (order: Order): number | undefined => EXIT_OF_END[order.status];
+
+/** The steps of `order` after the first `shown`, one line each: what, when, and how long after the order was given. */
+export function newSteps(order: Order, shown: number): string[] {
+  return order.history.slice(shown).map(({ status, at, receivedAt, attempt }) => {
+    const late = `+${Math.max(0, receivedAt - order.createdAt)} ms`;
+    const again = attempt > 1 ? `  attempt ${attempt}` : '';
+    return `${status.padEnd(13)} ${timeOfDay(at)}  ${late}${again}`;
+  });
+}
+
+/** One sentence on how it ended, for everything but success. */
+export function whyNot({ status, error }: Order): string {
+  const why = error === undefined ? '' : `: ${error.message} (${error.code})`;
+  return `The order ended ${status}${why}.`;
+}

@@ -1,0 +1,130 @@
+import { describe, expect, test } from 'vitest';
+import type { Order } from '@bowline/messages';
+import { fakeServer, ORDER_ID } from './testing/fake-server.ts';
+import { bowline, startBowline } from './testing/run-bowline.ts';
+
+const PING = ['fleet', 'command', 'demo', 'ping'];
+
+describe('bowline fleet command', () => {
+  test('when the order succeeds, each step is shown with its time, then the result, and it ends with 0', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'started', 'succeeded'];
+    server.result = { pong: true };
+
+    const { code, stdout, stderr } = await bowline([...PING, '--params', '{"n":1}'], { env: server.env });
+
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(
+      /received +\d\d:\d\d:\d\d\.010 +\+10 ms\n +started +\d\d:\d\d:\d\d\.020 +\+20 ms\n +succeeded +\d\d:\d\d:\d\d\.030/,
+    );
+    expect(stdout).toContain('"pong": true');
+    expect(server.orders).toEqual([{ type: 'command', payload: { name: 'ping', params: { n: 1 } } }]);
+    expect(code).toBe(0);
+  });
+
+  const ends: [Order['status'], number][] = [
+    ['failed', 10],
+    ['rejected', 11],
+    ['expired', 12],
+    ['cancelled', 13],
+    ['indeterminate', 14],
+  ];
+  test.each(ends)('when the order ends %s, it says why and ends with %i', async (status, exitCode) => {
+    const server = await fakeServer();
+    server.steps = ['received', status];
+    server.error = { code: 'not-allowed', message: 'the policy says no' };
+
+    const { code, stdout } = await bowline(PING, { env: server.env });
+
+    expect(stdout).toContain(`The order ended ${status}: the policy says no (not-allowed).`);
+    expect(code).toBe(exitCode);
+  });
+
+  test('when the order does not end in time, it says so and that the order goes on', async () => {
+    const server = await fakeServer();
+    server.online = false;
+    server.steps = ['received'];
+
+    const { code, stdout, stderr } = await bowline([...PING, '--timeout', '500ms', '--expires', '10m'], {
+      env: server.env,
+    });
+
+    expect(stdout).toContain('demo is offline; the order waits for it.');
+    expect(stderr).toContain('The order is still received after 500 ms.');
+    expect(stderr).toContain(`bowline fleet order ${ORDER_ID}`);
+    expect(server.orders).toEqual([{ type: 'command', payload: { name: 'ping' }, expiresInMs: 600_000 }]);
+    expect(code).toBe(15);
+  });
+
+  test('when JSON is asked for, there is one document and nothing else', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'succeeded'];
+    const { code, stdout, stderr } = await bowline([...PING, '--json'], { env: server.env });
+    expect(JSON.parse(stdout)).toMatchObject({ orderId: ORDER_ID, status: 'succeeded' });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  });
+
+  test('when it is called off, it ends at once and tells nothing of a fault', async () => {
+    const server = await fakeServer();
+    server.steps = ['received'];
+    const child = startBowline(PING, { env: server.env });
+    await child.output(/received/);
+    const { code } = await child.kill('SIGINT');
+    expect(child.stderr()).toBe('');
+    expect(code).toBe(130);
+  });
+
+  test('when the device is unknown, the id that was likely meant is named', async () => {
+    const server = await fakeServer();
+    const { code, stderr } = await bowline(['fleet', 'command', 'dmeo', 'ping'], { env: server.env });
+    expect(stderr).toBe('The server knows no device "dmeo".\nDid you mean demo? Known: demo.\n');
+    expect(server.orders).toEqual([]);
+    expect(code).toBe(2);
+  });
+
+  test('when the server does not answer, it says so', async () => {
+    const env = { BOWLINE_SERVER: 'http://127.0.0.1:9', BOWLINE_TOKEN: 'x' };
+    const { code, stderr } = await bowline(PING, { env });
+    expect(stderr).toContain('The server at http://127.0.0.1:9 does not answer.');
+    expect(stderr).not.toContain('    at ');
+    expect(code).toBe(5);
+  });
+
+  test('when the token is not good, the refusal comes as JSON where JSON was asked for', async () => {
+    const server = await fakeServer();
+    const { code, stdout, stderr } = await bowline([...PING, '--json'], {
+      env: { ...server.env, BOWLINE_TOKEN: 'other' },
+    });
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'unauthorized' } });
+    expect(stderr).toBe('');
+    expect(code).toBe(6);
+  });
+});
+
+describe('what is typed', () => {
+  test('when a command is misspelt, the right one is suggested', async () => {
+    const { code, stderr } = await bowline(['statsu']);
+    expect(stderr).toContain("unknown command 'statsu'\n(Did you mean status?)");
+    expect(code).toBe(2);
+  });
+
+  test('when params are no JSON object, it says so before anything is sent', async () => {
+    const { code, stdout } = await bowline([...PING, '--params', '[1]', '--json']);
+    expect(JSON.parse(stdout)).toMatchObject({ error: { code: 'usage' } });
+    expect(code).toBe(2);
+  });
+
+  test('when there is no demo to be found, it says where it has looked', async () => {
+    const { code, stderr } = await bowline(['status'], { cwd: '/usr' });
+    expect(stderr).toContain('No running demo in /usr or above, and no /etc/bowline/cli.json.');
+    expect(code).toBe(3);
+  });
+});
+
+test('when devices are listed, each has a line', async () => {
+  const server = await fakeServer();
+  const { code, stdout } = await bowline(['fleet', 'devices'], { env: server.env });
+  expect(stdout).toMatch(/^device .*\ndemo +Demo +online/);
+  expect(code).toBe(0);
+});

@@ -1,0 +1,63 @@
+import { CommanderError, type Command } from 'commander';
+import manifest from '../package.json' with { type: 'json' };
+import { findInstallation } from './adapters/find-installation.ts';
+import { reportError } from './adapters/terminal.ts';
+import { CliError, EXIT } from './core/cli-error.ts';
+import { program } from './program.ts';
+
+const calledOff = new AbortController();
+process.once('SIGINT', () => {
+  calledOff.abort();
+  process.exitCode = EXIT.calledOff;
+});
+// Whoever reads us may leave, as in `bowline status | head -1`.
+process.stdout.on('error', () => process.exit());
+
+const asksForJson = process.argv.includes('--json');
+let exitCode: number = EXIT.ok;
+const root = program(
+  {
+    context: ({ json = false, home }) => ({
+      version: manifest.version,
+      json,
+      env: process.env,
+      signal: calledOff.signal,
+      installation: () => findInstallation({ home, env: process.env, cwd: process.cwd() }),
+    }),
+    exit: (code) => {
+      exitCode = code;
+    },
+  },
+  manifest.version,
+);
+withoutExit(root);
+
+try {
+  await root.parseAsync();
+} catch (error) {
+  exitCode = outcomeOf(error);
+}
+process.exitCode = calledOff.signal.aborted ? EXIT.calledOff : exitCode;
+
+function outcomeOf(error: unknown): number {
+  if (calledOff.signal.aborted) return EXIT.calledOff;
+  if (!(error instanceof CommanderError)) return reportError(error, asksForJson);
+  if (error.exitCode === 0) return EXIT.ok;
+  if (!asksForJson) return EXIT.usage;
+  const [sentence = ''] = error.message.replace(/^error: /, '').split('\n');
+  return reportError(
+    new CliError('usage', sentence, { exitCode: EXIT.usage, advice: 'See: bowline --help' }),
+    true,
+  );
+}
+
+/** Commander would end the process itself, with 1, and write its errors as text even where JSON was asked for. */
+function withoutExit(command: Command): void {
+  command.exitOverride();
+  command.configureOutput({
+    writeErr: (text) => {
+      if (!asksForJson) process.stderr.write(text.replace(/^error: /, ''));
+    },
+  });
+  command.commands.forEach(withoutExit);
+}

@@ -1,0 +1,151 @@
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { operatorsApi } from './adapters/operators-api.ts';
+import { decode } from './commands/decode.ts';
+import type { Context } from './commands/context.ts';
+import { fleetCommand } from './commands/fleet-command.ts';
+import { fleetDevices, fleetOrder } from './commands/fleet-devices.ts';
+import { logs } from './commands/logs.ts';
+import { restart } from './commands/restart.ts';
+import { status } from './commands/status.ts';
+import { upkeep } from './commands/upkeep.ts';
+import type { Side } from './core/explain-frame.ts';
+import { parseDuration } from './core/format.ts';
+
+export interface Run {
+  context: (options: { json?: boolean; home?: string }) => Context;
+  /** Takes the exit code of a command that has one. */
+  exit: (code: number) => void;
+}
+
+/** The whole command line. Each action does its work and leaves errors to the caller. */
+export function program({ context, exit }: Run, version: string): Command {
+  const root = new Command('bowline')
+    .description('Looks after a Bowline device, and gives orders to a fleet of them.')
+    .version(version)
+    .option(
+      '--home <folder>',
+      'folder of the demo or checkout (else BOWLINE_HOME, else found from here upward)',
+    )
+    .showSuggestionAfterError()
+    .helpCommand(true);
+  const contextOf = (command: Command) => context(command.optsWithGlobals());
+  const json = () => new Option('--json', 'for programs: one JSON document on standard output, errors too');
+
+  root
+    .command('status')
+    .description("the device's own view: link, queue, apps, last orders")
+    .addOption(json())
+    .action(async (_, command: Command) => exit(await status(contextOf(command))));
+  root
+    .command('logs')
+    .description('what an app writes, as it comes')
+    .argument('<app>', 'e.g. ws-gateway')
+    .option('-n, --lines <count>', 'how many of the last lines first', wholeNumber, 20)
+    .option('--raw', 'the lines as they are, JSON')
+    .option('--no-follow', 'end after the last lines')
+    .action((app: string, options: { lines: number; raw?: boolean; follow: boolean }, command: Command) =>
+      logs(contextOf(command), app, { ...options, raw: options.raw ?? false }),
+    );
+  root
+    .command('restart')
+    .description('ends and starts one app; the others go on')
+    .argument('<app>', 'e.g. ws-gateway')
+    .addOption(json())
+    .action((app: string, _, command: Command) => restart(contextOf(command), app));
+  root
+    .command('decode')
+    .description('explains captured frames, one a line')
+    .argument('[file]', 'standard input if left out')
+    .addOption(
+      new Option('--from <side>', 'who sent them, where the type alone does not tell').choices([
+        'device',
+        'server',
+      ]),
+    )
+    .option('--payload', 'with the payloads')
+    .addOption(json())
+    .action(async (file: string | undefined, options: { from?: Side; payload?: boolean }, command: Command) =>
+      exit(await decode(contextOf(command), file, { from: options.from, payload: options.payload ?? false })),
+    );
+  root
+    .command('upkeep', { hidden: true })
+    .description('run by pm2 every minute: starts what pm2 has lost, rotates the logs')
+    .requiredOption('--pm2-home <folder>')
+    .option('--rotate <file>', 'configuration of logrotate')
+    .action((options: { pm2Home: string; rotate?: string }) => upkeep({ rotate: undefined, ...options }));
+
+  const fleet = root.command('fleet').description("the server's side: devices and orders");
+  const apiOf = (command: Command) => {
+    const { env, installation } = contextOf(command);
+    const server = env['BOWLINE_SERVER'] || undefined;
+    const token = env['BOWLINE_TOKEN'] || undefined;
+    return operatorsApi(server !== undefined && token !== undefined ? {} : installation(), { server, token });
+  };
+  fleet
+    .command('command')
+    .description('has a device run a command and follows it to its end')
+    .argument('<device>', 'its id')
+    .argument('<name>', 'of the command, e.g. ping')
+    .option('--params <json>', 'parameters of the command, a JSON object', jsonObject)
+    .option(
+      '--timeout <duration>',
+      'how long to wait for the end, e.g. 30s; the order itself goes on',
+      milliseconds,
+      30_000,
+    )
+    .option('--expires <duration>', 'the device does not start it after that, e.g. 10m', milliseconds)
+    .addOption(json())
+    .action(
+      async (
+        device: string,
+        name: string,
+        options: { params?: Record<string, unknown>; timeout: number; expires?: number },
+        command: Command,
+      ) => {
+        const { params, timeout: timeoutMs, expires: expiresInMs } = options;
+        exit(
+          await fleetCommand(contextOf(command), apiOf(command), device, name, {
+            params,
+            timeoutMs,
+            expiresInMs,
+          }),
+        );
+      },
+    );
+  fleet
+    .command('devices')
+    .description('all devices that the server knows')
+    .addOption(json())
+    .action((_, command: Command) => fleetDevices(contextOf(command), apiOf(command)));
+  fleet
+    .command('order')
+    .description('one order and its steps')
+    .argument('<order>', 'its id')
+    .addOption(json())
+    .action((orderId: string, _, command: Command) =>
+      fleetOrder(contextOf(command), apiOf(command), orderId),
+    );
+  return root;
+}
+
+function wholeNumber(text: string): number {
+  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  return Number(text);
+}
+
+function milliseconds(text: string): number {
+  const ms = parseDuration(text);
+  if (ms === undefined) throw new InvalidArgumentError('Write it as 500ms, 30s, 10m, 2h or 7d.');
+  return ms;
+}
+
+function jsonObject(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // told below
+  }
+  throw new InvalidArgumentError('It must be a JSON object, e.g. \'{"level":3}\'.');
+}
