@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { DOWNLINK, UPLINK } from '@bowline/messages/catalogue';
 import { Ajv } from 'ajv';
 import { expect, test } from 'vitest';
-import { WORKSPACE } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 import { asyncapiDocument } from './asyncapi-document.ts';
 import { ASYNCAPI_FILE, asyncapiText } from './asyncapi.ts';
 

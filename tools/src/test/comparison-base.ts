@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { WORKSPACE } from './nx.ts';
+import { WORKSPACE } from './run.ts';
 
 /** Git's name of a tree without files: compared with it, everything is new. */
 export const EMPTY_TREE = '4b825dc642cb6eb9a060e54bf8d69288fbee4904';

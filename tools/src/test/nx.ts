@@ -1,9 +1,8 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
-
-export const WORKSPACE = resolve(import.meta.dirname, '../../..');
+import { join } from 'node:path';
+import { toolEnvironment, WORKSPACE } from './run.ts';
 
 /** One package of the workspace, as Nx sees it. */
 export interface Project {
@@ -14,16 +13,6 @@ export interface Project {
   targets: string[];
   /** Names of the packages of this workspace that it depends on. */
   dependencies: string[];
-}
-
-/** No daemon that outlives the command, no screen that redraws itself. */
-export function nxEnvironment(): NodeJS.ProcessEnv {
-  return {
-    ...process.env,
-    NX_DAEMON: 'false',
-    NX_TUI: 'false',
-    PATH: `${join(WORKSPACE, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`,
-  };
 }
 
 /** Reads the project graph that Nx makes of a workspace's package.json files. */
@@ -59,23 +48,10 @@ export function affectedProjects(base: string, workspace = WORKSPACE): string[] 
   ) as string[];
 }
 
-/** Runs Nx with its output on ours. Resolves with whether all went well. */
-export function runNx(args: string[]): Promise<boolean> {
-  return new Promise((done) => {
-    const child = spawn('nx', args, {
-      cwd: WORKSPACE,
-      env: nxEnvironment(),
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-    child.once('error', () => done(false));
-    child.once('close', (code) => done(code === 0));
-  });
-}
-
 function nxAnswer(args: string[], workspace: string): string {
   const { status, stdout, stderr } = spawnSync('nx', args, {
     cwd: workspace,
-    env: nxEnvironment(),
+    env: toolEnvironment(),
     encoding: 'utf8',
     maxBuffer: 64 * 1024 * 1024,
   });

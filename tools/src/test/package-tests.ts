@@ -1,7 +1,8 @@
 import { readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitForLock } from '@bowline/runtime';
-import { affectedProjects, readProjects, runNx, WORKSPACE, type Project } from './nx.ts';
+import { affectedProjects, readProjects, type Project } from './nx.ts';
+import { run, WORKSPACE } from './run.ts';
 import { addTallies, tallyReport, type Tally } from './tally.ts';
 
 /** Checks the workspace as a whole, so it is tested whatever has changed. */
@@ -31,9 +32,13 @@ async function testNow(base: string | undefined): Promise<Tally> {
   for (const { root } of projects) rmSync(join(WORKSPACE, root, 'reports'), { recursive: true, force: true });
 
   const names = projects.map(({ name }) => name).join(',');
-  const ok = await runNx(['run-many', '--target=test', `--projects=${names}`]);
+  const ok = await run('nx', ['run-many', '--target=test', `--projects=${names}`], WORKSPACE);
 
-  const tally = addTallies(...projects.map(({ name, root }) => tallyReport(name, readReport(root))));
+  const tally = addTallies(
+    ...projects.map(({ name, root }) =>
+      tallyReport(name, readReport(join(WORKSPACE, root, 'reports/vitest.json'))),
+    ),
+  );
   if (!ok && tally.failed.length === 0) tally.failed.push('nx failed, though no test did');
   return tally;
 }
@@ -45,9 +50,10 @@ function projectsToTest(base: string | undefined): Project[] {
   return testable.filter(({ name }) => affected.has(name));
 }
 
-function readReport(root: string): unknown {
+/** A JSON report, undefined where there is none that reads. */
+export function readReport(file: string): unknown {
   try {
-    return JSON.parse(readFileSync(join(WORKSPACE, root, 'reports/vitest.json'), 'utf8'));
+    return JSON.parse(readFileSync(file, 'utf8'));
   } catch {
     return undefined;
   }

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { startProcess, temporaryFolder } from '@bowline/testing';
 import { expect, test } from 'vitest';
 import { writeInto } from '../workspace/copied-workspace.ts';
-import { nxEnvironment, WORKSPACE } from './nx.ts';
+import { toolEnvironment, WORKSPACE } from './run.ts';
 
 const PASSES = `test('when it runs, it passes', () => {});`;
 const IS_SKIPPED = `test.skip('when it is skipped, it is named', () => {});`;
@@ -41,7 +41,7 @@ function workspaceOf(packages: Record<string, { code: string; test?: string }>):
 }
 
 async function runTests(workspace: string, ci?: string) {
-  const env = { ...nxEnvironment(), CI: ci };
+  const env = { ...toolEnvironment(), CI: ci };
   const child = startProcess('node', ['tools/src/test/run-tests.ts'], { cwd: workspace, env });
   const { code } = await child.exited;
   const lines = child.stdout().trimEnd().split('\n');

@@ -1,7 +1,8 @@
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { nxEnvironment, readProjects, type Project } from '../test/nx.ts';
+import { readProjects, type Project } from '../test/nx.ts';
+import { toolEnvironment } from '../test/run.ts';
 import { boundaryBreaches } from './boundaries.ts';
 import { addDependency, copyWorkspace, writeInto } from './copied-workspace.ts';
 
@@ -40,7 +41,7 @@ describe('the linter', () => {
     const cwd = join(copy, folder ?? '', name ?? '');
     const { status, stdout, stderr } = spawnSync('oxlint', args, {
       cwd,
-      env: nxEnvironment(),
+      env: toolEnvironment(),
       encoding: 'utf8',
     });
     expect(status).toBe(stdout.includes('0 errors') ? 0 : 1);

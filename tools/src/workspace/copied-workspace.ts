@@ -1,7 +1,7 @@
 import { cpSync, readFileSync, symlinkSync, writeFileSync, mkdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
-import { WORKSPACE } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 
 const LEFT_OUT = new Set(['node_modules', '.git', '.nx', '.bowline', 'dist', 'generated', 'reports']);
 

@@ -4,7 +4,7 @@
  */
 import { existsSync, globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { WORKSPACE } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 
 /** `new RejectedError('code'`, and functions that make errors by code: `protocolError('code'`. */
 const MADE = /(?<![.\w])(?!(?:Type|Range|Syntax)?Error\()\w*[eE]rror\(\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;

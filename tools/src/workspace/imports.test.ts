@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { temporaryFolder } from '@bowline/testing';
-import { readProjects, WORKSPACE } from '../test/nx.ts';
+import { readProjects } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 import { writeInto } from './copied-workspace.ts';
 import { importsOf, undeclaredImports } from './imports.ts';
 

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { WORKSPACE } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 
 /** What a newcomer sees first. Everything else has its place below one of these. */
 const TOP_LEVEL = [

@@ -1,7 +1,7 @@
 import { globSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
-import { WORKSPACE } from '../test/nx.ts';
+import { WORKSPACE } from '../test/run.ts';
 
 interface Locked {
   version?: string;

@@ -1,0 +1,27 @@
+import { spawn } from 'node:child_process';
+import { join, resolve } from 'node:path';
+
+export const WORKSPACE = resolve(import.meta.dirname, '../../..');
+
+/** The workspace's own programs first; Nx without a daemon that outlives it and without a screen that redraws itself. */
+export function toolEnvironment(): NodeJS.ProcessEnv {
+  return {
+    ...process.env,
+    NX_DAEMON: 'false',
+    NX_TUI: 'false',
+    PATH: `${join(WORKSPACE, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`,
+  };
+}
+
+/** Runs a program of the workspace with its output on ours. Resolves with whether all went well. */
+export function run(program: string, args: string[], cwd: string): Promise<boolean> {
+  return new Promise((done) => {
+    const child = spawn(program, args, {
+      cwd,
+      env: toolEnvironment(),
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    child.once('error', () => done(false));
+    child.once('close', (code) => done(code === 0));
+  });
+}
