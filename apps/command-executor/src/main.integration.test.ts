@@ -1,12 +1,12 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { AGENT_VERSION } from '@bowline/runtime';
 import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { openTestGateway, type HandedOrder, type TestGateway } from './testing/test-gateway.ts';
-import { VERSION } from './version.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -61,7 +61,7 @@ describe('command-executor as a process', () => {
     expect(result).toMatchObject({ pong: true, at: expect.any(Number), uptimeSeconds: expect.any(Number) });
     expect(statusesOf(gateway, ping)).toEqual(['started', 'succeeded']);
     expect(gateway.peers()).toMatchObject([
-      { app: 'command-executor', version: VERSION, orderTypes: ['command'] },
+      { app: 'command-executor', version: AGENT_VERSION, orderTypes: ['command'] },
     ]);
   });
 
@@ -207,10 +207,5 @@ describe('command-executor as a process', () => {
     expect(lines.map((line) => JSON.parse(line) as object)).toContainEqual(
       expect.objectContaining({ app: 'command-executor', orderId: ping.orderId, command: 'ping' }),
     );
-  });
-
-  test('when the package has a version, the app names the same one', () => {
-    const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
-    expect(manifest).toMatchObject({ version: VERSION });
   });
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { connectHub } from '@bowline/ipc';
-import { runApp, ServerClock, waitForLock } from '@bowline/runtime';
+import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import { decodeOrder } from './adapters/decode-order.ts';
 import { deviceFacts } from './adapters/device-facts.ts';
 import { readPolicy } from './adapters/policy-file.ts';
@@ -9,13 +9,12 @@ import { BUILT_IN } from './commands/built-in.ts';
 import type { ExecutorConfig } from './config.ts';
 import { CommandExecutor } from './core/command-executor.ts';
 import { config as validateConfig } from './generated/config.js';
-import { VERSION } from './version.ts';
 
 const APP = 'command-executor';
 
 await runApp<ExecutorConfig>({
   app: APP,
-  version: VERSION,
+  version: AGENT_VERSION,
   validateConfig,
   start: async ({ config, log, clock, ready, signal }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
@@ -26,7 +25,7 @@ await runApp<ExecutorConfig>({
     const client = connectHub({
       folder: config.hubFolder,
       app: APP,
-      version: VERSION,
+      version: AGENT_VERSION,
       orderTypes: ['command'],
       log,
       clock,
@@ -39,7 +38,7 @@ await runApp<ExecutorConfig>({
       clock,
       serverClock,
       log,
-      device: deviceFacts(VERSION),
+      device: deviceFacts(AGENT_VERSION),
       limits: config,
     });
     const heard = ({ serverTime }: { serverTime?: number }) => {

@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sample } from '@bowline/messages';
+import { AGENT_VERSION } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -12,7 +13,6 @@ import {
   type TestGateway,
   type TestGatewayOptions,
 } from './testing/test-gateway.ts';
-import { VERSION } from './version.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -96,7 +96,9 @@ describe('telemetry-collector as a process', () => {
       /^system\.network\.io:.+:(receive|transmit)$/.test(series),
     );
     expect(interfaces.length % 2).toBe(0);
-    expect(gateway.peers()).toMatchObject([{ app: 'telemetry-collector', version: VERSION, orderTypes: [] }]);
+    expect(gateway.peers()).toMatchObject([
+      { app: 'telemetry-collector', version: AGENT_VERSION, orderTypes: [] },
+    ]);
   });
 
   test('when the gateway is away, the app is ready all the same', async () => {
@@ -222,10 +224,5 @@ describe('telemetry-collector as a process', () => {
     const count = store.samples.length;
     startCollector(...cpuEvery(20, 20));
     await waitFor(() => store.samples.length > count + 5);
-  });
-
-  test('when the package has a version, the app names the same one', () => {
-    const manifest: unknown = JSON.parse(readFileSync(join(import.meta.dirname, '../package.json'), 'utf8'));
-    expect(manifest).toMatchObject({ version: VERSION });
   });
 });

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { connectHub } from '@bowline/ipc';
-import { runApp, ServerClock, waitForLock } from '@bowline/runtime';
+import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import { v7 as newId } from 'uuid';
 import { deviceMoment } from './adapters/device-moment.ts';
 import { systemSources } from './adapters/system-sources.ts';
@@ -9,20 +9,19 @@ import { Collector } from './core/collector.ts';
 import { HandOver } from './core/hand-over.ts';
 import { SampleBuffer } from './core/sample-buffer.ts';
 import { config as validateConfig } from './generated/config.js';
-import { VERSION } from './version.ts';
 
 const APP = 'telemetry-collector';
 
 await runApp<CollectorConfig>({
   app: APP,
-  version: VERSION,
+  version: AGENT_VERSION,
   validateConfig,
   start: async ({ config, log, clock, ready, signal }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
       app: APP,
-      version: VERSION,
+      version: AGENT_VERSION,
       orderTypes: [],
       log,
       clock,

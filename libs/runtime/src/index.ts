@@ -9,3 +9,5 @@ export { runApp, type AppContext, type AppDefinition, type RunningApp } from './
 export { readFileIfPresent, writeFileDurably } from './files.ts';
 export { bootId } from './boot-id.ts';
 export { AGENT_VERSION } from './version.ts';
+export { onceDurably } from './once.ts';
+export { mayPass, retry, type RetryOptions } from './retry.ts';

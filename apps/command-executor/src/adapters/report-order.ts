@@ -1,12 +1,9 @@
 import type { HubClient } from '@bowline/ipc';
-import { backoffMs, wait, type Clock } from '@bowline/runtime';
-import { BowlineError, TransientError } from '@bowline/runtime/errors';
+import { retry, type Clock } from '@bowline/runtime';
 import type { OrderReport } from '../core/run-step.ts';
 
 /** Twice the store's commit deadline: without an answer by then the gateway hangs. */
 const DEADLINE_MS = 60_000;
-/** Refusals that pass by themselves; the order must not be dropped for them. */
-const PASSING = ['disk-full', 'lane-full'];
 /** What a message may hold in an ack (libs/messages, Text). */
 const MESSAGE_CHARS = 4096;
 
@@ -25,16 +22,9 @@ export async function reportOrder(
   const { error, ...rest } = report;
   const message = error?.message.slice(0, MESSAGE_CHARS) ?? '';
   const body = error === undefined ? rest : { ...rest, error: { code: error.code, message } };
-  for (let attempt = 0; ; attempt += 1) {
-    try {
-      await client.request('reportOrder', body, { deadlineMs: DEADLINE_MS, signal });
-      return;
-    } catch (failure) {
-      if (!mayPass(failure)) throw failure;
-    }
-    await wait(clock, backoffMs(attempt, Math.random(), { minMs: 20, baseMs: 100, capMs: 2000 }), signal);
-  }
+  await retry(() => client.request('reportOrder', body, { deadlineMs: DEADLINE_MS, signal }), {
+    clock,
+    signal,
+    backoff: { minMs: 20, baseMs: 100, capMs: 2000 },
+  });
 }
-
-const mayPass = (error: unknown): boolean =>
-  error instanceof TransientError || (error instanceof BowlineError && PASSING.includes(error.code));

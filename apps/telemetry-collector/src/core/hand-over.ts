@@ -1,6 +1,6 @@
 import type { Gap, Sample } from '@bowline/messages';
-import { backoffMs, type Clock, type Logger, type Timer } from '@bowline/runtime';
-import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
+import { backoffMs, mayPass, type Clock, type Logger, type Timer } from '@bowline/runtime';
+import { BowlineError, CancelledError } from '@bowline/runtime/errors';
 import { commitInMs, type CommitLimits } from './commit-due.ts';
 import type { Portion, SampleBuffer } from './sample-buffer.ts';
 
@@ -21,9 +21,6 @@ export interface HandOverOptions {
   /** In [0, 1). */
   random(): number;
 }
-
-/** Refusals that pass by themselves: what was refused is kept, as far as there is room. */
-const PASSING = ['disk-full', 'lane-full'];
 
 /**
  * Moves samples from memory to the gateway, one message at a time, in order. While one is under way further samples gather
@@ -102,7 +99,7 @@ export class HandOver {
     this.#failures += 1;
     this.#notBeforeMs = clock.monotonicMs() + delayMs;
     const fields = { code, samples: portion.entries.length, delayMs: Math.round(delayMs) };
-    if (error instanceof TransientError || PASSING.includes(code)) {
+    if (mayPass(error)) {
       buffer.restore(portion);
       log.warn(fields, `samples refused for now: ${error.message}`);
     } else {
