@@ -1,0 +1,162 @@
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { isAlive } from '@bowline/pm2';
+import { waitFor } from '@bowline/testing';
+import { fakeDevice, fakeGateway, type FakeDevice } from './testing/fake-device.ts';
+import { bowline, startBowline } from './testing/run-bowline.ts';
+import { upkeep } from './commands/upkeep.ts';
+
+let device: FakeDevice;
+beforeAll(async () => {
+  device = await fakeDevice();
+});
+const on = (...args: string[]) => bowline(['--home', device.home, ...args]);
+const inPm2 = async (app: string) => {
+  const found = (await device.pm2.list()).find(({ name }) => name === app);
+  if (found === undefined) throw new Error(`pm2 has no ${app}`);
+  return found;
+};
+
+describe('bowline status', () => {
+  test('when the gateway is away, it says so, still shows what pm2 runs, and does not end with 0', async () => {
+    const { code, stdout, stderr } = await on('status');
+    const { pid } = await inPm2('ssh-broker');
+    expect(stdout).toMatch(new RegExp(`ssh-broker +online +${pid} `));
+    expect(stderr).toContain('The gateway does not answer');
+    expect(code).toBe(4);
+
+    const asJson = await on('status', '--json');
+    expect(JSON.parse(asJson.stdout)).toMatchObject({
+      error: { code: 'gateway-away' },
+      processes: [{ name: 'ws-gateway' }, { name: 'ssh-broker', pid, alive: true }],
+    });
+    expect(asJson.code).toBe(4);
+  });
+
+  test('when the gateway answers, link, queue, apps and orders are shown', async () => {
+    const hub = await fakeGateway(device.hubFolder, {
+      state: 'online',
+      since: Date.now() - 65_000,
+      server: 'ws://127.0.0.1:7400',
+      attempts: 0,
+    });
+    try {
+      const { code, stdout, stderr } = await on('status');
+      expect(stderr).toBe('');
+      expect(stdout).toMatch(/device {2}demo {2}0\.1\.0 {2}up 1 min 15 s/);
+      expect(stdout).toMatch(/link {4}online for 1 min [5-9] s {2}ws:\/\/127\.0\.0\.1:7400/);
+      expect(stdout).toMatch(/results +2 +2 kB +[5-9] s +10 +7 +0 +1 +0\n/);
+      expect(stdout).toContain('1 dead letters');
+      expect(stdout).toMatch(/ssh-broker +online .* ready\n/);
+      expect(stdout).toMatch(/command ping +succeeded +100 ms/);
+      expect(code).toBe(0);
+
+      const asJson = await on('status', '--json');
+      expect(JSON.parse(asJson.stdout)).toMatchObject({ device: { id: 'demo' }, link: { state: 'online' } });
+      expect(asJson.code).toBe(0);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  test('when pm2 does not run either, it is not started by looking', async () => {
+    const { home, pm2 } = await fakeDevice([]);
+    await pm2.kill();
+    const { code, stdout } = await bowline(['--home', home, 'status']);
+    expect(stdout).toContain('pm2 runs nothing here.');
+    expect(code).toBe(4);
+    expect(await pm2.isRunning()).toBe(false);
+  });
+});
+
+describe('bowline logs', () => {
+  test('when an app has written, its last lines are shown for people, or raw', async () => {
+    const { pid } = await inPm2('ssh-broker');
+    const { code, stdout } = await on('logs', 'ssh-broker', '--no-follow');
+    expect(stdout).toMatch(new RegExp(`^\\d\\d:\\d\\d:\\d\\d\\.\\d{3} info +started pid=${pid}\n$`));
+    expect(code).toBe(0);
+
+    const raw = await on('logs', 'ssh-broker', '--no-follow', '--raw');
+    expect(JSON.parse(raw.stdout)).toMatchObject({ message: 'started', pid });
+  });
+
+  test('when it follows, new lines come until it is called off', async () => {
+    const child = startBowline(['--home', device.home, 'logs', 'ssh-broker']);
+    await child.output(/started/);
+    // pm2 attaches to the stream of new lines a moment after it has shown the old ones.
+    await waitFor(
+      async () => {
+        await device.pm2.restart('ssh-broker');
+        return (child.stdout().match(/started/g) ?? []).length > 1;
+      },
+      { what: 'a line written after the start' },
+    );
+    expect((await child.kill('SIGINT')).code).toBe(130);
+    expect(child.stderr()).toBe('');
+  });
+
+  test('when the app is unknown, the one that was meant is named', async () => {
+    const { code, stderr } = await on('logs', 'ssh-borker');
+    expect(stderr).toContain('There is no app "ssh-borker".\nDid you mean ssh-broker?');
+    expect(code).toBe(2);
+  });
+});
+
+describe('bowline restart', () => {
+  test('when an app is restarted, it has a new pid, is ready, and the others are untouched', async () => {
+    const [before, other] = [await inPm2('ssh-broker'), await inPm2('ws-gateway')];
+    const { code, stdout } = await on('restart', 'ssh-broker', '--json');
+    const after = await inPm2('ssh-broker');
+    expect(JSON.parse(stdout)).toMatchObject({ app: 'ssh-broker', pid: after.pid, previousPid: before.pid });
+    expect(isAlive(before.pid)).toBe(false);
+    expect((await inPm2('ws-gateway')).pid).toBe(other.pid);
+    expect(code).toBe(0);
+  });
+
+  test('when the app never says that it is ready, that is told', async () => {
+    const file = join(device.appFolder('ssh-broker'), 'mute');
+    writeFileSync(file, '');
+    const { code, stderr } = await on('restart', 'ssh-broker');
+    rmSync(file);
+    expect(stderr).toContain('ssh-broker runs, but did not say that it is ready.');
+    expect(code).toBe(7);
+  });
+
+  test('when the app crashes at its start, that is told, and once it is mended it can be restarted at once', async () => {
+    const file = join(device.appFolder('ssh-broker'), 'crash');
+    writeFileSync(file, '');
+    const crashing = await on('restart', 'ssh-broker');
+    expect(crashing.stderr).toContain('ssh-broker ends again and again.\nSee why: bowline logs ssh-broker');
+    expect(crashing.code).toBe(7);
+
+    rmSync(file);
+    const mended = await on('restart', 'ssh-broker');
+    expect(mended.stdout).toContain('ssh-broker is ready again');
+    expect(mended.code).toBe(0);
+  });
+});
+
+describe('bowline upkeep', () => {
+  test('when pm2 has lost an app for good, it is started again', async () => {
+    const { pid } = await inPm2('ssh-broker');
+    // Without the folder of the logs pm2 cannot open them at the restart, and never tries again.
+    renameSync(device.logs, `${device.logs}-away`);
+    process.kill(pid, 'SIGKILL');
+    await waitFor(async () => (await inPm2('ssh-broker')).status === 'waiting restart');
+    await waitFor(async () => (await inPm2('ssh-broker')).restarts > 0);
+    renameSync(`${device.logs}-away`, device.logs);
+
+    await upkeep({ pm2Home: device.pm2.home, rotate: undefined, secondLookMs: 1500 });
+
+    const after = await inPm2('ssh-broker');
+    expect(after.status).toBe('online');
+    expect(isAlive(after.pid)).toBe(true);
+  });
+
+  test('when all is well, nothing is touched', async () => {
+    const before = (await device.pm2.list()).map(({ pid }) => pid);
+    await upkeep({ pm2Home: device.pm2.home, rotate: undefined, secondLookMs: 0 });
+    expect((await device.pm2.list()).map(({ pid }) => pid)).toEqual(before);
+  });
+});

@@ -1,0 +1,107 @@
+import { mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { openHub, type Hub } from '@bowline/ipc';
+import { UPLINK_LANES } from '@bowline/messages';
+import type { DeviceStatus } from '@bowline/messages/hub';
+import { callerEnvironment, Pm2 } from '@bowline/pm2';
+import { createLogger, systemClock } from '@bowline/runtime';
+import { afterThisFile, temporaryFolder } from '@bowline/testing';
+
+/** Says when it started, is ready soon, ends when asked. A file `mute` beside it: never ready; `crash`: ends at once. */
+const APP = `
+  import { existsSync } from 'node:fs';
+  const beside = (name) => existsSync(new URL(name, import.meta.url));
+  console.log(JSON.stringify({ level: 'info', time: new Date().toISOString(), app: 'a', message: 'started', pid: process.pid }));
+  if (beside('crash')) process.exit(3);
+  for (const event of ['SIGINT', 'SIGTERM', 'disconnect']) process.on(event, () => process.exit(0));
+  setInterval(() => {}, 60_000);
+  if (!beside('mute')) setTimeout(() => process.send('ready'), 100);
+`;
+
+export interface FakeDevice {
+  /** For --home. */
+  home: string;
+  hubFolder: string;
+  logs: string;
+  pm2: Pm2;
+  /** Folder of an app's program, for `mute` and `crash`. */
+  appFolder(app: string): string;
+}
+
+/** Two small programs under a real pm2, with the file by which the CLI finds them. */
+export async function fakeDevice(apps = ['ws-gateway', 'ssh-broker']): Promise<FakeDevice> {
+  const home = temporaryFolder();
+  const logs = join(home, 'logs');
+  const hubFolder = join(home, 'hub');
+  const pm2 = new Pm2({ home: join(home, 'pm2'), env: callerEnvironment(process.env, {}) });
+  const appFolder = (app: string) => join(home, 'apps', app);
+  for (const folder of [logs, pm2.home, ...apps.map(appFolder)])
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  const entries = apps.map((name) => {
+    writeFileSync(join(appFolder(name), 'main.mjs'), APP);
+    return {
+      name,
+      script: join(appFolder(name), 'main.mjs'),
+      interpreter: process.execPath,
+      exec_mode: 'fork',
+      wait_ready: true,
+      listen_timeout: 2000,
+      exp_backoff_restart_delay: 100,
+      max_restarts: Number.MAX_SAFE_INTEGER,
+      out_file: join(logs, `${name}.log`),
+      error_file: join(logs, `${name}.stderr.log`),
+      merge_logs: true,
+      pmx: false,
+      vizion: false,
+    };
+  });
+  const ecosystem = join(home, 'ecosystem.config.cjs');
+  writeFileSync(ecosystem, `module.exports = ${JSON.stringify({ apps: entries })};`);
+  writeFileSync(join(home, 'run.json'), JSON.stringify({ runDir: home, hubFolder, pm2Home: pm2.home }));
+  afterThisFile(async () => {
+    if (await pm2.isRunning()) await pm2.kill();
+  });
+  await pm2.start(ecosystem, apps);
+  return { home, hubFolder, logs, pm2, appFolder };
+}
+
+/** The gateway's hub with an answer to `status`. */
+export async function fakeGateway(folder: string, link: DeviceStatus['link']): Promise<Hub> {
+  const hub = await openHub({
+    folder,
+    log: createLogger({ app: 'test', write: () => undefined }),
+    clock: systemClock,
+  });
+  const bootId = '00000000-0000-4000-8000-000000000000';
+  hub.handle('register', () => ({ bootId, link: link.state }));
+  hub.handle('status', () => statusOf(bootId, link));
+  afterThisFile(() => hub.close());
+  return hub;
+}
+
+function statusOf(bootId: string, link: DeviceStatus['link']): DeviceStatus {
+  const ledger = { accepted: 10, receipted: 7, expired: 0, dropped: 1, rejected: 0, waiting: 2 };
+  const lane = { messages: 2, bytes: 2048, first: 1, next: 3, oldestAt: Date.now() - 5000, ledger };
+  return {
+    device: { id: 'demo', bootId, agentVersion: '0.1.0', uptimeSeconds: 75 },
+    link,
+    queue: {
+      epoch: bootId,
+      lanes: Object.fromEntries(UPLINK_LANES.map((name) => [name, lane])),
+      deadLetters: 1,
+    },
+    apps: { 'ssh-broker': { state: 'ready', pid: 1, version: '0.1.0', since: Date.now() } },
+    orders: [
+      {
+        orderId: '01980000-0000-7000-8000-000000000001',
+        type: 'command',
+        name: 'ping',
+        status: 'succeeded',
+        attempt: 1,
+        receivedAt: Date.now() - 1000,
+        endedAt: Date.now() - 900,
+      },
+    ],
+    counters: {},
+  };
+}
