@@ -2,7 +2,7 @@ import { watchFile } from 'node:fs';
 import type { ValidateFunction } from 'ajv';
 import { systemClock, type Clock } from './clock.ts';
 import { configFile, loadConfig } from './config.ts';
-import { BowlineError, CancelledError, ConfigError } from './errors.ts';
+import { CancelledError, ConfigError } from './errors.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 
 export interface AppContext<Config> {
@@ -89,7 +89,7 @@ export async function runApp<Config>(definition: AppDefinition<Config>): Promise
 /** Holds the process, says what to do, and calls `retry` when the file changes. */
 function staysMisconfigured(
   log: Logger,
-  error: BowlineError,
+  error: ConfigError,
   file: string | undefined,
   retry: () => void,
 ): void {

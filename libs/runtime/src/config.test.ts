@@ -1,0 +1,98 @@
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Ajv2020 } from 'ajv/dist/2020.js';
+import { afterAll, describe, expect, it } from 'vitest';
+import { loadConfig } from './config.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bl-config-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const validate = new Ajv2020({ useDefaults: true, coerceTypes: true, allErrors: true }).compile({
+  type: 'object',
+  additionalProperties: false,
+  required: ['stateDir'],
+  properties: {
+    stateDir: { type: 'string' },
+    names: { type: 'array', items: { type: 'string' }, default: [] },
+    link: {
+      type: 'object',
+      additionalProperties: false,
+      default: {},
+      properties: {
+        heartbeatMs: { type: 'integer', default: 30_000 },
+        server: { type: 'string', default: 'none' },
+      },
+    },
+  },
+});
+
+function load({
+  file,
+  env = {},
+  args = [],
+}: {
+  file?: unknown;
+  env?: Record<string, string>;
+  args?: string[];
+}) {
+  const path = join(folder, 'config.json');
+  if (file !== undefined) writeFileSync(path, typeof file === 'string' ? file : JSON.stringify(file));
+  return loadConfig<{ stateDir: string; names: string[]; link: { heartbeatMs: number; server: string } }>(
+    validate,
+    {
+      app: 'ws-gateway',
+      args: file === undefined ? args : ['--config', path, ...args],
+      env,
+    },
+  ).config;
+}
+
+describe('loadConfig', () => {
+  it('when a key is given in several places, flags win over environment, environment over file, file over defaults', () => {
+    const file = { stateDir: '/f', link: { server: 'file' } };
+    expect(load({ file })).toEqual({
+      stateDir: '/f',
+      names: [],
+      link: { heartbeatMs: 30_000, server: 'file' },
+    });
+    const env = { BOWLINE_WS_GATEWAY__LINK__HEARTBEAT_MS: '5', BOWLINE_WS_GATEWAY__STATE_DIR: '/e' };
+    expect(load({ file, env })).toMatchObject({ stateDir: '/e', link: { heartbeatMs: 5, server: 'file' } });
+    const args = ['--link.heartbeatMs=7', '--names=["a","b"]'];
+    expect(load({ file, env, args })).toMatchObject({
+      stateDir: '/e',
+      names: ['a', 'b'],
+      link: { heartbeatMs: 7 },
+    });
+  });
+
+  it('when another app is meant, its environment is ignored', () => {
+    const env = { BOWLINE_SSH_BROKER__STATE_DIR: '/other', BOWLINE_WS_GATEWAY__STATE_DIR: '/mine' };
+    expect(load({ env }).stateDir).toBe('/mine');
+  });
+
+  it('when it is loaded, nobody can change it', () => {
+    const config = load({ file: { stateDir: '/f' } });
+    expect(() => Object.assign(config.link, { heartbeatMs: 1 })).toThrow(TypeError);
+  });
+
+  it('when keys are wrong, every one is named', () => {
+    const attempt = () => load({ file: { link: { heartbeatMs: 'often', sever: 'x' } } });
+    expect(attempt).toThrow(expect.objectContaining({ code: 'config-invalid' }));
+    expect(attempt).toThrow(
+      /stateDir.*unknown key "link\.sever".*"link\.heartbeatMs" must be integer|unknown key/,
+    );
+  });
+
+  it('when the file is absent or no JSON, the error names the file', () => {
+    expect(() => load({ args: ['--config', '/nowhere.json'] })).toThrow(/\/nowhere\.json: does not exist/);
+    expect(() => load({ file: '{"stateDir":' })).toThrow(
+      expect.objectContaining({ code: 'config-unreadable' }),
+    );
+    expect(() => load({ file: [] })).toThrow(/must be a JSON object/);
+  });
+
+  it('when a flag has no value, the error says how to write it', () => {
+    expect(() => load({ args: ['--verbose'] })).toThrow(/--verbose=VALUE/);
+  });
+});

@@ -1,0 +1,63 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, describe, expect, it } from 'vitest';
+import { acquireLock, waitForLock } from './lock.ts';
+
+const folder = mkdtempSync(join(tmpdir(), 'bl-lock-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Another process that holds the lock until it is killed. */
+async function holder(file: string) {
+  const script = `import { acquireLock } from ${JSON.stringify(join(import.meta.dirname, 'lock.ts'))};
+    globalThis.lock = acquireLock(${JSON.stringify(file)}); console.log('held'); setInterval(() => {}, 1000);`;
+  const child = spawn(process.execPath, ['--input-type=module-typescript', '-e', script], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return {
+    async kill() {
+      child.kill('SIGKILL');
+      await once(child, 'exit');
+    },
+  };
+}
+
+describe('acquireLock', () => {
+  it('when another process holds it, it is refused; when that is killed, it is free at once', async () => {
+    const file = join(folder, 'a.lock');
+    const other = await holder(file);
+    expect(() => acquireLock(file)).toThrow(expect.objectContaining({ code: 'already-running' }));
+    await other.kill();
+    acquireLock(file).release();
+  });
+
+  it('when it is released, it can be taken again', () => {
+    const file = join(folder, 'b.lock');
+    acquireLock(file).release();
+    const lock = acquireLock(file);
+    expect(() => acquireLock(file)).toThrow(/another process holds/);
+    lock.release();
+  });
+
+  it('when the folder cannot be used, the error says what to check', () => {
+    expect(() => acquireLock('/dev/null/x.lock')).toThrow(
+      expect.objectContaining({ code: 'state-folder' }),
+    );
+  });
+
+  it('when a copy stands by, it takes over as soon as the first is killed', async () => {
+    const file = join(folder, 'c.lock');
+    const other = await holder(file);
+    const warned: unknown[] = [];
+    const waiting = waitForLock(file, {
+      log: { warn: (...args: unknown[]) => void warned.push(args) },
+      signal: new AbortController().signal,
+    });
+    await expect.poll(() => warned).toHaveLength(1);
+    await other.kill();
+    (await waiting).release();
+  });
+});

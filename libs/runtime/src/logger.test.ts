@@ -1,0 +1,22 @@
+import { describe, expect, it } from 'vitest';
+import { createLogger } from './logger.ts';
+
+describe('createLogger', () => {
+  it('when secrets stand in what is logged, they are redacted and the rest stays, one object a line', () => {
+    const lines: string[] = [];
+    const log = createLogger({ app: 'x', write: (line) => lines.push(line) });
+    log.info(
+      { orderId: 'o', token: 's3cret', request: { headers: { authorization: 'Bearer s3cret' } } },
+      'hello',
+    );
+    log.debug('not at this level');
+    expect(lines).toHaveLength(1);
+    expect(lines[0]).not.toContain('s3cret');
+    expect(JSON.parse(lines[0] ?? '')).toMatchObject({
+      app: 'x',
+      level: 'info',
+      orderId: 'o',
+      message: 'hello',
+    });
+  });
+});
