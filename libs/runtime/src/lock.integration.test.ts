@@ -43,9 +43,7 @@ describe('acquireLock', () => {
   });
 
   it('when the folder cannot be used, the error says what to check', () => {
-    expect(() => acquireLock('/dev/null/x.lock')).toThrow(
-      expect.objectContaining({ code: 'state-folder' }),
-    );
+    expect(() => acquireLock('/dev/null/x.lock')).toThrow(expect.objectContaining({ code: 'state-folder' }));
   });
 
   it('when a copy stands by, it takes over as soon as the first is killed', async () => {
