@@ -23,7 +23,9 @@ const linesOf = (file: string) =>
     .map((line) => JSON.parse(line) as Line);
 
 describe('enqueue', () => {
-  it('when the hub is killed over and over in the middle of it, nothing is lost, doubled or out of order', async () => {
+  it('when the hub is killed over and over in the middle of it, nothing is lost, doubled or out of order', async ({
+    signal,
+  }) => {
     const random = seededRandom();
     const folder = newHubFolder();
     const file = join(temporaryFolder(), 'stored');
@@ -41,7 +43,7 @@ describe('enqueue', () => {
     const callers = Promise.all([1, 2, 3, 4, 5].map(caller));
 
     let kills = 0;
-    for (; count.ended < calls; kills += 1) {
+    for (; count.ended < calls && !signal.aborted; kills += 1) {
       const crash = kills < 8 ? [String(random.integer(1, 12)), random.pick(['before', 'after'])] : [];
       const hub = startHub(folder, file, ...crash);
       await Promise.race([callers, hub.exited]);
