@@ -1,5 +1,5 @@
 import { CommanderError, type Command } from 'commander';
-import manifest from '../package.json' with { type: 'json' };
+import { AGENT_VERSION } from '@bowline/runtime';
 import { findInstallation } from './adapters/find-installation.ts';
 import { reportError } from './adapters/terminal.ts';
 import { CliError, EXIT } from './core/cli-error.ts';
@@ -18,7 +18,7 @@ let exitCode: number = EXIT.ok;
 const root = program(
   {
     context: ({ json = false, home }) => ({
-      version: manifest.version,
+      version: AGENT_VERSION,
       json,
       env: process.env,
       signal: calledOff.signal,
@@ -28,7 +28,7 @@ const root = program(
       exitCode = code;
     },
   },
-  manifest.version,
+  AGENT_VERSION,
 );
 withoutExit(root);
 

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { isAlive } from '@bowline/pm2';
 import { freePort } from '@bowline/testing';
-import { FakeCheckout } from './testing/fake-checkout.ts';
+import { ended, FakeCheckout } from './testing/fake-checkout.ts';
 
 const APPS = [
   'fleet-server',
@@ -136,6 +136,25 @@ describe('what can be wrong at the start', () => {
     const { code, output } = await checkout.start(['--port', port]);
     expect(output).toContain('node_modules is incomplete: cli-table3.\nRun: npm ci');
     expect(code).toBe(1);
+    nothingRuns();
+  });
+
+  test('when nothing is installed, it says what to run, on whatever Node', async () => {
+    rmSync(join(checkout.folder, 'node_modules'));
+    const { code, output } = await ended(checkout.launch('launch.js', ['start']));
+    expect(output).toBe('The dependencies are not installed.\nRun: npm ci\n');
+    expect(code).toBe(1);
+  });
+
+  test('when the build fails, it shows why and nothing is left running', async () => {
+    writeFileSync(join(checkout.folder, 'nx.json'), '{"analytics":false,"neverConnectToCloud":true}');
+    const project = { name: '@bowline/ssh-broker', scripts: { build: 'echo a type is wrong; exit 3' } };
+    writeFileSync(join(checkout.folder, 'apps/ssh-broker/package.json'), JSON.stringify(project));
+    const { code, output } = await ended(checkout.launch('launch.js', ['start', '--port', port]));
+    expect(output).toContain('The build failed.');
+    expect(output).toContain('a type is wrong');
+    expect(code).toBe(1);
+    oneSentence(output);
     nothingRuns();
   });
 

@@ -20,12 +20,12 @@ export function checkNodeModules(checkout: string): void {
   };
   const wrong = Object.entries(lock.packages)
     .filter(
-      ([path, { optional, devOptional }]) => path.startsWith('node_modules/') && !optional && !devOptional,
+      ([path, { optional, devOptional }]) => path.includes('node_modules/') && !optional && !devOptional,
     )
     .filter(
       ([path, { link, version }]) => !isInstalled(join(checkout, path), link === true ? undefined : version),
     )
-    .map(([path]) => path.slice('node_modules/'.length));
+    .map(([path]) => path.slice(path.lastIndexOf('node_modules/') + 'node_modules/'.length));
   if (wrong.length === 0) return;
   const named = wrong.slice(0, 3).join(', ');
   const more = wrong.length > 3 ? ` and ${wrong.length - 3} more` : '';

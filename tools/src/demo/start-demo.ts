@@ -16,7 +16,8 @@ import { readRunFile, writeRunFile } from './run-file.ts';
 
 const SERVER = 'fleet-server';
 const UPKEEP = 'upkeep';
-const BUILT = [SERVER, ...DEVICE_APPS, 'cli'];
+const PROGRAMS = [SERVER, ...DEVICE_APPS, 'cli'];
+const BUILT = [...PROGRAMS, 'fleet-console'];
 
 const SERVER_DEADLINE_MS = 20_000;
 const ONLINE_DEADLINE_MS = 30_000;
@@ -97,7 +98,7 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
   try {
     const build = options.build ? buildApps(layout, BUILT) : undefined;
     await Promise.all([build, pm2.startDaemon()]);
-    checkBuilt(layout.checkout, BUILT);
+    checkBuilt(layout.checkout, PROGRAMS);
 
     const infoFile = join(layout.runDir, 'server.json');
     writeServerConfig(layout, options.port, infoFile);
