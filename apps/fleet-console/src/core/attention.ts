@@ -77,6 +77,12 @@ function orderConcern(order: Order, online: boolean, now: number): Concern | und
   if (order.expiresAt !== undefined && order.expiresAt < now && order.status !== 'started') {
     return concern('stuck', `Order ${name} has passed its expiry, and the device has not said so yet`);
   }
+  if (!online && (order.status === 'received' || order.status === 'started' || order.status === 'progress')) {
+    return concern(
+      'stuck',
+      `Order ${name} was ${order.status === 'received' ? 'waiting' : 'running'} on the device when contact was lost`,
+    );
+  }
   switch (order.status) {
     case 'queued':
     case 'sent':
@@ -98,10 +104,14 @@ function orderConcern(order: Order, online: boolean, now: number): Concern | und
   }
 }
 
-const appConcerns = ({ apps = {} }: Device): Concern[] =>
+const appConcerns = ({ apps = {}, online }: Device): Concern[] =>
   Object.entries(apps)
     .filter(([, state]) => !isWorking(state))
-    .map(([app, state]) => ({ id: `app:${app}`, kind: 'stuck', text: `${app} is ${state}` }));
+    .map(([app, state]) => ({
+      id: `app:${app}`,
+      kind: 'stuck',
+      text: online ? `${app} is ${state}` : `${app} was ${state} when last heard`,
+    }));
 
 function queueConcerns({ queue, online }: Device, now: number): Concern[] {
   if (queue === undefined || queue.messages === 0) return [];

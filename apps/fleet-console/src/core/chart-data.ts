@@ -4,7 +4,10 @@ import type { Point } from './series-buffer.ts';
 const GAP_FACTOR = 3.5;
 /** Shorter steps are jitter, never a gap, milliseconds. */
 const SHORTEST_GAP_MS = 5_000;
-/** How many steps on each side say what is usual there; history that was thinned evenly is no row of gaps. */
+/**
+ * How many steps on each side say what is usual there. The slower side counts: history that was thinned evenly is no row of
+ * gaps, nor is the place where it ends.
+ */
 const NEIGHBOURS = 4;
 
 export interface Gap {
@@ -19,19 +22,22 @@ export function findGaps(points: readonly Point[]): Gap[] {
   const gaps: Gap[] = [];
   steps.forEach((step, index) => {
     if (step < SHORTEST_GAP_MS) return;
-    const around = [
-      ...steps.slice(Math.max(0, index - NEIGHBOURS), index),
-      ...steps.slice(index + 1, index + 1 + NEIGHBOURS),
-    ].toSorted((a, b) => a - b);
-    // With too few neighbours to tell what is usual, nothing is called a gap.
-    const usual = around.length < 2 ? undefined : around[(around.length - 1) >> 1];
+    const before = steps.slice(Math.max(0, index - NEIGHBOURS), index);
+    const after = steps.slice(index + 1, index + 1 + NEIGHBOURS);
+    // Nearly every step is like its neighbours: that is seen without sorting them.
+    if (step <= Math.min(...before, ...after) * GAP_FACTOR) return;
+    const usual = Math.max(median(before), median(after));
     const from = points[index]?.at;
     const to = points[index + 1]?.at;
-    if (usual === undefined || from === undefined || to === undefined) return;
+    // With too few neighbours to tell what is usual, nothing is called a gap.
+    if (before.length + after.length < 2 || from === undefined || to === undefined) return;
     if (step > Math.max(SHORTEST_GAP_MS, usual * GAP_FACTOR)) gaps.push({ from, to });
   });
   return gaps;
 }
+
+const median = (values: readonly number[]): number =>
+  values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 
 /**
  * The rate of a counter, per second, at each point but the first. A counter that fell was reset (a reboot): that

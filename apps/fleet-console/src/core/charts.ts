@@ -43,6 +43,9 @@ const FAMILIES: readonly Family[] = [
 /** Counters among the semantic conventions: what they count since boot, not what flows now. */
 const COUNTERS = /^system\.(network|disk)\.(io|packets|errors|dropped|operations)\b/;
 
+/** What a machine says to itself is not its network. */
+const LOOPBACK = /^system\.network\..*[:/]lo([:/]|$)/;
+
 const isNumeric = ({ last }: SeriesSummary): boolean => last === undefined || typeof last.value === 'number';
 
 /** Below a base: the base itself, or the base with an attribute after `.`, `:` or `/`. */
@@ -58,7 +61,7 @@ export function defaultCharts(series: readonly SeriesSummary[]): Chart[] {
   return FAMILIES.flatMap(({ id, title, bases }) => {
     const base = bases.find((candidate) => numeric.some(belongsTo(candidate)));
     if (base === undefined) return [];
-    const all = numeric.filter(belongsTo(base));
+    const all = numeric.filter(belongsTo(base)).filter(({ series }) => !LOOPBACK.test(series));
     // A total says more than its parts.
     const total = all.find(({ series }) => series === base);
     return [chartOf(id, title, total === undefined ? all.slice(0, MAX_LINES) : [total], base)];

@@ -33,13 +33,17 @@ export function formatReading(value: number | string | boolean, unit?: string, s
       return `${formatBytes(value)}/s`;
     case 'Cel':
       return `${formatNumber(value)} °C`;
+    case 's':
+      return value >= 60 ? formatDuration(value * 1000) : `${formatNumber(value)} s`;
     case undefined:
     case '1':
     case '':
       return formatNumber(value);
-    default:
-      // An annotation in braces names what is counted: `{thread}`.
-      return `${formatNumber(value)} ${unit.replace(/^\{(.*)\}$/, '$1')}`;
+    default: {
+      // An annotation in braces says what is counted, not in what: `{thread}`, `{packet}/s`.
+      const named = unit.replaceAll(/\{[^}]*\}/g, '');
+      return named === '' ? formatNumber(value) : `${formatNumber(value)} ${named}`;
+    }
   }
 }
 

@@ -38,7 +38,7 @@ export function formatTime(at: number, zone: Zone): string {
 
 /** `UTC`, `UTC+1`, `UTC+5:30`: the offset that holds in `zone` at that moment. */
 export function formatOffset(at: number, zone: Zone): string {
-  return (partsOf(at, zone)['timeZoneName'] ?? 'UTC').replace('GMT', 'UTC');
+  return (partsOf(at, zone)['timeZoneName'] ?? 'GMT').replace('GMT', 'UTC').replace(/[+]0$/, '');
 }
 
 /** As short as it stays unambiguous: the time alone on the day of `now`, else with the day. */

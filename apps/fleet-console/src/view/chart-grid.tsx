@@ -2,16 +2,10 @@ import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { SeriesSummary } from '@bowline/messages';
 import { defaultCharts, singleChart } from '../core/charts.ts';
 import { formatReading } from '../core/format.ts';
-import { Ago } from './moment.tsx';
+import { stretchOf, usualWindow, WINDOWS } from '../core/time-window.ts';
+import { Ago, Moment } from './moment.tsx';
 import { usePage } from './page-context.ts';
 import { TimeChart } from './time-chart.tsx';
-
-const WINDOWS = [
-  { label: '15 min', ms: 15 * 60_000 },
-  { label: '1 h', ms: 3_600_000 },
-  { label: '6 h', ms: 6 * 3_600_000 },
-  { label: '24 h', ms: 24 * 3_600_000 },
-] as const;
 
 export interface ChartGridProps {
   series: readonly SeriesSummary[] | undefined;
@@ -20,8 +14,8 @@ export interface ChartGridProps {
 
 /** What the device measures: the usual charts, those that were added, and the list of all series. */
 export function ChartGrid({ series, scheme }: ChartGridProps) {
-  const { fleet } = usePage();
-  const [windowMs, setWindowMs] = useState<number>(WINDOWS[0].ms);
+  const { fleet, now } = usePage();
+  const [wanted, setWanted] = useState<number | undefined>();
   const [added, setAdded] = useState<readonly string[]>([]);
   // The charts change with the names of the series, not with each new value.
   const names = (series ?? []).map(({ series: name, unit }) => `${name} ${unit ?? ''}`).join('\n');
@@ -32,9 +26,12 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
   }, [names, added]);
   const drawn = charts.flatMap(({ lines }) => lines.map((line) => line.series));
   const store = fleet.telemetry;
+  const newestAt = newestOf(series, drawn);
+  const windowMs = wanted ?? usualWindow(newestAt, now);
+  const stretch = stretchOf(windowMs, newestAt, now);
   useEffect(() => {
-    void fleet.showSeries(drawn, fleet.now() - windowMs);
-  }, [fleet, store, drawn.join('\n'), windowMs]);
+    void fleet.showSeries(drawn, stretch.from);
+  }, [fleet, store, drawn.join('\n'), windowMs, stretch.past]);
   const pointsOf = useCallback((name: string) => store?.points(name) ?? [], [store]);
 
   return (
@@ -43,7 +40,7 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
         <h2 id="charts-title">Measurements</h2>
         <div class="segments" role="group" aria-label="Window of time">
           {WINDOWS.map(({ label, ms }) => (
-            <button key={label} type="button" aria-pressed={ms === windowMs} onClick={() => setWindowMs(ms)}>
+            <button key={label} type="button" aria-pressed={ms === windowMs} onClick={() => setWanted(ms)}>
               {label}
             </button>
           ))}
@@ -56,6 +53,11 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
           <code>npx bowline logs telemetry-collector</code> says why.
         </p>
       )}
+      {stretch.past && newestAt !== undefined && (
+        <p class="past-notice">
+          These charts end at the last sample, <Moment at={newestAt} />.
+        </p>
+      )}
       <div class="chart-grid">
         {charts.map((chart) => (
           <TimeChart
@@ -63,7 +65,7 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
             chart={chart}
             pointsOf={pointsOf}
             version={store?.version ?? 0}
-            windowMs={windowMs}
+            stretch={stretch}
             scheme={scheme}
             onRemove={
               chart.id.startsWith('series:')
@@ -82,6 +84,17 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
       )}
     </section>
   );
+}
+
+/** When the newest of the drawn samples was taken. */
+function newestOf(
+  series: readonly SeriesSummary[] | undefined,
+  drawn: readonly string[],
+): number | undefined {
+  const moments = (series ?? []).flatMap(({ series: name, last }) =>
+    last && drawn.includes(name) ? [last.at] : [],
+  );
+  return moments.length === 0 ? undefined : Math.max(...moments);
 }
 
 interface SeriesListProps {

@@ -39,12 +39,14 @@ export function DeviceHeader({ watched: { device, concerns, standing } }: { watc
           {concerns.map(({ id, kind, text, since: from }) => (
             <li key={id} class={`concern concern-${kind}`}>
               <span class={`mark mark-${kind === 'note' ? 'note' : kind}`} aria-hidden="true" />
-              <span>{text}</span>
-              {from !== undefined && (
-                <span class="quiet">
-                  since <Moment at={from} />
-                </span>
-              )}
+              <span>
+                {text}{' '}
+                {from !== undefined && (
+                  <span class="quiet">
+                    since <Moment at={from} />
+                  </span>
+                )}
+              </span>
             </li>
           ))}
         </ul>

@@ -24,9 +24,11 @@ export function EmptyFleet() {
   return (
     <main class="empty-fleet">
       <h1>No devices yet</h1>
-      <p>A device joins with a token that works once. Make one, then run this on the device:</p>
-      <pre tabIndex={0}>
-        <code>{`npx bowline enrol ${location.origin} --token ${token}`}</code>
+      <p>
+        A device joins with a token that works once. Make one, then run this on the device, in its checkout:
+      </p>
+      <pre tabIndex={0} aria-label="Commands that enrol a device">
+        <code>{enrolCommand(location.origin, token)}</code>
       </pre>
       {invitation.kind === 'made' ? (
         <p>
@@ -45,4 +47,18 @@ export function EmptyFleet() {
       )}
     </main>
   );
+}
+
+/** Starts a gateway that enrols by the token; it keeps the device's key and queue in `.bowline/device-1`. */
+function enrolCommand(origin: string, token: string): string {
+  return [
+    'mkdir -p -m 700 .bowline/device-1/hub',
+    `(umask 077; echo '${token}' > .bowline/device-1/token)`,
+    'node_modules/.bin/node apps/ws-gateway/dist/main.js \\',
+    '  --stateDir="$PWD/.bowline/device-1" \\',
+    '  --hubFolder="$PWD/.bowline/device-1/hub" \\',
+    `  --enrolment.server=${origin} \\`,
+    `  --enrolment.tokenFile="$PWD/.bowline/device-1/token"${origin.startsWith('http:') ? ' \\' : ''}`,
+    ...(origin.startsWith('http:') ? ['  --link.allowInsecure=true'] : []),
+  ].join('\n');
 }

@@ -1,6 +1,10 @@
+import { useState } from 'preact/hooks';
 import type { DeadLetter, StoredEvent } from '@bowline/messages';
 import { count } from '../core/format.ts';
 import { Moment } from './moment.tsx';
+
+/** Rows at first; the rest on request. */
+const ROWS_AT_FIRST = 10;
 
 export interface EventsPanelProps {
   events: readonly StoredEvent[] | undefined;
@@ -8,6 +12,7 @@ export interface EventsPanelProps {
 }
 
 export function EventsPanel({ events, deadLetters }: EventsPanelProps) {
+  const [all, setAll] = useState(false);
   return (
     <section class="panel events" aria-labelledby="events-title">
       <div class="panel-head">
@@ -19,10 +24,15 @@ export function EventsPanel({ events, deadLetters }: EventsPanelProps) {
         <p class="empty">No events. Restarts, updates, sessions and gaps will show here.</p>
       )}
       <ul class="event-list">
-        {events?.map((event) => (
+        {events?.slice(0, all ? undefined : ROWS_AT_FIRST).map((event) => (
           <EventRow key={event.id} event={event} />
         ))}
       </ul>
+      {!all && events !== undefined && events.length > ROWS_AT_FIRST && (
+        <button type="button" class="plain more" onClick={() => setAll(true)}>
+          Show {events.length - ROWS_AT_FIRST} older events
+        </button>
+      )}
     </section>
   );
 }

@@ -8,7 +8,7 @@ import { OrderDetails } from './order-details.tsx';
 import { usePage } from './page-context.ts';
 
 /** Rows at first; the rest on request. */
-const ROWS_AT_FIRST = 20;
+const ROWS_AT_FIRST = 8;
 
 export interface OrdersPanelProps {
   device: Device;
@@ -25,7 +25,7 @@ export function OrdersPanel({ device, orders, loaded }: OrdersPanelProps) {
       <div class="panel-head">
         <h2 id="orders-title">Orders</h2>
       </div>
-      <CommandForm key={device.deviceId} device={device} names={names} />
+      <CommandForm device={device} names={names} />
       {!loaded && orders.length === 0 && <p class="empty">Loading…</p>}
       {loaded && orders.length === 0 && (
         <p class="empty">

@@ -31,6 +31,9 @@ export function Page(props: PageProps) {
   const watched = state.devices && watchAll(state.devices.values(), [...state.orders.values()], now);
   return (
     <PageContextProvider.Provider value={{ fleet, now, zone }}>
+      <a class="skip" href="#device" onClick={skipToDevice}>
+        Skip to the device
+      </a>
       <TopBar
         watched={watched}
         link={state.link}
@@ -42,6 +45,12 @@ export function Page(props: PageProps) {
       <Fleet {...props} watched={watched} />
     </PageContextProvider.Provider>
   );
+}
+
+/** The fragment of the address is ours: it names the device, so it cannot lead to a place on the page. */
+function skipToDevice(event: Event): void {
+  event.preventDefault();
+  document.getElementById('device')?.focus();
 }
 
 function Fleet({ state, shown, chosen, scheme, watched }: PageProps & { watched: Watched[] | undefined }) {
@@ -58,7 +67,7 @@ function Fleet({ state, shown, chosen, scheme, watched }: PageProps & { watched:
   return (
     <div class={`fleet${chosen ? ' is-chosen' : ''}${stale}`}>
       <DeviceList watched={watched} shown={shown} />
-      <main id="device" aria-label={current?.device.name ?? 'Device'}>
+      <main id="device" tabIndex={-1} aria-label={current?.device.name ?? 'Device'}>
         {current === undefined ? (
           <p class="empty">
             There is no device “{shown}”. <a href="#/">Show all devices</a>
@@ -79,14 +88,23 @@ function DeviceView({ state, current, scheme }: { state: FleetState; current: Wa
       <DeviceHeader watched={current} />
       <LoadProblems state={state} />
       <div class="panels">
-        <ChartGrid key={device.deviceId} series={details?.series} scheme={scheme} />
-        <OrdersPanel
-          device={device}
-          orders={ordersOf(state.orders, device.deviceId)}
-          loaded={details !== undefined}
-        />
-        <EventsPanel events={details?.events} deadLetters={details?.deadLetters ?? []} />
-        <InsidePanel device={device} />
+        <div class="column">
+          <ChartGrid key={device.deviceId} series={details?.series} scheme={scheme} />
+          <InsidePanel device={device} />
+        </div>
+        <div class="column">
+          <OrdersPanel
+            key={device.deviceId}
+            device={device}
+            orders={ordersOf(state.orders, device.deviceId)}
+            loaded={details !== undefined}
+          />
+          <EventsPanel
+            key={device.deviceId}
+            events={details?.events}
+            deadLetters={details?.deadLetters ?? []}
+          />
+        </div>
       </div>
     </>
   );

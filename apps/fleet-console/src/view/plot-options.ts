@@ -36,7 +36,7 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
   return {
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1000), zone),
     legend: { show: false },
-    padding: [6, 8, 0, 0],
+    padding: [6, 18, 0, 0],
     cursor: {
       sync: { key: CURSOR_KEY },
       drag: { x: false, y: false },
@@ -51,11 +51,17 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
       {
         ...axis,
         size: 22,
-        space: 70,
+        space: 48,
         values: (_, splits, __, ___, incrementSeconds) =>
           splits.map((seconds) => tickLabel(seconds * 1000, incrementSeconds, zone)),
       },
-      { ...axis, size: 58, space: 26, values: (_, splits) => splits.map(format) },
+      {
+        ...axis,
+        size: 58,
+        space: 19,
+        ...(isBytes(chart) && { incrs: BINARY_STEPS }),
+        values: (_, splits) => splits.map(format),
+      },
     ],
     series: [
       {},
@@ -76,10 +82,19 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
   };
 }
 
+/** Bytes are read in binary prefixes, so their axis goes in powers of two. */
+const BINARY_STEPS = Array.from({ length: 50 }, (_, power) => 2 ** power);
+const isBytes = ({ unit }: Chart): boolean => unit === 'By' || unit === 'By/s';
+
 /** From zero where nothing is below, so that a small wobble does not look like a storm; shares run to one. */
-function rangeOf({ ratio }: Chart, least: number | null, most: number | null): [number, number] {
-  if (ratio) return [0, 1];
-  if (least === null || most === null) return [0, 1];
+function rangeOf(chart: Chart, least: number | null, most: number | null): [number, number] {
+  if (chart.ratio) return [0, 1];
+  if (least === null || most === null) return [0, isBytes(chart) ? 1024 : 1];
+  if (chart.unit === 'Cel') {
+    // Zero is no zero on this scale.
+    const [low, high] = uPlot.rangeNum(least - 1, most + 1, 0.15, true);
+    return [low ?? least, high ?? most];
+  }
   const [low, high] = uPlot.rangeNum(Math.min(0, least), Math.max(most, least, 0.001), 0.1, true);
   return [least >= 0 ? 0 : (low ?? least), high ?? most];
 }

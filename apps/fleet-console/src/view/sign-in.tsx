@@ -24,6 +24,8 @@ export function SignIn({
           if (token.trim() !== '') onToken(token.trim());
         }}
       >
+        {/* A password store files the token under a name. */}
+        <input type="text" name="username" autocomplete="username" value="operator" readOnly hidden />
         <label for="token">Operator token</label>
         <input
           id="token"

@@ -4,30 +4,28 @@ import { alignLines, findGaps, summarise, toRates } from '../core/chart-data.ts'
 import type { Chart } from '../core/charts.ts';
 import { formatDuration, formatReading } from '../core/format.ts';
 import type { Point } from '../core/series-buffer.ts';
+import type { Stretch } from '../core/time-window.ts';
 import { plotOptions, type Band } from './plot-options.ts';
 import { Moment } from './moment.tsx';
 import { usePage } from './page-context.ts';
 
 /** Samples come in batches, at rest twice a minute; older than this, the newest is old, milliseconds. */
 const STALE_AFTER_MS = 75_000;
-/** The window moves on in steps of this, milliseconds: a chart that creeps each second is restless. */
-const STEP_MS = 5_000;
 
 export interface TimeChartProps {
   chart: Chart;
   pointsOf: (series: string) => readonly Point[];
   /** Changes with each change of the points. */
   version: number;
-  windowMs: number;
+  stretch: Stretch;
   /** Changes with the colour scheme, so that the canvas takes its colours anew. */
   scheme: string;
   onRemove?: (() => void) | undefined;
 }
 
-export function TimeChart({ chart, pointsOf, version, windowMs, scheme, onRemove }: TimeChartProps) {
+export function TimeChart({ chart, pointsOf, version, stretch, scheme, onRemove }: TimeChartProps) {
   const { now, zone } = usePage();
-  const to = Math.ceil(now / STEP_MS) * STEP_MS;
-  const from = to - windowMs;
+  const { from, to } = stretch;
   const lines = useMemo(
     () =>
       chart.lines.map(({ series, counter }) => {
@@ -38,9 +36,12 @@ export function TimeChart({ chart, pointsOf, version, windowMs, scheme, onRemove
   );
   const columns = useMemo(() => alignLines(lines, from, to), [lines, from, to]);
   const bands = useMemo(() => missingBands(lines, from, to), [lines, from, to]);
-  const format = (value: number): string =>
-    chart.ratio ? formatReading(value, '1', '.utilization') : formatReading(value, chart.unit);
+  const words = useMemo(() => inWords(chart, lines, from, to), [chart, lines, from, to]);
+  const format = formatOf(chart);
 
+  const newest = lines
+    .map((points) => points.at(-1))
+    .reduce((a, b) => ((b?.at ?? 0) > (a?.at ?? 0) ? b : a), undefined);
   const [cursor, setCursor] = useState<number | undefined>();
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
@@ -77,6 +78,11 @@ export function TimeChart({ chart, pointsOf, version, windowMs, scheme, onRemove
         <span class="chart-title" title={chart.lines.map(({ series }) => series).join('\n')}>
           {chart.title}
         </span>
+        {isStale(newest, now) && cursor === undefined && (
+          <span class="stale">
+            <Moment at={newest.at} />
+          </span>
+        )}
         <span class="chart-legend">
           {chart.lines.map(({ series, label }, index) => (
             <LegendEntry
@@ -100,13 +106,21 @@ export function TimeChart({ chart, pointsOf, version, windowMs, scheme, onRemove
           </button>
         )}
       </figcaption>
-      <div class="chart-place" role="img" aria-label={inWords(chart, lines, from, to, format)} ref={place} />
+      <div class="chart-place" role="img" aria-label={words} ref={place} />
       {lines.every((points) => !points.some(({ at }) => at >= from)) && (
-        <p class="chart-empty">No samples in the last {formatDuration(windowMs)}</p>
+        <p class="chart-empty">No samples in this stretch of {formatDuration(to - from)}</p>
       )}
     </figure>
   );
 }
+
+const formatOf =
+  ({ ratio, unit }: Chart) =>
+  (value: number): string =>
+    ratio ? formatReading(value, '1', '.utilization') : formatReading(value, unit);
+
+const isStale = (last: Point | undefined, now: number): last is Point =>
+  last !== undefined && now - last.at > STALE_AFTER_MS;
 
 interface LegendEntryProps {
   index: number;
@@ -121,7 +135,6 @@ function LegendEntry({ index, label, points, cursor, format }: LegendEntryProps)
   const { now } = usePage();
   const last = points.at(-1);
   const pointed = cursor === undefined ? undefined : points.find(({ at }) => at / 1000 === cursor);
-  const stale = last !== undefined && now - last.at > STALE_AFTER_MS;
   return (
     <span class="legend-entry">
       <span class={`swatch swatch-${index}`} aria-hidden="true" />
@@ -130,12 +143,8 @@ function LegendEntry({ index, label, points, cursor, format }: LegendEntryProps)
         <b>{pointed === undefined ? '–' : format(pointed.value)}</b>
       ) : last === undefined ? (
         <b class="quiet">–</b>
-      ) : stale ? (
-        <b class="stale">
-          {format(last.value)} <Moment at={last.at} />
-        </b>
       ) : (
-        <b>{format(last.value)}</b>
+        <b class={isStale(last, now) ? 'stale' : ''}>{format(last.value)}</b>
       )}
     </span>
   );
@@ -150,13 +159,8 @@ function missingBands(lines: readonly (readonly Point[])[], from: number, to: nu
   return bands;
 }
 
-function inWords(
-  chart: Chart,
-  lines: readonly (readonly Point[])[],
-  from: number,
-  to: number,
-  format: (value: number) => string,
-): string {
+function inWords(chart: Chart, lines: readonly (readonly Point[])[], from: number, to: number): string {
+  const format = formatOf(chart);
   const sentences = chart.lines.map(({ label }, index) => {
     const points = lines[index] ?? [];
     const summary = summarise(points, from, to);
@@ -165,5 +169,5 @@ function inWords(
     const gaps = summary.gaps === 0 ? '' : `, ${summary.gaps} gap${summary.gaps === 1 ? '' : 's'}`;
     return `${label}: last ${format(last.value)}, between ${format(summary.least)} and ${format(summary.most)}${gaps}`;
   });
-  return `${chart.title}, last ${formatDuration(to - from)}. ${sentences.join('. ')}`;
+  return `${chart.title}, over ${formatDuration(to - from)}. ${sentences.join('. ')}`;
 }

@@ -48,7 +48,7 @@ function Tally({ watched }: { watched: readonly Watched[] | undefined }) {
   const stuck = watched.filter(({ standing }) => standing === 'stuck').length;
   const parts = [
     { n: dark, word: 'dark', mark: 'dark' },
-    { n: stuck, word: 'need attention', mark: 'stuck' },
+    { n: stuck, word: 'to check', mark: 'stuck' },
     { n: watched.length - dark - stuck, word: 'fine', mark: 'fine' },
   ];
   return (

@@ -1,0 +1,48 @@
+import type { Order } from '@bowline/messages';
+import { expect, test } from 'vitest';
+import { orderName, orderParams, orderSteps } from './orders.ts';
+
+const order = (more: Partial<Order>): Order => ({
+  orderId: 'o',
+  deviceId: 'demo',
+  seq: 1,
+  type: 'command',
+  payload: { name: 'ping', params: {} },
+  createdAt: 1000,
+  status: 'queued',
+  attempt: 0,
+  history: [],
+  ...more,
+});
+
+test('when an order is a command, it is called by the name of the command', () => {
+  expect(orderName(order({}))).toBe('ping');
+  expect(orderName(order({ payload: { signed: 'a.b.c' } }))).toBe('signed command');
+  expect(orderName(order({ type: 'config', payload: {} }))).toBe('config');
+});
+
+test('when it has no parameters, nothing is shown for them', () => {
+  expect(orderParams(order({}))).toBe('');
+  expect(orderParams(order({ payload: { name: 'x', params: { seconds: 5 } } }))).toBe('{"seconds":5}');
+});
+
+test('when the history begins with an ack, the creation is put before it', () => {
+  const steps = orderSteps(
+    order({
+      history: [
+        { status: 'received', at: 1100, receivedAt: 1110, attempt: 0 },
+        { status: 'started', at: 1050, receivedAt: 1120, attempt: 1 },
+      ],
+    }),
+  );
+  expect(steps.map(({ status, tookMs }) => [status, tookMs])).toEqual([
+    ['queued', undefined],
+    ['received', 100],
+    ['started', 0],
+  ]);
+});
+
+test('when the history has its creation already, it is not doubled', () => {
+  const history = [{ status: 'queued' as const, at: 1000, receivedAt: 1000, attempt: 0 }];
+  expect(orderSteps(order({ history }))).toHaveLength(1);
+});

@@ -1,0 +1,40 @@
+/** Which stretch of time the charts show. */
+
+export const WINDOWS = [
+  { label: '15 min', ms: 15 * 60_000 },
+  { label: '1 h', ms: 3_600_000 },
+  { label: '6 h', ms: 6 * 3_600_000 },
+  { label: '24 h', ms: 24 * 3_600_000 },
+] as const;
+
+/** The newest sample lies within the first this much of the window, so that there is something to see before it. */
+const NEWEST_WITHIN = 0.6;
+/** The charts move on in steps of this, milliseconds: one that creeps each second is restless. */
+const STEP_MS = 5_000;
+
+/**
+ * The window to start with: the smallest in which one sees what the device measured before its newest sample, which for one
+ * that went dark is the interesting part.
+ */
+export function usualWindow(newestAt: number | undefined, now: number): number {
+  const age = newestAt === undefined ? 0 : now - newestAt;
+  return (WINDOWS.find(({ ms }) => age <= ms * NEWEST_WITHIN) ?? WINDOWS[1]).ms;
+}
+
+export interface Stretch {
+  /** Epoch milliseconds. */
+  from: number;
+  to: number;
+  /** It ends with the newest sample, long ago, and not now. */
+  past: boolean;
+}
+
+/** A window ends now; where it would be empty, soon after the newest sample. */
+export function stretchOf(windowMs: number, newestAt: number | undefined, now: number): Stretch {
+  if (newestAt !== undefined && now - newestAt >= windowMs) {
+    const to = newestAt + windowMs * 0.05;
+    return { from: to - windowMs, to, past: true };
+  }
+  const to = Math.ceil(now / STEP_MS) * STEP_MS;
+  return { from: to - windowMs, to, past: false };
+}
