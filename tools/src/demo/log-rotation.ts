@@ -4,8 +4,13 @@ import { PM2_SCRIPT } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
 import type { DemoLayout } from './layout.ts';
 
-/** Debian's place, which is often missing from a person's PATH. */
-const LOGROTATE = '/usr/sbin/logrotate';
+/** Where Debian has programs for administrators; a person's PATH often lacks them. */
+const ADMINISTRATORS = ['/usr/sbin', '/sbin'];
+
+const isInstalled = (program: string): boolean =>
+  [...(process.env['PATH'] ?? '').split(':'), ...ADMINISTRATORS].some((folder) =>
+    existsSync(join(folder, program)),
+  );
 
 /**
  * Fills in deploy/logrotate's template for this demo. On a device the system's own timer calls logrotate.
@@ -13,7 +18,7 @@ const LOGROTATE = '/usr/sbin/logrotate';
  * @returns the configuration, or undefined where logrotate is not installed.
  */
 export function writeLogRotation(layout: DemoLayout): string | undefined {
-  if (!existsSync(LOGROTATE)) return undefined;
+  if (!isInstalled('logrotate')) return undefined;
   const template = readFileSync(
     join(layout.checkout, 'deploy', 'logrotate', 'bowline.conf.template'),
     'utf8',

@@ -7,7 +7,8 @@ import { looksStuck, stuckApps } from '../core/stuck.ts';
 
 /** Longer than pm2's longest delay before a restart, 15 s. */
 const SECOND_LOOK_MS = 16_000;
-const LOGROTATE = '/usr/sbin/logrotate';
+/** Where Debian has programs for administrators; a service's PATH may lack them. */
+const ADMINISTRATORS = '/usr/sbin:/sbin';
 
 export interface UpkeepOptions {
   pm2Home: string;
@@ -25,8 +26,9 @@ export async function upkeep({
   const log = createLogger({ app: 'upkeep' });
   const pm2 = pm2Of({ pm2Home });
   if (rotate !== undefined) {
-    await promisify(execFile)(LOGROTATE, ['--state', `${rotate}.state`, rotate]).catch((error: unknown) =>
-      log.error({ error }, 'the logs could not be rotated'),
+    const env = { ...process.env, PATH: `${process.env['PATH'] ?? ''}:${ADMINISTRATORS}` };
+    await promisify(execFile)('logrotate', ['--state', `${rotate}.state`, rotate], { env }).catch(
+      (error: unknown) => log.error({ error }, 'the logs could not be rotated'),
     );
   }
   const first = await appsIn(pm2);
