@@ -12,6 +12,7 @@ import {
 } from '@bowline/runtime';
 import type { GatewayConfig } from './config.ts';
 import { Connection } from './connection/connection.ts';
+import { readNetwork, Surroundings } from './connection/surroundings.ts';
 import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
@@ -42,13 +43,13 @@ export async function boot({
   const agentVersion = AGENT_VERSION;
   // 1. One gateway owns the state folder, however its predecessor ended.
   const lock = await waitForLock(join(config.stateDir, 'gateway.lock'), { log, signal });
-  const queue = await openPersistentQueue(config, clock);
+  const serverClock = new ServerClock(clock);
+  const queue = await openPersistentQueue(config, clock, serverClock);
   const key = await loadOrCreateKey(join(config.stateDir, 'device.pem'));
   let enrolment = loadEnrolment(config.stateDir);
 
   // 2. The apps: their sockets, their orders, their messages.
   const bootId = readBootId();
-  const serverClock = new ServerClock(clock);
   const counters = new Counters();
   const events = new EventReporter({ queue, clock, counters, log });
   const startedAtMs = clock.monotonicMs();
@@ -123,8 +124,15 @@ export async function boot({
   });
   const settle = (work: Promise<void>, what: string) => events.unlessRefused(work, what);
   const online = () => connection.online;
-  serveHub({ hub, queue, desk, handOver, progress, online, stored, settle, greet, status });
+  const linkLog = () => connection.attemptLog();
+  serveHub({ hub, queue, desk, handOver, progress, online, stored, settle, greet, status, linkLog });
+  const surroundings = new Surroundings({
+    clock,
+    readNetwork,
+    disturbed: (what) => connection.disturbed(what),
+  });
   connection.connect();
+  surroundings.start();
   const settling = setInterval(() => {
     void settle(desk.settleWaiting(), 'settle').then(() => settle(desk.retryParked(), 'parked orders'));
   }, SETTLE_EVERY_MS);
@@ -133,6 +141,7 @@ export async function boot({
   return {
     async stop() {
       clearInterval(settling);
+      surroundings.stop();
       await connection.disconnect();
       await hub.close();
       await queue.close();

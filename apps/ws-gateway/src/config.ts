@@ -49,6 +49,7 @@ export const GatewayConfig = Type.Object(
           'something in flight and no receipt for so long: close 4408',
           1,
         ),
+        probeDeadlineMs: milliseconds(5_000, 'answer to a ping after the network or the clock changed', 1),
         stableAfterMs: milliseconds(60_000, 'a link this old resets the count of attempts', 1),
         backoffBaseMs: milliseconds(1_000, 'first back-off', 1),
         backoffCapMs: milliseconds(120_000, 'largest back-off before jitter', 1),

@@ -188,6 +188,33 @@ describe('the gateway', () => {
   });
 });
 
+describe('the link', () => {
+  it('when attempts fail, each is logged with its stage, and the log outlives a kill', async () => {
+    const { cloud, gateway } = await setUp();
+    cloud.behaviour.refuseWith = { status: 503 };
+    cloud.cut();
+    await gateway.process?.output(/"code":"http-503"/);
+    await gateway.kill();
+    cloud.behaviour.refuseWith = undefined;
+    await gateway.start().output(/"message":"online"/);
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    const { attempts } = await cli.request('linkLog', {});
+    expect(attempts.map(({ stage, code }) => `${stage} ${code}`)).toEqual(
+      expect.arrayContaining(['online closed-1006', 'upgrade http-503']),
+    );
+  });
+
+  it('when the server freezes, the device notices the silence and comes back on a new link', async () => {
+    const { cloud } = await setUp({
+      link: { allowInsecure: true, backoffBaseMs: 20, backoffCapMs: 50, pingAfterMs: 150, deadAfterMs: 400 },
+    });
+    const frozen = await cloud.link();
+    frozen.socket.pause(); // reads nothing more: no pong either
+    await cloud.link((_, index) => index === 1);
+  });
+});
+
 describe('telemetry through the gateway', () => {
   it('when samples are enqueued online, they go live in order and are gone once receipted', async () => {
     const { cloud, gateway } = await setUp();

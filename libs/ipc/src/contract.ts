@@ -31,6 +31,7 @@ export const TO_HUB: Vocabulary = {
       durable: true,
     },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
+    linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
   } satisfies Record<keyof HubRequests, RequestEntry>,
   notifications: {
     progress: notifications.progress,

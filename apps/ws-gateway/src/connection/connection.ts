@@ -1,10 +1,12 @@
 import { signLinkToken, type SigningKey } from '@bowline/identity';
 import { UPLINK_LANES, type Hello, type Welcome } from '@bowline/messages';
+import type { LinkAttempt } from '@bowline/messages/hub';
 import { BowlineError } from '@bowline/runtime/errors';
 import { wait } from '@bowline/runtime';
 import type { GatewayConfig } from '../config.ts';
 import type { Enrolment } from '../identity/enrolment.ts';
 import { queueSummary } from '../sender/send-heartbeat.ts';
+import { AttemptLog } from './attempt-log.ts';
 import { LinkError, openSocket } from './client.ts';
 import {
   transition,
@@ -14,6 +16,7 @@ import {
 } from './connection-state.ts';
 import { nextAttempt, type LinkEnd } from './reconnect.ts';
 import { LinkSession, type SessionEnd, type SessionPorts } from './session.ts';
+import type { Disturbance } from './surroundings.ts';
 
 export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome' | 'limits'> {
   config: GatewayConfig;
@@ -36,6 +39,10 @@ const HARD_FRAME_BYTES = 4 * 2 ** 20;
 export class Connection {
   readonly #ports: ConnectionPorts;
   readonly #stopping = new AbortController();
+  readonly #log: AttemptLog;
+  /** Ends the wait for the next attempt early. */
+  #hurry = new AbortController();
+  #mayHurry = false;
   #state: ConnectionState;
   #session: LinkSession | undefined;
   #reconnect = { minMs: 0, maxMs: 1000 };
@@ -46,6 +53,7 @@ export class Connection {
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
+    this.#log = new AttemptLog(ports.queue, ports.events);
     const attempts = Number(ports.queue.meta(ATTEMPTS_KEY) ?? 0);
     this.#state = { name: 'offline', since: ports.clock.wallMs(), attempts };
   }
@@ -81,6 +89,21 @@ export class Connection {
     this.#session?.sendLive(text);
   }
 
+  attemptLog(): LinkAttempt[] {
+    return this.#log.all();
+  }
+
+  /**
+   * Something around the link changed: a link that is up is probed and, if it does not answer, made anew; an attempt that
+   * waits for no better reason than a failure is made now.
+   */
+  disturbed(what: Disturbance): void {
+    this.#ports.counters.add(`link.${what}`);
+    this.#ports.log.info({ what }, 'surroundings changed');
+    this.#session?.probe();
+    if (this.#mayHurry) this.#hurry.abort();
+  }
+
   connect(): void {
     this.#loop ??= this.#keepUp();
   }
@@ -95,16 +118,18 @@ export class Connection {
   async #keepUp(): Promise<void> {
     const { clock, log } = this.#ports;
     while (!this.#stopping.signal.aborted) {
+      const startedAtMs = clock.monotonicMs();
       const { end, stage, code, message, serverTime } = await this.#attempt();
+      const lastedMs = Math.round(clock.monotonicMs() - startedAtMs);
       this.#ports.onLost();
       if (this.#stopping.signal.aborted) break;
       if (serverTime !== undefined) this.#ports.serverClock.told(serverTime);
-      const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message });
+      const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message, lastedMs });
       log.warn(
         { stage, code, detail: message, delayMs: Math.round(delayMs), attempts: this.#state.attempts },
         'link is down: will try again',
       );
-      await wait(clock, delayMs, this.#stopping.signal).catch(() => undefined);
+      await this.#pause(delayMs, end.kind === 'failed');
     }
     this.#enter({ type: 'lost', attempts: this.#state.attempts });
   }
@@ -193,7 +218,16 @@ export class Connection {
     });
   }
 
-  async #plan(end: LinkEnd, error: LinkFailure): Promise<number> {
+  /** @param mayHurry whether a change of the network is a reason to try sooner; what the server told is kept. */
+  async #pause(delayMs: number, mayHurry: boolean): Promise<void> {
+    this.#hurry = new AbortController();
+    this.#mayHurry = mayHurry;
+    const signal = AbortSignal.any([this.#stopping.signal, this.#hurry.signal]);
+    await wait(this.#ports.clock, delayMs, signal).catch(() => undefined);
+    this.#mayHurry = false;
+  }
+
+  async #plan(end: LinkEnd, attempt: LinkAttempt & LinkFailure): Promise<number> {
     const { config, clock, random, events } = this.#ports;
     const verdict = nextAttempt({
       end,
@@ -205,9 +239,10 @@ export class Connection {
       capMs: config.link.backoffCapMs,
     });
     this.#signedAnew = verdict.signAnew;
+    const { lastedMs: _, ...error } = attempt;
     const retryAtMonotonicMs = clock.monotonicMs() + verdict.delayMs;
     this.#enter({ type: 'lost', attempts: verdict.attempts, error, retryAtMonotonicMs });
-    await this.#storeAttempts(verdict.attempts);
+    await this.#log.add(attempt, { [ATTEMPTS_KEY]: String(verdict.attempts) });
     if (verdict.alarm !== undefined) {
       this.#ports.counters.add(`link.${verdict.alarm}`);
       await events.report(verdict.alarm, 'critical', { ...error });

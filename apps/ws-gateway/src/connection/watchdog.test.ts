@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { judge } from './watchdog.ts';
 
-const limits = { pingAfterMs: 30, deadAfterMs: 60, progressDeadlineMs: 60 };
+const limits = { pingAfterMs: 30, deadAfterMs: 60, progressDeadlineMs: 60, probeDeadlineMs: 5 };
 
 describe('judge', () => {
   it.each([
@@ -9,8 +9,10 @@ describe('judge', () => {
     ['it is silent', { silentMs: 30, stalledMs: 0, pinged: false }, 'ping'],
     ['it is silent and was asked already', { silentMs: 59, stalledMs: 0, pinged: true }, 'well'],
     ['it stays silent', { silentMs: 60, stalledMs: 0, pinged: true }, 'silent'],
+    ['it does not answer a probe', { silentMs: 5, stalledMs: 0, pinged: true, probedMs: 5 }, 'silent'],
+    ['it has time to answer a probe', { silentMs: 4, stalledMs: 0, pinged: true, probedMs: 4 }, 'well'],
     ['it talks but receipts nothing', { silentMs: 0, stalledMs: 60, pinged: false }, 'stalled'],
   ] as const)('when %s, the verdict fits', (_, facts, verdict) => {
-    expect(judge(facts, limits)).toBe(verdict);
+    expect(judge({ probedMs: undefined, ...facts }, limits)).toBe(verdict);
   });
 });

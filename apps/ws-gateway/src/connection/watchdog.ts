@@ -6,14 +6,17 @@ export interface WatchdogLimits {
   pingAfterMs: number;
   deadAfterMs: number;
   progressDeadlineMs: number;
+  /** After something around the link changed, it must answer a ping within this. */
+  probeDeadlineMs: number;
 }
 
 /** Half-open detection, purely (protocol, section 4): silence asks, longer silence ends, no progress closes 4408. */
 export function judge(
-  { silentMs, stalledMs, pinged }: { silentMs: number; stalledMs: number; pinged: boolean },
+  facts: { silentMs: number; stalledMs: number; pinged: boolean; probedMs: number | undefined },
   limits: WatchdogLimits,
 ): WatchdogVerdict {
-  if (silentMs >= limits.deadAfterMs) return 'silent';
+  const { silentMs, stalledMs, pinged, probedMs } = facts;
+  if (silentMs >= limits.deadAfterMs || (probedMs ?? 0) >= limits.probeDeadlineMs) return 'silent';
   if (stalledMs >= limits.progressDeadlineMs) return 'stalled';
   return silentMs >= limits.pingAfterMs && !pinged ? 'ping' : 'well';
 }
@@ -28,6 +31,7 @@ export class Watchdog {
   readonly #act: (verdict: Exclude<WatchdogVerdict, 'well'>) => void;
   #heardAtMs: number;
   #pinged = false;
+  #probedAtMs: number | undefined;
   #timer: Timer | undefined;
 
   constructor(options: {
@@ -55,14 +59,28 @@ export class Watchdog {
     });
   }
 
+  /** Pings now; anything heard from here on ends the probe. */
+  probe(): void {
+    if (this.#probedAtMs !== undefined) return;
+    this.#probedAtMs = this.#clock.monotonicMs();
+    this.#act('ping');
+  }
+
   heard(): void {
     this.#heardAtMs = this.#clock.monotonicMs();
     this.#pinged = false;
+    this.#probedAtMs = undefined;
   }
 
   #look(): void {
-    const silentMs = this.#clock.monotonicMs() - this.#heardAtMs;
-    const verdict = judge({ silentMs, stalledMs: this.#stalledMs(), pinged: this.#pinged }, this.#limits);
+    const now = this.#clock.monotonicMs();
+    const facts = {
+      silentMs: now - this.#heardAtMs,
+      stalledMs: this.#stalledMs(),
+      pinged: this.#pinged,
+      probedMs: this.#probedAtMs === undefined ? undefined : now - this.#probedAtMs,
+    };
+    const verdict = judge(facts, this.#limits);
     if (verdict === 'well') return;
     if (verdict === 'ping') this.#pinged = true;
     this.#act(verdict);

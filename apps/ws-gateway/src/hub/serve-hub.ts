@@ -20,6 +20,8 @@ export interface HubPorts {
   /** What an app is told when it registers. */
   greet(): HubRequests['register']['response'];
   status(): DeviceStatus;
+  /** Failed attempts and ended links, oldest first. */
+  linkLog(): HubRequests['linkLog']['response']['attempts'];
 }
 
 /** What the apps of this device may ask of the gateway, and what happens when one of them registers. */
@@ -34,6 +36,7 @@ export function serveHub({
   settle,
   greet,
   status,
+  linkLog,
 }: HubPorts): void {
   hub.handle('register', greet);
 
@@ -51,6 +54,8 @@ export function serveHub({
   }));
 
   hub.handle('status', status);
+
+  hub.handle('linkLog', () => ({ attempts: linkLog() }));
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
 

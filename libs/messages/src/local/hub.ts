@@ -141,6 +141,16 @@ export const DeviceStatus = Type.Object({
 });
 export type DeviceStatus = Static<typeof DeviceStatus>;
 
+/** One attempt that failed, or one link that ended: why the device was dark. */
+export const LinkAttempt = Type.Object({
+  at: EpochMs,
+  stage: Text,
+  code: Text,
+  message: Text,
+  lastedMs: Type.Number({ minimum: 0 }),
+});
+export type LinkAttempt = Static<typeof LinkAttempt>;
+
 const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs, serverTime: ServerTime });
 
 /** What an app may ask of the hub. */
@@ -149,6 +159,8 @@ export const HUB_REQUESTS = {
   enqueue: Enqueue,
   reportOrder: ReportOrder,
   status: { request: Empty, response: DeviceStatus },
+  /** Oldest first; for `bowline status --link`. */
+  linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */
