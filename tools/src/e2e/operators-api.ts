@@ -1,0 +1,60 @@
+import type { DeadLetter, Device, Order, StoredSample } from '@bowline/messages';
+
+const PAGE = 1000;
+
+/** What the tests ask of the server as an operator does. */
+export class OperatorsApi {
+  readonly #url: string;
+  readonly #token: string;
+
+  constructor(url: string, token: string) {
+    this.#url = url;
+    this.#token = token;
+  }
+
+  device(deviceId: string): Promise<Device> {
+    return this.#get(`/v1/devices/${deviceId}`);
+  }
+
+  async command(deviceId: string, name: string): Promise<Order> {
+    const body = JSON.stringify({ type: 'command', payload: { name } });
+    return (await this.#call(`/v1/devices/${deviceId}/orders`, { method: 'POST', body })) as Order;
+  }
+
+  order(orderId: string): Promise<Order> {
+    return this.#get(`/v1/orders/${orderId}`);
+  }
+
+  async deadLetters(deviceId: string): Promise<DeadLetter[]> {
+    return (await this.#get<{ deadLetters: DeadLetter[] }>(`/v1/devices/${deviceId}/dead-letters`))
+      .deadLetters;
+  }
+
+  /** All samples of a series, in the order of their time. */
+  async samples(deviceId: string, series: string): Promise<StoredSample[]> {
+    const all: StoredSample[] = [];
+    for (;;) {
+      const from = (all.at(-1)?.at ?? -1) + 1;
+      const query = new URLSearchParams({ series, from: String(from), limit: String(PAGE) });
+      const path = `/v1/devices/${deviceId}/telemetry?${query}`;
+      const { samples } = await this.#get<{ samples: StoredSample[] }>(path);
+      if (samples.length === 0) return all;
+      all.push(...samples);
+    }
+  }
+
+  async #get<T>(path: string): Promise<T> {
+    return (await this.#call(path)) as T;
+  }
+
+  async #call(path: string, init: RequestInit = {}): Promise<unknown> {
+    const headers = { authorization: `Bearer ${this.#token}`, 'content-type': 'application/json' };
+    const response = await fetch(`${this.#url}${path}`, {
+      ...init,
+      headers,
+      signal: AbortSignal.timeout(10_000),
+    });
+    if (!response.ok) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return response.json();
+  }
+}
