@@ -1,0 +1,87 @@
+import { Type, type Static } from 'typebox';
+
+const MIB = 1024 * 1024;
+
+const count = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+const milliseconds = (fallback: number, maximum: number, description: string) =>
+  Type.Integer({ minimum: 0, maximum, default: fallback, unit: 'ms', description });
+const bytes = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, unit: 'bytes', description });
+const section = <T extends Record<string, Parameters<typeof Type.Object>[0][string]>>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false, default: {} });
+
+const Host = Type.String({ minLength: 1, maxLength: 253, localOnly: true });
+const Port = Type.Integer({ minimum: 0, maximum: 65535, localOnly: true });
+
+/** Everything that can be set of fleet-server. Keys marked `localOnly` name paths and listeners. */
+export const ServerConfig = Type.Object(
+  {
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: "the server's own folder: store, keys, token",
+    }),
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+    listen: section({
+      host: Type.String({ ...Host, default: '127.0.0.1', description: 'loopback unless said otherwise' }),
+      port: Type.Integer({ ...Port, default: 7300, description: '0: any free one' }),
+    }),
+    host: Type.Optional(Type.String({ ...Host, description: 'short for listen.host' })),
+    port: Type.Optional(Type.Integer({ ...Port, description: 'short for listen.port' })),
+    publicUrl: Type.Optional(
+      Type.String({
+        pattern: '^https?://[^/]+/?$',
+        localOnly: true,
+        description:
+          'origin by which devices know the server, e.g. behind a proxy; default: where it listens',
+      }),
+    ),
+    consoleDir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: 'files of the console; default: fleet-console/dist',
+      }),
+    ),
+    infoFile: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: 'written once it listens: { url, operatorTokenFile }',
+      }),
+    ),
+    link: section({
+      maxLinks: count(10_000, 1, 1_000_000, 'links at a time'),
+      heartbeatSeconds: count(30, 5, 300, 'between heartbeats of a device'),
+      frameBytes: bytes(64 * 1024, 4096, MIB, 'largest frame from a device'),
+      inflightMessages: count(16_384, 1, 1_000_000, 'of a device, without a receipt'),
+      inflightBytes: bytes(8 * MIB, 4096, 256 * MIB, 'of a device, without a receipt'),
+      replayPerSecond: count(2000, 1, 1_000_000, 'pace of lane history, messages a second'),
+      reconnectMinMs: milliseconds(250, 3_600_000, 'devices come back after a restart between this'),
+      reconnectMaxMs: milliseconds(5000, 3_600_000, 'and this'),
+      attemptsBurst: count(20, 1, 100_000, 'attempts of one device to connect, at once'),
+      attemptsPerSecond: Type.Number({
+        exclusiveMinimum: 0,
+        default: 1,
+        description: 'and a second after that',
+      }),
+    }),
+    keep: section({
+      resultsBytes: bytes(MIB, 4096, 1024 * MIB, 'of a device, lane results'),
+      eventsBytes: bytes(4 * MIB, 4096, 1024 * MIB, 'of a device, lane events'),
+      telemetryBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane telemetry'),
+      historyBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane history'),
+      orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
+      waitingOrders: count(200, 1, 10_000, 'of a device, that it has not receipted'),
+    }),
+    enrolment: section({
+      burst: count(50, 1, 100_000, 'requests of one address at once'),
+      perSecond: Type.Number({ exclusiveMinimum: 0, default: 5, description: 'and a second after that' }),
+    }),
+    streams: count(100, 1, 10_000, 'operators that follow the live stream at a time'),
+    commitDeadlineMs: milliseconds(30_000, 600_000, 'a commit that takes longer ends the process'),
+  },
+  { additionalProperties: false },
+);
+export type ServerConfig = Static<typeof ServerConfig>;

@@ -1,0 +1,40 @@
+import { Type, type Static } from 'typebox';
+import { ORDER_TYPES } from '@bowline/messages';
+import { DeviceId, JsonObject, Name, Text } from '@bowline/messages/primitives';
+
+/** Bodies of the operators' API. An unknown member is an error: whoever misspells one should hear of it. */
+const body = <T extends Record<string, Parameters<typeof Type.Object>[0][string]>>(properties: T) =>
+  Type.Object(properties, { additionalProperties: false });
+
+const DAY_MS = 24 * 3600 * 1000;
+const Groups = Type.Array(Name, { maxItems: 64 });
+
+/** `cancel` has a call of its own. The payload is checked by the schema of its type. */
+export const OrderBody = body({
+  type: Type.Enum(ORDER_TYPES.filter((type) => type !== 'cancel')),
+  payload: JsonObject,
+  expiresInMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 * DAY_MS })),
+});
+export type OrderBody = Static<typeof OrderBody>;
+
+export const EnrolmentTokenBody = body({
+  deviceId: Type.Optional(DeviceId),
+  name: Type.Optional(Text),
+  groups: Type.Optional(Groups),
+  expiresInMs: Type.Optional(Type.Integer({ minimum: 1000, maximum: 365 * DAY_MS })),
+  maxUses: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
+});
+export type EnrolmentTokenBody = Static<typeof EnrolmentTokenBody>;
+
+/** A device whose key is known beforehand: it enrols without a token. */
+export const NewDeviceBody = body({
+  deviceId: DeviceId,
+  publicKey: Type.Object({
+    kty: Type.Literal('OKP'),
+    crv: Type.Literal('Ed25519'),
+    x: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+  }),
+  name: Type.Optional(Text),
+  groups: Type.Optional(Groups),
+});
+export type NewDeviceBody = Static<typeof NewDeviceBody>;

@@ -1,0 +1,95 @@
+import type { Clock, Logger } from '@bowline/runtime';
+import {
+  refusal,
+  RateLimiter,
+  type Enrolment,
+  type LinkServer,
+  type NewsDesk,
+  type Rate,
+} from '@bowline/server-sdk';
+import { fastify, type FastifyInstance } from 'fastify';
+import { PAGE_HEADERS, serveConsole } from './console.ts';
+import { MAX_ENROLMENT_BYTES, MAX_ORDER_BYTES } from './limits.ts';
+import { carriesToken } from './operator-token.ts';
+import { serveOperators, type OperatorsPorts } from './operators.ts';
+import { refusalOf, sendRefusal } from './problems.ts';
+import { serveStream } from './stream.ts';
+
+export interface HttpPorts extends OperatorsPorts {
+  log: Logger;
+  clock: Clock;
+  news: NewsDesk;
+  links: LinkServer;
+  enrolment: Enrolment;
+  /** Origins by which devices may know this server; the first is the preferred one. */
+  origins: () => readonly string[];
+}
+
+export interface HttpOptions {
+  operatorToken: string;
+  consoleDir: string;
+  maxStreams: number;
+  enrolmentRate: Rate;
+}
+
+/** A client that trickles its request is cut off. */
+const HEADERS_WITHIN_MS = 10_000;
+const REQUEST_WITHIN_MS = 30_000;
+
+/** Everything that the server answers over HTTP; links are upgraded on the same port. */
+export async function createHttpServer(ports: HttpPorts, options: HttpOptions): Promise<FastifyInstance> {
+  const { log, links } = ports;
+  const http = fastify({
+    logger: false,
+    bodyLimit: MAX_ORDER_BYTES,
+    requestTimeout: REQUEST_WITHIN_MS,
+    forceCloseConnections: true,
+  });
+  http.server.headersTimeout = HEADERS_WITHIN_MS;
+  http.addHook('onSend', async (_request, reply) => void reply.headers(PAGE_HEADERS));
+  http.setErrorHandler((error, request, reply) => {
+    const refused = refusalOf(error);
+    if (refused.status >= 500)
+      log.error({ error, method: request.method, url: request.routeOptions.url }, 'request failed');
+    return sendRefusal(reply, refused);
+  });
+  http.setNotFoundHandler((_request, reply) =>
+    sendRefusal(reply, refusal(404, 'not-found', 'there is nothing here')),
+  );
+
+  http.get('/v1/health', () => ({ status: 'ok', links: links.links }));
+  serveEnrolment(http, ports, new RateLimiter(ports.clock, options.enrolmentRate));
+  await http.register(async (operators) => {
+    const mayPass = carriesToken(options.operatorToken);
+    operators.addHook('onRequest', async ({ headers }, reply) => {
+      if (!mayPass(headers.authorization)) {
+        return sendRefusal(reply, refusal(401, 'unauthorized', "the operators' token is missing or wrong"));
+      }
+    });
+    serveOperators(operators, ports);
+    serveStream(operators, ports.news, options.maxStreams);
+  });
+  if (!(await serveConsole(http, options.consoleDir))) {
+    log.warn({ folder: options.consoleDir }, 'the console is not built: only the API is served');
+  }
+
+  http.server.on('upgrade', (request, socket, head) => {
+    if (!links.upgrade(request, socket, head))
+      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+  });
+  return http;
+}
+
+function serveEnrolment(http: FastifyInstance, { enrolment, origins }: HttpPorts, rate: RateLimiter): void {
+  http.post('/v1/enrolments', { bodyLimit: MAX_ENROLMENT_BYTES }, async (request, reply) => {
+    const retryAfterMs = rate.take(request.ip);
+    if (retryAfterMs > 0) {
+      return sendRefusal(reply, refusal(429, 'too-many-requests', 'too many enrolments', { retryAfterMs }));
+    }
+    // Never the caller's Host as it stands: a proof that was made for another server could be passed on to us.
+    const named =
+      origins().find((origin) => new URL(origin).host === request.headers.host) ?? origins()[0] ?? '';
+    const answer = await enrolment.enrol(request.body, named);
+    return 'deviceId' in answer ? reply.status(201).send(answer) : sendRefusal(reply, answer);
+  });
+}

@@ -1,0 +1,125 @@
+import { thumbprint } from '@bowline/identity';
+import { check, type Order } from '@bowline/messages';
+import { decodeDownlink } from '@bowline/messages/downlink';
+import { ContractError, RejectedError, type Clock } from '@bowline/runtime';
+import type {
+  DeadLetters,
+  DeviceDirectory,
+  DeviceStatusBook,
+  DeviceViews,
+  EnrolmentTokens,
+  OrderBook,
+  ServerIdentity,
+} from '@bowline/server-sdk';
+import type { FastifyInstance } from 'fastify';
+import * as validators from '../generated/bodies.js';
+import type { EnrolmentTokenBody, NewDeviceBody, OrderBody } from './bodies.ts';
+import { MAX_ORDER_BYTES } from './limits.ts';
+import { limitOf, timeOf } from './query.ts';
+
+export interface OperatorsPorts {
+  devices: DeviceDirectory;
+  status: DeviceStatusBook;
+  views: DeviceViews;
+  deadLetters: DeadLetters;
+  orders: OrderBook;
+  tokens: EnrolmentTokens;
+  identity: ServerIdentity;
+  clock: Clock;
+}
+
+type OfDevice = { Params: { deviceId: string }; Querystring: Record<string, string | undefined> };
+type OfOrder = { Params: { orderId: string } };
+
+/** The operators' API (README). Who may call it was checked before. */
+export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): void {
+  const { devices, status, views, deadLetters, orders, tokens, identity, clock } = ports;
+
+  const known = (deviceId: string): string => {
+    if (devices.get(deviceId) === undefined) {
+      throw new RejectedError('unknown-device', 'this server does not know the device');
+    }
+    return deviceId;
+  };
+  const order = (orderId: string): Order => {
+    const found = orders.get(orderId);
+    if (found === undefined) throw new RejectedError('unknown-order', 'this server does not know the order');
+    return found;
+  };
+
+  http.get('/v1/devices', () => ({ devices: status.list() }));
+
+  http.get<OfDevice>('/v1/devices/:deviceId', ({ params }) => status.get(known(params.deviceId)));
+
+  http.post('/v1/devices', async ({ body }, reply) => {
+    const { deviceId, publicKey, name, groups } = check<NewDeviceBody>(validators.device, body, 'body');
+    const key = await thumbprint(publicKey);
+    if (devices.get(deviceId) !== undefined || devices.byKey(key) !== undefined) {
+      throw new RejectedError('device-exists', 'a device of this id or with this key is known already');
+    }
+    const enrolledAt = clock.wallMs();
+    const record = {
+      deviceId,
+      name: name ?? deviceId,
+      groups: groups ?? [],
+      publicKey,
+      thumbprint: key,
+      enrolledAt,
+    };
+    await devices.put(record);
+    return reply.status(201).send(status.get(deviceId));
+  });
+
+  http.post<OfDevice>('/v1/devices/:deviceId/orders', async ({ params, body }, reply) => {
+    const wanted = check<OrderBody>(validators.order, body, 'body');
+    checkPayload(wanted);
+    const created = await orders.create(known(params.deviceId), identity.serverEpoch, wanted);
+    return reply.status(201).send(created);
+  });
+
+  http.get<OfDevice>('/v1/devices/:deviceId/orders', ({ params, query }) => ({
+    orders: orders.list(known(params.deviceId), limitOf(query['limit'], 50, 1000)),
+  }));
+
+  http.get<OfOrder>('/v1/orders/:orderId', ({ params }) => order(params.orderId));
+
+  http.post<OfOrder>('/v1/orders/:orderId/cancel', async ({ params }, reply) =>
+    reply.status(201).send(await orders.cancel(order(params.orderId), identity.serverEpoch)),
+  );
+
+  http.get<OfDevice>('/v1/devices/:deviceId/series', async ({ params }) => ({
+    series: await views.series(known(params.deviceId)),
+  }));
+
+  http.get<OfDevice>('/v1/devices/:deviceId/telemetry', async ({ params, query }) => {
+    const { series } = query;
+    if (series === undefined) throw new ContractError('invalid', 'the query needs series');
+    const from = timeOf(query['from'], 'from');
+    const to = timeOf(query['to'], 'to');
+    const limit = limitOf(query['limit'], 1000, 10_000);
+    const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
+    return { samples: await views.samples(known(params.deviceId), { series, limit, ...range }) };
+  });
+
+  http.get<OfDevice>('/v1/devices/:deviceId/events', async ({ params, query }) => ({
+    events: await views.events(known(params.deviceId), limitOf(query['limit'], 50, 1000)),
+  }));
+
+  http.get<OfDevice>('/v1/devices/:deviceId/dead-letters', ({ params, query }) => ({
+    deadLetters: deadLetters.list(known(params.deviceId), limitOf(query['limit'], 100, 1000)),
+  }));
+
+  http.post('/v1/enrolment-tokens', async ({ body }, reply) => {
+    const wanted = check<EnrolmentTokenBody>(validators.enrolmentToken, body ?? {}, 'body');
+    if (wanted.deviceId !== undefined && (wanted.maxUses ?? 1) > 1) {
+      throw new ContractError('invalid', 'a token for one device id has one use');
+    }
+    return reply.status(201).send(await tokens.create(wanted));
+  });
+}
+
+/** An order that no device could take is refused here, with the same schemas. */
+function checkPayload({ type, payload }: OrderBody): void {
+  const id = '00000000-0000-7000-8000-000000000000';
+  decodeDownlink(JSON.stringify({ type, id, lane: 'orders', seq: 1, sentAt: 0, payload }), MAX_ORDER_BYTES);
+}

@@ -1,0 +1,46 @@
+import { refusal, type NewsDesk } from '@bowline/server-sdk';
+import type { FastifyInstance } from 'fastify';
+import { sendRefusal } from './problems.ts';
+
+/** A comment in between, so that both sides notice a dead connection. */
+const KEEP_ALIVE_MS = 15_000;
+/** A reader that is this far behind is cut off: it comes back and asks for what it missed. */
+const MAX_BEHIND_BYTES = 4 * 1024 * 1024;
+
+/** `GET /v1/stream?device=ID`: what happens, as server-sent events. */
+export function serveStream(http: FastifyInstance, news: NewsDesk, maxStreams: number): void {
+  let streams = 0;
+  http.get<{ Querystring: { device?: string } }>('/v1/stream', (request, reply) => {
+    if (streams >= maxStreams) {
+      return sendRefusal(
+        reply,
+        refusal(429, 'too-many-streams', 'too many streams', { retryAfterMs: KEEP_ALIVE_MS }),
+      );
+    }
+    streams += 1;
+    reply.hijack();
+    const { raw } = reply;
+    raw.writeHead(200, {
+      'content-type': 'text/event-stream',
+      'cache-control': 'no-store',
+      'x-accel-buffering': 'no',
+    });
+    const write = (text: string) => {
+      raw.write(text);
+      if (raw.writableLength > MAX_BEHIND_BYTES) raw.destroy();
+    };
+    write(': open\n\n');
+    const keepAlive = setInterval(() => write(': alive\n\n'), KEEP_ALIVE_MS).unref();
+    const unsubscribe = news.subscribe(
+      ({ kind, body }) => write(`event: ${kind}\ndata: ${JSON.stringify(body)}\n\n`),
+      request.query.device,
+    );
+    raw.on('error', () => raw.destroy());
+    raw.on('close', () => {
+      streams -= 1;
+      clearInterval(keepAlive);
+      unsubscribe();
+    });
+    return reply;
+  });
+}

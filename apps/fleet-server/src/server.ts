@@ -1,0 +1,116 @@
+import { join } from 'node:path';
+import { waitForLock, writeFileDurably, type AppContext, type RunningApp } from '@bowline/runtime';
+import {
+  DeadLetters,
+  DeviceDirectory,
+  DeviceStatusBook,
+  DeviceViews,
+  Enrolment,
+  EnrolmentTokens,
+  GroupCommitStore,
+  LinkServer,
+  NewsDesk,
+  OrderBook,
+  ServerIdentity,
+  UplinkLog,
+  type ServerStore,
+} from '@bowline/server-sdk';
+import { LmdbBackend } from './adapters/lmdb-backend.ts';
+import { loadServerKeys } from './adapters/server-keys.ts';
+import type { ServerConfig } from './config.ts';
+import { createHttpServer } from './http/http-server.ts';
+import { listen, originsOf } from './listen.ts';
+
+/** Where the console's build is, seen from `src/` as from `dist/`. */
+const CONSOLE_DIR = join(import.meta.dirname, '../../fleet-console/dist');
+
+/** Puts the server together, in the order in which its parts need each other, and starts it. */
+export async function startServer(context: AppContext<ServerConfig>): Promise<RunningApp> {
+  const { config, log, clock, signal } = context;
+  const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
+  const store = new GroupCommitStore(new LmdbBackend(join(config.stateDir, 'store')), {
+    clock,
+    commitDeadlineMs: config.commitDeadlineMs,
+    onDamage: (key) => log.error({ key }, 'a record is damaged: it counts as absent'),
+  });
+  const release = async () => {
+    await store.close();
+    lock.release();
+  };
+  try {
+    return await serve(context, store, release);
+  } catch (error) {
+    await release();
+    throw error;
+  }
+}
+
+async function serve(
+  { config, log, clock, ready }: AppContext<ServerConfig>,
+  store: ServerStore,
+  release: () => Promise<void>,
+): Promise<RunningApp> {
+  const { link, keep } = config;
+  const keys = await loadServerKeys(config.stateDir);
+  const identity = await ServerIdentity.load(store);
+  const news = new NewsDesk();
+  const devices = new DeviceDirectory(store);
+  const status = new DeviceStatusBook(store, { devices, clock, news, log });
+  const orderLimits = { ordersPerDevice: keep.orders, waitingPerDevice: keep.waitingOrders };
+  const orders = new OrderBook(store, { clock, news, limits: orderLimits });
+  const uplink = new UplinkLog(store, {
+    results: keep.resultsBytes,
+    events: keep.eventsBytes,
+    telemetry: keep.telemetryBytes,
+    history: keep.historyBytes,
+  });
+  const deadLetters = new DeadLetters(store);
+  const reconnect = { minMs: link.reconnectMinMs, maxMs: Math.max(link.reconnectMinMs, link.reconnectMaxMs) };
+  const limits = { ...link, reconnect };
+  const parts = { identity, devices, status, orders, deadLetters, news, clock, log };
+  const links = new LinkServer(
+    { ...parts, store, uplink, limits },
+    { maxLinks: link.maxLinks, attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond } },
+  );
+  const tokens = new EnrolmentTokens(store, clock, keys.rootThumbprint);
+  const onRekeyed = (deviceId: string) => links.dismiss(deviceId);
+  const enrolment = new Enrolment({ devices, tokens, identity, clock, trust: keys.trust, onRekeyed });
+
+  let url = '';
+  const http = await createHttpServer(
+    {
+      ...parts,
+      views: new DeviceViews(uplink),
+      tokens,
+      links,
+      enrolment,
+      origins: () => originsOf(url, config.publicUrl),
+    },
+    {
+      operatorToken: keys.operatorToken,
+      consoleDir: config.consoleDir ?? CONSOLE_DIR,
+      maxStreams: config.streams,
+      enrolmentRate: config.enrolment,
+    },
+  );
+  const stop = async () => {
+    await links.drain();
+    await http.close();
+    await release();
+  };
+  try {
+    const { host = config.listen.host, port = config.listen.port } = config;
+    url = await listen(http, { host, port });
+  } catch (error) {
+    await links.drain();
+    await http.close();
+    throw error;
+  }
+  const { operatorTokenFile } = keys;
+  if (config.infoFile !== undefined) {
+    writeFileDurably(config.infoFile, `${JSON.stringify({ url, operatorTokenFile })}\n`);
+  }
+  log.info({ url, operatorTokenFile, serverId: identity.serverId }, 'listening');
+  ready();
+  return { stop };
+}

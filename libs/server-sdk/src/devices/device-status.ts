@@ -1,0 +1,105 @@
+import type { Alarm, Device, HeartbeatUp, Hello } from '@bowline/messages';
+import type { Clock } from '@bowline/runtime/clock';
+import type { Logger } from '@bowline/runtime';
+import type { NewsDesk } from '../news.ts';
+import { keys } from '../store/keys.ts';
+import { put, read, type ServerStore } from '../store/server-store.ts';
+import type { DeviceDirectory, DeviceRecord } from './device-directory.ts';
+
+/** What was last known of a device; kept so that an operator sees it after a restart too. */
+interface StatusRecord {
+  since?: number;
+  lastSeenAt?: number;
+  agentVersion?: string;
+  queue?: HeartbeatUp['queue'];
+  ledger?: HeartbeatUp['ledger'];
+  apps?: HeartbeatUp['apps'];
+  roundTripMs?: number;
+  alarms: Alarm[];
+}
+
+/** Newest kept; the same kind again within this time is one alarm. */
+const MAX_ALARMS = 20;
+const REPEAT_MS = 60_000;
+
+/** Presence, heartbeats and alarms of all devices: each change is written, and told to those who watch. */
+export class DeviceStatusBook {
+  readonly #store: ServerStore;
+  readonly #devices: DeviceDirectory;
+  readonly #clock: Clock;
+  readonly #news: NewsDesk;
+  readonly #log: Logger;
+  readonly #online = new Set<string>();
+
+  constructor(
+    store: ServerStore,
+    ports: { devices: DeviceDirectory; clock: Clock; news: NewsDesk; log: Logger },
+  ) {
+    this.#store = store;
+    this.#devices = ports.devices;
+    this.#clock = ports.clock;
+    this.#news = ports.news;
+    this.#log = ports.log;
+  }
+
+  list(): Device[] {
+    return this.#devices.list().map((device) => this.#view(device));
+  }
+
+  get(deviceId: string): Device | undefined {
+    const device = this.#devices.get(deviceId);
+    return device && this.#view(device);
+  }
+
+  isOnline(deviceId: string): boolean {
+    return this.#online.has(deviceId);
+  }
+
+  wentOnline(deviceId: string, { agentVersion, queue }: Hello): void {
+    const now = this.#clock.wallMs();
+    this.#online.add(deviceId);
+    this.#change(deviceId, { since: now, lastSeenAt: now, agentVersion, queue });
+  }
+
+  wentOffline(deviceId: string): void {
+    if (!this.#online.delete(deviceId)) return;
+    const now = this.#clock.wallMs();
+    this.#change(deviceId, { since: now, lastSeenAt: now });
+  }
+
+  heartbeat(deviceId: string, { queue, ledger, apps, roundTripMs }: HeartbeatUp): void {
+    const lastSeenAt = this.#clock.wallMs();
+    this.#change(deviceId, {
+      lastSeenAt,
+      queue,
+      ledger,
+      apps,
+      ...(roundTripMs === undefined ? {} : { roundTripMs }),
+    });
+  }
+
+  /** Something is wrong with this device that an operator should know. */
+  alarm(deviceId: string, kind: string, message: string, data: Record<string, unknown> = {}): void {
+    this.#log.warn({ deviceId, alarm: kind, ...data }, message);
+    const at = this.#clock.wallMs();
+    const held = this.#record(deviceId).alarms;
+    const others = held.filter((alarm) => alarm.kind !== kind || at - alarm.at > REPEAT_MS);
+    this.#change(deviceId, { alarms: [...others, { kind, at, message, data }].slice(-MAX_ALARMS) });
+  }
+
+  #record(deviceId: string): StatusRecord {
+    return read<StatusRecord>(this.#store, keys.status(deviceId)) ?? { alarms: [] };
+  }
+
+  #change(deviceId: string, change: Partial<StatusRecord>): void {
+    const status = { ...this.#record(deviceId), ...change };
+    const device = this.#devices.get(deviceId);
+    if (device !== undefined) this.#news.publish('device', deviceId, () => this.#view(device, status));
+    void this.#store.write([put(keys.status(deviceId), status)]);
+  }
+
+  #view(device: DeviceRecord, status = this.#record(device.deviceId)): Device {
+    const { deviceId, name, groups } = device;
+    return { deviceId, name, groups, online: this.isOnline(deviceId), ...status };
+  }
+}

@@ -1,0 +1,97 @@
+import type { Event, SeriesSummary, StoredEvent, StoredSample, Telemetry } from '@bowline/messages';
+import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { LoggedFrame, LoggedMessage, UplinkLog } from '../uplink/uplink-log.ts';
+
+type Sample = Telemetry['samples'][number];
+
+/** So many frames are read before others get their turn. */
+const FRAMES_A_TURN = 16;
+/** A sample cannot be newer than the frame that brought it, but for a device whose clock is this far ahead. */
+const CLOCK_SLACK_MS = 3600_000;
+const SAMPLE_LANES = ['telemetry', 'history'] as const;
+
+/** What operators read out of the uplink log: nothing of it is kept twice. */
+export class DeviceViews {
+  readonly #log: UplinkLog;
+
+  constructor(log: UplinkLog) {
+    this.#log = log;
+  }
+
+  /** Samples of a series with from ≤ at < to, ascending, one for each moment: the first `limit`, without `from` the last. */
+  async samples(
+    deviceId: string,
+    { series, from, to = Infinity, limit }: { series: string; from?: number; to?: number; limit: number },
+  ): Promise<StoredSample[]> {
+    const found = new Map<number, StoredSample>();
+    const visit = (sample: Sample) => {
+      if (sample.series !== series || sample.at < (from ?? 0) || sample.at >= to) return;
+      if (!found.has(sample.at)) found.set(sample.at, { at: sample.at, value: sample.value });
+    };
+    await this.#eachSample(deviceId, visit, (from ?? 0) - CLOCK_SLACK_MS);
+    const sorted = [...found.values()].toSorted((a, b) => a.at - b.at);
+    return from === undefined ? sorted.slice(-limit) : sorted.slice(0, limit);
+  }
+
+  /** Every series that is still held, with its newest sample. */
+  async series(deviceId: string): Promise<SeriesSummary[]> {
+    const last = new Map<string, Sample>();
+    await this.#eachSample(deviceId, (sample) => {
+      const known = last.get(sample.series);
+      if (known === undefined || known.at < sample.at) last.set(sample.series, sample);
+    });
+    return [...last.values()]
+      .toSorted((a, b) => (a.series < b.series ? -1 : 1))
+      .map(({ series, unit, at, value }) => ({
+        series,
+        ...(unit === undefined ? {} : { unit }),
+        last: { at, value },
+      }));
+  }
+
+  /** Newest first. */
+  async events(deviceId: string, limit: number): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    for await (const { messages, receivedAt } of this.#frames(deviceId, 'events')) {
+      for (const message of messages.toReversed()) events.push(storedEvent(deviceId, message, receivedAt));
+      if (events.length >= limit) break;
+    }
+    return events.slice(0, limit);
+  }
+
+  async #eachSample(deviceId: string, visit: (sample: Sample) => void, receivedSince = 0): Promise<void> {
+    for (const lane of SAMPLE_LANES) {
+      for await (const { messages, receivedAt } of this.#frames(deviceId, lane)) {
+        if (receivedAt < receivedSince) break;
+        for (const { type, payload } of messages) {
+          if (type === 'telemetry') (payload as unknown as Telemetry).samples.forEach(visit);
+        }
+      }
+    }
+  }
+
+  /** Backwards in time; no snapshot is held between two frames. */
+  async *#frames(deviceId: string, lane: 'events' | 'telemetry' | 'history'): AsyncGenerator<LoggedFrame> {
+    let frame = this.#log.frameBefore(deviceId, lane);
+    for (let count = 1; frame !== undefined; count += 1) {
+      yield frame;
+      if (count % FRAMES_A_TURN === 0) await nextTurn();
+      frame = this.#log.frameBefore(deviceId, lane, frame.key);
+    }
+  }
+}
+
+/** What stands on lane `events`, as an event: reports of other types get a kind of their own. */
+export function storedEvent(
+  deviceId: string,
+  { id, type, sentAt, payload }: LoggedMessage,
+  receivedAt: number,
+): StoredEvent {
+  if (type === 'event') {
+    const { kind, severity, at, data } = payload as unknown as Event;
+    return { id, deviceId, kind, severity, at, receivedAt, data };
+  }
+  const kind = type === 'gap' ? 'gap' : 'config-report';
+  const severity = type === 'gap' ? 'warning' : 'info';
+  return { id, deviceId, kind, severity, at: sentAt, receivedAt, data: payload };
+}

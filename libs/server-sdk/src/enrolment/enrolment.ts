@@ -1,0 +1,112 @@
+import { isDeepStrictEqual } from 'node:util';
+import { thumbprint, verifyEnrolmentProof } from '@bowline/identity';
+import {
+  check,
+  type EnrolmentProof,
+  type EnrolmentRequest,
+  type EnrolmentResponse,
+  type TrustBundleJws,
+} from '@bowline/messages';
+import { enrolmentRequest } from '@bowline/messages/http';
+import { ContractError, RejectedError } from '@bowline/runtime/errors';
+import type { Clock } from '@bowline/runtime/clock';
+import type { DeviceDirectory, DeviceRecord } from '../devices/device-directory.ts';
+import { refusal, type Refusal } from '../problem.ts';
+import type { ServerIdentity } from '../server-identity.ts';
+import type { EnrolmentTokenRecord, EnrolmentTokens } from './enrolment-tokens.ts';
+
+export interface EnrolmentPorts {
+  devices: DeviceDirectory;
+  tokens: EnrolmentTokens;
+  identity: ServerIdentity;
+  clock: Clock;
+  /** The bundle that the root key of the tokens' thumbprint signed. */
+  trust: TrustBundleJws;
+  /** A known device has a new key: a link by the old one must end. */
+  onRekeyed: (deviceId: string) => void;
+}
+
+/** Length of an id that we make up, from the key's thumbprint. */
+const ID_CHARACTERS = 12;
+
+/** Answers `POST /v1/enrolments` (protocol, section 7). */
+export class Enrolment {
+  readonly #ports: EnrolmentPorts;
+
+  constructor(ports: EnrolmentPorts) {
+    this.#ports = ports;
+  }
+
+  /** @param origin the server's own, as the proof must name it. */
+  async enrol(body: unknown, origin: string): Promise<EnrolmentResponse | Refusal> {
+    const { clock } = this.#ports;
+    let request: EnrolmentRequest;
+    try {
+      request = check<EnrolmentRequest>(enrolmentRequest, body, 'body');
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      return refusal(400, error.code, error.message);
+    }
+    const { publicKey, token, device } = request;
+    try {
+      const proof = await verifyEnrolmentProof(request.proof, { publicKey, origin, nowMs: clock.wallMs() });
+      if (!provesRequest(proof, request))
+        throw new RejectedError('bad-proof', 'the proof is of another request');
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      return refusal(401, error.code, error.message, { serverTime: clock.wallMs() });
+    }
+    const key = await thumbprint(publicKey);
+    const known = this.#ports.devices.byKey(key);
+    // From here to the writes nothing is awaited: two requests cannot share one use.
+    if (token === undefined) {
+      if (known === undefined || known.revokedAt !== undefined)
+        return refusal(403, 'unknown-key', 'an unknown key needs an enrolment token');
+      return this.#answer(known, origin);
+    }
+    const record = this.#ports.tokens.find(token);
+    if (record === undefined) return refusal(410, 'token-gone', 'the token is unknown, spent or expired');
+    if (record.usedBy.includes(key)) {
+      return known === undefined
+        ? refusal(410, 'token-gone', 'the device of this token has another key by now')
+        : this.#answer(known, origin);
+    }
+    if (record.usedBy.length >= record.maxUses) {
+      return record.maxUses === 1
+        ? refusal(409, 'token-used', 'another key has used this one-time token')
+        : refusal(410, 'token-gone', 'the token is spent');
+    }
+    this.#ports.tokens.use(token, record, key);
+    const enrolled = this.#record(record, key, known, request);
+    const rekeyed = this.#ports.devices.get(enrolled.deviceId) !== undefined && known === undefined;
+    await this.#ports.devices.put({ ...enrolled, about: device });
+    if (rekeyed) this.#ports.onRekeyed(enrolled.deviceId);
+    return this.#answer(enrolled, origin);
+  }
+
+  #record(
+    token: EnrolmentTokenRecord,
+    key: string,
+    known: DeviceRecord | undefined,
+    { publicKey }: EnrolmentRequest,
+  ): DeviceRecord {
+    const deviceId = token.deviceId ?? known?.deviceId ?? `dev-${key.slice(0, ID_CHARACTERS)}`;
+    return {
+      deviceId,
+      name: token.name ?? known?.name ?? deviceId,
+      groups: token.groups,
+      publicKey,
+      thumbprint: key,
+      enrolledAt: this.#ports.clock.wallMs(),
+    };
+  }
+
+  #answer({ deviceId, name, groups }: DeviceRecord, origin: string): EnrolmentResponse {
+    const { identity, clock, trust } = this.#ports;
+    const link = `${origin.replace(/^http/, 'ws')}/v1/devices/${deviceId}/link`;
+    return { deviceId, name, groups, serverId: identity.serverId, link, trust, serverTime: clock.wallMs() };
+  }
+}
+
+const provesRequest = (proof: EnrolmentProof, { token, device }: EnrolmentRequest): boolean =>
+  proof.token === token && isDeepStrictEqual(proof.device, device);

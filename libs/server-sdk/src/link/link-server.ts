@@ -1,0 +1,188 @@
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Timer } from '@bowline/runtime/clock';
+import { WebSocketServer, type WebSocket } from 'ws';
+import { refusal, type Refusal } from '../problem.ts';
+import { CLOSE, closeReason } from './close-codes.ts';
+import { FIRST_FRAME_BYTES } from './link-limits.ts';
+import { LinkRegistry } from './link-registry.ts';
+import { LinkSession } from './link-session.ts';
+import { RateLimiter, type Rate } from './rate-limiter.ts';
+import { ReplayGuard } from './replay-guard.ts';
+import type { LinkServices, LinkSocket } from './services.ts';
+import { linkedDevice, refuseUpgrade, SUBPROTOCOL, type Gate } from './upgrade.ts';
+
+export interface LinkServerOptions {
+  /** Links at a time; more are told to come back later. */
+  maxLinks: number;
+  /** Attempts of one device. */
+  attempts: Rate;
+}
+
+const TICK_MS = 1000;
+const SWEEP_MS = 60_000;
+/** A closed socket whose other side does not answer is cut off after this. */
+const CLOSE_GRACE_MS = 2000;
+const BUSY_RETRY_MS = 5000;
+
+/** Accepts links over WebSocket: upgrade, authentication, sessions, their clock and their end. */
+export class LinkServer {
+  readonly #services: LinkServices;
+  readonly #options: LinkServerOptions;
+  readonly #gate: Gate;
+  readonly #registry = new LinkRegistry<LinkSession>();
+  readonly #sessions = new Map<WebSocket, LinkSession>();
+  readonly #sockets: WebSocketServer;
+  #upgrading = 0;
+  #draining = false;
+  #tick: Timer | undefined;
+  #sweep: Timer | undefined;
+
+  constructor(services: LinkServices, options: LinkServerOptions) {
+    this.#services = services;
+    this.#options = options;
+    const { store, clock, limits, orders } = services;
+    this.#gate = {
+      services,
+      replay: new ReplayGuard(store, clock),
+      attempts: new RateLimiter(clock, options.attempts),
+    };
+    this.#sockets = new WebSocketServer({
+      noServer: true,
+      clientTracking: false,
+      perMessageDeflate: false,
+      maxPayload: Math.max(limits.frameBytes, FIRST_FRAME_BYTES),
+      handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
+    });
+    orders.onQueued = (deviceId) => this.#registry.get(deviceId)?.pump();
+    this.#everySecond();
+    this.#everyMinute();
+  }
+
+  get links(): number {
+    return this.#sessions.size;
+  }
+
+  /** The `upgrade` event of an HTTP server. @returns false if the URL is none of a link. */
+  upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
+    const deviceId = linkedDevice(request.url ?? '');
+    if (deviceId === undefined) return false;
+    // The other side may go away while we look at its token.
+    socket.on('error', () => socket.destroy());
+    void this.#upgrade(deviceId, request, socket, head);
+    return true;
+  }
+
+  /** Closes the link of a device that may no longer have one. */
+  dismiss(deviceId: string): void {
+    this.#registry.get(deviceId)?.close(CLOSE.deviceRefused);
+  }
+
+  /** Orderly end: takes nothing more in, receipts what it holds, spreads the devices' return. */
+  async drain(random: () => number = Math.random): Promise<void> {
+    this.#draining = true;
+    this.#tick?.cancel();
+    this.#sweep?.cancel();
+    const { minMs, maxMs } = this.#services.limits.reconnect;
+    const sessions = [...this.#sessions.values()];
+    await Promise.all(
+      sessions.map((session) => session.drain(Math.round(minMs + random() * (maxMs - minMs)))),
+    );
+  }
+
+  async #upgrade(deviceId: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const refused =
+      this.#busy() ??
+      (await this.#counted(() => refuseUpgrade(this.#gate, deviceId, request.headers.authorization)));
+    if (socket.destroyed) return;
+    if (refused !== undefined || this.#draining) return answer(socket, refused ?? restarting());
+    this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(deviceId, webSocket));
+  }
+
+  #busy(): Refusal | undefined {
+    if (this.#draining) return restarting();
+    if (this.#sessions.size + this.#upgrading < this.#options.maxLinks) return undefined;
+    return refusal(503, 'overloaded', 'too many links', { retryAfterMs: BUSY_RETRY_MS });
+  }
+
+  async #counted<T>(work: () => Promise<T>): Promise<T> {
+    this.#upgrading += 1;
+    try {
+      return await work();
+    } finally {
+      this.#upgrading -= 1;
+    }
+  }
+
+  #accept(deviceId: string, webSocket: WebSocket): void {
+    if (webSocket.protocol !== SUBPROTOCOL) {
+      webSocket.on('error', () => webSocket.terminate());
+      return closeSoon(webSocket, CLOSE.noCommonVersion, closeReason());
+    }
+    const session = new LinkSession(deviceId, linkSocket(webSocket), this.#services, {
+      registry: this.#registry,
+      onServerRestored: (by) => this.#restart(by),
+    });
+    this.#sessions.set(webSocket, session);
+    webSocket.on('message', (data: Buffer, isBinary) => session.received(data, isBinary));
+    webSocket.on('ping', () => session.heard());
+    webSocket.on('pong', () => session.heard());
+    webSocket.on('error', (error) =>
+      this.#services.log.info({ deviceId, error: error.message }, 'link failed'),
+    );
+    webSocket.on('close', () => {
+      this.#sessions.delete(webSocket);
+      session.ended();
+    });
+  }
+
+  /** A new epoch of this server: whoever is connected must hear of it by a new welcome. */
+  #restart(by: LinkSession): void {
+    for (const session of this.#sessions.values()) if (session !== by) session.close(CLOSE.restarting);
+  }
+
+  #everySecond(): void {
+    this.#tick = this.#services.clock.after(TICK_MS, () => {
+      for (const session of this.#sessions.values()) session.tick();
+      this.#everySecond();
+    });
+  }
+
+  #everyMinute(): void {
+    this.#sweep = this.#services.clock.after(SWEEP_MS, () => {
+      void this.#gate.replay.sweep();
+      this.#everyMinute();
+    });
+  }
+}
+
+const restarting = (): Refusal =>
+  refusal(503, 'restarting', 'the server is restarting', { retryAfterMs: BUSY_RETRY_MS });
+
+const linkSocket = (webSocket: WebSocket): LinkSocket => ({
+  send: (text) => webSocket.send(text),
+  close: (code, reason) => closeSoon(webSocket, code, reason),
+  terminate: () => webSocket.terminate(),
+  ping: () => webSocket.ping(),
+  pause: () => webSocket.pause(),
+  resume: () => webSocket.resume(),
+});
+
+/** `close()` alone waits 30 s for a peer that is dead. */
+function closeSoon(webSocket: WebSocket, code: number, reason: string): void {
+  webSocket.close(code, reason);
+  setTimeout(() => webSocket.terminate(), CLOSE_GRACE_MS).unref();
+}
+
+/** An HTTP answer on a socket that asked for an upgrade. */
+function answer(socket: Duplex, { status, headers, body }: Refusal): void {
+  const text = JSON.stringify(body);
+  const lines = Object.entries({
+    ...headers,
+    'content-length': String(Buffer.byteLength(text)),
+    connection: 'close',
+  });
+  socket.end(
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
+  );
+}

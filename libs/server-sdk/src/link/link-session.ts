@@ -1,0 +1,304 @@
+import {
+  FrameError,
+  UPLINK_LANES,
+  type DownlinkPayload,
+  type DownlinkType,
+  type Hello,
+  type Lane,
+  type Message,
+} from '@bowline/messages';
+import { checkUplink, decodeUplinkFrame, type UplinkMessage } from '@bowline/messages/uplink';
+import { ContractError } from '@bowline/runtime/errors';
+import { v4 as uuidv4 } from 'uuid';
+import type { DurableMessage } from '../uplink/intake.ts';
+import { receivedOf } from '../uplink/uplink-state.ts';
+import { CLOSE, closeReason } from './close-codes.ts';
+import { liveFrame } from './frames.ts';
+import * as fixed from './link-limits.ts';
+import type { LinkRegistry } from './link-registry.ts';
+import { openLink, welcomeOf } from './opening.ts';
+import { OrderSender } from './order-sender.ts';
+import { ReceiptPacer } from './receipt-pacer.ts';
+import type { LinkServices, LinkSocket } from './services.ts';
+import { UplinkIntake, type Stored } from './uplink-intake.ts';
+
+type Envelope = Message<string, Record<string, unknown>>;
+
+/** What there is once the welcome is out. */
+interface OpenLink {
+  intake: UplinkIntake;
+  orders: OrderSender;
+  receipts: ReceiptPacer;
+  /** On disk, by lane. */
+  durable: Record<Lane, number>;
+}
+
+export interface SessionHooks {
+  registry: LinkRegistry<LinkSession>;
+  /** The server's store turned out to be an older state: every other device must say hello again. */
+  onServerRestored: (by: LinkSession) => void;
+}
+
+/** Two links of one device, both alive within this time, are no reconnect. */
+const BOTH_ALIVE_MS = 10_000;
+
+/**
+ * The server's end of one link (protocol, sections 2 to 6), apart from the socket: frames go in by {@link received}, time
+ * by {@link tick}; what is to be sent goes to a {@link LinkSocket}.
+ */
+export class LinkSession {
+  readonly deviceId: string;
+  readonly sessionId = uuidv4();
+  readonly #socket: LinkSocket;
+  readonly #services: LinkServices;
+  readonly #hooks: SessionHooks;
+  readonly #startedMs: number;
+  #phase: 'awaiting-hello' | 'opening' | 'open' | 'draining' | 'closed' = 'awaiting-hello';
+  #link: OpenLink | undefined;
+  #bootId: string | undefined;
+  #heardMs: number;
+  #pinged = false;
+  #lastWrite: Promise<unknown> = Promise.resolve();
+  #unwrittenBytes = 0;
+  #paused = false;
+
+  constructor(deviceId: string, socket: LinkSocket, services: LinkServices, hooks: SessionHooks) {
+    this.deviceId = deviceId;
+    this.#socket = socket;
+    this.#services = services;
+    this.#hooks = hooks;
+    this.#startedMs = this.#heardMs = services.clock.monotonicMs();
+  }
+
+  /** A frame came. */
+  received(frame: Buffer, isBinary: boolean): void {
+    this.heard();
+    if (this.#phase === 'closed' || this.#phase === 'draining') return;
+    if (isBinary) return this.close(CLOSE.binaryFrame);
+    const { frameBytes } = this.#services.limits;
+    const limit = this.#phase === 'open' ? frameBytes : Math.min(frameBytes, fixed.FIRST_FRAME_BYTES);
+    try {
+      const { messages } = decodeUplinkFrame(frame.toString(), limit);
+      const [first] = messages;
+      if (first === undefined) return;
+      if (this.#link !== undefined) this.#take(this.#link, messages, first, frame);
+      else if (first.type === 'hello') this.#hello(first);
+    } catch (error) {
+      if (!(error instanceof ContractError)) throw error;
+      this.#refuse(error, frame);
+    }
+  }
+
+  /** Any sign of life, pongs too. */
+  heard(): void {
+    this.#heardMs = this.#services.clock.monotonicMs();
+    this.#pinged = false;
+  }
+
+  /** To be called about once a second. */
+  tick(): void {
+    if (this.#phase === 'closed') return;
+    const now = this.#services.clock.monotonicMs();
+    if (this.#phase === 'awaiting-hello' && now - this.#startedMs >= fixed.HELLO_DEADLINE_MS)
+      return this.close(CLOSE.timeout);
+    // What we do not read is no silence of the device.
+    const silentMs = this.#paused ? 0 : now - this.#heardMs;
+    if (silentMs >= fixed.SILENT_AFTER_MS) {
+      this.#services.log.info({ deviceId: this.deviceId }, 'link is silent: cut off');
+      this.#socket.terminate();
+      return this.ended();
+    }
+    if (silentMs >= fixed.PING_AFTER_MS && !this.#pinged) {
+      this.#pinged = true;
+      this.#socket.ping();
+    }
+    if ((this.#link?.orders.stalledMs() ?? 0) >= fixed.STALLED_AFTER_MS) this.close(CLOSE.timeout);
+  }
+
+  /** There may be new orders. */
+  pump(): void {
+    if (this.#phase === 'open') this.#link?.orders.pump();
+  }
+
+  /** Ends the link from our side. After this nothing more of it is stored. */
+  close(code: number, facts: { id?: string; retryAfterMs?: number } = {}): void {
+    if (this.#phase === 'closed') return;
+    this.#services.log.info({ deviceId: this.deviceId, code }, 'closing link');
+    this.#socket.close(code, closeReason(facts));
+    this.ended();
+  }
+
+  /** Another link of this device has said hello. */
+  async supersede(): Promise<void> {
+    this.close(CLOSE.replaced);
+    await this.#lastWrite;
+  }
+
+  /** Takes nothing more in, receipts what becomes durable, and says when to come back. */
+  async drain(retryAfterMs: number): Promise<void> {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'draining';
+    await this.#lastWrite;
+    this.#link?.receipts.flush();
+    this.close(CLOSE.restarting, { retryAfterMs });
+  }
+
+  /** The socket is gone. */
+  ended(): void {
+    if (this.#phase === 'closed') return;
+    this.#phase = 'closed';
+    this.#link?.receipts.stop();
+    if (this.#hooks.registry.release(this)) this.#services.status.wentOffline(this.deviceId);
+  }
+
+  #hello(message: Envelope): void {
+    if (this.#phase !== 'awaiting-hello') return this.close(CLOSE.timeout);
+    const hello = checkUplink(message);
+    if (hello.type !== 'hello' || hello.payload.deviceId !== this.deviceId) {
+      const { id, type } = message;
+      throw new FrameError('invalid', 'deviceId is not that of the URL', {
+        id,
+        type,
+        seq: undefined,
+        lane: undefined,
+      });
+    }
+    this.#phase = 'opening';
+    // A store that fails ends the process: the rejection is not caught here.
+    void this.#open(hello.payload);
+  }
+
+  async #open(hello: Hello): Promise<void> {
+    const { registry, onServerRestored } = this.#hooks;
+    this.#bootId = hello.bootId;
+    const before = await registry.claim(this);
+    if (before !== undefined) this.#compare(before);
+    if (this.#phase !== 'opening' || !registry.isCurrent(this)) return;
+    const opened = openLink(this.#services, this.deviceId, hello);
+    this.#lastWrite = opened;
+    const link = await opened;
+    if (link.serverRestored) onServerRestored(this);
+    if (this.#phase !== 'opening') return;
+    this.#link = {
+      intake: new UplinkIntake(this.#services, this.deviceId, link.uplink),
+      orders: new OrderSender(this.#services, {
+        deviceId: this.deviceId,
+        receiptedUpTo: link.downlinkReceived,
+        limits: hello.limits,
+        send: (text) => this.#socket.send(text),
+      }),
+      receipts: new ReceiptPacer(this.#services.clock, (lanes) => this.#send('receipt', { lanes })),
+      durable: receivedOf(link.uplink),
+    };
+    this.#phase = 'open';
+    this.#services.log.info(
+      { deviceId: this.deviceId, sessionId: this.sessionId, resumed: link.resumed },
+      'link open',
+    );
+    this.#send('welcome', welcomeOf(this.#services, this.sessionId, link));
+    this.pump();
+  }
+
+  /** Two boots of one device that are both alive are two devices. */
+  #compare(before: LinkSession): void {
+    const quietMs = this.#services.clock.monotonicMs() - before.#heardMs;
+    if (before.#bootId === this.#bootId || quietMs > BOTH_ALIVE_MS) return;
+    const message = 'a second link with another boot id while the first was alive: a clone of the device';
+    this.#services.status.alarm(this.deviceId, 'clone', message, { bootIds: [before.#bootId, this.#bootId] });
+  }
+
+  #take(link: OpenLink, messages: Envelope[], first: Envelope, frame: Buffer): void {
+    if (isDurable(first))
+      return this.#stored(link, link.intake.store(messages as DurableMessage[], frame), frame.length);
+    this.#live(link, checkUplink(first));
+  }
+
+  /** Receipts only after the disk has it; a final reject goes before the receipt that passes it. */
+  #stored(link: OpenLink, { lane, received, rejects, done }: Stored, bytes: number): void {
+    this.#lastWrite = done;
+    this.#unwrittenBytes += bytes;
+    if (!this.#paused && this.#unwrittenBytes > this.#services.limits.inflightBytes) {
+      this.#paused = true;
+      this.#socket.pause();
+    }
+    void done.then(() => {
+      this.#unwrittenBytes -= bytes;
+      if (this.#paused && this.#unwrittenBytes * 2 < this.#services.limits.inflightBytes) {
+        this.#paused = false;
+        this.heard();
+        this.#socket.resume();
+      }
+      link.durable[lane] = Math.max(link.durable[lane], received);
+      if (this.#phase === 'closed') return;
+      for (const { message, code, detail } of rejects) this.#send('reject', { id: message.id, code, detail });
+      link.receipts.durable(lane, received);
+    });
+  }
+
+  #live(link: OpenLink, message: UplinkMessage): void {
+    const { status, orders, clock, log } = this.#services;
+    const { deviceId } = this;
+    switch (message.type) {
+      case 'hello':
+        return this.close(CLOSE.timeout);
+      case 'heartbeat': {
+        const received = { ...link.durable };
+        this.#send('heartbeat', {
+          re: message.id,
+          serverTime: clock.wallMs(),
+          received,
+          processed: received,
+        });
+        return status.heartbeat(deviceId, message.payload);
+      }
+      case 'receipt': {
+        const seq = message.payload.lanes.orders;
+        if (seq === undefined || link.orders.receipted(seq)) return;
+        return status.alarm(
+          deviceId,
+          'receipt-ahead',
+          `the device receipts order seq ${seq}, which was never sent`,
+          { seq },
+        );
+      }
+      case 'reject':
+        return log.warn({ deviceId, ...message.payload }, 'the device rejected a message');
+      case 'ack':
+        if (message.payload.status === 'progress') return void orders.ack(deviceId, message.payload);
+    }
+    const { id, type } = message;
+    throw new FrameError('invalid', `${type} needs lane and seq`, {
+      id,
+      type,
+      seq: undefined,
+      lane: undefined,
+    });
+  }
+
+  /** Framing ends the link (section 6); anything else is refused, kept and told. */
+  #refuse(fault: ContractError, frame: Buffer): void {
+    const { code, message: detail } = fault;
+    const { id, type } = fault instanceof FrameError ? fault.frame : { id: null, type: undefined };
+    this.#services.log.warn({ deviceId: this.deviceId, code, id, type }, `refused a frame: ${detail}`);
+    if (code === 'too-large') return this.close(CLOSE.tooLarge);
+    if (code === 'broken-json' || code === 'too-deep') return this.close(CLOSE.notJson);
+    if (type === 'reject') return;
+    const reject = { id, code, detail: detail.slice(0, 4096) };
+    if (this.#link === undefined) return this.#send('reject', reject);
+    const kept = {
+      code,
+      detail,
+      message: frame.toString(),
+      ...(id === null ? {} : { id }),
+      ...(type === undefined ? {} : { type }),
+    };
+    this.#lastWrite = this.#link.intake.refuse(kept).then(() => this.#send('reject', reject));
+  }
+
+  #send<T extends DownlinkType>(type: T, payload: DownlinkPayload<T>): void {
+    if (this.#phase !== 'closed') this.#socket.send(liveFrame(type, payload, this.#services.clock.wallMs()));
+  }
+}
+
+const isDurable = ({ lane, seq }: Envelope): boolean =>
+  seq !== undefined && lane !== undefined && (UPLINK_LANES as readonly string[]).includes(lane);

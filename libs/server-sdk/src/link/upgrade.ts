@@ -1,0 +1,51 @@
+import { verifyLinkToken } from '@bowline/identity';
+import { RejectedError } from '@bowline/runtime/errors';
+import { refusal, type Refusal } from '../problem.ts';
+import type { RateLimiter } from './rate-limiter.ts';
+import type { ReplayGuard } from './replay-guard.ts';
+import type { LinkServices } from './services.ts';
+
+export const SUBPROTOCOL = 'bowline.v1';
+
+const LINK_PATH = /^\/v1\/devices\/([A-Za-z0-9._-]{1,64})\/link$/;
+const BEARER = /^Bearer ([A-Za-z0-9._~+/-]+=*)$/i;
+
+/** The device that a URL names, or undefined if it is none of a link. */
+export const linkedDevice = (url: string): string | undefined => LINK_PATH.exec(url.split('?')[0] ?? '')?.[1];
+
+export interface Gate {
+  services: LinkServices;
+  replay: ReplayGuard;
+  attempts: RateLimiter;
+}
+
+/** Who may open a link (protocol, section 1). @returns undefined if the caller may. */
+export async function refuseUpgrade(
+  { services, replay, attempts }: Gate,
+  deviceId: string,
+  authorization: string | undefined,
+): Promise<Refusal | undefined> {
+  const { devices, identity, clock } = services;
+  const serverTime = clock.wallMs();
+  const device = devices.get(deviceId);
+  if (device === undefined) return refusal(403, 'unknown-device', 'this server does not know the device');
+  if (device.revokedAt !== undefined) return refusal(403, 'device-revoked', 'the device was revoked');
+  const retryAfterMs = attempts.take(deviceId);
+  if (retryAfterMs > 0) return refusal(429, 'too-many-requests', 'too many attempts', { retryAfterMs });
+  const token = BEARER.exec(authorization ?? '')?.[1];
+  if (token === undefined)
+    return refusal(401, 'no-token', 'the request needs Authorization: Bearer JWT', { serverTime });
+  try {
+    const { jti, exp } = await verifyLinkToken(token, {
+      deviceId,
+      serverId: identity.serverId,
+      publicKey: device.publicKey,
+      nowMs: serverTime,
+    });
+    if (await replay.spend(deviceId, jti, exp)) return undefined;
+    return refusal(401, 'token-replayed', 'the token was used before', { serverTime });
+  } catch (error) {
+    if (!(error instanceof RejectedError)) throw error;
+    return refusal(401, error.code, error.message, { serverTime });
+  }
+}

@@ -1,0 +1,37 @@
+import type { Device, Order, StoredEvent, TelemetryNews } from '@bowline/messages';
+
+/** What the server tells those who watch, as it happens. */
+export interface NewsByKind {
+  device: Device;
+  order: Order;
+  telemetry: TelemetryNews;
+  event: StoredEvent;
+}
+export type NewsKind = keyof NewsByKind;
+export type News = { [K in NewsKind]: { kind: K; body: NewsByKind[K] } }[NewsKind];
+
+interface Subscriber {
+  deviceId: string | undefined;
+  hear: (news: News) => void;
+}
+
+/** Publish and subscribe inside the process. What nobody watches is never built. */
+export class NewsDesk {
+  readonly #subscribers = new Set<Subscriber>();
+
+  /** @returns ends the subscription. */
+  subscribe(hear: (news: News) => void, deviceId?: string): () => void {
+    const subscriber = { hear, deviceId };
+    this.#subscribers.add(subscriber);
+    return () => this.#subscribers.delete(subscriber);
+  }
+
+  publish<K extends NewsKind>(kind: K, deviceId: string, make: () => NewsByKind[K]): void {
+    let news: News | undefined;
+    for (const subscriber of this.#subscribers) {
+      if (subscriber.deviceId !== undefined && subscriber.deviceId !== deviceId) continue;
+      news ??= { kind, body: make() } as News;
+      subscriber.hear(news);
+    }
+  }
+}

@@ -1,0 +1,274 @@
+import type { Ack, Order, OrderType } from '@bowline/messages';
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
+import type { Clock } from '@bowline/runtime/clock';
+import { v7 as uuidv7 } from 'uuid';
+import type { NewsDesk } from '../news.ts';
+import { keys } from '../store/keys.ts';
+import { parse, put, read, remove, within, type ServerStore, type Write } from '../store/server-store.ts';
+import { applyAck, hasEnded, step, type OrderRecord } from './order.ts';
+
+/** Numbering of a device's downlink lane `orders` (protocol, sections 2 and 3). */
+export interface DownlinkState {
+  /** Of the server, under which `next` counts; a new one starts again at 1. */
+  serverEpoch: string;
+  next: number;
+  /** Highest seq that the device has said it holds. */
+  receipted: number;
+  /** Orders stored of this device, for the cap. */
+  orders: number;
+}
+
+export interface OrderLimits {
+  /** Orders kept of a device; the oldest that ended go first. */
+  ordersPerDevice: number;
+  /** Orders that may wait for the device's receipt. */
+  waitingPerDevice: number;
+}
+
+/** No order may expire later than this, and none older is sent again (protocol, section 4). */
+export const ORDER_LIFE_MS = 7 * 24 * 3600 * 1000;
+const EVICT_LOOK = 64;
+
+export interface NewOrder {
+  type: OrderType;
+  payload: Record<string, unknown>;
+  expiresInMs?: number;
+}
+
+/** All orders of all devices, and the queue that leads to each device. */
+export class OrderBook {
+  readonly #store: ServerStore;
+  readonly #clock: Clock;
+  readonly #news: NewsDesk;
+  readonly #limits: OrderLimits;
+  /** Orders that are not on disk yet: none is sent before. */
+  readonly #unwritten = new Set<string>();
+  readonly #progress = new Map<string, Order['progress']>();
+  /** Told when a device has something new to be sent. */
+  onQueued: (deviceId: string) => void = () => {};
+
+  constructor(store: ServerStore, ports: { clock: Clock; news: NewsDesk; limits: OrderLimits }) {
+    this.#store = store;
+    this.#clock = ports.clock;
+    this.#news = ports.news;
+    this.#limits = ports.limits;
+  }
+
+  /**
+   * @returns once the order is on disk.
+   * @throws RejectedError `expires-too-late`; TransientError `too-many-orders`.
+   */
+  async create(deviceId: string, serverEpoch: string, order: NewOrder): Promise<Order> {
+    const now = this.#clock.wallMs();
+    const { expiresInMs } = order;
+    if (expiresInMs !== undefined && expiresInMs > ORDER_LIFE_MS) {
+      throw new RejectedError('expires-too-late', 'an order must expire within 7 days');
+    }
+    const state = this.downlink(deviceId, serverEpoch);
+    if (state.next - 1 - state.receipted >= this.#limits.waitingPerDevice) {
+      throw new TransientError('too-many-orders', 'too many orders wait for this device already');
+    }
+    const expiresAt = expiresInMs === undefined ? undefined : now + expiresInMs;
+    const record: OrderRecord = {
+      orderId: uuidv7(),
+      deviceId,
+      seq: state.next,
+      type: order.type,
+      payload: expiresAt === undefined ? order.payload : { ...order.payload, expiresAt },
+      createdAt: now,
+      ...(expiresAt === undefined ? {} : { expiresAt }),
+      status: 'queued',
+      attempt: 0,
+      history: [{ status: 'queued', at: now, receivedAt: now, attempt: 0 }],
+    };
+    const evicted = this.#evictable(deviceId, state.orders + 1);
+    this.#unwritten.add(record.orderId);
+    this.#put(record);
+    await this.#store.write([
+      ...evicted.flatMap(({ orderId }) => [
+        remove(keys.order(deviceId, orderId)),
+        remove(keys.orderOwner(orderId)),
+      ]),
+      put(keys.orderOwner(record.orderId), { deviceId }),
+      put(keys.queue(deviceId, record.seq), { orderId: record.orderId }),
+      put(keys.downlink(deviceId), {
+        ...state,
+        next: state.next + 1,
+        orders: state.orders + 1 - evicted.length,
+      }),
+    ]);
+    this.#unwritten.delete(record.orderId);
+    this.onQueued(deviceId);
+    return this.view(record);
+  }
+
+  /**
+   * Asks the device to call an order off: an order of its own (`cancel`).
+   *
+   * @returns the order that does it.
+   * @throws RejectedError `order-ended`.
+   */
+  cancel(order: Order, serverEpoch: string): Promise<Order> {
+    if (hasEnded(order))
+      throw new RejectedError('order-ended', `the order has ended already: ${order.status}`);
+    return this.create(order.deviceId, serverEpoch, {
+      type: 'cancel',
+      payload: { orderId: order.orderId },
+    });
+  }
+
+  get(orderId: string): Order | undefined {
+    const owner = read<{ deviceId: string }>(this.#store, keys.orderOwner(orderId));
+    const record = owner && this.#record(owner.deviceId, orderId);
+    return record && this.view(record);
+  }
+
+  /** Newest first. */
+  list(deviceId: string, limit: number): Order[] {
+    return this.#store
+      .range({ ...within(keys.ordersOf(deviceId)), reverse: true, limit })
+      .map(({ value }) => this.view(parse<OrderRecord>(value)));
+  }
+
+  downlink(deviceId: string, serverEpoch: string): DownlinkState {
+    return (
+      read<DownlinkState>(this.#store, keys.downlink(deviceId)) ?? {
+        serverEpoch,
+        next: 1,
+        receipted: 0,
+        orders: 0,
+      }
+    );
+  }
+
+  /** The next orders to be sent, all of them on disk, at most `limit`. */
+  waiting(deviceId: string, afterSeq: number, limit: number): OrderRecord[] {
+    const from = `${keys.queue(deviceId, afterSeq)}\0`;
+    return this.#store
+      .range({ ...within(keys.queueOf(deviceId)), from, limit })
+      .flatMap(({ value }) => this.#record(deviceId, parse<{ orderId: string }>(value).orderId) ?? [])
+      .filter(({ orderId }) => !this.#unwritten.has(orderId));
+  }
+
+  /** An order was handed to a link. */
+  sent(order: OrderRecord): void {
+    if (order.status === 'queued') this.#put(step(order, 'sent', this.#clock.wallMs()));
+  }
+
+  /** The device holds everything up to `seq`. */
+  receipted(deviceId: string, serverEpoch: string, seq: number): void {
+    const state = this.downlink(deviceId, serverEpoch);
+    if (seq <= state.receipted) return;
+    void this.#store.write([
+      put(keys.downlink(deviceId), { ...state, receipted: seq }),
+      ...this.#queued(deviceId)
+        .filter((queued) => queued.seq <= seq)
+        .map(({ key }) => remove(key)),
+    ]);
+  }
+
+  /** @returns false if no such order is known (any more). */
+  ack(deviceId: string, ack: Ack): boolean {
+    const order = this.#record(deviceId, ack.orderId);
+    if (order === undefined) return false;
+    const { percent, note, data } = ack;
+    if (ack.status === 'progress') {
+      if (hasEnded(order)) return true;
+      const progress = {
+        ...(percent === undefined ? {} : { percent }),
+        ...(note === undefined ? {} : { note }),
+        ...(data === undefined ? {} : { data }),
+      };
+      this.#progress.set(ack.orderId, progress);
+      this.#publish(order);
+      return true;
+    }
+    const changed = applyAck(order, ack, this.#clock.wallMs());
+    if (changed !== order) this.#put(changed);
+    return true;
+  }
+
+  /** Ends an order that the device will never get. */
+  giveUp(order: OrderRecord, error: { code: string; message: string }): void {
+    this.#put(step(order, 'rejected', this.#clock.wallMs(), error));
+    void this.#store.write([remove(keys.queue(order.deviceId, order.seq))]);
+  }
+
+  /**
+   * Numbers the unfinished orders anew, from `firstSeq`, under this epoch of the server. With `journalLost` (a new epoch of
+   * the device) an order that had started is not sent again, unless its command is `idempotent`: nobody knows how it ended.
+   */
+  renumber(
+    deviceId: string,
+    serverEpoch: string,
+    how: { firstSeq: number; journalLost: boolean; idempotent: ReadonlySet<string> },
+  ): void {
+    const now = this.#clock.wallMs();
+    const writes: Write[] = this.#queued(deviceId).map(({ key }) => remove(key));
+    let next = how.firstSeq;
+    for (const order of this.#unfinished(deviceId)) {
+      const name = order.type === 'command' ? order.payload['name'] : undefined;
+      const maySend =
+        !how.journalLost ||
+        order.status !== 'started' ||
+        (typeof name === 'string' && how.idempotent.has(name));
+      if (!maySend) {
+        const error = { code: 'epoch-changed', message: 'the device lost its journal while this ran' };
+        this.#put(step(order, 'indeterminate', now, error));
+      } else if (now - order.createdAt > ORDER_LIFE_MS) {
+        const error = { code: 'too-old', message: 'older than 7 days: not sent again' };
+        this.#put(step(order, 'expired', now, error));
+      } else {
+        this.#put({ ...order, seq: next });
+        writes.push(put(keys.queue(deviceId, next), { orderId: order.orderId }));
+        next += 1;
+      }
+    }
+    const state = this.downlink(deviceId, serverEpoch);
+    writes.push(put(keys.downlink(deviceId), { ...state, serverEpoch, next, receipted: how.firstSeq - 1 }));
+    void this.#store.write(writes);
+  }
+
+  view(stored: OrderRecord): Order {
+    const { endedHere: _, ...record } = stored;
+    const progress = this.#progress.get(record.orderId);
+    return progress === undefined ? record : { ...record, progress };
+  }
+
+  #record(deviceId: string, orderId: string): OrderRecord | undefined {
+    return read<OrderRecord>(this.#store, keys.order(deviceId, orderId));
+  }
+
+  #queued(deviceId: string): { key: string; seq: number }[] {
+    return this.#store
+      .range(within(keys.queueOf(deviceId)))
+      .map(({ key }) => ({ key, seq: Number(key.slice(key.lastIndexOf('/') + 1)) }));
+  }
+
+  #unfinished(deviceId: string): OrderRecord[] {
+    return this.#store
+      .range(within(keys.ordersOf(deviceId)))
+      .map(({ value }) => parse<OrderRecord>(value))
+      .filter((order) => !hasEnded(order));
+  }
+
+  #put(record: OrderRecord): void {
+    if (hasEnded(record)) this.#progress.delete(record.orderId);
+    this.#publish(record);
+    void this.#store.write([put(keys.order(record.deviceId, record.orderId), record)]);
+  }
+
+  #publish(record: OrderRecord): void {
+    this.#news.publish('order', record.deviceId, () => this.view(record));
+  }
+
+  /** What has to go so that there may be `count`. */
+  #evictable(deviceId: string, count: number): OrderRecord[] {
+    if (count <= this.#limits.ordersPerDevice) return [];
+    return this.#store
+      .range({ ...within(keys.ordersOf(deviceId)), limit: EVICT_LOOK })
+      .map(({ value }) => parse<OrderRecord>(value))
+      .filter(hasEnded)
+      .slice(0, count - this.#limits.ordersPerDevice);
+  }
+}

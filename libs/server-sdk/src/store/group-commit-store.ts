@@ -1,0 +1,145 @@
+import { InternalError } from '@bowline/runtime/errors';
+import { systemClock, type Clock } from '@bowline/runtime/clock';
+import { seal, unseal } from './checksum.ts';
+import type { Entry, KeyRange, ServerStore, Write } from './server-store.ts';
+
+/** What keeps the bytes. Reads see what was flushed. */
+export interface StoreBackend {
+  get(key: string): Buffer | undefined;
+  range(range: KeyRange): Entry[];
+  /** Resolves once all of it is on disk; all or nothing. */
+  flush(writes: ReadonlyMap<string, Buffer | undefined>): Promise<void>;
+  close(): Promise<void>;
+}
+
+export interface GroupCommitOptions {
+  /** A flush that takes longer fails everything that waits; default 30,000 ms (a disk that gives up may never answer). */
+  commitDeadlineMs?: number;
+  clock?: Clock;
+  /** Called with the key of each record whose checksum is wrong; it counts as absent. */
+  onDamage?: (key: string) => void;
+}
+
+interface Group {
+  writes: Map<string, Buffer | undefined>;
+  done: Promise<void>;
+  settle: (error?: InternalError) => void;
+}
+
+/**
+ * Group commit in front of a backend: whatever is handed in while one flush is under way becomes the next, and what is
+ * not on disk yet is already seen by reads.
+ */
+export class GroupCommitStore implements ServerStore {
+  readonly #backend: StoreBackend;
+  readonly #commitDeadlineMs: number;
+  readonly #clock: Clock;
+  readonly #onDamage: (key: string) => void;
+  #gathering: Group | undefined;
+  #flushing: Group | undefined;
+  #failed: InternalError | undefined;
+
+  constructor(
+    backend: StoreBackend,
+    { commitDeadlineMs = 30_000, clock = systemClock, onDamage = () => {} }: GroupCommitOptions = {},
+  ) {
+    this.#backend = backend;
+    this.#commitDeadlineMs = commitDeadlineMs;
+    this.#clock = clock;
+    this.#onDamage = onDamage;
+  }
+
+  get(key: string): Buffer | undefined {
+    for (const group of [this.#gathering, this.#flushing]) {
+      if (group?.writes.has(key)) return this.#unsealed(key, group.writes.get(key));
+    }
+    return this.#unsealed(key, this.#backend.get(key));
+  }
+
+  range(range: KeyRange): Entry[] {
+    const pending = this.#pendingIn(range);
+    const { limit = Infinity, reverse = false } = range;
+    let entries: Entry[];
+    if (pending.size === 0) entries = this.#backend.range(range);
+    else {
+      const wider = limit === Infinity ? range : { ...range, limit: limit + pending.size };
+      entries = this.#backend.range(wider).filter(({ key }) => !pending.has(key));
+      for (const [key, value] of pending) if (value !== undefined) entries.push({ key, value });
+      entries.sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
+    }
+    if (entries.length > limit) entries.length = limit;
+    return entries.flatMap(({ key, value }) => {
+      const body = this.#unsealed(key, value);
+      return body === undefined ? [] : [{ key, value: body }];
+    });
+  }
+
+  write(writes: readonly Write[]): Promise<void> {
+    if (this.#failed !== undefined) return Promise.reject(this.#failed);
+    const group = (this.#gathering ??= this.#newGroup());
+    for (const { key, value } of writes) group.writes.set(key, value && seal(value));
+    return group.done;
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled([this.#flushing?.done, this.#gathering?.done]);
+    this.#failed ??= new InternalError('store-failed', 'the store is closed');
+    await this.#backend.close();
+  }
+
+  #pendingIn({ from, to }: KeyRange): Map<string, Buffer | undefined> {
+    const pending = new Map<string, Buffer | undefined>();
+    for (const group of [this.#flushing, this.#gathering]) {
+      for (const [key, value] of group?.writes ?? []) if (key >= from && key < to) pending.set(key, value);
+    }
+    return pending;
+  }
+
+  #newGroup(): Group {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    // Everything that arrives in this turn of the event loop travels together.
+    if (this.#flushing === undefined) setImmediate(() => this.#flush());
+    return {
+      writes: new Map(),
+      done: promise,
+      settle: (error) => (error === undefined ? resolve() : reject(error)),
+    };
+  }
+
+  #flush(): void {
+    const group = this.#gathering;
+    if (group === undefined || this.#flushing !== undefined || this.#failed !== undefined) return;
+    this.#gathering = undefined;
+    this.#flushing = group;
+    const deadline = this.#clock.after(this.#commitDeadlineMs, () =>
+      this.#fail(new Error(`no commit within ${this.#commitDeadlineMs} ms`)),
+    );
+    this.#backend.flush(group.writes).then(
+      () => {
+        deadline.cancel();
+        if (this.#failed !== undefined) return;
+        this.#flushing = undefined;
+        group.settle();
+        this.#flush();
+      },
+      (cause: unknown) => {
+        deadline.cancel();
+        this.#fail(cause);
+      },
+    );
+  }
+
+  #fail(cause: unknown): void {
+    if (this.#failed !== undefined) return;
+    this.#failed = new InternalError('store-failed', 'the store could not write to disk', { cause });
+    this.#flushing?.settle(this.#failed);
+    this.#gathering?.settle(this.#failed);
+  }
+
+  #unsealed(key: string, value: Buffer | undefined): Buffer | undefined {
+    if (value === undefined) return undefined;
+    const body = unseal(value);
+    if (body === undefined) this.#onDamage(key);
+    return body;
+  }
+}

@@ -1,0 +1,44 @@
+import type { Lane } from '@bowline/messages';
+
+/** Seqs sort as text. 16 digits hold every integer below 2^53. */
+const padded = (seq: number): string => String(seq).padStart(16, '0');
+
+/** Every key of the store. No part of a key that the outside gives may contain `/`. */
+export const keys = {
+  server: 'meta/server',
+  /** DeviceRecord */
+  device: (deviceId: string) => `device/${deviceId}`,
+  devices: 'device/',
+  /** Thumbprint of a device's key → device id. */
+  key: (thumbprint: string) => `key/${thumbprint}`,
+  /** DeviceStatus */
+  status: (deviceId: string) => `status/${deviceId}`,
+  /** UplinkState */
+  uplink: (deviceId: string) => `uplink/${deviceId}`,
+  /** Frames as they came. */
+  logOf: (deviceId: string, lane: Lane) => `log/${deviceId}/${lane}/`,
+  log: (deviceId: string, lane: Lane, generation: number, seq: number) =>
+    `log/${deviceId}/${lane}/${padded(generation)}/${padded(seq)}`,
+  /** Ids of what came on `results` and `events`, to know them again after a new epoch. */
+  idsOf: (deviceId: string, lane: Lane) => `ids/${deviceId}/${lane}/`,
+  ids: (deviceId: string, lane: Lane, generation: number, seq: number) =>
+    `ids/${deviceId}/${lane}/${padded(generation)}/${padded(seq)}`,
+  deadLettersOf: (deviceId: string) => `dead/${deviceId}/`,
+  deadLetter: (deviceId: string, uuidv7: string) => `dead/${deviceId}/${uuidv7}`,
+  /** DownlinkState */
+  downlink: (deviceId: string) => `downlink/${deviceId}`,
+  /** Downlink seq → order id, as long as the device has not receipted it. */
+  queueOf: (deviceId: string) => `queue/${deviceId}/`,
+  queue: (deviceId: string, seq: number) => `queue/${deviceId}/${padded(seq)}`,
+  /** Order. UUIDv7 sorts by time. */
+  ordersOf: (deviceId: string) => `order/${deviceId}/`,
+  order: (deviceId: string, orderId: string) => `order/${deviceId}/${orderId}`,
+  /** Order id → device id. */
+  orderOwner: (orderId: string) => `order-owner/${orderId}`,
+  /** Hash of a jti → until when it is remembered. */
+  usedTokens: 'jti/',
+  usedToken: (hash: string) => `jti/${hash}`,
+  /** Hash of an enrolment token's secret → EnrolmentTokenRecord */
+  enrolmentTokens: 'enrolment-token/',
+  enrolmentToken: (hash: string) => `enrolment-token/${hash}`,
+} as const;
