@@ -1,5 +1,5 @@
 import type { Lane } from '@bowline/messages';
-import { InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { BowlineError, InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { apply, type ApplyContext, type PreparedBatch } from './apply.ts';
 import type { ClockReading } from './age-clock.ts';
 import { DamageFound, Draft, type StoredRecords } from './draft.ts';
@@ -30,6 +30,8 @@ type Outcome = { waiting: Waiting } & ({ result: CommitResult } | { error: unkno
 
 /** Batches of one transaction are taken until they are together as long. */
 const GROUP_BYTES = 8 * 2 ** 20;
+/** Each lane may turn out damaged, and so may what its repair has to change. */
+const MOST_REPAIRS = 2 * LANES.length;
 
 /**
  * Group commit: whatever is handed in while a transaction is being flushed becomes the next one. One transaction is under
@@ -138,15 +140,9 @@ export class GroupCommit {
 
   async #runOnce(): Promise<void> {
     const group = this.#takeGroup();
-    const repaired = new Set<Lane>();
     try {
-      const { draft, outcomes } = this.#build(group, repaired);
-      if (draft.changed) {
-        const writes = draft.seal();
-        await this.#ground.write(writes);
-        this.#state = draft.state;
-        this.#ground.committed(writes);
-      }
+      const { draft, outcomes } = await this.#build(group);
+      await this.#write(draft);
       for (const outcome of outcomes) {
         if ('result' in outcome) outcome.waiting.resolve(outcome.result);
         else outcome.waiting.reject(outcome.error);
@@ -154,9 +150,17 @@ export class GroupCommit {
     } catch (error) {
       if (error instanceof InternalError) this.#fail(error);
       for (const { reject } of group) reject(error);
+    }
+  }
+
+  async #write(draft: Draft): Promise<void> {
+    try {
+      if (!draft.changed) return;
+      const writes = draft.seal();
+      await this.#ground.write(writes);
+      this.#state = draft.state;
+      this.#ground.committed(writes);
     } finally {
-      // If this failed, the next reader finds the damage again.
-      for (const lane of repaired) this.#damaged.delete(lane);
       this.#ground.marks.heldFrom = Number.POSITIVE_INFINITY;
     }
   }
@@ -173,23 +177,13 @@ export class GroupCommit {
     return this.#waiting.splice(0, count);
   }
 
-  /** @throws InternalError if damage cannot be accounted for. */
-  #build(group: readonly Waiting[], repaired: Set<Lane>): { draft: Draft; outcomes: Outcome[] } {
-    // Each round finds one lane damaged that was not known to be.
-    for (let round = 0; round <= LANES.length; round += 1) {
-      const { stored, clock } = this.#ground;
-      const draft = new Draft(stored(), this.#state, clock());
+  /** Damage that turns up meanwhile is accounted for in a transaction of its own; then the build begins anew. */
+  async #build(group: readonly Waiting[]): Promise<{ draft: Draft; outcomes: Outcome[] }> {
+    for (let round = 0; round < MOST_REPAIRS; round += 1) {
+      const draft = this.#newDraft();
       try {
-        for (const lane of this.#damaged) {
-          repaired.add(lane);
-          dropDamaged(draft, lane, this.#ground);
-        }
-        this.#expire(draft);
-        const outcomes = group.map((waiting) => this.#applyOne(draft, waiting));
-        for (const lane of LANES) {
-          if (drops(lane)) dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
-        }
-        return { draft, outcomes };
+        if (this.#damaged.size > 0) await this.#repair();
+        else return { draft, outcomes: this.#buildOn(draft, group) };
       } catch (error) {
         if (!(error instanceof DamageFound)) throw asInternal(error);
         this.#damaged.add(error.lane);
@@ -199,6 +193,31 @@ export class GroupCommit {
       'commit-failed',
       'the store is damaged in a way that cannot be mended while it is open',
     );
+  }
+
+  #buildOn(draft: Draft, group: readonly Waiting[]): Outcome[] {
+    this.#expire(draft);
+    const outcomes = group.map((waiting) => this.#applyOne(draft, waiting));
+    for (const lane of LANES) {
+      if (drops(lane)) dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
+    }
+    return outcomes;
+  }
+
+  async #repair(): Promise<void> {
+    const draft = this.#newDraft();
+    const lanes = [...this.#damaged];
+    try {
+      dropDamaged(draft, lanes, this.#ground);
+      await this.#write(draft);
+    } finally {
+      // If this failed, the next reader finds the damage again.
+      for (const lane of lanes) this.#damaged.delete(lane);
+    }
+  }
+
+  #newDraft(): Draft {
+    return new Draft(this.#ground.stored(), this.#state, this.#ground.clock());
   }
 
   #applyOne(draft: Draft, waiting: Waiting): Outcome {
@@ -226,7 +245,7 @@ export class GroupCommit {
 
 const storeClosed = (): InternalError => new InternalError('store-closed', 'the store is closed');
 
-const asInternal = (error: unknown): InternalError =>
-  error instanceof InternalError
+const asInternal = (error: unknown): BowlineError =>
+  error instanceof BowlineError
     ? error
     : new InternalError('commit-failed', 'a transaction could not be built', { cause: error });

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { acquireLock, ConfigError, InternalError, type Lock } from '@bowline/runtime';
 import { readDeadLetters } from './dead-letters.ts';
 import { Environment, type Writes } from './environment.ts';
@@ -5,6 +6,7 @@ import { GroupCommit } from './group-commit.ts';
 import { metaKey, stateKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
 import { limitsOf, type Limits } from './limits.ts';
+import { makeSound } from './make-sound.ts';
 import { readOrder, readRecent, readUnfinished } from './orders.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type {
@@ -16,49 +18,68 @@ import type {
   JournalEntry,
   LaneState,
   QueueOptions,
+  Recovery,
   StoredMessage,
   WriteBatch,
 } from './queue.ts';
 import { ReadMarks } from './read-marks.ts';
 import { Reader } from './reader.ts';
 import { jsonOf, jsonRecord } from './record.ts';
-import { ledgerOf, newState, SCHEMA_VERSION, type StoreState } from './state.ts';
-import { renumber } from './renumber.ts';
+import { ledgerOf, newState, nextState, SCHEMA_VERSION, type StoreState } from './state.ts';
+import { renumber } from './rebuild.ts';
 import { storeClock } from './store-clock.ts';
 import { StoreFiles } from './store-files.ts';
 import type { ClockReading } from './age-clock.ts';
 import type { Lane, LedgerEntry } from '@bowline/messages';
 
 const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
+/**
+ * A transaction that was cut off by a crash may have left records behind under the next number: by skipping it, salvage can
+ * tell them from what was committed.
+ */
+const COMMITS_SKIPPED_AT_START = 2;
 /** How often messages that grow too old are looked for when nothing else is written. */
 const EXPIRY_TICK_MS = 60_000;
 
 /**
  * Opens the store, making it if there is none. One process at a time.
  *
- * @throws ConfigError `already-running`, `state-folder`, `store-newer` (written by a later version of this program).
+ * @throws ConfigError `already-running`, `state-folder`, `store-newer` (written by a later version of this program);
+ *   InternalError `store-check-failed`.
  */
 export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
   const files = new StoreFiles(options.folder);
   const lock = acquireLock(files.lock);
   try {
     files.prepare();
-    const env = Environment.open(files.current);
     const clock = storeClock(options);
-    const state = readState(env) ?? newState(clock());
-    const first = new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
-    if (state.commit === 0) await env.commit(first);
-    return new Store({ options, files, env, state, lock });
+    const recovery = await makeSound(files, options, clock());
+    if (!existsSync(files.current)) await createStore(files, clock());
+    const env = Environment.open(files.current);
+    const state = readState(env);
+    const started = { ...nextState(state, clock()), commit: state.commit + COMMITS_SKIPPED_AT_START };
+    await env.commit(stateOnly(started));
+    return new Store({ options, files, env, state: started, lock, recovery });
   } catch (error) {
     lock.release();
     throw error;
   }
 }
 
-function readState(env: Environment): StoreState | undefined {
+/** A store exists from the moment at which it is complete. */
+async function createStore(files: StoreFiles, now: ClockReading): Promise<void> {
+  const env = Environment.open(files.next);
+  await env.commit(stateOnly(newState(now)));
+  await env.close();
+  files.promoteNext();
+}
+
+const stateOnly = (state: StoreState): Writes =>
+  new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
+
+function readState(env: Environment): StoreState {
   const record = env.get(stateKey());
-  if (record === undefined) return undefined;
-  const state = jsonOf<StoreState>(stateKey(), record);
+  const state = record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);
   if (state === undefined) throw new InternalError('store-damaged', 'the state of the store cannot be read');
   if (state.schema > SCHEMA_VERSION) {
     throw new ConfigError(
@@ -75,9 +96,11 @@ interface OpenedStore {
   env: Environment;
   state: StoreState;
   lock: Lock;
+  recovery: Recovery | undefined;
 }
 
 class Store implements DurableQueue {
+  readonly recovery: Recovery | undefined;
   #env: Environment;
   readonly #files: StoreFiles;
   readonly #clock: () => ClockReading;
@@ -91,7 +114,8 @@ class Store implements DurableQueue {
   readonly #expiryTick: NodeJS.Timeout;
   #lost = false;
 
-  constructor({ options, files, env, state, lock }: OpenedStore) {
+  constructor({ options, files, env, state, lock, recovery }: OpenedStore) {
+    this.recovery = recovery;
     this.#env = env;
     this.#files = files;
     this.#clock = storeClock(options);
@@ -176,7 +200,7 @@ class Store implements DurableQueue {
       const next = Environment.open(this.#files.next);
       try {
         const source = { from: this.#env, state, now: this.#clock(), wallMs: this.#wallMs };
-        const renewed = await renumber({ ...source, to: next });
+        const { state: renewed } = await renumber({ ...source, to: next, tell: false });
         this.#files.promoteNext();
         const old = this.#env;
         // In one step, so that no reader ever sees the one without the other.

@@ -40,7 +40,8 @@ export function readRecent(stored: StoredRecords, limit: number): JournalEntry[]
   return entries;
 }
 
-function damagedOrder(orderId: string): JournalEntry {
+/** What stands for an entry that cannot be read. */
+export function damagedOrder(orderId: string): JournalEntry {
   return {
     orderId,
     seq: 0,

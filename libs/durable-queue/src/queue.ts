@@ -10,6 +10,9 @@ export interface DurableQueue {
   /** Random UUID of this store's life; a new one when the store is new, lost or restored (protocol, section 3). */
   readonly epoch: string;
 
+  /** What had to be done to a damaged store when it was opened; undefined as a rule. To be told to the operators. */
+  readonly recovery: Recovery | undefined;
+
   /**
    * Resolves once the whole batch is on disk.
    *
@@ -169,6 +172,21 @@ export interface DeadLetter {
   at: number;
 }
 
+/** How a damaged store was replaced by what could be saved of it. */
+export interface Recovery {
+  /**
+   * - `mended`: single records were damaged; same epoch, a `gap` names each lost seq;
+   * - `salvaged`: the file could not be relied on; new epoch, renumbered, a `gap` for every lane.
+   */
+  kind: 'mended' | 'salvaged';
+  /** What was found. */
+  detail: string;
+  /** Messages lost of each lane, as far as that is known. */
+  lost: Record<Lane, number>;
+  /** Where the damaged file lies. */
+  quarantine: string;
+}
+
 /** How to open the store. */
 export interface QueueOptions {
   /** Folder of the store, created 0700 if absent. */
@@ -177,6 +195,11 @@ export interface QueueOptions {
   wallMs: () => number;
   /** Caps of each lane; see DEFAULT_LANE_LIMITS. */
   lanes?: Partial<Record<Lane, LaneLimits>>;
+  /**
+   * The program of the child process that checks the store before it is opened. Default: `scrub-child.ts` of this library;
+   * in a bundle `scrub.js` beside the main file (an entry whose only line is `import '@bowline/durable-queue/scrub'`).
+   */
+  scrubScript?: string;
   /** Server time, epoch milliseconds, if it is known since this process began: decides what of the journal may go. */
   serverMs?: () => number | undefined;
   /** Milliseconds since boot, never jumping; default the kernel's monotonic clock. */

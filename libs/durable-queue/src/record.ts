@@ -8,7 +8,7 @@ import { crc32 } from 'node:zlib';
  * The checksum is CRC-32 (IEEE 802.3) of everything behind it: Node's zlib computes it in native code at 4 GB/s, and for
  * records below 1 MiB it finds what CRC-32C finds (every burst up to 32 bits, all but one in 2^32 of the rest).
  */
-const HEADER_BYTES = 24;
+export const RECORD_HEADER_BYTES = 24;
 /** "BQR1" */
 export const MAGIC = 0x31525142;
 const CHECKED_FROM = 8;
@@ -23,13 +23,13 @@ export function allocate(
   payloadBytes: number,
   commit: number,
 ): { record: Buffer; payloadAt: number } {
-  const payloadAt = HEADER_BYTES + key.length;
+  const payloadAt = RECORD_HEADER_BYTES + key.length;
   const record = Buffer.allocUnsafeSlow(payloadAt + payloadBytes);
   record.writeUInt32LE(MAGIC, 0);
   record.writeUInt32LE(record.length, 8);
   record.writeUInt32LE(key.length, 12);
   record.writeDoubleLE(commit, 16);
-  key.copy(record, HEADER_BYTES);
+  key.copy(record, RECORD_HEADER_BYTES);
   return { record, payloadAt };
 }
 
@@ -52,13 +52,13 @@ export interface OpenedRecord {
 
 /** The parts of a record, or undefined if it is damaged. */
 export function openRecord(record: Buffer): OpenedRecord | undefined {
-  if (record.length < HEADER_BYTES || record.readUInt32LE(0) !== MAGIC) return undefined;
+  if (record.length < RECORD_HEADER_BYTES || record.readUInt32LE(0) !== MAGIC) return undefined;
   if (record.readUInt32LE(8) !== record.length) return undefined;
-  const payloadAt = HEADER_BYTES + record.readUInt32LE(12);
+  const payloadAt = RECORD_HEADER_BYTES + record.readUInt32LE(12);
   if (payloadAt > record.length || record.readUInt32LE(4) !== crc32(record.subarray(CHECKED_FROM)))
     return undefined;
   return {
-    key: record.subarray(HEADER_BYTES, payloadAt),
+    key: record.subarray(RECORD_HEADER_BYTES, payloadAt),
     commit: record.readDoubleLE(16),
     payload: record.subarray(payloadAt),
   };

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** The files of a store's folder. */
@@ -8,11 +8,14 @@ export class StoreFiles {
   /** A whole store that is being made and will replace the current one; what a crash leaves of it means nothing. */
   readonly next: string;
   readonly lock: string;
+  /** The last damaged store that was replaced, for whoever wants to look into it. */
+  readonly quarantine: string;
 
   constructor(folder: string) {
     this.folder = folder;
     this.current = join(folder, 'store.mdb');
     this.next = join(folder, 'next.mdb');
+    this.quarantine = join(folder, 'damaged.mdb');
     this.lock = join(folder, 'lock');
   }
 
@@ -24,6 +27,12 @@ export class StoreFiles {
   removeNext(): void {
     rmSync(this.next, { force: true });
     rmSync(lmdbLock(this.next), { force: true });
+  }
+
+  /** Gives the current file a second name, under which it stays when it is replaced. */
+  quarantineCurrent(): void {
+    rmSync(this.quarantine, { force: true });
+    linkSync(this.current, this.quarantine);
   }
 
   /**

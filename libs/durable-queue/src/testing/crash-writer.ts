@@ -9,6 +9,7 @@ import type { Lane } from '@bowline/messages';
 import { LANES } from '../lanes.ts';
 import { openQueue } from '../open-queue.ts';
 import type { JournalEntry } from '../queue.ts';
+import { seededRandom } from './seeded-random.ts';
 
 export type CrashReport =
   | { kind: 'opened'; epoch: string }
@@ -22,7 +23,7 @@ export type CrashReport =
   | { kind: 'journalled'; orderId: string; attempt: number };
 
 const [, , folder = '', seed = '1', early] = process.argv;
-const random = generator(Number(seed));
+const random = seededRandom(Number(seed));
 const tell = (report: CrashReport): void => void writeSync(1, `${JSON.stringify(report)}\n`);
 
 const queue = await openQueue({
@@ -95,15 +96,4 @@ async function renewNowAndThen(): Promise<never> {
     await new Promise((resolve) => setTimeout(resolve, 20 + random() * 400));
     await queue.renewEpoch();
   }
-}
-
-/** mulberry32: small, seeded, good enough to vary a test. */
-function generator(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
 }

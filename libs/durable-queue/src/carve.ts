@@ -1,0 +1,129 @@
+import { fstatSync, readSync } from 'node:fs';
+import type { StoredRecords } from './draft.ts';
+import type { Entry } from './environment.ts';
+import { parseSegmentKey, PREFIX } from './keys.ts';
+import { MAGIC, openRecord, RECORD_HEADER_BYTES } from './record.ts';
+import { decodeSegment } from './segment.ts';
+
+/** Where a whole record lies in the file. */
+interface Found {
+  at: number;
+  length: number;
+  commit: number;
+}
+
+const WINDOW_BYTES = 4 * 2 ** 20;
+/** No record is larger: a longer length is damage. */
+const LARGEST_RECORD_BYTES = 64 * 2 ** 20;
+
+/**
+ * The records in a file whose tree cannot be trusted, found by their magic number and checksum wherever they lie. LMDB
+ * copies on write, so old forms of records lie about as well: the youngest of each key counts. Deleted records come back
+ * if nothing has overwritten them; what that means is up to the caller, who knows the state.
+ */
+export class CarvedRecords implements StoredRecords {
+  readonly #handle: number;
+  readonly #found: ReadonlyMap<string, Found>;
+  readonly #keys: readonly string[];
+
+  constructor(handle: number) {
+    this.#handle = handle;
+    const found = search(handle);
+    this.#found = found;
+    this.#dropOverlaps(found);
+    this.#keys = [...found.keys()].toSorted();
+  }
+
+  get size(): number {
+    return this.#keys.length;
+  }
+
+  get(key: Buffer): Buffer | undefined {
+    const found = this.#found.get(key.toString('latin1'));
+    return found === undefined ? undefined : readAt(this.#handle, found.at, found.length);
+  }
+
+  *range(from: Buffer, to: Buffer): Generator<Entry> {
+    const [start, end] = [from.toString('latin1'), to.toString('latin1')];
+    for (let index = this.#indexOf(start); index < this.#keys.length; index += 1) {
+      const name = this.#keys[index] ?? '';
+      if (name >= end) return;
+      yield* this.#entry(name);
+    }
+  }
+
+  *rangeDown(from: Buffer, to: Buffer): Generator<Entry> {
+    const [start, end] = [from.toString('latin1'), to.toString('latin1')];
+    for (let index = this.#indexOf(`${start}\0`) - 1; index >= 0; index -= 1) {
+      const name = this.#keys[index] ?? '';
+      if (name <= end) return;
+      yield* this.#entry(name);
+    }
+  }
+
+  *#entry(name: string): Generator<Entry> {
+    const key = Buffer.from(name, 'latin1');
+    const record = this.get(key);
+    if (record !== undefined) yield { key, record };
+  }
+
+  /** Place of the first key that is not below `name`. */
+  #indexOf(name: string): number {
+    let [low, high] = [0, this.#keys.length];
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#keys[middle] ?? '') < name) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  /** A transaction that a crash cut off may have left segments behind whose seqs were given out anew afterwards. */
+  #dropOverlaps(found: Map<string, Found>): void {
+    let last: { name: string; lane: string; last: number; commit: number } | undefined;
+    for (const name of [...found.keys()].filter((key) => key.startsWith(PREFIX.segment)).toSorted()) {
+      const key = Buffer.from(name, 'latin1');
+      const place = found.get(name);
+      const segment = decodeSegment(key, this.get(key) ?? Buffer.alloc(0));
+      if (segment === undefined || place === undefined) continue;
+      const here = { name, lane: parseSegmentKey(key).lane ?? '', last: segment.last, commit: place.commit };
+      if (last === undefined || last.lane !== here.lane || segment.first > last.last) last = here;
+      else if (here.commit < last.commit) found.delete(name);
+      else {
+        found.delete(last.name);
+        last = here;
+      }
+    }
+  }
+}
+
+function search(handle: number): Map<string, Found> {
+  const found = new Map<string, Found>();
+  const { size } = fstatSync(handle);
+  const magic = Buffer.alloc(4);
+  magic.writeUInt32LE(MAGIC);
+  const window = Buffer.alloc(WINDOW_BYTES);
+  for (let start = 0; start < size; start += WINDOW_BYTES - RECORD_HEADER_BYTES) {
+    const read = readSync(handle, window, 0, WINDOW_BYTES, start);
+    const view = window.subarray(0, read);
+    for (let at = view.indexOf(magic); at >= 0; at = view.indexOf(magic, at + 4)) {
+      if (at + RECORD_HEADER_BYTES > read) break;
+      const length = view.readUInt32LE(at + 8);
+      if (length > LARGEST_RECORD_BYTES || start + at + length > size) continue;
+      const record =
+        at + length <= read ? view.subarray(at, at + length) : readAt(handle, start + at, length);
+      const opened = record === undefined ? undefined : openRecord(record);
+      if (opened === undefined) continue;
+      const name = opened.key.toString('latin1');
+      if ((found.get(name)?.commit ?? -1) <= opened.commit) {
+        found.set(name, { at: start + at, length, commit: opened.commit });
+      }
+    }
+  }
+  return found;
+}
+
+function readAt(handle: number, at: number, length: number): Buffer | undefined {
+  const record = Buffer.allocUnsafeSlow(length);
+  return readSync(handle, record, 0, length, at) === length ? record : undefined;
+}
