@@ -1,13 +1,13 @@
 /**
- * Bundles the page into `dist/`: index.html, main.js, style.css, favicon.svg. Everything it needs is inside; it runs under
- * `Content-Security-Policy: default-src 'self'`.
+ * Bundles the page into `dist/`, or the folder that is named: index.html, main.js, style.css, favicon.svg. Everything that it
+ * needs is inside; it runs under `Content-Security-Policy: default-src 'self'`.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { build } from 'esbuild';
 
 const source = import.meta.dirname;
-const out = join(source, '../dist');
+const out = resolve(process.argv[2] ?? join(source, '../dist'));
 
 mkdirSync(out, { recursive: true });
 await build({

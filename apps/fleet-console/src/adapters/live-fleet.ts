@@ -140,8 +140,9 @@ export class LiveFleet {
     } catch (error) {
       if (error instanceof CancelledError) return;
       if (error instanceof RejectedError && error.code === 'unauthorized') return this.signOut(error.message);
-      if (!(error instanceof BowlineError)) throw error;
-      this.#tell({ kind: 'loadFailed', reason: error.message });
+      const words = error instanceof Error ? error.message : String(error);
+      const reason = error instanceof BowlineError ? words : `this page has a fault (${words}).`;
+      this.#tell({ kind: 'loadFailed', reason });
     }
   }
 

@@ -12,7 +12,6 @@ import type { ValidateFunction } from 'ajv';
 import { decode } from '../adapters/decode.ts';
 
 export const CONTENT_SECURITY_POLICY = "default-src 'self'";
-const PAGE = join(import.meta.dirname, '../../dist');
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',
@@ -36,9 +35,15 @@ export class FakeFleetServer {
   /** Answers with this problem instead, where the path matches. */
   refuse: { path: RegExp; status: number; code: string; detail: string } | undefined;
 
+  readonly #page: string;
   readonly #streams = new Set<ServerResponse>();
   #server: Server | undefined;
   #port = 0;
+
+  /** @param page folder of the built page */
+  constructor(page: string) {
+    this.#page = page;
+  }
 
   get origin(): string {
     return `http://127.0.0.1:${this.#port}`;
@@ -107,7 +112,7 @@ export class FakeFleetServer {
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = new URL(request.url ?? '/', this.origin);
     response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY);
-    if (!url.pathname.startsWith('/v1/')) return servePage(url, response);
+    if (!url.pathname.startsWith('/v1/')) return servePage(this.#page, url, response);
     if (request.headers.authorization !== `Bearer ${this.token}`) {
       return problem(response, 401, 'unauthorized', 'This token is not known here.');
     }
@@ -238,10 +243,10 @@ export function newOrder(
 
 const deviceOf = (url: URL): string => decodeURIComponent(url.pathname.split('/')[3] ?? '');
 
-function servePage(url: URL, response: ServerResponse): void {
-  const file = join(PAGE, url.pathname === '/' ? 'index.html' : url.pathname);
+function servePage(page: string, url: URL, response: ServerResponse): void {
+  const file = join(page, url.pathname === '/' ? 'index.html' : url.pathname);
   const type = TYPES[extname(file)];
-  if (type === undefined || !file.startsWith(PAGE) || !existsSync(file)) {
+  if (type === undefined || !file.startsWith(page) || !existsSync(file)) {
     response.writeHead(404).end();
     return;
   }

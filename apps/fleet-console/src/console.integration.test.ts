@@ -1,0 +1,294 @@
+import { needs, waitFor } from '@bowline/testing';
+import type { Device } from '@bowline/messages';
+import type { Page } from 'playwright-core';
+import { describe, expect, test } from 'vitest';
+import { openConsole, startFakeServer } from './testing/console-page.ts';
+import type { FakeFleetServer } from './testing/fake-fleet-server.ts';
+import { fillFleet } from './testing/sample-fleet.ts';
+
+const device = (more: Partial<Device> = {}): Device => ({
+  deviceId: 'demo',
+  name: 'Demo device',
+  groups: [],
+  online: true,
+  since: Date.now() - 60_000,
+  lastSeenAt: Date.now() - 1_000,
+  alarms: [],
+  ...more,
+});
+
+async function serverWith(...devices: Device[]): Promise<FakeFleetServer> {
+  const server = await startFakeServer();
+  for (const each of devices) server.putDevice(each);
+  return server;
+}
+
+const live = (page: Page) => page.getByText('Live', { exact: true }).waitFor();
+
+describe.runIf(needs('chromium'))('the console in a browser', () => {
+  describe('signing in', () => {
+    test('when the address carries a token, it is used and then gone from the address', async () => {
+      const server = await serverWith(device());
+      const { page, complaints } = await openConsole(server, `#token=${server.token}&device=demo`);
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      expect(page.url()).toBe(`${server.origin}/#/demo`);
+      expect(await page.evaluate(() => sessionStorage.getItem('bowline.token'))).toBe(server.token);
+      await page.reload();
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      expect(complaints).toEqual([]);
+    });
+
+    test('when there is no token, a form asks for one and says where it is', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server, '');
+      await page.getByText('cat .bowline/server/operator-token').waitFor();
+      await page.getByLabel('Operator token').fill('wrong');
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await page.getByRole('alert').getByText('This token is not known here.').waitFor();
+      await page.getByLabel('Operator token').fill(server.token);
+      await page.keyboard.press('Enter');
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      await page.getByRole('button', { name: 'Sign out' }).click();
+      await page.getByLabel('Operator token').waitFor();
+      expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+    });
+
+    test('when a link with a token is pasted into the open page, the page signs in with it', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server, '');
+      await page.getByLabel('Operator token').waitFor();
+      await page.goto(`${server.origin}/#token=${server.token}`);
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      expect(page.url()).not.toContain(server.token);
+    });
+  });
+
+  describe('the fleet', () => {
+    test('when a device is dark, it comes first, with since when and what is stuck', async () => {
+      const server = await startFakeServer();
+      fillFleet(server, Date.now());
+      const { page, complaints } = await openConsole(server);
+      const list = page.getByRole('navigation', { name: 'Devices' });
+      await list.getByText('Press 4, hall B').waitFor();
+      expect(await list.getByRole('link').first().innerText()).toMatch(
+        /Press 4, hall B[^]*dark 27 min[^]*since/,
+      );
+      const concerns = page.getByRole('list', { name: 'Needs attention' });
+      expect(await concerns.getByRole('listitem').first().innerText()).toMatch(
+        /No contact for 27 min since \d\d/,
+      );
+      await concerns
+        .getByText('Order service.restart was running on the device when contact was lost')
+        .waitFor();
+      expect(await page.title()).toBe('1 dark · Bowline');
+      expect(complaints).toEqual([]);
+    });
+
+    test('when a device goes dark and comes back, the page follows by itself', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await page.getByText('Online since').waitFor();
+      await live(page);
+      server.putDevice(device({ online: false, since: Date.now() }));
+      await page.getByText('Dark since').waitFor();
+      server.putDevice(device({ since: Date.now() }));
+      await page.getByText('Online since').waitFor();
+    });
+
+    test('when there are no devices, it says how to enrol one, with a token', async () => {
+      const server = await startFakeServer();
+      const { page } = await openConsole(server);
+      await page.getByRole('button', { name: 'Make a token' }).click();
+      const commands = page.getByLabel('Commands that enrol a device');
+      await commands.getByText('SECRET.THUMBPRINT').waitFor();
+      expect(await commands.innerText()).toContain(`--enrolment.server=${server.origin}`);
+      server.putDevice(device());
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+    });
+
+    test('when another zone is chosen, all times are in it', async () => {
+      const since = Date.UTC(2026, 0, 15, 23, 30, 0);
+      const server = await serverWith(device({ since }));
+      const { page } = await openConsole(server);
+      await page.getByRole('main').getByText('2026-01-16 00:30:00').waitFor();
+      await page.getByLabel('Times in').selectOption('UTC');
+      await page.getByRole('main').getByText('2026-01-15 23:30:00').waitFor();
+    });
+  });
+
+  describe('orders', () => {
+    test('when a command is sent, each of its steps shows as it happens', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      await page.getByLabel('Command', { exact: true }).fill('log.collect');
+      await page.getByLabel('Parameters, JSON').fill('{"lines": 5}');
+      await page.getByLabel('Expires in').selectOption('5 min');
+      await page.getByRole('button', { name: 'Send' }).click();
+      const orders = page.getByRole('region', { name: 'Orders' });
+      await orders.getByText('queued', { exact: true }).waitFor();
+      expect(server.sent).toEqual([
+        { type: 'command', payload: { name: 'log.collect', params: { lines: 5 } }, expiresInMs: 300_000 },
+      ]);
+
+      const [order] = server.orders;
+      const at = order!.createdAt;
+      const step = (status: 'sent' | 'received' | 'started' | 'succeeded', ms: number, attempt: number) => {
+        order!.history.push({ status, at: at + ms, receivedAt: at + ms, attempt });
+        order!.status = status;
+        server.putOrder(structuredClone(order!));
+      };
+      step('sent', 3, 0);
+      step('received', 15, 0);
+      step('started', 20, 1);
+      await orders.getByText('started +5 ms').waitFor();
+      Object.assign(order!, { progress: { percent: 40, note: 'reading the journal' } });
+      server.putOrder(structuredClone(order!));
+      await orders.getByText('reading the journal').waitFor();
+      expect(await orders.getByRole('button', { name: 'Cancel order log.collect' }).count()).toBe(1);
+      Object.assign(order!, { result: { lines: 5 } });
+      step('succeeded', 1_440, 1);
+      await orders.getByText('succeeded +1.42 s').waitFor();
+      expect(await orders.getByRole('button', { name: 'Cancel order log.collect' }).count()).toBe(0);
+
+      await orders.getByRole('button', { name: /succeeded log.collect/ }).press('Enter');
+      await orders.getByLabel('Result').getByText('"lines": 5').waitFor();
+    });
+
+    test('when the input is wrong, it says why and sends nothing', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await page.getByLabel('Command', { exact: true }).fill('ping');
+      await page.getByLabel('Parameters, JSON').fill('{lines: 5}');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('alert').getByText('This is not JSON').waitFor();
+      expect(
+        await page.getByLabel('Parameters, JSON').evaluate((box) => box === document.activeElement),
+      ).toBe(true);
+      expect(server.sent).toEqual([]);
+    });
+
+    test('when the server refuses, its words are shown and what was typed stays', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      server.refuse = {
+        path: /orders$/,
+        status: 409,
+        code: 'too-many-orders',
+        detail: 'The device has 1,000 orders waiting.',
+      };
+      await page.getByLabel('Command', { exact: true }).fill('ping');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('alert').getByText('The device has 1,000 orders waiting.').waitFor();
+      expect(await page.getByLabel('Command', { exact: true }).inputValue()).toBe('ping');
+    });
+
+    test('when an order that waits is cancelled, the server is told', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      await page.getByLabel('Command', { exact: true }).fill('ping');
+      await page.getByRole('button', { name: 'Send' }).click();
+      await page.getByRole('button', { name: 'Cancel order ping' }).click();
+      await waitFor(() => server.cancelled.length, { what: 'the cancel' });
+      expect(server.cancelled).toEqual([server.orders[0]!.orderId]);
+    });
+  });
+
+  describe('measurements', () => {
+    test('when there are samples, the usual charts are drawn and tell their values, gaps included', async () => {
+      const server = await startFakeServer();
+      fillFleet(server, Date.now());
+      const { page } = await openConsole(server, `#token=${server.token}&device=demo`);
+      const cpu = page.getByRole('img', {
+        name: /^CPU, over 15 min\. CPU: last \d.* %, between .* and .*, 1 gap/,
+      });
+      await cpu.locator('canvas').waitFor();
+      await page.getByRole('img', { name: /^Network, .*eth0:receive: last .* KiB\/s/ }).waitFor();
+      await page.getByRole('img', { name: /^Temperature, .* °C/ }).waitFor();
+      expect(await page.getByRole('img').count()).toBe(6);
+    });
+
+    test('when a sample arrives, the chart shows it', async () => {
+      const server = await serverWith(device());
+      const at = Date.now();
+      server.putSamples('demo', 'system.cpu.utilization', [{ at: at - 5_000, value: 0.25 }], '1');
+      const { page } = await openConsole(server);
+      await page.getByRole('img', { name: /last 25 %/ }).waitFor();
+      await live(page);
+      server.putSamples('demo', 'system.cpu.utilization', [{ at, value: 0.75 }], '1');
+      await page.getByRole('img', { name: /last 75 %, between 25 % and 75 %/ }).waitFor();
+    });
+
+    test('when a series of the user is chosen, it gets a chart', async () => {
+      const server = await startFakeServer();
+      fillFleet(server, Date.now());
+      const { page } = await openConsole(server, `#token=${server.token}&device=demo`);
+      await page.getByText('All 10 series').click();
+      await page.getByRole('button', { name: 'Chart press.force', exact: true }).click();
+      await page.getByRole('img', { name: /^press\.force, .* kN/ }).waitFor();
+    });
+
+    test('when a device has sent nothing yet, it says where to look', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await page.getByText('npx bowline logs telemetry-collector').waitFor();
+    });
+  });
+
+  describe('bad moments', () => {
+    test('when the server goes away, the page says that it is old; when it is back, what was missed is there', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      await server.stop();
+      const notice = page.getByRole('status');
+      await notice.getByText('Not live.').waitFor();
+      expect(await notice.innerText()).toMatch(/What you see was true at \d\d:\d\d:\d\d/);
+      server.devices.set('late', device({ deviceId: 'late', name: 'Enrolled meanwhile' }));
+      await server.start();
+      await live(page);
+      await page.getByText('Enrolled meanwhile').waitFor();
+      await notice.getByText('Not live.').waitFor({ state: 'detached' });
+    });
+
+    test('when the token is revoked meanwhile, the page asks for another and says why', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      server.refuse = { path: /./, status: 401, code: 'unauthorized', detail: 'This token was revoked.' };
+      await server.stop();
+      await server.start();
+      await page.getByRole('alert').getByText('This token was revoked.').waitFor();
+    });
+
+    test('when the server sends what breaks the contract, that is told and all else goes on', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      server.pushRaw('device', '{"deviceId": 7}');
+      server.pushRaw('order', 'not json');
+      await page.getByText('2 message(s) of the server could not be read').waitFor();
+      server.pushRaw('newer-kind', '{}');
+      server.putDevice(device({ online: false, since: Date.now() }));
+      await page.getByText('Dark since').waitFor();
+    });
+
+    test('when part of the answers fail, the rest is shown and it can be tried again', async () => {
+      const server = await serverWith(device());
+      server.refuse = {
+        path: /events$/,
+        status: 500,
+        code: 'internal',
+        detail: 'The store is being repaired.',
+      };
+      const { page } = await openConsole(server);
+      await page.getByText('Not everything could be loaded: The store is being repaired.').waitFor();
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      server.refuse = undefined;
+      await page.getByRole('button', { name: 'Try again' }).click();
+      await page.getByText('No orders yet.').waitFor();
+    });
+  });
+});
