@@ -6,7 +6,7 @@ import { InternalError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
 import type { Inspection } from './inspect.ts';
 import type { QueueOptions, Recovery } from './queue.ts';
-import type { Readings, RebuildAnswer } from './scrub-child.ts';
+import type { Readings, RebuildAnswer } from './scrub.ts';
 import type { StoreFiles } from './store-files.ts';
 
 /** Beside this file when Node runs the source; beside the main file of a bundle. */

@@ -197,7 +197,7 @@ export interface QueueOptions {
   lanes?: Partial<Record<Lane, LaneLimits>>;
   /**
    * The program of the child process that checks the store before it is opened. Default: `scrub-child.ts` of this library;
-   * in a bundle `scrub.js` beside the main file (an entry whose only line is `import '@bowline/durable-queue/scrub'`).
+   * in a bundle `scrub.js` beside the main file (an entry that calls `scrub` of '@bowline/durable-queue/scrub').
    */
   scrubScript?: string;
   /** Server time, epoch milliseconds, if it is known since this process began: decides what of the journal may go. */
