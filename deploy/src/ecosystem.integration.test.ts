@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { describe, expect, test } from 'vitest';
 import { PM2_SCRIPT, type Pm2Process } from '@bowline/pm2';
 import { waitFor } from '@bowline/testing';
-import { testDevice, type TestDevice } from './test-device.ts';
+import { testDevice, type TestDevice } from './testing/test-device.ts';
 
 const APPS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'ota-updater', 'ssh-broker'];
 

@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { callerEnvironment, Pm2 } from '@bowline/pm2';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
 
-const DEPLOY = resolve(import.meta.dirname, '..');
+const DEPLOY = resolve(import.meta.dirname, '../..');
 const APPS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'ota-updater', 'ssh-broker'];
 
 /** What every stand-in does unless a test gives it other code: ready at once, gone when asked. */
