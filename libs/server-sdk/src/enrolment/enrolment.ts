@@ -76,6 +76,8 @@ export class Enrolment {
         ? refusal(409, 'token-used', 'another key has used this one-time token')
         : refusal(410, 'token-gone', 'the token is spent');
     }
+    if (known !== undefined && record.deviceId !== undefined && record.deviceId !== known.deviceId)
+      return refusal(409, 'key-in-use', `the key belongs to ${known.deviceId} already`);
     this.#ports.tokens.use(token, record, key);
     const enrolled = this.#record(record, key, known, request);
     const rekeyed = this.#ports.devices.get(enrolled.deviceId) !== undefined && known === undefined;

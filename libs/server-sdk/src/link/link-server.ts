@@ -130,9 +130,9 @@ export class LinkServer {
     webSocket.on('error', (error) =>
       this.#services.log.info({ deviceId, error: error.message }, 'link failed'),
     );
-    webSocket.on('close', () => {
+    webSocket.on('close', (code) => {
       this.#sessions.delete(webSocket);
-      session.ended();
+      session.ended(code);
     });
   }
 

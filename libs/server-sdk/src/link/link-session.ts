@@ -39,6 +39,8 @@ export interface SessionHooks {
   onServerRestored: (by: LinkSession) => void;
 }
 
+/** The device could not read what we sent (protocol, section 6). */
+const FRAMING_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009]);
 /** Two links of one device, both alive within this time, are no reconnect. */
 const BOTH_ALIVE_MS = 10_000;
 
@@ -143,9 +145,10 @@ export class LinkSession {
     this.close(CLOSE.restarting, { retryAfterMs });
   }
 
-  /** The socket is gone. */
-  ended(): void {
+  /** The socket is gone. @param code the device's, if it was the device that closed. */
+  ended(code?: number): void {
     if (this.#phase === 'closed') return;
+    if (code !== undefined && FRAMING_CODES.has(code)) this.#link?.orders.blame();
     this.#phase = 'closed';
     this.#link?.receipts.stop();
     if (this.#hooks.registry.release(this)) this.#services.status.wentOffline(this.deviceId);

@@ -82,8 +82,9 @@ export class OrderSender {
     return this.#inflight.length === 0 ? 0 : this.#clock.monotonicMs() - this.#progressMs;
   }
 
-  /** Seq of the first order that the device has not receipted. */
-  get firstInFlight(): number | undefined {
-    return this.#inflight[0];
+  /** The device ended the link over something that it could not read: perhaps over the first that it has not receipted. */
+  blame(): void {
+    const [first] = this.#inflight;
+    if (first !== undefined) this.#services.orders.blame(this.#deviceId, first);
   }
 }

@@ -28,6 +28,7 @@ export interface OrderLimits {
 /** No order may expire later than this, and none older is sent again (protocol, section 4). */
 export const ORDER_LIFE_MS = 7 * 24 * 3600 * 1000;
 const EVICT_LOOK = 64;
+const MAX_BLAMES = 3;
 
 export interface NewOrder {
   type: OrderType;
@@ -43,6 +44,7 @@ export class OrderBook {
   readonly #limits: OrderLimits;
   /** Orders that are not on disk yet: none is sent before. */
   readonly #unwritten = new Set<string>();
+  readonly #blamed = new Map<string, { orderId: string; times: number }>();
   readonly #progress = new Map<string, Order['progress']>();
   /** Told when a device has something new to be sent. */
   onQueued: (deviceId: string) => void = () => {};
@@ -186,6 +188,23 @@ export class OrderBook {
     const changed = applyAck(order, ack, this.#clock.wallMs());
     if (changed !== order) this.#put(changed);
     return true;
+  }
+
+  /**
+   * The device closed a link over its framing while this was the first order without a receipt. The third time in a row
+   * the order is given up (protocol, section 6).
+   */
+  blame(deviceId: string, seq: number): void {
+    const [order] = this.waiting(deviceId, seq - 1, 1);
+    if (order?.seq !== seq) return;
+    const before = this.#blamed.get(deviceId);
+    const times = before?.orderId === order.orderId ? before.times + 1 : 1;
+    if (times < MAX_BLAMES) this.#blamed.set(deviceId, { orderId: order.orderId, times });
+    else {
+      this.#blamed.delete(deviceId);
+      const message = `the device closed the link ${times} times over this order`;
+      this.giveUp(order, { code: 'undeliverable', message });
+    }
   }
 
   /** Ends an order that the device will never get. */

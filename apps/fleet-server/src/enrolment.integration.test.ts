@@ -1,0 +1,172 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { RawDevice } from './testing/raw-device.ts';
+import { startTestServer, type TestServer } from './testing/test-server.ts';
+
+let server: TestServer;
+beforeAll(async () => {
+  server = await startTestServer();
+});
+const token = async (wanted: object = {}): Promise<string> => {
+  const { status, body } = await server.api('POST', '/v1/enrolment-tokens', wanted);
+  expect(status).toBe(201);
+  return String(body['token']);
+};
+
+describe('enrolment', () => {
+  it('when token and proof are good, the device gets its id, its link and a bundle that the token vouches for', async () => {
+    const text = await token({ deviceId: 'press-7', name: 'Press 7', groups: ['hall-2'] });
+    const { status, answer } = await new RawDevice().enrol(server.url, text);
+    expect(status).toBe(201);
+    expect(answer).toMatchObject({ deviceId: 'press-7', name: 'Press 7', groups: ['hall-2'] });
+    expect(answer['link']).toBe(`${server.url.replace('http', 'ws')}/v1/devices/press-7/link`);
+    const { payload, signatures } = answer['trust'] as {
+      payload: string;
+      signatures: { protected: string }[];
+    };
+    const { kid } = JSON.parse(Buffer.from(signatures[0]?.protected ?? '', 'base64url').toString()) as {
+      kid: string;
+    };
+    expect(text.split('.')[1]).toBe(kid);
+    const bundle = JSON.parse(Buffer.from(payload, 'base64url').toString()) as Record<string, unknown>;
+    expect(bundle).toMatchObject({ version: 1, threshold: 1 });
+    const view = await server.api('GET', '/v1/devices/press-7');
+    expect(view.body).toMatchObject({ name: 'Press 7', online: false });
+  });
+
+  it('when the same key comes again with its token, the answer is the same', async () => {
+    const text = await token();
+    const device = new RawDevice();
+    const first = await device.enrol(server.url, text);
+    const second = await device.enrol(server.url, text);
+    expect(second.status).toBe(201);
+    const { serverTime: _, ...same } = first.answer;
+    expect(second.answer).toMatchObject(same);
+  });
+
+  it('when another key comes with a used one-time token, the answer is 409', async () => {
+    const text = await token();
+    await new RawDevice().enrol(server.url, text);
+    expect(await new RawDevice().enrol(server.url, text)).toMatchObject({
+      status: 409,
+      answer: { code: 'token-used' },
+    });
+  });
+
+  it('when two keys race for a one-time token, one of them gets it', async () => {
+    const text = await token();
+    const answers = await Promise.all(
+      Array.from({ length: 8 }, () => new RawDevice().enrol(server.url, text)),
+    );
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([201, ...Array<number>(7).fill(409)]);
+  });
+
+  it('when a fleet token has its uses, each key counts once and the next is told that it is spent', async () => {
+    const text = await token({ maxUses: 2, groups: ['fleet'] });
+    const [one, two] = [new RawDevice(), new RawDevice()];
+    expect((await one.enrol(server.url, text)).status).toBe(201);
+    expect((await one.enrol(server.url, text)).status).toBe(201);
+    expect((await two.enrol(server.url, text)).status).toBe(201);
+    expect(one.deviceId).not.toBe(two.deviceId);
+    expect((await new RawDevice().enrol(server.url, text)).status).toBe(410);
+  });
+
+  it.each([
+    ['unknown', () => token().then((text) => `x${text}`)],
+    ['of another server', () => token().then((text) => `${text.split('.')[0]}.${'a'.repeat(43)}`)],
+    ['no token at all', async () => 'garbage'],
+  ])('when the token is %s, the answer is 410', async (_, make) => {
+    expect((await new RawDevice().enrol(server.url, await make())).status).toBe(410);
+  });
+
+  it('when the proof is bad, the answer is 401 before the token is looked at', async () => {
+    const device = new RawDevice();
+    const bad = [
+      { proof: new RawDevice().proof(server.url, { token: 'spent' }) },
+      { proof: device.proof('https://evil.example', { token: 'spent' }) },
+      { proof: device.proof(server.url, { token: 'another' }) },
+      { proof: device.proof(server.url, { token: 'spent', device: { os: 'x' } }) },
+    ];
+    for (const body of bad) expect((await device.enrol(server.url, 'spent', body)).status).toBe(401);
+  });
+
+  it('when only the clock of the device is off, 401 tells the time', async () => {
+    const device = new RawDevice();
+    const proof = device.proof(server.url, { token: 'x', iat: 1000 });
+    const { status, answer } = await device.enrol(server.url, 'x', { proof });
+    expect(status).toBe(401);
+    expect(answer).toMatchObject({ code: 'clock-off' });
+    expect(Math.abs(Number(answer['serverTime']) - Date.now())).toBeLessThan(60_000);
+  });
+
+  it('when the body is malformed, the answer is 400', async () => {
+    expect((await new RawDevice().enrol(server.url, 'x', { publicKey: { kty: 'RSA' } })).status).toBe(400);
+    const response = await fetch(`${server.url}/v1/enrolments`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: '{',
+    });
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toMatch(/problem\+json/);
+  });
+
+  it('when the body is larger than 16 KiB, it is refused', async () => {
+    const { status } = await new RawDevice().enrol(server.url, 'x', { more: 'x'.repeat(17_000) });
+    expect(status).toBe(413);
+  });
+
+  it('when there is no token, a key that is known beforehand is let in and no other', async () => {
+    const device = new RawDevice();
+    expect(await device.enrol(server.url, undefined)).toMatchObject({
+      status: 403,
+      answer: { code: 'unknown-key' },
+    });
+    const { publicKey } = device;
+    const made = await server.api('POST', '/v1/devices', { deviceId: 'known-1', publicKey });
+    expect(made.status).toBe(201);
+    expect(await device.enrol(server.url, undefined)).toMatchObject({
+      status: 201,
+      answer: { deviceId: 'known-1' },
+    });
+    await device.open();
+    expect((await server.api('POST', '/v1/devices', { deviceId: 'known-1', publicKey })).status).toBe(409);
+  });
+
+  it('when a known device enrols with a new key, the old key is no longer good and its link ends', async () => {
+    const old = await server.device('reborn');
+    const link = await old.open();
+    const device = await server.device('reborn');
+    expect((await link.closed).code).toBe(4403);
+    expect((await old.connect().refused).status).toBe(401);
+    await device.open();
+  });
+
+  it('when a key belongs to a device already, a token for another device does not move it', async () => {
+    const device = await server.device('first-name');
+    const text = await token({ deviceId: 'second-name' });
+    expect(await device.enrol(server.url, text)).toMatchObject({
+      status: 409,
+      answer: { code: 'key-in-use' },
+    });
+  });
+
+  it('when one address asks too often, it is told when to come back', async () => {
+    const small = await startTestServer({ enrolment: { burst: 2, perSecond: 0.01 } });
+    const tries = [1, 2, 3].map(() => new RawDevice().enrol(small.url, 'x'));
+    const statuses = (await Promise.all(tries)).map(({ status }) => status);
+    expect(statuses.toSorted()).toEqual([410, 410, 429]);
+    await small.stop();
+  });
+
+  it('when the server is known by a public name, proofs must name that', async () => {
+    const behind = await startTestServer({ publicUrl: 'https://fleet.example' });
+    const { body } = await behind.api('POST', '/v1/enrolment-tokens', {});
+    const device = new RawDevice();
+    const text = String(body['token']);
+    expect((await device.enrol(behind.url, text)).status).toBe(401);
+    const proof = device.proof('https://fleet.example', { token: text });
+    const { status, answer } = await device.enrol(behind.url, text, { proof });
+    expect(status).toBe(201);
+    expect(String(answer['link'])).toMatch(/^wss:\/\/fleet\.example\/v1\/devices\//);
+    await behind.stop();
+  });
+});
