@@ -7,7 +7,7 @@ import type { Project } from '../test/nx.ts';
 const LIB_LAYERS: Record<string, string[]> = {
   runtime: [],
   messages: ['runtime'],
-  pm2: ['runtime'],
+  pm2: ['runtime', 'testing'],
   identity: ['messages', 'runtime'],
   'durable-queue': ['messages', 'runtime', 'testing'],
   ipc: ['messages', 'runtime', 'testing'],
