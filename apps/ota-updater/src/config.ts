@@ -1,0 +1,21 @@
+import { Type, type Static } from 'typebox';
+
+/** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
+export const UpdaterConfig = Type.Object(
+  {
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description:
+        "this app's own folder: its lock, what it has reported, later the update journal and trusted metadata",
+    }),
+    hubFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: 'folder of the hub sockets, one an app',
+    }),
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+  },
+  { additionalProperties: false },
+);
+export type UpdaterConfig = Static<typeof UpdaterConfig>;

@@ -1,0 +1,108 @@
+import { fork } from 'node:child_process';
+import { once } from 'node:events';
+import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { AGENT_VERSION } from '@bowline/runtime';
+import { RejectedError } from '@bowline/runtime/errors';
+import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
+
+const MAIN = join(import.meta.dirname, 'main.ts');
+
+let folder: string;
+let hubFolder: string;
+let gateway: TestGateway | undefined;
+let children: TestProcess[];
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  hubFolder = join(folder, 'hub');
+  gateway = undefined;
+  children = [];
+});
+afterEach(async () => {
+  await Promise.all(children.map((child) => child.kill()));
+  await gateway?.close();
+});
+
+const environment = () => ({
+  PATH: process.env['PATH'],
+  BOWLINE_OTA_UPDATER__STATE_DIR: join(folder, 'state'),
+  BOWLINE_OTA_UPDATER__HUB_FOLDER: hubFolder,
+});
+function startUpdater(): TestProcess {
+  const child = startProcess(process.execPath, [MAIN], { env: environment() });
+  children.push(child);
+  return child;
+}
+
+describe('ota-updater as a process', () => {
+  test('when it starts, it reports what runs, once for a boot and version', async () => {
+    gateway = await openTestGateway(hubFolder);
+    const first = startUpdater();
+    await first.output(/"reported":true/);
+    expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    const second = startUpdater();
+    await second.output(/"reported":false/);
+    const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
+    expect(gateway.events.map(({ event }) => event)).toMatchObject([
+      { kind: 'software.running', severity: 'info', data: { version: AGENT_VERSION, bootId } },
+    ]);
+  });
+
+  test('when it is killed before the report was accepted, it is repeated with the same id', async () => {
+    gateway = await openTestGateway(hubFolder, () => new Promise(() => {}));
+    const first = startUpdater();
+    await waitFor(() => gateway?.events.length);
+    await first.kill('SIGKILL');
+    const [cutOff] = gateway.events;
+    await gateway.close();
+    gateway = await openTestGateway(hubFolder);
+    const second = startUpdater();
+    await second.output(/"reported":true/);
+    expect(gateway.events.map(({ id }) => id)).toEqual([cutOff?.id]);
+  });
+
+  test('when the disk of the gateway is full, the report waits until it has room', async () => {
+    let full = true;
+    gateway = await openTestGateway(hubFolder, () =>
+      full ? Promise.reject(new RejectedError('disk-full', 'full')) : Promise.resolve(),
+    );
+    const child = startUpdater();
+    await waitFor(() => gateway?.events.length);
+    full = false;
+    await child.output(/"reported":true/);
+  });
+
+  test('when it registers, it takes no orders yet', async () => {
+    gateway = await openTestGateway(hubFolder);
+    startUpdater();
+    const peer = await waitFor(() => gateway?.peers()[0]);
+    expect(peer).toMatchObject({ app: 'ota-updater', version: AGENT_VERSION, orderTypes: [] });
+  });
+
+  test('when the gateway is away, the app is ready all the same', async () => {
+    const child = fork(MAIN, { env: environment(), stdio: 'ignore' });
+    try {
+      expect(await once(child, 'message')).toEqual(['ready', undefined]);
+    } finally {
+      child.kill('SIGKILL');
+    }
+  });
+
+  test('when it gets SIGTERM while the gateway is away, it ends with exit code 0', async () => {
+    const child = startUpdater();
+    await child.output(/starting/);
+    await waitFor(() => readFileSync(join(folder, 'state', 'reported.json'), 'utf8'));
+    expect(await child.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+  });
+
+  test('when others may write its folder, it stays up and says so', async () => {
+    mkdirSync(join(folder, 'state'));
+    chmodSync(join(folder, 'state'), 0o777);
+    const child = startUpdater();
+    await child.output(/state-folder-unsafe/);
+    expect(isRunning(child.pid)).toBe(true);
+  });
+});
