@@ -38,6 +38,19 @@ const lmdbBesideBundle: Plugin = {
   },
 };
 
+/**
+ * lmdb's codec of keys evaluates code that names its variable `position`. As an ES module it would lose that name to lmdb's own
+ * `position` when all files become one scope, and every text key would be read wrongly; as CommonJS it keeps its scope.
+ */
+const codecInItsScope: Plugin = {
+  name: 'codec-in-its-scope',
+  setup({ onResolve }) {
+    onResolve({ filter: /^ordered-binary(\/index\.js)?$/ }, ({ path, importer }) => ({
+      path: createRequire(importer).resolve(path),
+    }));
+  },
+};
+
 for (const entry of entries)
   rmSync(join(outFolder, basename(entry).replace(/\.ts$/, '.js')), { force: true });
 await build({
@@ -50,7 +63,7 @@ await build({
   sourcemap: true,
   legalComments: 'linked',
   logLevel: 'warning',
-  plugins: [lmdbBesideBundle],
+  plugins: [lmdbBesideBundle, codecInItsScope],
   // CommonJS dependencies call `require` for Node's own modules; an ES module has none.
   banner: {
     js: "import { createRequire as bundleRequire } from 'node:module'; const require = bundleRequire(import.meta.url);",
