@@ -1,6 +1,8 @@
 import { UPLINK_LANES, type Lane } from '@bowline/messages';
 
-interface SentFrame {
+export interface SentFrame {
+  lane: Lane;
+  fromSeq: number;
   toSeq: number;
   messages: number;
   bytes: number;
@@ -11,7 +13,8 @@ interface SentFrame {
  * welcome say anew what is missing, so no timer ever re-sends (protocol, section 4).
  */
 export class AckTracker {
-  readonly #frames: Record<Lane, SentFrame[]> = { results: [], events: [], telemetry: [], history: [] };
+  /** In the order of sending. */
+  #frames: SentFrame[] = [];
   readonly #sentUpTo: Record<Lane, number>;
   #messages = 0;
   #bytes = 0;
@@ -31,10 +34,15 @@ export class AckTracker {
     return { messages: this.#messages, bytes: this.#bytes };
   }
 
-  sent(lane: Lane, frame: SentFrame, monotonicMs: number): void {
+  /** Frames in flight, in the order of sending. */
+  unreceipted(): readonly SentFrame[] {
+    return this.#frames;
+  }
+
+  sent(frame: SentFrame, monotonicMs: number): void {
     if (this.#messages === 0) this.#progressAtMs = monotonicMs;
-    this.#frames[lane].push(frame);
-    this.#sentUpTo[lane] = frame.toSeq;
+    this.#frames.push(frame);
+    this.#sentUpTo[frame.lane] = frame.toSeq;
     this.#messages += frame.messages;
     this.#bytes += frame.bytes;
   }
@@ -47,14 +55,14 @@ export class AckTracker {
   /** @returns `beyond` for a receipt above what was sent: ignored, and an alarm (protocol, section 4). */
   receipted(lane: Lane, seq: number, monotonicMs: number): 'progress' | 'nothing' | 'beyond' {
     if (seq > this.#sentUpTo[lane]) return 'beyond';
-    const frames = this.#frames[lane];
-    const open = frames.findIndex((frame) => frame.toSeq > seq);
-    const done = frames.splice(0, open < 0 ? frames.length : open);
+    const isDone = (frame: SentFrame) => frame.lane === lane && frame.toSeq <= seq;
+    const done = this.#frames.filter(isDone);
     if (done.length === 0) return 'nothing';
     for (const frame of done) {
       this.#messages -= frame.messages;
       this.#bytes -= frame.bytes;
     }
+    this.#frames = this.#frames.filter((frame) => !isDone(frame));
     this.#progressAtMs = monotonicMs;
     return 'progress';
   }

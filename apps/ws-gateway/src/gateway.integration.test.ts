@@ -205,6 +205,22 @@ describe('the link', () => {
     );
   });
 
+  it('when a message makes the server close again and again, it alone is set aside and the rest gets through', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    cloud.behaviour.chokesOn = '"value":666';
+    await app.enqueue([sample(1), sample(666), sample(2)]);
+    await waitFor(() => values(cloud.stored).includes(2));
+    expect(values(cloud.stored)).toEqual([1, 2]);
+    await waitFor(() =>
+      cloud.stored.some(({ type, payload }) => type === 'gap' && payload['reason'] === 'corrupt'),
+    );
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    expect((await cli.request('status', {})).queue.deadLetters).toBe(1);
+  });
+
   it('when the server freezes, the device notices the silence and comes back on a new link', async () => {
     const { cloud } = await setUp({
       link: { allowInsecure: true, backoffBaseMs: 20, backoffCapMs: 50, pingAfterMs: 150, deadAfterMs: 400 },

@@ -59,8 +59,8 @@ function setUp(messages: Stored[], change: Partial<typeof LIMITS> = {}) {
     for (;;) {
       const next = outgoing.next(nowMs);
       if (next.kind !== 'frame') return { frames, end: next };
-      const { lane, data, toSeq, messages: count } = next.frame;
-      acks.sent(lane, { toSeq, messages: count, bytes: data.length }, nowMs);
+      const { data, ...sent } = next.frame;
+      acks.sent({ ...sent, bytes: data.length }, nowMs);
       const frame = JSON.parse(data.toString()) as { lane: Lane; seq: number; messages?: { seq: number }[] };
       frames.push({
         lane: frame.lane,

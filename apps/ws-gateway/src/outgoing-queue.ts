@@ -9,6 +9,7 @@ export interface OutgoingFrame {
   lane: Lane;
   /** UTF-8 of the JSON text. */
   data: Buffer;
+  fromSeq: number;
   toSeq: number;
   messages: number;
 }
@@ -34,12 +35,21 @@ export class OutgoingQueue {
   readonly #acks: AckTracker;
   readonly #limits: LinkLimits;
   readonly #pace: ReplayPace;
+  readonly #perFrame: number;
 
-  constructor(queue: Pick<DurableQueue, 'cut'>, acks: AckTracker, limits: LinkLimits, pace: ReplayPace) {
+  /** @param perFrame most messages in one frame. */
+  constructor(
+    queue: Pick<DurableQueue, 'cut'>,
+    acks: AckTracker,
+    limits: LinkLimits,
+    pace: ReplayPace,
+    perFrame = Infinity,
+  ) {
     this.#queue = queue;
     this.#acks = acks;
     this.#limits = limits;
     this.#pace = pace;
+    this.#perFrame = perFrame;
   }
 
   next(monotonicMs: number): NextFrame {
@@ -53,7 +63,7 @@ export class OutgoingQueue {
         continue;
       }
       const cut = this.#queue.cut(lane, this.#acks.sentUpTo(lane), {
-        messages: Math.min(room.messages, paced),
+        messages: Math.min(room.messages, paced, this.#perFrame),
         bytes: Math.min(room.bytes, this.#limits.frameBytes) - FRAME_OVERHEAD_BYTES,
       });
       if (cut === undefined) continue;
@@ -61,7 +71,10 @@ export class OutgoingQueue {
       if (bytes > this.#limits.frameBytes) return { kind: 'too-large', lane, seq: cut.from, bytes };
       if (bytes > room.bytes && this.#acks.inFlight().messages > 0) continue;
       if (lane === 'history') this.#pace.taken(cut.messages);
-      return { kind: 'frame', frame: { lane, data: frameOf(cut), toSeq: cut.to, messages: cut.messages } };
+      return {
+        kind: 'frame',
+        frame: { lane, data: frameOf(cut), fromSeq: cut.from, toSeq: cut.to, messages: cut.messages },
+      };
     }
     return { kind: 'nothing', ...(retryInMs === undefined ? {} : { retryInMs }) };
   }

@@ -28,6 +28,8 @@ export interface CloudBehaviour {
   heartbeat: boolean;
   /** Members that replace those of a normal welcome. */
   welcomeWith: Record<string, unknown>;
+  /** Closes 1007 on a frame that holds this text, and stores nothing of it. */
+  chokesOn: string | undefined;
   /** Refuses every upgrade with this status. */
   refuseWith: { status: number; headers?: Record<string, string>; body?: string } | undefined;
 }
@@ -53,6 +55,7 @@ export class FakeCloud {
     receipt: true,
     heartbeat: true,
     welcomeWith: {},
+    chokesOn: undefined,
     refuseWith: undefined,
   };
   /** All links so far, oldest first. */
@@ -196,6 +199,9 @@ export class FakeCloud {
     socket.on('error', () => undefined);
     socket.on('close', (code) => (state.closeCode = code));
     socket.on('message', (data: Buffer) => {
+      if (socket.readyState !== socket.OPEN) return; // after its close a side stores nothing more from that link
+      const { chokesOn } = this.behaviour;
+      if (chokesOn !== undefined && data.includes(chokesOn)) return socket.close(1007);
       const frame = JSON.parse(data.toString()) as UplinkRecord & { messages?: UplinkRecord[] };
       const messages = frame.messages?.map((message) => ({
         ...message,

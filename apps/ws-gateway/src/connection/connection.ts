@@ -14,11 +14,12 @@ import {
   type ConnectionState,
   type LinkFailure,
 } from './connection-state.ts';
+import { afterEnd, NO_POISON, type PoisonWatch } from './poison.ts';
 import { nextAttempt, type LinkEnd } from './reconnect.ts';
 import { LinkSession, type SessionEnd, type SessionPorts } from './session.ts';
 import type { Disturbance } from './surroundings.ts';
 
-export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome' | 'limits'> {
+export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome' | 'limits' | 'poison'> {
   config: GatewayConfig;
   key: SigningKey;
   bootId: string;
@@ -47,6 +48,7 @@ export class Connection {
   #session: LinkSession | undefined;
   #reconnect = { minMs: 0, maxMs: 1000 };
   #signedAnew = false;
+  #poison: PoisonWatch = NO_POISON;
   #sessionId: string | undefined;
   #server: string | undefined;
   #loop: Promise<void> | undefined;
@@ -159,6 +161,7 @@ export class Connection {
       const session = new LinkSession(socket, {
         ...this.#ports,
         limits: { ...config.link, frameBytes: config.downlink.frameBytes },
+        poison: this.#poison,
         hello: () => this.#hello(deviceId),
         onWelcome: (welcome) => this.#welcomed(welcome),
       });
@@ -166,7 +169,9 @@ export class Connection {
       this.#enter({ type: 'upgraded' });
       session.start();
       if (this.#stopping.signal.aborted) session.close(1001, 'the device is stopping');
-      return await session.ended;
+      const ended = await session.ended;
+      this.#poison = afterEnd(this.#poison, ended.end, session.suspects(ended.namedId));
+      return ended;
     } catch (error) {
       if (!(error instanceof BowlineError)) throw error;
       const link = error instanceof LinkError ? error : undefined;

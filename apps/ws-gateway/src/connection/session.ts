@@ -14,6 +14,7 @@ import { ReplayPace } from '../sender/replay-offline.ts';
 import { heartbeatOf } from '../sender/send-heartbeat.ts';
 import type { LinkStage } from './connection-state.ts';
 import { Heartbeat } from './heartbeat.ts';
+import { culprit, sendsSingly, type PoisonWatch, type Suspect } from './poison.ts';
 import type { LinkEnd } from './reconnect.ts';
 import { clampLimits, resume, type LinkLimits } from './resume.ts';
 import { Watchdog, type WatchdogLimits, type WatchdogVerdict } from './watchdog.ts';
@@ -27,6 +28,8 @@ export interface SessionPorts {
   counters: Counters;
   events: EventReporter;
   limits: WatchdogLimits & { welcomeDeadlineMs: number; frameBytes: number };
+  /** Framing closes so far: what to set aside, and whether to send one message a frame. */
+  poison: PoisonWatch;
   /** The hello of this link, made when it is sent. */
   hello(): Hello;
   uptimeSeconds(): number;
@@ -39,6 +42,8 @@ export interface SessionPorts {
 
 export interface SessionEnd {
   end: LinkEnd;
+  /** If the server closed: the message that its reason named. */
+  namedId?: string;
   stage: LinkStage;
   code: string;
   message: string;
@@ -123,15 +128,27 @@ export class LinkSession {
     for (;;) {
       const next = this.#outgoing.next(clock.monotonicMs());
       if (next.kind === 'frame') {
-        const { lane, data, toSeq, messages } = next.frame;
+        const { data, ...frame } = next.frame;
         this.#socket.send(data, { binary: false });
-        this.#acks?.sent(lane, { toSeq, messages, bytes: data.length }, clock.monotonicMs());
+        this.#acks?.sent({ ...frame, bytes: data.length }, clock.monotonicMs());
         continue;
       }
-      if (next.kind === 'too-large') this.#setAside(next);
+      if (next.kind === 'too-large') this.#tooLarge(next);
       else if (next.retryInMs !== undefined) this.#sendTimer = clock.after(next.retryInMs, () => this.pump());
       return;
     }
+  }
+
+  /** What of this link the server may have choked on. */
+  suspects(namedId: string | undefined): { named: Suspect | undefined; earliest: Suspect | undefined } {
+    const frames = this.#acks?.unreceipted() ?? [];
+    const [first] = frames;
+    const named = frames
+      .flatMap(({ lane, fromSeq, messages }) =>
+        this.#ports.queue.read(lane, fromSeq - 1, { messages, bytes: Infinity }),
+      )
+      .find(({ id }) => id === namedId);
+    return { named, earliest: first === undefined ? undefined : { lane: first.lane, seq: first.fromSeq } };
   }
 
   /** A live frame without seq, such as an order's progress; dropped when the link is not up. */
@@ -307,6 +324,11 @@ export class LinkSession {
     });
     if (this.#closing !== undefined) return;
 
+    const poison = culprit(this.#ports.poison, welcome.received);
+    if (poison !== undefined)
+      await this.#setAside(poison, 'corrupt', 'the server closed the link on it three times');
+    if (this.#closing !== undefined) return;
+
     const linkLimits = clampLimits(welcome);
     const acks = new AckTracker(verdict.sentUpTo);
     this.#limits = linkLimits;
@@ -316,6 +338,7 @@ export class LinkSession {
       acks,
       linkLimits,
       new ReplayPace(linkLimits.replayPerSecond, clock.monotonicMs()),
+      sendsSingly(this.#ports.poison) ? 1 : Infinity,
     );
     this.#stage = 'online';
     this.#ports.onWelcome(welcome);
@@ -364,21 +387,25 @@ export class LinkSession {
     this.#socket.terminate();
   }
 
-  /** Above the server's largest frame: dead letter with a `gap` (protocol, section 3). */
-  #setAside({ lane, seq, bytes }: { lane: Lane; seq: number; bytes: number }): void {
-    const { queue, counters, log, events } = this.#ports;
+  /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
+  #tooLarge({ lane, seq, bytes }: Suspect & { bytes: number }): void {
     const detail = `${bytes} bytes; the server takes frames of ${this.#limits?.frameBytes} bytes`;
-    counters.add('uplink.too-large');
-    log.error({ lane, seq, bytes }, 'message is too large for the server: set aside as a dead letter');
     this.#settingAside = true;
-    events
-      .unlessRefused(queue.commit({ setAside: [{ lane, seq, reason: 'too-large', detail }] }), 'set aside')
+    this.#setAside({ lane, seq }, 'too-large', detail)
       .then(() => {
         this.#settingAside = false;
         this.#acks?.skipped(lane, seq);
         this.pump();
       })
       .catch((cause: unknown) => this.#unexpected(cause));
+  }
+
+  /** A message that can never be delivered: a dead letter with a `gap`, where an operator sees it. */
+  async #setAside({ lane, seq }: Suspect, reason: 'too-large' | 'corrupt', detail: string): Promise<void> {
+    const { queue, counters, log, events } = this.#ports;
+    counters.add(`uplink.${reason}`);
+    log.error({ lane, seq, reason, detail }, 'message set aside as a dead letter');
+    await events.unlessRefused(queue.commit({ setAside: [{ lane, seq, reason, detail }] }), 'set aside');
   }
 
   // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -394,7 +421,7 @@ export class LinkSession {
   }
 
   #onClose(code: number, reason: Buffer): void {
-    const { retryAfterMs } = parseReason(reason);
+    const { id, retryAfterMs } = parseReason(reason);
     const end: LinkEnd = { kind: 'closed', code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
     this.#finish(
       this.#closing ?? {
@@ -402,6 +429,7 @@ export class LinkSession {
         stage: this.#stage,
         code: `closed-${code}`,
         message: `the link was closed with ${code}`,
+        ...(id === undefined ? {} : { namedId: id }),
       },
     );
   }
