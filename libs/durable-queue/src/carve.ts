@@ -1,6 +1,6 @@
 import { fstatSync, readSync } from 'node:fs';
-import type { StoredRecords } from './draft.ts';
 import type { Entry } from './environment.ts';
+import type { SourceRecords } from './merged-records.ts';
 import { parseSegmentKey, PREFIX } from './keys.ts';
 import { MAGIC, openRecord, RECORD_HEADER_BYTES } from './record.ts';
 import { decodeSegment } from './segment.ts';
@@ -21,7 +21,7 @@ const LARGEST_RECORD_BYTES = 64 * 2 ** 20;
  * copies on write, so old forms of records lie about as well: the youngest of each key counts. Deleted records come back
  * if nothing has overwritten them; what that means is up to the caller, who knows the state.
  */
-export class CarvedRecords implements StoredRecords {
+export class CarvedRecords implements SourceRecords {
   readonly #handle: number;
   readonly #found: ReadonlyMap<string, Found>;
   readonly #keys: readonly string[];
@@ -48,15 +48,6 @@ export class CarvedRecords implements StoredRecords {
     for (let index = this.#indexOf(start); index < this.#keys.length; index += 1) {
       const name = this.#keys[index] ?? '';
       if (name >= end) return;
-      yield* this.#entry(name);
-    }
-  }
-
-  *rangeDown(from: Buffer, to: Buffer): Generator<Entry> {
-    const [start, end] = [from.toString('latin1'), to.toString('latin1')];
-    for (let index = this.#indexOf(`${start}\0`) - 1; index >= 0; index -= 1) {
-      const name = this.#keys[index] ?? '';
-      if (name <= end) return;
       yield* this.#entry(name);
     }
   }

@@ -1,5 +1,5 @@
-import type { StoredRecords } from './draft.ts';
 import type { Environment } from './environment.ts';
+import type { SourceRecords } from './merged-records.ts';
 
 /** About as much is written in one transaction: memory stays flat however large the store is. */
 const CHUNK_BYTES = 4 * 2 ** 20;
@@ -32,7 +32,7 @@ export class Chunk {
 
 /** Visits the records with `start` ≤ key < `end`; while the chunk is flushed no cursor is open. */
 export async function copyRange(
-  from: StoredRecords,
+  from: SourceRecords,
   start: Buffer,
   end: Buffer,
   chunk: Chunk,

@@ -142,7 +142,40 @@ async function openDamaged(folder: string, expected: Expected, what: string) {
   return queue.recovery;
 }
 
+/** Changes a byte of every copy of the marked message: old copies of its page lie about in the file. */
+function spoilMark(file: string): void {
+  const handle = openSync(file, 'r+');
+  const content = readFileSync(file);
+  for (let at = content.indexOf(MARK); at >= 0; at = content.indexOf(MARK, at + 1))
+    writeSync(handle, 'X', at);
+  closeSync(handle);
+}
+
 describe('a damaged file', () => {
+  test('when a stored message was damaged while the store was closed, the epoch stays and a gap names the message', async () => {
+    const folder = temporaryFolder();
+    const queue = await openTestQueue({ folder });
+    const { epoch } = queue;
+    for (const text of ['before', MARK, 'after']) {
+      await queue.commit({ enqueue: [{ lane: 'history', messages: [message('telemetry', { text })] }] });
+    }
+    await queue.close();
+    spoilMark(join(folder, 'store.mdb'));
+
+    const again = await openTestQueue({ folder });
+    expect(again.epoch).toBe(epoch);
+    expect(again.recovery).toMatchObject({ kind: 'mended', lost: { results: 0, events: 0, history: 1 } });
+    expect(again.read('history', 0, NO_LIMIT).map(({ seq }) => seq)).toEqual([1, 3]);
+    const [gap] = again.read('events', 0, NO_LIMIT);
+    expect(JSON.parse(gap?.json ?? '').payload).toEqual({
+      lane: 'history',
+      from: 2,
+      to: 2,
+      count: 1,
+      reason: 'corrupt',
+    });
+  });
+
   for (const kind of ['bits', 'sectors'] as const) {
     test(`when ${kind} of it are damaged (${DAMAGES} times, seed ${SEED}), the store opens with right data or a reported gap`, async () => {
       const random = seededRandom(SEED);
@@ -191,12 +224,7 @@ describe('a damaged file', () => {
     await queue.commit({ enqueue: [{ lane: 'telemetry', messages: [message(), marked] }] });
     await queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(3) }] });
     const file = join(folder, 'store.mdb');
-    const handle = openSync(file, 'r+');
-    // Old copies of its page lie about in the file.
-    const content = readFileSync(file);
-    for (let at = content.indexOf(MARK); at >= 0; at = content.indexOf(MARK, at + 1))
-      writeSync(handle, 'X', at);
-    closeSync(handle);
+    spoilMark(file);
 
     expect(queue.read('telemetry', 0, NO_LIMIT).map(({ seq }) => seq)).toEqual([1, 2, 3, 6, 7, 8]);
     await queue.commit({ receipts: { telemetry: 3 } });

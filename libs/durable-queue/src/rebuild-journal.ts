@@ -1,10 +1,10 @@
 import { copyRange, type Chunk } from './copy-range.ts';
-import type { StoredRecords } from './draft.ts';
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, numberOfKey, orderKey, recentKey, unfinishedKey } from './keys.ts';
 import { damagedOrder } from './orders.ts';
 import { jsonOf, jsonRecord } from './record.ts';
 import type { StoreState } from './state.ts';
+import type { SourceRecords } from './merged-records.ts';
 
 /**
  * Copies the journal and makes its indexes anew. An entry that cannot be read, but whose id is known from an index or from
@@ -13,7 +13,7 @@ import type { StoreState } from './state.ts';
  * @param state its counts of the journal are set to what was copied.
  */
 export async function rebuildJournal(
-  from: StoredRecords,
+  from: SourceRecords,
   chunk: Chunk,
   state: StoreState,
   newAckSeq: (ackSeq: number) => number,
@@ -59,7 +59,7 @@ export async function rebuildJournal(
   state.journal = journal;
 }
 
-function recordOf<T>(from: StoredRecords, key: Buffer): T | undefined {
+function recordOf<T>(from: SourceRecords, key: Buffer): T | undefined {
   const record = from.get(key);
   return record === undefined ? undefined : jsonOf<T>(key, record);
 }

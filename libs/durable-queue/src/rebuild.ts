@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto';
 import type { Lane } from '@bowline/messages';
 import type { ClockReading } from './age-clock.ts';
 import { copyRange, Chunk } from './copy-range.ts';
-import { Draft, type StoredRecords } from './draft.ts';
+import { Draft } from './draft.ts';
 import type { Environment } from './environment.ts';
 import { reportCount } from './gap-report.ts';
 import { keysOf, stateKey } from './keys.ts';
@@ -14,9 +14,10 @@ import { jsonRecord, unseal } from './record.ts';
 import { dropDamaged } from './repair.ts';
 import { decodeSegment } from './segment.ts';
 import { nextState, type StoreState } from './state.ts';
+import type { SourceRecords } from './merged-records.ts';
 
 export interface RebuildOptions {
-  from: StoredRecords;
+  from: SourceRecords;
   /** Empty. */
   to: Environment;
   state: StoreState;
@@ -91,7 +92,7 @@ export async function renumber(options: RebuildOptions & { tell: boolean }): Pro
 
 /** Everything but the lanes; then the state, which makes it a store. */
 async function rebuildRest(
-  from: StoredRecords,
+  from: SourceRecords,
   chunk: Chunk,
   state: StoreState,
   newAckSeq: (ackSeq: number) => number,

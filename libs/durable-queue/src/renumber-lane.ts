@@ -1,10 +1,10 @@
 import type { Gap, Lane } from '@bowline/messages';
 import { copyRange, type Chunk } from './copy-range.ts';
-import type { StoredRecords } from './draft.ts';
 import { segmentKey } from './keys.ts';
 import { bytesOf, decodeSegment, encodeSegment, sizeOf, type Segment } from './segment.ts';
 import type { StoreState } from './state.ts';
 import { prepare, render, unrender } from './wire-message.ts';
+import type { SourceRecords } from './merged-records.ts';
 
 /**
  * Copies what waits in a lane, numbered from 1.
@@ -14,7 +14,7 @@ import { prepare, render, unrender } from './wire-message.ts';
  * @returns of `results`, the old seqs in the order of the new ones; of the others nothing.
  */
 export async function renumberLane(
-  from: StoredRecords,
+  from: SourceRecords,
   chunk: Chunk,
   lane: Lane,
   first: number,

@@ -26,7 +26,13 @@ function dropFromLane(draft: Draft, lane: Lane): Run[] {
   let expected = counters.first;
   for (const { key, record } of draft.segmentRecords(lane, 0)) {
     const segment = decodeSegment(key, record);
-    if (segment === undefined || segment.last < counters.first || segment.first >= counters.next) {
+    const inPlace =
+      segment !== undefined &&
+      segment.last >= counters.first &&
+      segment.last < counters.next &&
+      // Two that overlap cannot both be what was committed.
+      (segments.length === 0 || segment.first >= expected);
+    if (!inPlace) {
       draft.remove(key);
       continue;
     }

@@ -3,6 +3,7 @@ import type { ClockReading } from './age-clock.ts';
 import { CarvedRecords } from './carve.ts';
 import { Environment } from './environment.ts';
 import { inspect } from './inspect.ts';
+import { MergedRecords } from './merged-records.ts';
 import { stateKey } from './keys.ts';
 import { jsonOf } from './record.ts';
 import { mend, renumber, type Rebuilt } from './rebuild.ts';
@@ -40,10 +41,17 @@ async function mendFile(
   now: ClockReading,
   wallMs: () => number,
 ): Promise<Rebuilt> {
-  const from = Environment.open(file, { readOnly: true });
-  const state = stateIn(from);
+  const tree = Environment.open(file, { readOnly: true });
+  const state = stateIn(tree);
   if (state === undefined) throw new Error('no state to mend by');
-  return mend({ from, to, state, now, wallMs });
+  const handle = openSync(file, 'r');
+  try {
+    const from = new MergedRecords(tree, new CarvedRecords(handle));
+    return await mend({ from, to, state, now, wallMs });
+  } finally {
+    closeSync(handle);
+    await tree.close();
+  }
 }
 
 async function salvageFile(
