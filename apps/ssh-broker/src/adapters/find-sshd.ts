@@ -1,0 +1,20 @@
+import { execFile } from 'node:child_process';
+import { hasCode } from '@bowline/runtime/errors';
+import { parseSshdVersion } from '../core/ssh-ready.ts';
+
+const DEADLINE_MS = 5000;
+
+/** The machine's sshd, if it is there and starts; asked for its version, it neither listens nor reads its keys. */
+export function findSshd(
+  path: string,
+): Promise<{ sshd: string | undefined; sshdVersion: string | undefined }> {
+  return new Promise((resolve) => {
+    execFile(path, ['-V'], { timeout: DEADLINE_MS, encoding: 'utf8' }, (error, stdout, stderr) => {
+      const runs = !hasCode(error, 'ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC');
+      resolve({
+        sshd: runs ? path : undefined,
+        sshdVersion: runs ? parseSshdVersion(`${stdout}\n${stderr}`) : undefined,
+      });
+    });
+  });
+}

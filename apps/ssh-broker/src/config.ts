@@ -1,0 +1,29 @@
+import { Type, type Static } from 'typebox';
+
+/** Keys marked `localOnly` name paths and programs: the cloud can never set them (docs/architecture.md). */
+export const BrokerConfig = Type.Object(
+  {
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: "this app's own folder: its lock and what it has reported",
+    }),
+    hubFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: 'folder of the hub sockets, one an app',
+    }),
+    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+    runFolder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description:
+          'one folder a session, wiped at every start; on a device on tmpfs. Default: `run` in stateDir',
+      }),
+    ),
+    sshdPath: Type.String({ minLength: 1, default: '/usr/sbin/sshd', localOnly: true }),
+  },
+  { additionalProperties: false },
+);
+export type BrokerConfig = Static<typeof BrokerConfig>;

@@ -1,0 +1,61 @@
+import { join } from 'node:path';
+import { connectHub } from '@bowline/ipc';
+import { AGENT_VERSION, bootId, onceDurably, retry, runApp, waitForLock } from '@bowline/runtime';
+import { CancelledError } from '@bowline/runtime/errors';
+import { v7 as newId } from 'uuid';
+import { findSshd } from './adapters/find-sshd.ts';
+import { wipeLeftovers } from './adapters/run-folder.ts';
+import type { BrokerConfig } from './config.ts';
+import { readinessKey, sshReady } from './core/ssh-ready.ts';
+import { config as validateConfig } from './generated/config.js';
+
+const APP = 'ssh-broker';
+
+await runApp<BrokerConfig>({
+  app: APP,
+  version: AGENT_VERSION,
+  validateConfig,
+  start: async ({ config, log, clock, ready, signal }) => {
+    const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
+    const leftovers = wipeLeftovers(config.runFolder ?? join(config.stateDir, 'run'));
+    if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
+    const found = await findSshd(config.sshdPath);
+
+    const client = connectHub({
+      folder: config.hubFolder,
+      app: APP,
+      version: AGENT_VERSION,
+      orderTypes: [],
+      log,
+      clock,
+    });
+    const readiness = { version: AGENT_VERSION, bootId: bootId(), ...found };
+    const report = (id: string) => {
+      const sentAt = Math.round(clock.wallMs());
+      const payload = sshReady(readiness, sentAt);
+      return retry(() => client.enqueue([{ id, type: 'event', sentAt, payload }], { signal }), {
+        clock,
+        signal,
+      });
+    };
+    const reporting = onceDurably(
+      join(config.stateDir, 'reported.json'),
+      readinessKey(readiness),
+      newId,
+      report,
+    )
+      .then((now) => log.info({ ...readiness, reported: now }, 'ssh ready'))
+      .catch((error: unknown) => {
+        if (!(error instanceof CancelledError)) throw error;
+      });
+    ready();
+
+    return {
+      stop: async () => {
+        await reporting;
+        client.close();
+        lock.release();
+      },
+    };
+  },
+});
