@@ -1,6 +1,6 @@
 import type { DurableQueue } from '@bowline/durable-queue';
 import type { Event } from '@bowline/messages';
-import { RejectedError } from '@bowline/runtime/errors';
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock, Logger } from '@bowline/runtime';
 import type { Counters } from './counters.ts';
 import { newEvent } from './sender/new-message.ts';
@@ -26,7 +26,7 @@ export class EventReporter {
       await write;
       return true;
     } catch (error) {
-      if (!(error instanceof RejectedError)) throw error;
+      if (!(error instanceof RejectedError) && !(error instanceof TransientError)) throw error;
       this.#ports.counters.add(`store.refused.${error.code}`);
       this.#ports.log.error({ code: error.code, what }, 'the store refused a write of the gateway itself');
       return false;

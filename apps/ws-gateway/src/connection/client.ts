@@ -151,7 +151,7 @@ function serverTimeOf(body: string): number | undefined {
   }
 }
 
-const codeOf = (error: Error): string =>
-  'code' in error && typeof error.code === 'string'
-    ? error.code.toLowerCase().replaceAll('_', '-')
-    : 'connect-failed';
+function codeOf(error: Error): string {
+  const code = 'code' in error && typeof error.code === 'string' ? error.code : 'connect-failed';
+  return code.toLowerCase().replaceAll('_', '-');
+}

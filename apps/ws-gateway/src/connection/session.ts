@@ -187,7 +187,8 @@ export class LinkSession {
   }
 
   async #work(data: RawData, isBinary: boolean): Promise<void> {
-    if (isBinary) return this.#violation(1003, 'binary-frame', 'the server sent a binary frame');
+    if (isBinary)
+      return this.#violation(1003, { code: 'binary-frame', message: 'the server sent a binary frame' });
     const text = data.toString();
     let message: DownlinkMessage;
     try {
@@ -204,8 +205,7 @@ export class LinkSession {
     const { counters, log, clock } = this.#ports;
     counters.add(`downlink.refused.${error.code}`);
     log.warn({ code: error.code, detail: error.message }, 'refused a frame of the server');
-    if (error.code === 'broken-json' || error.code === 'too-deep')
-      return this.#violation(1007, error.code, error.message);
+    if (error.code === 'broken-json' || error.code === 'too-deep') return this.#violation(1007, error);
     const frame = error instanceof FrameError ? error.frame : undefined;
     if (frame?.type === 'reject') return; // is itself never answered
     const { id, type, seq, lane } = frame ?? {};
@@ -410,8 +410,8 @@ export class LinkSession {
 
   // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  #violation(code: number, name: string, message: string): void {
-    this.#end(code, { end: { kind: 'closed', code }, code: name, message });
+  #violation(closeCode: number, { code, message }: { code: string; message: string }): void {
+    this.#end(closeCode, { end: { kind: 'closed', code: closeCode }, code, message });
   }
 
   #onError(error: Error): void {

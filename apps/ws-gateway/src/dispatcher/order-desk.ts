@@ -28,7 +28,7 @@ export interface OrderDeskPorts {
 }
 
 /** Refusals of the store that go away by themselves: the order waits, unreceipted (protocol, section 4, `results`). */
-const PARKED_BY = ['lane-full', 'disk-full'];
+const PARKED_BY = ['lane-full', 'disk-full', 'store-busy'];
 
 /**
  * The only place that changes an order's journal entry: each change and its ack are one transaction (invariant 2). Calls

@@ -59,12 +59,15 @@ export async function enrol(
 ): Promise<Enrolment> {
   const { server } = options;
   if (server === undefined) {
-    throw failure('not-enrolled', 'the device is not enrolled: set enrolment.server and enrolment.tokenFile');
+    throw enrolmentError(
+      'not-enrolled',
+      'the device is not enrolled: set enrolment.server and enrolment.tokenFile',
+    );
   }
-  if (!URL.canParse(server)) throw failure('bad-url', `enrolment.server: ${server} is not a URL`);
+  if (!URL.canParse(server)) throw enrolmentError('bad-url', `enrolment.server: ${server} is not a URL`);
   const { origin, protocol } = new URL(server);
   if (protocol !== 'https:' && !options.allowInsecure) {
-    throw failure(
+    throw enrolmentError(
       'insecure-url',
       `${origin} is not https: set link.allowInsecure only on a network that you trust`,
     );
@@ -78,7 +81,7 @@ export async function enrol(
   }
   if (answer.body === undefined) {
     const why = answer.problem?.detail ?? answer.problem?.title ?? 'no reason given';
-    throw failure(
+    throw enrolmentError(
       answer.problem?.code ?? `http-${answer.status}`,
       `${origin} refused the enrolment (${answer.status}): ${why}`,
     );
@@ -96,7 +99,7 @@ function readToken(tokenFile: string | undefined): string {
   } catch (error) {
     if (!hasCode(error, 'ENOENT')) throw error;
   }
-  throw failure(
+  throw enrolmentError(
     'not-enrolled',
     `the device is not enrolled: put a token into ${tokenFile ?? 'enrolment.tokenFile'}`,
   );
@@ -136,11 +139,11 @@ async function post(input: {
     if (status === 201) return { status, body: check<EnrolmentResponse>(enrolmentResponse, value, 'answer') };
     return { status, ...(problem(value) ? { problem: value as ProblemDocument } : {}) };
   } catch (cause) {
-    if (cause instanceof BowlineError) throw failure(cause.code, cause.message, cause);
+    if (cause instanceof BowlineError) throw enrolmentError(cause.code, cause.message, cause);
     const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    throw failure('enrolment-unreachable', `cannot reach ${origin}: ${why}`, cause);
+    throw enrolmentError('enrolment-unreachable', `cannot reach ${origin}: ${why}`, cause);
   }
 }
 
-const failure = (code: string, message: string, cause?: unknown) =>
+const enrolmentError = (code: string, message: string, cause?: unknown) =>
   new LinkError(code, message, { stage: 'enrol', cause });
