@@ -4,7 +4,7 @@
  */
 import { mkdirSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
-import { openBrowser } from './testing/browser.ts';
+import { openBrowser } from '@bowline/testing/browser';
 
 const [url, file, size = '1280x800', scheme = 'light'] = process.argv.slice(2);
 const [width, height] = size.split('x').map(Number);

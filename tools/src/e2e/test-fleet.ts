@@ -67,8 +67,12 @@ export class TestFleet {
   }
 
   get api(): OperatorsApi {
-    const token = readFileSync(join(this.layout.serverDir, 'operator-token'), 'utf8').trim();
-    return new OperatorsApi(this.#url, token);
+    return new OperatorsApi(this.#url, this.#token);
+  }
+
+  /** The console's address, as `npm start` prints it. */
+  get consoleUrl(): string {
+    return `${this.#url}/#token=${this.#token}`;
   }
 
   /** The hub as a program on the device reaches it. */
@@ -99,10 +103,7 @@ export class TestFleet {
 
   /** A one-time token for the device, as an operator makes it. */
   async prepareDevice(): Promise<void> {
-    const fleet = new FleetApi(
-      this.#url,
-      readFileSync(join(this.layout.serverDir, 'operator-token'), 'utf8').trim(),
-    );
+    const fleet = new FleetApi(this.#url, this.#token);
     writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID));
   }
 
@@ -132,6 +133,10 @@ export class TestFleet {
     this.#hub?.close();
     await this.killServer();
     await endRun(this.layout);
+  }
+
+  get #token(): string {
+    return readFileSync(join(this.layout.serverDir, 'operator-token'), 'utf8').trim();
   }
 
   get #url(): string {

@@ -125,6 +125,12 @@ describe('the inside', () => {
       'stuck: Alarm clone: two devices, one key',
     ]);
   });
+
+  test('when an alarm is more than a day old, it is a note', () => {
+    expect(texts(device({ alarms: [{ kind: 'clone', at: NOW - 25 * 60 * MINUTE }] }))).toEqual([
+      'note: Alarm clone',
+    ]);
+  });
 });
 
 test('when devices are listed, the longest dark comes first, then what is stuck, then the rest by name', () => {

@@ -12,6 +12,9 @@ export const QUEUE_LEAVES_WITHIN_MS = 2 * 60_000;
 /** A heartbeat comes every 30 s; three missing while the link is said to be up are worth a word, milliseconds. */
 export const SEEN_WITHIN_MS = 100_000;
 
+/** The server keeps alarms and nobody can take one back; older than this, one no longer asks for a person, milliseconds. */
+export const ALARM_FRESH_MS = 24 * 3_600_000;
+
 /** States of an app in which it does its work; any other word is shown as a problem. */
 const WORKING = ['ready', 'online', 'running', 'ok', 'healthy', 'registered'];
 export const isWorking = (state: string): boolean => WORKING.includes(state.split(/[\s:,(]/, 1)[0] ?? '');
@@ -32,7 +35,7 @@ export function concernsOf(device: Device, orders: readonly Order[], now: number
   const waiting = orders.filter((order) => order.deviceId === device.deviceId && !hasEnded(order.status));
   const concerns = [
     ...linkConcerns(device, now),
-    ...alarmConcerns(device),
+    ...alarmConcerns(device, now),
     ...waiting.flatMap((order) => orderConcern(order, device.online, now) ?? []),
     ...appConcerns(device),
     ...queueConcerns(device, now),
@@ -55,10 +58,10 @@ function linkConcerns({ online, since, lastSeenAt }: Device, now: number): Conce
   return [];
 }
 
-const alarmConcerns = ({ alarms }: Device): Concern[] =>
+const alarmConcerns = ({ alarms }: Device, now: number): Concern[] =>
   alarms.map(({ kind, at, message }) => ({
     id: `alarm:${kind}:${at}`,
-    kind: 'stuck',
+    kind: now - at > ALARM_FRESH_MS ? 'note' : 'stuck',
     text: `Alarm ${kind}${message === undefined ? '' : `: ${message}`}`,
     since: at,
   }));

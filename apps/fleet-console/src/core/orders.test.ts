@@ -26,6 +26,12 @@ test('when it has no parameters, nothing is shown for them', () => {
   expect(orderParams(order({ payload: { name: 'x', params: { seconds: 5 } } }))).toBe('{"seconds":5}');
 });
 
+test('when an order calls off another, that one is named', () => {
+  const cancel = order({ type: 'cancel', payload: { orderId: 'o' } });
+  expect(orderParams(cancel, [order({})])).toBe('of ping');
+  expect(orderParams(cancel)).toBe('o');
+});
+
 test('when the history begins with an ack, the creation is put before it', () => {
   const steps = orderSteps(
     order({

@@ -39,8 +39,16 @@ export function orderName({ type, payload }: Order): string {
   return type;
 }
 
-/** Its parameters on one line, or nothing when it has none. */
-export function orderParams({ payload }: Order): string {
+/**
+ * What it is about, on one line: a command's parameters, the order that a cancel calls off; nothing when there is nothing.
+ *
+ * @param others among which the order is that a cancel names
+ */
+export function orderParams({ type, payload }: Order, others: readonly Order[] = []): string {
+  if (type === 'cancel') {
+    const target = others.find(({ orderId }) => orderId === payload['orderId']);
+    return target === undefined ? String(payload['orderId'] ?? '') : `of ${orderName(target)}`;
+  }
   const { params } = payload;
   if (typeof params !== 'object' || params === null || Object.keys(params).length === 0) return '';
   return JSON.stringify(params);

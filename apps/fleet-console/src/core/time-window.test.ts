@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { stretchOf, usualWindow } from './time-window.ts';
+import { fromFirstSample, stretchOf, usualWindow } from './time-window.ts';
 
 const MINUTE = 60_000;
 const NOW = 1_000_000 * MINUTE;
@@ -31,4 +31,13 @@ test('when the newest sample is older than the window, the window ends soon afte
     before: 57 * MINUTE,
     after: 3 * MINUTE,
   });
+});
+
+test('when a device has only just begun to measure, the stretch begins with its first sample, two minutes at least', () => {
+  const stretch = { from: NOW - 15 * MINUTE, to: NOW, past: false };
+  expect(fromFirstSample(stretch, NOW - 6 * MINUTE).from).toBe(NOW - 6 * MINUTE);
+  expect(fromFirstSample(stretch, NOW - 5_000).from).toBe(NOW - 2 * MINUTE);
+  expect(fromFirstSample(stretch, NOW - 40 * MINUTE)).toEqual(stretch);
+  expect(fromFirstSample(stretch, Infinity)).toEqual(stretch);
+  expect(fromFirstSample({ ...stretch, past: true }, NOW - 5_000).from).toBe(stretch.from);
 });

@@ -21,6 +21,19 @@ export function usualWindow(newestAt: number | undefined, now: number): number {
   return (WINDOWS.find(({ ms }) => age <= ms * NEWEST_WITHIN) ?? WINDOWS[1]).ms;
 }
 
+/** A chart of less than this is all noise, milliseconds. */
+const SHORTEST_MS = 2 * 60_000;
+
+/**
+ * For a device that has only just begun to measure: the stretch from its first sample on, not one that is mostly empty.
+ *
+ * @param firstAt of the samples that are there; Infinity if there are none
+ */
+export function fromFirstSample(stretch: Stretch, firstAt: number): Stretch {
+  if (stretch.past || firstAt <= stretch.from || !Number.isFinite(firstAt)) return stretch;
+  return { ...stretch, from: Math.min(firstAt, stretch.to - SHORTEST_MS) };
+}
+
 export interface Stretch {
   /** Epoch milliseconds. */
   from: number;

@@ -2,8 +2,8 @@
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
+import { openBrowser } from '@bowline/testing/browser';
 import type { BrowserContext, Page } from 'playwright-core';
-import { openBrowser } from './browser.ts';
 import { FakeFleetServer } from './fake-fleet-server.ts';
 
 let browser: Promise<BrowserContext> | undefined;

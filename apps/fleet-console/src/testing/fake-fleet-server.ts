@@ -11,7 +11,9 @@ import type { DeadLetter, Device, Order, SeriesSummary, StoredEvent, StoredSampl
 import type { ValidateFunction } from 'ajv';
 import { decode } from '../adapters/decode.ts';
 
-export const CONTENT_SECURITY_POLICY = "default-src 'self'";
+/** As fleet-server has it (its `PAGE_HEADERS`). */
+export const CONTENT_SECURITY_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',
   '.js': 'text/javascript; charset=utf-8',

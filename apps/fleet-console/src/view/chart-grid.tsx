@@ -2,7 +2,7 @@ import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { SeriesSummary } from '@bowline/messages';
 import { defaultCharts, singleChart } from '../core/charts.ts';
 import { formatReading } from '../core/format.ts';
-import { stretchOf, usualWindow, WINDOWS } from '../core/time-window.ts';
+import { fromFirstSample, stretchOf, usualWindow, WINDOWS } from '../core/time-window.ts';
 import { Ago, Moment } from './moment.tsx';
 import { usePage } from './page-context.ts';
 import { TimeChart } from './time-chart.tsx';
@@ -32,6 +32,8 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
   useEffect(() => {
     void fleet.showSeries(drawn, stretch.from);
   }, [fleet, store, drawn.join('\n'), windowMs, stretch.past]);
+  const firstAt = Math.min(...drawn.flatMap((name) => store?.points(name)[0]?.at ?? []));
+  const shown = wanted === undefined ? fromFirstSample(stretch, firstAt) : stretch;
   const pointsOf = useCallback((name: string) => store?.points(name) ?? [], [store]);
 
   return (
@@ -65,7 +67,7 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
             chart={chart}
             pointsOf={pointsOf}
             version={store?.version ?? 0}
-            stretch={stretch}
+            stretch={shown}
             scheme={scheme}
             onRemove={
               chart.id.startsWith('series:')

@@ -38,6 +38,7 @@ export function OrdersPanel({ device, orders, loaded }: OrdersPanelProps) {
           <OrderRow
             key={order.orderId}
             order={order}
+            orders={orders}
             open={open === order.orderId}
             onToggle={() => setOpen(open === order.orderId ? undefined : order.orderId)}
           />
@@ -52,8 +53,15 @@ export function OrdersPanel({ device, orders, loaded }: OrdersPanelProps) {
   );
 }
 
-function OrderRow({ order, open, onToggle }: { order: Order; open: boolean; onToggle: () => void }) {
-  const params = orderParams(order);
+interface OrderRowProps {
+  order: Order;
+  orders: readonly Order[];
+  open: boolean;
+  onToggle: () => void;
+}
+
+function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
+  const params = orderParams(order, orders);
   const bodyId = `order-${order.orderId}`;
   return (
     <li class={`order order-${moodOf(order.status)}`}>
@@ -69,7 +77,7 @@ function OrderRow({ order, open, onToggle }: { order: Order; open: boolean; onTo
           <span class="order-name">{orderName(order)}</span>
           <span class="order-params">{params}</span>
         </button>
-        {!hasEnded(order.status) && <CancelButton order={order} />}
+        {!hasEnded(order.status) && order.type !== 'cancel' && <CancelButton order={order} />}
       </div>
       <Steps order={order} />
       {order.error !== undefined && (

@@ -51,7 +51,7 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
       {
         ...axis,
         size: 22,
-        space: 48,
+        space: (_, __, ___, ____, length) => (length > 300 ? 90 : 48),
         values: (_, splits, __, ___, incrementSeconds) =>
           splits.map((seconds) => tickLabel(seconds * 1000, incrementSeconds, zone)),
       },
