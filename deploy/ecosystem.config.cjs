@@ -110,7 +110,6 @@ function upkeepEntry() {
     filter_env: NOTHING_FROM_THE_CALLER,
     env: environmentOf('upkeep'),
     autorestart: false,
-    autostart: false,
     cron_restart: '* * * * *',
     kill_timeout: 10_000,
     treekill: false,

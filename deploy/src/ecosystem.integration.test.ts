@@ -64,6 +64,22 @@ describe('an app that crashes at once', () => {
   });
 });
 
+test('when time goes by, pm2 starts the upkeep again and again and lists it as stopped in between', async () => {
+  const program = "console.log(process.argv.slice(2).join(' '));";
+  const device = testDevice({ cli: program }, process.env, {
+    BOWLINE_LOGROTATE_CONF: '/etc/logrotate.d/bowline',
+  });
+  const everyMinute = readFileSync(device.ecosystem, 'utf8');
+  const everySecond = everyMinute.replace("'* * * * *'", "'* * * * * *'");
+  expect(everySecond).not.toBe(everyMinute);
+  writeFileSync(device.ecosystem, everySecond);
+  await device.pm2.start(device.ecosystem, ['upkeep']);
+
+  const run = `upkeep --pm2-home ${device.pm2.home} --rotate /etc/logrotate.d/bowline\n`;
+  await waitFor(() => device.log('upkeep').startsWith(run.repeat(3)), { what: 'three runs' });
+  await waitFor(async () => (await named(device, 'upkeep')).status === 'stopped', { everyMs: 100 });
+});
+
 describe('what an app inherits', () => {
   test('when the caller has secrets and settings, an app gets the settings that are its own and no more', async () => {
     const env = {

@@ -63,8 +63,9 @@ describe('bowline status', () => {
   test('when pm2 does not run either, it is not started by looking', async () => {
     const { home, pm2 } = await fakeDevice([]);
     await pm2.kill();
-    const { code, stdout } = await bowline(['--home', home, 'status']);
+    const { code, stdout, stderr } = await bowline(['--home', home, 'status']);
     expect(stdout).toContain('pm2 runs nothing here.');
+    expect(stderr).toContain('Start the demo (npm start)');
     expect(code).toBe(4);
     expect(await pm2.isRunning()).toBe(false);
   });

@@ -5,7 +5,7 @@ import { callerEnvironment, Pm2 } from '@bowline/pm2';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
 
 const DEPLOY = resolve(import.meta.dirname, '../..');
-const APPS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'ota-updater', 'ssh-broker'];
+const APPS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'ota-updater', 'ssh-broker', 'cli'];
 
 /** What every stand-in does unless a test gives it other code: ready at once, gone when asked. */
 const IDLE = `

@@ -20,13 +20,15 @@ export async function appsIn(pm2: Pm2): Promise<(Pm2Process & { alive: boolean }
     .map((entry) => ({ ...entry, alive: isAlive(entry.pid) }));
 }
 
-/** @throws CliError `pm2-away` with advice. */
-export async function mustRun(pm2: Pm2): Promise<void> {
-  if (await pm2.isRunning()) return;
-  throw new CliError('pm2-away', `pm2's daemon in ${pm2.home} does not run, so no app does.`, {
+export const nothingRuns = (pm2: Pm2): CliError =>
+  new CliError('pm2-away', `pm2's daemon in ${pm2.home} does not run, so no app does.`, {
     exitCode: EXIT.deviceAway,
     advice: 'Start the demo (npm start) or the service of the device.',
   });
+
+/** @throws CliError `pm2-away` */
+export async function mustRun(pm2: Pm2): Promise<void> {
+  if (!(await pm2.isRunning())) throw nothingRuns(pm2);
 }
 
 /** @throws CliError `unknown-app` with the name that was likely meant. */

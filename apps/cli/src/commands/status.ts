@@ -1,7 +1,7 @@
 import type { DeviceStatus } from '@bowline/messages/hub';
 import type { Pm2Process } from '@bowline/pm2';
 import { askDeviceStatus } from '../adapters/device-status.ts';
-import { appsIn, pm2Of } from '../adapters/processes.ts';
+import { appsIn, nothingRuns, pm2Of } from '../adapters/processes.ts';
 import { paint, print, printJson, reportError, table } from '../adapters/terminal.ts';
 import { CliError } from '../core/cli-error.ts';
 import { duration, size, timeOfDay } from '../core/format.ts';
@@ -11,11 +11,12 @@ import type { Context } from './context.ts';
 export async function status({ json, version, installation }: Context): Promise<number> {
   const where = installation();
   const pm2 = pm2Of(where);
+  const running = await pm2.isRunning();
   const [device, processes] = await Promise.all([
     askDeviceStatus(where.hubFolder, version).catch(asCliError),
-    pm2.isRunning().then((running) => (running ? appsIn(pm2) : [])),
+    running ? appsIn(pm2) : [],
   ]);
-  const away = device instanceof CliError ? device : undefined;
+  const away = device instanceof CliError ? (running ? device : nothingRuns(pm2)) : undefined;
   if (json) {
     const error = away && { code: away.code, message: away.message, advice: away.advice };
     printJson({ ...(device instanceof CliError ? { error } : device), processes });
@@ -108,8 +109,8 @@ function ordersSection({ orders }: DeviceStatus): string {
       paint(status === 'succeeded' ? 'green' : endedAt === undefined ? 'yellow' : 'red', status),
       endedAt === undefined ? '' : duration(endedAt - receivedAt),
       attempt > 1 ? `attempt ${attempt}` : '',
-      error?.message ?? '',
       orderId,
+      error?.message ?? '',
     ]);
   return table(['last orders', '', 'state', 'took', '', '', ''], rows);
 }

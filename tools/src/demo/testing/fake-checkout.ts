@@ -58,6 +58,7 @@ export class FakeCheckout {
       mkdirSync(join(folder, 'apps', app, 'dist'), { recursive: true });
       cpSync(join(import.meta.dirname, '../fixtures/fake-app.js'), join(folder, 'apps', app, 'dist/main.js'));
     }
+    writeFileSync(join(folder, 'apps/cli/dist/main.js'), '');
   }
 
   get layout(): DemoLayout {
@@ -85,9 +86,10 @@ export class FakeCheckout {
     return child;
   }
 
-  /** Pids of everything that belongs to this demo. */
+  /** Pids of everything that belongs to this demo, but for the upkeep, which comes and goes. */
   processes(): number[] {
-    return markedProcesses(this.layout.runDir);
+    const upkeep = join(this.folder, 'apps/cli/dist/main.js');
+    return markedProcesses(this.layout.runDir).filter((pid) => !commandOf(pid).includes(upkeep));
   }
 
   pidOf(app: string): number {
@@ -123,6 +125,14 @@ export class FakeCheckout {
     for (const child of this.#started) child.kill('SIGKILL');
     if (existsSync(this.layout.home)) await endRun(this.layout);
     rmSync(this.root, { recursive: true, force: true });
+  }
+}
+
+function commandOf(pid: number): string[] {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8').split('\0');
+  } catch {
+    return []; // ended meanwhile
   }
 }
 
