@@ -96,24 +96,29 @@ describe('command-executor as a process', () => {
     expect(statusesOf(gateway, ping)).toEqual(['succeeded']);
   });
 
-  test('when it is killed after started, an idempotent command runs again as the second attempt', async () => {
-    gateway = await openTestGateway(hubFolder, { onReport: () => new Promise(() => {}) });
-    const first = startExecutor();
-    const ping = order({ name: 'ping' });
-    await gateway.hand(ping);
-    await gateway.reported(ping.orderId, 'started');
-    await first.kill('SIGKILL');
-    await gateway.close();
+  test.each(['started', 'succeeded'] as const)(
+    'when it is killed while %s is on its way to the disk, an idempotent command runs again as the second attempt',
+    async (cutOff) => {
+      gateway = await openTestGateway(hubFolder, {
+        onReport: ({ status }) => (status === cutOff ? new Promise(() => {}) : Promise.resolve()),
+      });
+      const first = startExecutor();
+      const ping = order({ name: 'ping' });
+      await gateway.hand(ping);
+      await gateway.reported(ping.orderId, cutOff);
+      await first.kill('SIGKILL');
+      await gateway.close();
 
-    gateway = await openTestGateway(hubFolder);
-    startExecutor();
-    await gateway.hand({ ...ping, state: 'started', attempt: 1 });
-    await gateway.reported(ping.orderId, 'succeeded');
-    expect(gateway.reports.map(({ status, attempt }) => [status, attempt])).toEqual([
-      ['started', 2],
-      ['succeeded', undefined],
-    ]);
-  });
+      gateway = await openTestGateway(hubFolder);
+      startExecutor();
+      await gateway.hand({ ...ping, state: 'started', attempt: 1 });
+      await gateway.reported(ping.orderId, 'succeeded');
+      expect(gateway.reports.map(({ status, attempt }) => [status, attempt])).toEqual([
+        ['started', 2],
+        ['succeeded', undefined],
+      ]);
+    },
+  );
 
   test('when an order is refused, the reason is told and it never starts', async () => {
     gateway = await openTestGateway(hubFolder);
