@@ -23,11 +23,13 @@ export class Traffic {
   readonly #stopping = new AbortController();
   readonly #loops: Promise<void>[];
   #next: number;
+  #failure: unknown;
 
   /** @param first value of the first sample; a second traffic must begin above the first one's values. */
   constructor(hub: HubClient, api: OperatorsApi, first = 0) {
     this.#next = first;
-    this.#loops = [this.#sendSamples(hub), this.#giveOrders(api)];
+    const loops = [this.#sendSamples(hub), this.#giveOrders(api)];
+    this.#loops = loops.map((loop) => loop.catch((error: unknown) => void (this.#failure = error)));
   }
 
   /** Hands over one sample; returns its value once it was accepted. */
@@ -36,10 +38,20 @@ export class Traffic {
     return value;
   }
 
+  get counts() {
+    return { samples: this.accepted.length, orders: this.orders.length };
+  }
+
+  /** Throws what ended the traffic against its will. */
+  check(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+
   /** Returns when what was under way has been answered. */
   async stop(): Promise<void> {
     this.#stopping.abort();
     await Promise.all(this.#loops);
+    this.check();
   }
 
   async #sendSamples(hub: HubClient): Promise<void> {
