@@ -1,6 +1,7 @@
 import type { Lane } from '@bowline/messages';
 import { RejectedError } from '@bowline/runtime/errors';
 import { bury, findById, removeDeadLetter } from './dead-letters.ts';
+import type { DiskRoom } from './disk-room.ts';
 import type { Draft } from './draft.ts';
 import { reportRuns, type GapContext } from './gap-report.ts';
 import { evictOrders, hasEnded, putOrder, type OrderRecord } from './journal.ts';
@@ -10,6 +11,7 @@ import { LANES } from './lanes.ts';
 import {
   ACK_BYTES_PER_ORDER,
   ACKS_PER_ORDER,
+  diskFull,
   GAP_BYTES,
   GAP_MESSAGES,
   laneFull,
@@ -29,6 +31,7 @@ export interface PreparedBatch extends Omit<WriteBatch, 'enqueue'> {
 
 export interface ApplyContext extends GapContext {
   limits: Limits;
+  room: Pick<DiskRoom, 'admits'>;
 }
 
 /** Lives of an app whose batches are told apart; the oldest is forgotten. */
@@ -39,10 +42,11 @@ const SEQ_DIGITS = 16;
 /**
  * Puts one batch into the transaction, whole or not at all. Room that its own receipts make counts only for the next one.
  *
- * @throws RejectedError `lane-full`, `journal-full`; the draft is as it was, but for evicted journal entries.
+ * @throws RejectedError `lane-full`, `journal-full`, `disk-full`; the draft is as it was, but for evicted journal entries.
  */
 export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext): CommitResult {
   if (isDuplicate(draft, batch)) return { duplicate: true, seqs: [] };
+  checkDisk(draft, batch, context.room);
   checkOrders(draft, batch, context.limits);
   checkRoom(draft, batch, context.limits);
 
@@ -83,6 +87,17 @@ function rememberProducer(draft: Draft, { producer }: PreparedBatch): void {
   const others = (draft.state.producers[app] ?? []).filter((mark) => mark.id !== id);
   draft.state.producers[app] = [{ id, batch }, ...others].slice(0, PRODUCERS_PER_APP);
   draft.changed = true;
+}
+
+/** Against what the disk has left; what else this transaction adds is part of the reserve's margin. */
+function checkDisk(
+  draft: Draft,
+  { enqueue, journal = [], bytes }: PreparedBatch,
+  room: ApplyContext['room'],
+): void {
+  const kinds = enqueue.filter(({ messages }) => messages.length > 0).map(({ lane }): Lane | 'order' => lane);
+  if (journal.some(({ orderId }) => draft.get(orderKey(orderId)) === undefined)) kinds.push('order');
+  if (kinds.some((kind) => !room.admits(kind, bytes))) throw diskFull();
 }
 
 function checkOrders(draft: Draft, { journal = [] }: PreparedBatch, { journalEntries }: Limits): void {

@@ -27,6 +27,8 @@ export class Environment {
         encoding: 'binary',
         keyEncoding: 'binary',
         overlappingSync: false,
+        // Else each failed commit also rejects a promise that nobody holds, and the process dies.
+        eventTurnBatching: false,
         maxDbs: 1,
         maxReaders: 16,
         ...options,

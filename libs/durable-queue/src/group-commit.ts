@@ -15,7 +15,7 @@ export interface Ground extends ApplyContext {
   stored: () => StoredRecords;
   clock: () => ClockReading;
   /** Resolves when all of it is on disk; rejects if none of it is: RejectedError, or InternalError for the end. */
-  write: (writes: Writes) => Promise<void>;
+  write: (writes: Writes, before: StoreState) => Promise<void>;
   /** Called with what was written, before those who wait are told. */
   committed: (writes: Writes) => void;
 }
@@ -141,8 +141,7 @@ export class GroupCommit {
   async #runOnce(): Promise<void> {
     const group = this.#takeGroup();
     try {
-      const { draft, outcomes } = await this.#build(group);
-      await this.#write(draft);
+      const outcomes = await this.#perform(group);
       for (const outcome of outcomes) {
         if ('result' in outcome) outcome.waiting.resolve(outcome.result);
         else outcome.waiting.reject(outcome.error);
@@ -153,11 +152,25 @@ export class GroupCommit {
     }
   }
 
+  async #perform(group: readonly Waiting[]): Promise<Outcome[]> {
+    const { draft, outcomes } = await this.#build(group);
+    try {
+      await this.#write(draft);
+      return outcomes;
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+    }
+    // The disk is full, which is known now: what only deletes or reports still goes through, the rest is refused.
+    const again = await this.#build(group);
+    await this.#write(again.draft);
+    return again.outcomes;
+  }
+
   async #write(draft: Draft): Promise<void> {
     try {
       if (!draft.changed) return;
       const writes = draft.seal();
-      await this.#ground.write(writes);
+      await this.#ground.write(writes, this.#state);
       this.#state = draft.state;
       this.#ground.committed(writes);
     } finally {

@@ -56,3 +56,6 @@ export const laneFull = (lane: Lane): RejectedError =>
   new RejectedError('lane-full', `the lane ${lane} is full; what waits there must be delivered first`, {
     details: { lane },
   });
+
+export const diskFull = (cause?: unknown): RejectedError =>
+  new RejectedError('disk-full', 'the disk is full; nothing of this was stored', { cause });

@@ -1,6 +1,15 @@
 import { existsSync } from 'node:fs';
-import { acquireLock, ConfigError, InternalError, type Lock } from '@bowline/runtime';
+import {
+  acquireLock,
+  ConfigError,
+  InternalError,
+  RejectedError,
+  TransientError,
+  type Lock,
+} from '@bowline/runtime';
 import { readDeadLetters } from './dead-letters.ts';
+import { DiskRoom } from './disk-room.ts';
+import { DurableWriter } from './durable-writer.ts';
 import { Environment, type Writes } from './environment.ts';
 import { GroupCommit } from './group-commit.ts';
 import { metaKey, stateKey } from './keys.ts';
@@ -38,14 +47,14 @@ const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
  * tell them from what was committed.
  */
 const COMMITS_SKIPPED_AT_START = 2;
-/** How often messages that grow too old are looked for when nothing else is written. */
-const EXPIRY_TICK_MS = 60_000;
+/** How often messages that grow too old are looked for when nothing else is written, and the ballast is seen to. */
+const TICK_MS = 60_000;
 
 /**
  * Opens the store, making it if there is none. One process at a time.
  *
  * @throws ConfigError `already-running`, `state-folder`, `store-newer` (written by a later version of this program);
- *   InternalError `store-check-failed`.
+ *   InternalError `store-check-failed`; TransientError `disk-full`: no room to make a new one.
  */
 export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
   const files = new StoreFiles(options.folder);
@@ -57,9 +66,9 @@ export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
     if (!existsSync(files.current)) await createStore(files, clock());
     const env = Environment.open(files.current);
     const state = readState(env);
-    const started = { ...nextState(state, clock()), commit: state.commit + COMMITS_SKIPPED_AT_START };
-    await env.commit(stateOnly(started));
-    return new Store({ options, files, env, state: started, lock, recovery });
+    const store = new Store({ options, files, env, state, lock, recovery });
+    await store.begin();
+    return store;
   } catch (error) {
     lock.release();
     throw error;
@@ -69,8 +78,13 @@ export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
 /** A store exists from the moment at which it is complete. */
 async function createStore(files: StoreFiles, now: ClockReading): Promise<void> {
   const env = Environment.open(files.next);
-  await env.commit(stateOnly(newState(now)));
-  await env.close();
+  try {
+    await env.commit(stateOnly(newState(now)));
+  } catch (cause) {
+    throw new TransientError('disk-full', `a new store cannot be written to ${files.folder}`, { cause });
+  } finally {
+    await env.close();
+  }
   files.promoteNext();
 }
 
@@ -110,9 +124,9 @@ class Store implements DurableQueue {
   readonly #commits: GroupCommit;
   readonly #reader: Reader;
   readonly #lock: Lock;
-  readonly #commitDeadlineMs: number;
-  readonly #expiryTick: NodeJS.Timeout;
-  #lost = false;
+  readonly #room: DiskRoom;
+  readonly #writer: DurableWriter;
+  readonly #tick: NodeJS.Timeout;
 
   constructor({ options, files, env, state, lock, recovery }: OpenedStore) {
     this.recovery = recovery;
@@ -123,7 +137,12 @@ class Store implements DurableQueue {
     this.#marks = new ReadMarks(state);
     this.#lock = lock;
     this.#limits = limitsOf(options);
-    this.#commitDeadlineMs = options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS;
+    this.#room = new DiskRoom(files, () => this.#clock().monotonicMs, options.diskReserveBytes);
+    this.#writer = new DurableWriter(
+      () => this.#env,
+      this.#room,
+      options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS,
+    );
     this.#commits = new GroupCommit(
       {
         limits: this.#limits,
@@ -131,7 +150,8 @@ class Store implements DurableQueue {
         wallMs: options.wallMs,
         stored: () => this.#env,
         clock: this.#clock,
-        write: (writes) => this.#write(writes),
+        room: this.#room,
+        write: (writes, before) => this.#writer.write(writes, before),
         committed: (writes) => this.#reader.forget(writes),
       },
       state,
@@ -142,7 +162,27 @@ class Store implements DurableQueue {
       this.#marks,
       (lane) => this.#commits.damaged(lane),
     );
-    this.#expiryTick = setInterval(() => this.#commits.tick(), EXPIRY_TICK_MS).unref();
+    this.#room.restore();
+    this.#tick = setInterval(() => {
+      this.#room.restore();
+      this.#commits.tick();
+    }, TICK_MS).unref();
+  }
+
+  /** Shows that the store can be written; on a full disk it is opened all the same, for what it holds. */
+  async begin(): Promise<void> {
+    await this.#commits.exclusive(async (state, adopt) => {
+      const started = {
+        ...nextState(state, this.#clock()),
+        commit: state.commit + COMMITS_SKIPPED_AT_START,
+      };
+      try {
+        await this.#writer.write(stateOnly(started), state);
+        adopt(started);
+      } catch (error) {
+        if (!(error instanceof RejectedError)) throw error;
+      }
+    });
   }
 
   get epoch(): string {
@@ -217,28 +257,10 @@ class Store implements DurableQueue {
   }
 
   async close(): Promise<void> {
-    clearInterval(this.#expiryTick);
+    clearInterval(this.#tick);
     await this.#commits.close();
     // After a commit that never ended, closing would never end either.
-    if (!this.#lost) await this.#env.close();
+    if (!this.#writer.lost) await this.#env.close();
     this.#lock.release();
-  }
-
-  async #write(writes: Writes): Promise<void> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      this.#lost = true;
-      reject(
-        new InternalError('commit-failed', `a transaction took longer than ${this.#commitDeadlineMs} ms`),
-      );
-    }, this.#commitDeadlineMs);
-    try {
-      await Promise.race([this.#env.commit(writes), late]);
-    } catch (cause) {
-      if (cause instanceof InternalError) throw cause;
-      throw new InternalError('commit-failed', 'a transaction could not be written', { cause });
-    } finally {
-      clearTimeout(timer);
-    }
   }
 }

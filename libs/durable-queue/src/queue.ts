@@ -216,6 +216,11 @@ export interface QueueOptions {
   messageBytes?: number;
   /** Most bytes handed in and not yet on disk; above it a commit is refused `store-busy`. Default 64 MiB. */
   pendingBytes?: number;
+  /**
+   * Bytes of the disk that samples may not take; events and new orders may take half of it. Default 16 MiB, at most a
+   * twentieth of the file system.
+   */
+  diskReserveBytes?: number;
   /** A commit that takes longer fails all its callers; default 30,000 ms. */
   commitDeadlineMs?: number;
 }

@@ -10,12 +10,14 @@ export class StoreFiles {
   readonly lock: string;
   /** The last damaged store that was replaced, for whoever wants to look into it. */
   readonly quarantine: string;
+  readonly ballast: string;
 
   constructor(folder: string) {
     this.folder = folder;
     this.current = join(folder, 'store.mdb');
     this.next = join(folder, 'next.mdb');
     this.quarantine = join(folder, 'damaged.mdb');
+    this.ballast = join(folder, 'ballast');
     this.lock = join(folder, 'lock');
   }
 

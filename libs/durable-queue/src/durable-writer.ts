@@ -1,0 +1,98 @@
+import { InternalError } from '@bowline/runtime/errors';
+import type { DiskRoom } from './disk-room.ts';
+import type { Environment, Writes } from './environment.ts';
+import { stateKey } from './keys.ts';
+import { diskFull } from './limits.ts';
+import { jsonOf, jsonRecord } from './record.ts';
+import type { StoreState } from './state.ts';
+
+/** Errors of the operating system that LMDB passes on by number: EIO, ENOSPC. */
+const DISK_ERRORS = [5, 28];
+/** A value alone costs a page or two beside its bytes. */
+const PAGES_BYTES = 16 * 1024;
+
+/**
+ * Writes one transaction at a time and says truly whether it is on disk. After a full disk LMDB refuses every larger write,
+ * even when there is room again, until a small one has gone through: so that comes first.
+ */
+export class DurableWriter {
+  readonly #env: () => Environment;
+  readonly #room: DiskRoom;
+  readonly #deadlineMs: number;
+  #needsHealing = false;
+  /** A commit never ended: the environment can neither be used nor closed. */
+  lost = false;
+
+  constructor(env: () => Environment, room: DiskRoom, deadlineMs: number) {
+    this.#env = env;
+    this.#room = room;
+    this.#deadlineMs = deadlineMs;
+  }
+
+  /**
+   * @param before the state that is on disk; found unchanged if this fails.
+   * @throws RejectedError `disk-full`: nothing of it was stored. InternalError `commit-failed`: the end of this process.
+   */
+  async write(writes: Writes, before: StoreState): Promise<void> {
+    if (this.#needsHealing) await this.#heal(before);
+    const cause = await this.#attempt(writes);
+    if (cause === undefined) {
+      this.#room.wrote(sizeOf(writes));
+      return;
+    }
+    this.#checkExplained(cause, before);
+    this.#needsHealing = true;
+    await this.#heal(before);
+    throw diskFull(cause);
+  }
+
+  /** The tiny transaction: the state as it is. */
+  async #heal(state: StoreState): Promise<void> {
+    const tiny = new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
+    let cause = await this.#attempt(tiny);
+    if (cause !== undefined) {
+      this.#checkExplained(cause, state);
+      this.#room.release();
+      cause = await this.#attempt(tiny);
+    }
+    if (cause !== undefined) {
+      this.#checkExplained(cause, state);
+      throw diskFull(cause);
+    }
+    this.#needsHealing = false;
+  }
+
+  /** @returns why it failed, if it did. */
+  async #attempt(writes: Writes): Promise<unknown> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.lost = true;
+      reject(new InternalError('commit-failed', `a transaction took longer than ${this.#deadlineMs} ms`));
+    }, this.#deadlineMs);
+    try {
+      await Promise.race([this.#env().commit(writes), late]);
+      return undefined;
+    } catch (cause) {
+      if (cause instanceof InternalError) throw cause;
+      return cause;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
+  /** A full disk is an answer that the callers can live with, as long as it left the state alone; anything else is not. */
+  #checkExplained(cause: unknown, before: StoreState): void {
+    const code = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
+    const record = this.#env().get(stateKey());
+    const untouched =
+      record !== undefined && jsonOf<StoreState>(stateKey(), record)?.commit === before.commit;
+    if (DISK_ERRORS.includes(code) && untouched && this.#room.isFull()) return;
+    throw new InternalError('commit-failed', 'a transaction could not be written', { cause });
+  }
+}
+
+const sizeOf = (writes: Writes): number => {
+  let bytes = PAGES_BYTES;
+  for (const record of writes.values()) bytes += record?.length ?? 0;
+  return bytes;
+};
