@@ -4,7 +4,7 @@ import { DemoError } from './demo-error.ts';
 import type { DemoLayout } from './layout.ts';
 import { markOf } from './marked-processes.ts';
 
-const LAST_LINES = 25;
+const SHOWN_LINES = 30;
 
 /** Builds the apps that the demo runs, as far as Nx's cache does not hold them already. */
 export function buildApps({ checkout, runDir }: DemoLayout, apps: readonly string[]): Promise<void> {
@@ -24,14 +24,18 @@ export function buildApps({ checkout, runDir }: DemoLayout, apps: readonly strin
   return new Promise((resolve, reject) => {
     execFile(join(bin, 'nx'), args, { cwd: checkout, env, maxBuffer: 2 ** 26 }, (error, stdout, stderr) => {
       if (error === null) return resolve();
-      const said = `${stdout}${stderr}`.trimEnd().split('\n').slice(-LAST_LINES).join('\n');
-      reject(
-        new DemoError(
-          'The build failed.',
-          `Mend what it names below; npx nx run-many -t build shows it again.\n\n${said}`,
-          error,
-        ),
-      );
+      const advice = 'Mend what it names below; npx nx run-many -t build shows it again.';
+      reject(new DemoError('The build failed.', `${advice}\n\n${failureIn(`${stdout}${stderr}`)}`, error));
     });
   });
+}
+
+/** Nx prints what each task said, one after the other, and at the end which tasks failed: what the first of them said. */
+function failureIn(output: string): string {
+  const failed = /Failed tasks:\s+- (\S+)/.exec(output)?.[1];
+  const said = output
+    .split(/^> nx run /m)
+    .find((part) => failed !== undefined && part.startsWith(`${failed}\n`));
+  const lines = (said ?? output).trim().split('\n');
+  return said === undefined ? lines.slice(-SHOWN_LINES).join('\n') : lines.slice(0, SHOWN_LINES).join('\n');
 }

@@ -152,6 +152,7 @@ describe('what can be wrong at the start', () => {
     writeFileSync(join(checkout.folder, 'apps/ssh-broker/package.json'), JSON.stringify(project));
     const { code, output } = await ended(checkout.launch('launch.js', ['start', '--port', port]));
     expect(output).toContain('The build failed.');
+    expect(output).toContain('@bowline/ssh-broker:build');
     expect(output).toContain('a type is wrong');
     expect(code).toBe(1);
     oneSentence(output);
