@@ -98,7 +98,7 @@ async function writeAndKill(
 const KEPT = { lost: [], back: [], orders: [], counters: [] };
 
 describe('kill -9', () => {
-  const KILLS = Number(process.env['BOWLINE_KILLS'] ?? 12);
+  const KILLS = Number(process.env['BOWLINE_KILLS'] ?? 8);
   const SEED = Number(process.env['BOWLINE_SEED'] ?? Date.now() % 1e9);
 
   test(`when the writer is killed ${KILLS} times (seed ${SEED}), every promise is kept and no seq is used twice`, async () => {

@@ -3,8 +3,8 @@ import type { DiskRoom } from './disk-room.ts';
 import type { Environment, Writes } from './environment.ts';
 import { stateKey } from './keys.ts';
 import { diskFull } from './limits.ts';
-import { jsonOf, jsonRecord } from './record.ts';
-import type { StoreState } from './state.ts';
+import { jsonOf } from './record.ts';
+import { stateOnly, type StoreState } from './state.ts';
 
 /** Errors of the operating system that LMDB passes on by number: EIO, ENOSPC. */
 const DISK_ERRORS = [5, 28];
@@ -48,7 +48,7 @@ export class DurableWriter {
 
   /** The tiny transaction: the state as it is. */
   async #heal(state: StoreState): Promise<void> {
-    const tiny = new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
+    const tiny = stateOnly(state);
     let cause = await this.#attempt(tiny);
     if (cause !== undefined) {
       this.#checkExplained(cause, state);

@@ -78,6 +78,11 @@ export class Environment {
     this.#db.resetReadTxn();
   }
 
+  /** A compact copy of what is committed. */
+  async copyTo(file: string): Promise<void> {
+    await this.#db.backup(file, true);
+  }
+
   async close(): Promise<void> {
     await this.#db.close();
   }

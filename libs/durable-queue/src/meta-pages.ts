@@ -3,7 +3,8 @@ import { readSync } from 'node:fs';
 /**
  * The two pages in which LMDB keeps the root of its tree. They have no checksum, and it takes the one with the higher
  * transaction number: a flipped bit there can silently bring back the state before the last commit. In a sound file the
- * numbers are consecutive and each in the page that its parity names.
+ * numbers are consecutive and each in the page that its parity names (in a fresh copy not yet: it gets a transaction more
+ * before it becomes a store).
  *
  * Offsets are those of lmdb 3.5.6 on 64-bit machines: a page header of 24 bytes, then magic, version, address, map size,
  * two trees of 48 bytes (the first begins with the page size), last page, transaction number.
@@ -19,8 +20,6 @@ export function metaPagesAreSound(handle: number): boolean {
   if (first === undefined) return false;
   const second = readMeta(handle, first.pageSize);
   if (second === undefined || second.pageSize !== first.pageSize) return false;
-  // A file that was just made or compacted has not used both pages yet.
-  if (first.transaction <= 1n && second.transaction <= 1n) return true;
   const inPlace = first.transaction % 2n === 0n && second.transaction % 2n === 1n;
   const difference = first.transaction - second.transaction;
   return inPlace && (difference === 1n || difference === -1n);

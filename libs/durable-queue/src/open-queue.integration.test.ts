@@ -442,6 +442,32 @@ describe('the store', () => {
     await expect(openTestQueue({ folder })).rejects.toMatchObject({ code: 'already-running' });
   });
 
+  test('when a backlog is gone, the file is made small again at the next opening, with everything in it', async () => {
+    const folder = temporaryFolder();
+    const compaction = { smallestFile: 1_000_000, factor: 4, largestContent: 1e9 };
+    const queue = await openTestQueue({ folder, compaction });
+    for (let n = 0; n < 40; n += 1) {
+      await queue.commit({ enqueue: [{ lane: 'history', messages: messages(500) }] });
+    }
+    const entry = order();
+    await queue.commit({ receipts: { history: 19_900 }, journal: [entry], meta: { a: 'b' } });
+    const [before, rest] = [queue.fileBytes(), all(queue, 'history')];
+    expect(before).toBeGreaterThan(1_000_000);
+    await queue.close();
+
+    const again = await openTestQueue({ folder, compaction });
+    expect(again.fileBytes()).toBeLessThan(before / 10);
+    expect(again.epoch).toBe(queue.epoch);
+    expect(again.recovery).toBeUndefined();
+    expect(all(again, 'history')).toEqual(rest);
+    expect(again.order(entry.orderId)).toEqual(entry);
+    await again.commit({ enqueue: [{ lane: 'history', messages: messages(1) }] });
+    await again.close();
+    const third = await openTestQueue({ folder, compaction });
+    expect(third.recovery).toBeUndefined();
+    expect(third.lanes().history).toMatchObject({ first: 19_901, next: 20_002, messages: 101 });
+  });
+
   test('when it takes a new epoch, what waits is numbered from 1 with the same ids, and goes on so after a restart', async () => {
     const folder = temporaryFolder();
     const queue = await openTestQueue({ folder, lanes: { telemetry: { messages: 10, bytes: 1e6 } } });

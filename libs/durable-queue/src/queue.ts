@@ -1,3 +1,4 @@
+import type { CompactionLimits } from './compaction.ts';
 import type { AckStatus, Lane, LedgerEntry } from '@bowline/messages';
 
 /**
@@ -57,6 +58,9 @@ export interface DurableQueue {
    * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew.
    */
   renewEpoch(): Promise<void>;
+
+  /** Size of the file, bytes. It grows and shrinks in steps of its own. */
+  fileBytes(): number;
 
   /** Waits for commits under way, then closes the environment. */
   close(): Promise<void>;
@@ -216,6 +220,8 @@ export interface QueueOptions {
   messageBytes?: number;
   /** Most bytes handed in and not yet on disk; above it a commit is refused `store-busy`. Default 64 MiB. */
   pendingBytes?: number;
+  /** When the file is compacted; default above 32 MiB, when it is 4 times what it holds, and that at most 64 MiB. */
+  compaction?: CompactionLimits;
   /**
    * Bytes of the disk that samples may not take; events and new orders may take half of it. Default 16 MiB, at most a
    * twentieth of the file system.

@@ -1,8 +1,11 @@
 import { randomUUID } from 'node:crypto';
 import type { Lane, LedgerEntry } from '@bowline/messages';
 import { ageMs, saveAge, type ClockReading, type SavedAge } from './age-clock.ts';
+import type { Writes } from './environment.ts';
+import { stateKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
 import type { DownlinkState } from './queue.ts';
+import { jsonRecord } from './record.ts';
 
 /** Version of everything in the file. A store of a newer one is refused, an older one is migrated. */
 export const SCHEMA_VERSION = 1;
@@ -102,3 +105,7 @@ export const ledgerOf = (state: StoreState): Record<Lane, LedgerEntry> =>
     const { accepted, receipted, expired, dropped, rejected, messages } = state.lanes[lane];
     return { accepted, receipted, expired, dropped, rejected, waiting: messages };
   });
+
+/** The transaction that writes nothing but the state. */
+export const stateOnly = (state: StoreState): Writes =>
+  new Map([[stateKey().toString('latin1'), jsonRecord(stateKey(), state, state.commit)]]);
