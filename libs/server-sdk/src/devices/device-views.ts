@@ -1,12 +1,12 @@
 import type { Event, SeriesSummary, StoredEvent, StoredSample, Telemetry } from '@bowline/messages';
 import { setImmediate as nextTurn } from 'node:timers/promises';
-import type { LoggedFrame, LoggedMessage, UplinkLog } from '../uplink/uplink-log.ts';
+import type { LoggedRecord, LoggedMessage, UplinkLog } from '../uplink/uplink-log.ts';
 
 type Sample = Telemetry['samples'][number];
 
-/** So many frames are read before others get their turn. */
-const FRAMES_A_TURN = 16;
-/** A sample cannot be newer than the frame that brought it, but for a device whose clock is this far ahead. */
+/** So many records are read before others get their turn. */
+const RECORDS_A_TURN = 8;
+/** A sample cannot be newer than the record that brought it, but for a device whose clock is this far ahead. */
 const CLOCK_SLACK_MS = 3600_000;
 const SAMPLE_LANES = ['telemetry', 'history'] as const;
 
@@ -52,7 +52,7 @@ export class DeviceViews {
   /** Newest first. */
   async events(deviceId: string, limit: number): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
-    for await (const { messages, receivedAt } of this.#frames(deviceId, 'events')) {
+    for await (const { messages, receivedAt } of this.#records(deviceId, 'events')) {
       for (const message of messages.toReversed()) events.push(storedEvent(deviceId, message, receivedAt));
       if (events.length >= limit) break;
     }
@@ -61,7 +61,7 @@ export class DeviceViews {
 
   async #eachSample(deviceId: string, visit: (sample: Sample) => void, receivedSince = 0): Promise<void> {
     for (const lane of SAMPLE_LANES) {
-      for await (const { messages, receivedAt } of this.#frames(deviceId, lane)) {
+      for await (const { messages, receivedAt } of this.#records(deviceId, lane)) {
         if (receivedAt < receivedSince) break;
         for (const { type, payload } of messages) {
           if (type === 'telemetry') (payload as unknown as Telemetry).samples.forEach(visit);
@@ -70,13 +70,13 @@ export class DeviceViews {
     }
   }
 
-  /** Backwards in time; no snapshot is held between two frames. */
-  async *#frames(deviceId: string, lane: 'events' | 'telemetry' | 'history'): AsyncGenerator<LoggedFrame> {
-    let frame = this.#log.frameBefore(deviceId, lane);
-    for (let count = 1; frame !== undefined; count += 1) {
-      yield frame;
-      if (count % FRAMES_A_TURN === 0) await nextTurn();
-      frame = this.#log.frameBefore(deviceId, lane, frame.key);
+  /** Backwards in time; no snapshot is held between two records. */
+  async *#records(deviceId: string, lane: 'events' | 'telemetry' | 'history'): AsyncGenerator<LoggedRecord> {
+    let record = this.#log.recordBefore(deviceId, lane);
+    for (let count = 1; record !== undefined; count += 1) {
+      yield record;
+      if (count % RECORDS_A_TURN === 0) await nextTurn();
+      record = this.#log.recordBefore(deviceId, lane, record.key);
     }
   }
 }

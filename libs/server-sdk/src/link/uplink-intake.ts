@@ -2,7 +2,7 @@ import type { Lane } from '@bowline/messages';
 import type { UplinkMessage } from '@bowline/messages/uplink';
 import { storedEvent } from '../devices/device-views.ts';
 import { keys } from '../store/keys.ts';
-import { put } from '../store/server-store.ts';
+import { putLatest } from '../store/server-store.ts';
 import { judge, type DurableMessage, type FinalReject, type Held } from '../uplink/intake.ts';
 import { cover } from '../uplink/lane-state.ts';
 import { isDedupedById, type LoggedMessage } from '../uplink/uplink-log.ts';
@@ -46,19 +46,26 @@ export class UplinkIntake {
     const at = clock.wallMs();
     for (const reject of rejects) this.#putAside(reject, at);
 
-    const [first] = kept;
-    if (first?.seq !== undefined) {
+    const [first, last] = [kept[0], kept.at(-1)];
+    if (first?.seq !== undefined && last?.seq !== undefined) {
       const ids = isDedupedById(lane) ? kept.map(({ id }) => id) : [];
       const body =
         kept.length === messages.length ? frame : Buffer.from(JSON.stringify({ lane, messages: kept }));
-      uplink.append(this.#deviceId, this.#state, { lane, seq: first.seq, ids, frame: body, at });
+      uplink.append(this.#deviceId, this.#state, {
+        lane,
+        seq: first.seq,
+        lastSeq: last.seq,
+        ids,
+        frame: body,
+        at,
+      });
     }
     if (lane === 'results') this.#takeAcks(kept);
     if (lane === 'events') {
       this.#takeGaps(kept);
       raiseUnexplained(this.#services, this.#deviceId, judgeHoles(this.#state));
     }
-    const done = store.write([put(keys.uplink(this.#deviceId), this.#state)]);
+    const done = store.write([putLatest(keys.uplink(this.#deviceId), this.#state)]);
     if (lane === 'events') {
       for (const message of kept) {
         news.publish('event', this.#deviceId, () =>
@@ -79,7 +86,7 @@ export class UplinkIntake {
   }): Promise<void> {
     const { store, clock, deadLetters } = this.#services;
     deadLetters.append(this.#deviceId, this.#state, { ...record, at: clock.wallMs() });
-    return store.write([put(keys.uplink(this.#deviceId), this.#state)]);
+    return store.write([putLatest(keys.uplink(this.#deviceId), this.#state)]);
   }
 
   #putAside({ message, code, detail, repeated }: FinalReject, at: number): void {

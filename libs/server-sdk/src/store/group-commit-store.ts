@@ -21,7 +21,7 @@ export interface GroupCommitOptions {
 }
 
 interface Group {
-  writes: Map<string, Buffer | undefined>;
+  writes: Map<string, Write['value']>;
   done: Promise<void>;
   settle: (error?: InternalError) => void;
 }
@@ -36,7 +36,7 @@ export class GroupCommitStore implements ServerStore {
   readonly #clock: Clock;
   readonly #onDamage: (key: string) => void;
   #gathering: Group | undefined;
-  #flushing: Group | undefined;
+  #flushing: { writes: Map<string, Buffer | undefined>; group: Group } | undefined;
   #failed: InternalError | undefined;
 
   constructor(
@@ -50,48 +50,47 @@ export class GroupCommitStore implements ServerStore {
   }
 
   get(key: string): Buffer | undefined {
-    for (const group of [this.#gathering, this.#flushing]) {
-      if (group?.writes.has(key)) return this.#unsealed(key, group.writes.get(key));
-    }
-    return this.#unsealed(key, this.#backend.get(key));
+    if (this.#gathering?.writes.has(key)) return bodyOf(this.#gathering.writes.get(key));
+    const { writes } = this.#flushing ?? {};
+    return this.#unsealed(key, writes?.has(key) ? writes.get(key) : this.#backend.get(key));
   }
 
   range(range: KeyRange): Entry[] {
     const pending = this.#pendingIn(range);
     const { limit = Infinity, reverse = false } = range;
-    let entries: Entry[];
-    if (pending.size === 0) entries = this.#backend.range(range);
-    else {
-      const wider = limit === Infinity ? range : { ...range, limit: limit + pending.size };
-      entries = this.#backend.range(wider).filter(({ key }) => !pending.has(key));
+    const wider = limit === Infinity ? range : { ...range, limit: limit + pending.size };
+    const entries: Entry[] = [];
+    for (const { key, value } of this.#backend.range(wider)) {
+      const body = pending.has(key) ? undefined : this.#unsealed(key, value);
+      if (body !== undefined) entries.push({ key, value: body });
+    }
+    if (pending.size > 0) {
       for (const [key, value] of pending) if (value !== undefined) entries.push({ key, value });
       entries.sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
     }
     if (entries.length > limit) entries.length = limit;
-    return entries.flatMap(({ key, value }) => {
-      const body = this.#unsealed(key, value);
-      return body === undefined ? [] : [{ key, value: body }];
-    });
+    return entries;
   }
 
   write(writes: readonly Write[]): Promise<void> {
     if (this.#failed !== undefined) return Promise.reject(this.#failed);
     const group = (this.#gathering ??= this.#newGroup());
-    for (const { key, value } of writes) group.writes.set(key, value && seal(value));
+    for (const { key, value } of writes) group.writes.set(key, value);
     return group.done;
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([this.#flushing?.done, this.#gathering?.done]);
+    await Promise.allSettled([this.#flushing?.group.done, this.#gathering?.done]);
     this.#failed ??= new InternalError('store-failed', 'the store is closed');
     await this.#backend.close();
   }
 
   #pendingIn({ from, to }: KeyRange): Map<string, Buffer | undefined> {
     const pending = new Map<string, Buffer | undefined>();
-    for (const group of [this.#flushing, this.#gathering]) {
-      for (const [key, value] of group?.writes ?? []) if (key >= from && key < to) pending.set(key, value);
-    }
+    for (const [key, value] of this.#flushing?.writes ?? [])
+      if (key >= from && key < to) pending.set(key, this.#unsealed(key, value));
+    for (const [key, value] of this.#gathering?.writes ?? [])
+      if (key >= from && key < to) pending.set(key, bodyOf(value));
     return pending;
   }
 
@@ -109,12 +108,17 @@ export class GroupCommitStore implements ServerStore {
   #flush(): void {
     const group = this.#gathering;
     if (group === undefined || this.#flushing !== undefined || this.#failed !== undefined) return;
+    const writes = new Map<string, Buffer | undefined>();
+    for (const [key, value] of group.writes) {
+      const body = typeof value === 'function' ? value() : value;
+      writes.set(key, body && seal(body));
+    }
     this.#gathering = undefined;
-    this.#flushing = group;
+    this.#flushing = { writes, group };
     const deadline = this.#clock.after(this.#commitDeadlineMs, () =>
       this.#fail(new Error(`no commit within ${this.#commitDeadlineMs} ms`)),
     );
-    this.#backend.flush(group.writes).then(
+    this.#backend.flush(writes).then(
       () => {
         deadline.cancel();
         if (this.#failed !== undefined) return;
@@ -132,7 +136,7 @@ export class GroupCommitStore implements ServerStore {
   #fail(cause: unknown): void {
     if (this.#failed !== undefined) return;
     this.#failed = new InternalError('store-failed', 'the store could not write to disk', { cause });
-    this.#flushing?.settle(this.#failed);
+    this.#flushing?.group.settle(this.#failed);
     this.#gathering?.settle(this.#failed);
   }
 
@@ -142,4 +146,9 @@ export class GroupCommitStore implements ServerStore {
     if (body === undefined) this.#onDamage(key);
     return body;
   }
+}
+
+function bodyOf(value: Write['value']): Buffer | undefined {
+  const body = typeof value === 'function' ? value() : value;
+  return body && Buffer.from(body);
 }

@@ -1,9 +1,10 @@
 import { remove, within, type ServerStore } from './server-store.ts';
 
-const STAMP_BYTES = 8;
+/** Bytes of a record besides its body. */
+export const STAMP_BYTES = 8;
 /** Over its cap a ring is emptied down to this part of it, so that eviction is rare and in bulk. */
 const LOW_WATER = 0.9;
-const EVICT_AT_ONCE = 64;
+const EVICT_AT_ONCE = 16;
 
 export interface RingLimits {
   maxBytes: number;
@@ -21,33 +22,33 @@ export class Ring {
     this.#limits = limits;
   }
 
-  /** @returns the sum of bytes that the ring holds then. */
-  append(
-    ring: { prefix: string; bytes: number },
-    record: { key: string; body: Uint8Array; at: number },
-  ): number {
-    const value = stamped(record.body, record.at);
-    void this.#store.write([{ key: record.key, value }]);
-    const bytes = ring.bytes + value.length;
-    return bytes - this.#evict(ring.prefix, bytes, record.at);
+  /** @param at when it was made, epoch milliseconds. @param body asked when the commit begins. */
+  put(key: string, at: number, body: () => Uint8Array): void {
+    void this.#store.write([{ key, value: () => stamped(body(), at) }]);
   }
 
-  /** @returns the bytes that went. */
-  #evict(prefix: string, bytes: number, now: number): number {
+  /**
+   * To be called after each growth.
+   *
+   * @param ring its prefix, the sum of bytes that it holds, and the newest record, which stays.
+   * @returns the sum that it holds then.
+   */
+  trim({ prefix, bytes, newest }: { prefix: string; bytes: number; newest: string }, now: number): number {
     const { maxBytes, maxAgeMs = Infinity } = this.#limits;
     const full = bytes > maxBytes;
-    if (!full && maxAgeMs === Infinity) return 0;
+    if (!full && maxAgeMs === Infinity) return bytes;
     const enough = full ? maxBytes * LOW_WATER : maxBytes;
-    let gone = 0;
+    const limit = full ? EVICT_AT_ONCE : 1;
+    let left = bytes;
     for (;;) {
-      const limit = full ? EVICT_AT_ONCE : 1;
       const oldest = this.#store.range({ ...within(prefix), limit });
       for (const { key, value } of oldest) {
-        if (bytes - gone <= enough && now - stampOf(value) <= maxAgeMs) return gone;
+        const stays = left <= enough && now - stampOf(value) <= maxAgeMs;
+        if (stays || key === newest) return left;
         void this.#store.write([remove(key)]);
-        gone += value.length;
+        left -= value.length;
       }
-      if (oldest.length < limit) return gone;
+      if (oldest.length < limit) return left;
     }
   }
 }

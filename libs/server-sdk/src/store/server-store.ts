@@ -9,7 +9,8 @@ export interface ServerStore {
   range(range: KeyRange): Entry[];
   /**
    * All of `writes` or none, and the same for all calls made without giving up the turn of the event loop: so each part
-   * of the server writes what is its own, and one commit holds it together. Commits become durable in their order.
+   * of the server writes what is its own, and one commit holds it together. Commits become durable in their order; all
+   * calls that share a commit get the same promise.
    *
    * @throws InternalError `store-failed`: the store is unusable from then on and the process should exit.
    */
@@ -18,10 +19,13 @@ export interface ServerStore {
   close(): Promise<void>;
 }
 
-/** `value` undefined removes the key. */
+/**
+ * `value` undefined removes the key. A function is asked when the commit begins, and by reads until then: so what grows
+ * within one commit is put together once.
+ */
 export interface Write {
   key: string;
-  value: Uint8Array | undefined;
+  value: Uint8Array | (() => Uint8Array) | undefined;
 }
 
 /** from ≤ key < to. */
@@ -46,6 +50,11 @@ export const within = (prefix: string): { from: string; to: string } => ({
 export const put = (key: string, value: object): Write => ({
   key,
   value: Buffer.from(JSON.stringify(value)),
+});
+/** The record as it is when the commit begins: for one that changes many times until then. */
+export const putLatest = (key: string, value: object): Write => ({
+  key,
+  value: () => Buffer.from(JSON.stringify(value)),
 });
 export const remove = (key: string): Write => ({ key, value: undefined });
 

@@ -1,7 +1,7 @@
 import type { Lane } from '@bowline/messages';
 import { v7 as uuidv7 } from 'uuid';
 import { keys } from '../store/keys.ts';
-import { bodyOf, Ring } from '../store/ring.ts';
+import { bodyOf, Ring, STAMP_BYTES } from '../store/ring.ts';
 import { parse, within, type ServerStore } from '../store/server-store.ts';
 
 /** A message that was refused for good, kept before the device is told (protocol, section 4). */
@@ -36,13 +36,13 @@ export class DeadLetters {
   /** Changes the sum in `state`. */
   append(deviceId: string, state: { deadLetterBytes: number }, record: DeadLetterRecord): void {
     const kept = { ...record, message: record.message.slice(0, MAX_MESSAGE_CHARACTERS) };
-    state.deadLetterBytes = this.#ring.append(
-      { prefix: keys.deadLettersOf(deviceId), bytes: state.deadLetterBytes },
-      {
-        key: keys.deadLetter(deviceId, uuidv7()),
-        body: Buffer.from(JSON.stringify(kept)),
-        at: record.at,
-      },
+    const body = Buffer.from(JSON.stringify(kept));
+    const newest = keys.deadLetter(deviceId, uuidv7());
+    this.#ring.put(newest, record.at, () => body);
+    const bytes = state.deadLetterBytes + STAMP_BYTES + body.length;
+    state.deadLetterBytes = this.#ring.trim(
+      { prefix: keys.deadLettersOf(deviceId), bytes, newest },
+      record.at,
     );
   }
 

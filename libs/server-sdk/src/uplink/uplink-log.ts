@@ -1,6 +1,6 @@
 import type { Lane } from '@bowline/messages';
 import { keys } from '../store/keys.ts';
-import { bodyOf, Ring, stampOf } from '../store/ring.ts';
+import { bodyOf, Ring, STAMP_BYTES, stampOf } from '../store/ring.ts';
 import { within, type ServerStore } from '../store/server-store.ts';
 import type { UplinkState } from './uplink-state.ts';
 
@@ -13,7 +13,8 @@ export interface LoggedMessage {
   payload: Record<string, unknown>;
 }
 
-export interface LoggedFrame {
+/** The frames of one commit, taken apart. */
+export interface LoggedRecord {
   key: string;
   receivedAt: number;
   /** By rising seq. */
@@ -31,14 +32,30 @@ const ID_BYTES = 16;
 /** Whether a lane is deduped by id across the device's epochs; the samples of the others are by series and time. */
 export const isDedupedById = (lane: Lane): boolean => lane === 'results' || lane === 'events';
 
+/** A record takes in frames while its commit gathers, up to this size. */
+const RECORD_BYTES = 64 * 1024;
+/** A record is a JSON array of frames: brackets and stamp, and a comma a frame but the first. */
+const RECORD_OVERHEAD_BYTES = STAMP_BYTES + 1;
+
+/** A record whose commit has not begun. */
+interface OpenRecord {
+  commit: Promise<void>;
+  key: string;
+  lastSeq: number;
+  frames: Uint8Array[];
+  bytes: number;
+  ids: string[];
+}
+
 /**
- * The durable copy of what a device sent: each frame as it came, one record a frame, a ring for each lane. What was
- * receipted is here; views (series, events) are read from it.
+ * The durable copy of what a device sent: the frames as they came, those of one commit in one record, a ring for each
+ * lane. What was receipted is here; views (series, events) are read from it.
  */
 export class UplinkLog {
   readonly #store: ServerStore;
   readonly #rings: Record<Lane, Ring>;
   readonly #ids: Ring;
+  readonly #open = new WeakMap<object, OpenRecord>();
 
   constructor(store: ServerStore, limits: LogLimits) {
     this.#store = store;
@@ -52,22 +69,47 @@ export class UplinkLog {
     this.#ids = new Ring(store, { maxBytes: IDS_MAX_BYTES, maxAgeMs: IDS_KEPT_MS });
   }
 
-  /** @param frame its bytes on the wire. Changes the sums in `state`. */
+  /** @param added a frame with the seqs and, where the lane is deduped by them, the ids in it. Changes the sums in `state`. */
   append(
     deviceId: string,
     state: UplinkState,
-    { lane, seq, ids, frame, at }: { lane: Lane; seq: number; ids: string[]; frame: Uint8Array; at: number },
+    added: { lane: Lane; seq: number; lastSeq: number; ids: string[]; frame: Uint8Array; at: number },
   ): void {
+    const { lane, ids, frame, at } = added;
     const sums = state.lanes[lane];
-    sums.logBytes = this.#rings[lane].append(
-      { prefix: keys.logOf(deviceId, lane), bytes: sums.logBytes },
-      { key: keys.log(deviceId, lane, state.generation, seq), body: frame, at },
-    );
-    if (!isDedupedById(lane)) return;
-    sums.idsBytes = this.#ids.append(
-      { prefix: keys.idsOf(deviceId, lane), bytes: sums.idsBytes },
-      { key: keys.ids(deviceId, lane, state.generation, seq), body: packIds(ids), at },
-    );
+    const record = this.#recordFor(deviceId, state, added);
+    record.frames.push(frame);
+    record.ids.push(...ids);
+    record.bytes += frame.length + 1;
+    record.lastSeq = added.lastSeq;
+    sums.logBytes += frame.length + 1;
+    sums.idsBytes += ids.length * ID_BYTES;
+    const log = { prefix: keys.logOf(deviceId, lane), bytes: sums.logBytes, newest: record.key };
+    sums.logBytes = this.#rings[lane].trim(log, at);
+  }
+
+  #recordFor(
+    deviceId: string,
+    state: UplinkState,
+    { lane, seq, at }: { lane: Lane; seq: number; at: number },
+  ): OpenRecord {
+    const sums = state.lanes[lane];
+    const commit = this.#store.write([]);
+    const held = this.#open.get(sums);
+    if (held?.commit === commit && held.lastSeq < seq && held.bytes < RECORD_BYTES) return held;
+
+    const key = keys.log(deviceId, lane, state.generation, seq);
+    const record: OpenRecord = { commit, key, lastSeq: 0, frames: [], bytes: 0, ids: [] };
+    this.#open.set(sums, record);
+    sums.logBytes += RECORD_OVERHEAD_BYTES;
+    this.#rings[lane].put(key, at, () => jsonArray(record.frames));
+    if (isDedupedById(lane)) {
+      const idsKey = keys.ids(deviceId, lane, state.generation, seq);
+      this.#ids.put(idsKey, at, () => packIds(record.ids));
+      const ring = { prefix: keys.idsOf(deviceId, lane), bytes: sums.idsBytes + STAMP_BYTES, newest: idsKey };
+      sums.idsBytes = this.#ids.trim(ring, at);
+    }
+    return record;
   }
 
   /** The message under a seq of the current epoch, as far as it is still held. */
@@ -91,18 +133,29 @@ export class UplinkLog {
     return ids;
   }
 
-  /** One step back in time through a lane: the frame before the one with this key, or the newest. */
-  frameBefore(deviceId: string, lane: Lane, key?: string): LoggedFrame | undefined {
+  /** One step back in time through a lane: the record before the one with this key, or the newest. */
+  recordBefore(deviceId: string, lane: Lane, key?: string): LoggedRecord | undefined {
     const range = within(keys.logOf(deviceId, lane));
     const [entry] = this.#store.range({ ...range, to: key ?? range.to, reverse: true, limit: 1 });
     return entry && { key: entry.key, receivedAt: stampOf(entry.value), messages: messagesOf(entry.value) };
   }
 }
 
-function messagesOf(value: Buffer): LoggedMessage[] {
-  const frame = JSON.parse(bodyOf(value).toString()) as LoggedMessage & { messages?: LoggedMessage[] };
-  return frame.messages ?? [frame];
-}
+type StoredFrame = LoggedMessage & { messages?: LoggedMessage[] };
+
+const messagesOf = (value: Buffer): LoggedMessage[] =>
+  (JSON.parse(bodyOf(value).toString()) as StoredFrame[]).flatMap((frame) => frame.messages ?? [frame]);
+
+const COMMA = Buffer.from(',');
+const [OPENING, CLOSING] = [Buffer.from('['), Buffer.from(']')];
+
+/** Frames are JSON, so they are joined as they came. */
+const jsonArray = (frames: readonly Uint8Array[]): Buffer =>
+  Buffer.concat([
+    OPENING,
+    ...frames.flatMap((frame, index) => (index === 0 ? [frame] : [COMMA, frame])),
+    CLOSING,
+  ]);
 
 const packIds = (ids: readonly string[]): Buffer => Buffer.from(ids.join('').replaceAll('-', ''), 'hex');
 
