@@ -1,22 +1,22 @@
 import type { DurableQueue } from '@bowline/durable-queue';
-import { FrameError, isOrderType, readableId, type Hello, type Lane, type Welcome } from '@bowline/messages';
+import { FrameError, isOrderType, type Hello, type Welcome } from '@bowline/messages';
 import { decodeDownlink, type DownlinkMessage } from '@bowline/messages/downlink';
-import { ContractError, InternalError } from '@bowline/runtime/errors';
+import { ContractError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock, Timer } from '@bowline/runtime';
 import type { RawData, WebSocket } from 'ws';
-import { AckTracker, isLane } from '../ack-tracker.ts';
 import type { Counters } from '../counters.ts';
 import type { EventReporter } from '../event-reporter.ts';
 import type { IncomingOrder } from '../dispatcher/dispatcher.ts';
-import { OutgoingQueue } from '../outgoing-queue.ts';
 import { liveFrame } from '../sender/new-message.ts';
-import { ReplayPace } from '../sender/replay-offline.ts';
 import { heartbeatOf } from '../sender/send-heartbeat.ts';
+import { Sender, setAside, type Suspects } from '../sender/sender.ts';
+import { parseCloseReason } from './close-reason.ts';
 import type { LinkStage } from './connection-state.ts';
 import { Heartbeat } from './heartbeat.ts';
-import { culprit, sendsSingly, type PoisonWatch, type Suspect } from './poison.ts';
+import { Inbox } from './inbox.ts';
+import { culprit, sendsSingly, type PoisonWatch } from './poison.ts';
 import type { LinkEnd } from './reconnect.ts';
-import { clampLimits, resume, type LinkLimits } from './resume.ts';
+import { clampLimits, resume } from './resume.ts';
 import { Watchdog, type WatchdogLimits, type WatchdogVerdict } from './watchdog.ts';
 
 export interface SessionPorts {
@@ -51,9 +51,7 @@ export interface SessionEnd {
 
 /** Receipts for orders go out at most this often (protocol, section 4). */
 const RECEIPT_EVERY_MS = 100;
-/** Frames that wait to be worked off before the socket is told to pause, and when it may go on. */
-const INBOX_FULL = 64;
-const INBOX_LOW = 16;
+const CLOSE_GRACE_MS = 2000;
 
 /**
  * One link, from the open socket to its end: hello, welcome, resumption, sending, receiving. Owns nothing that outlives
@@ -63,28 +61,28 @@ export class LinkSession {
   readonly ended: Promise<SessionEnd>;
   readonly #socket: WebSocket;
   readonly #ports: SessionPorts;
+  readonly #inbox: Inbox;
   #settle: (end: SessionEnd) => void = () => undefined;
   #stage: LinkStage = 'welcome';
   #closing: SessionEnd | undefined;
   #hello: Hello | undefined;
-  #acks: AckTracker | undefined;
-  #outgoing: OutgoingQueue | undefined;
-  #limits: LinkLimits | undefined;
+  /** There from the welcome on. */
+  #sender: Sender | undefined;
   #heartbeat: Heartbeat | undefined;
   #watchdog: Watchdog | undefined;
   #welcomeTimer: Timer | undefined;
-  #sendTimer: Timer | undefined;
   #receiptTimer: Timer | undefined;
   #receiptSentAtMs = -Infinity;
-  #inbox: Promise<void> = Promise.resolve();
-  #waiting = 0;
-  #settingAside = false;
 
   constructor(socket: WebSocket, ports: SessionPorts) {
     this.#socket = socket;
     this.#ports = ports;
     this.ended = new Promise((resolve) => (this.#settle = resolve));
-    socket.on('message', (data, isBinary) => this.#heard(data, isBinary));
+    this.#inbox = new Inbox(socket, (data, isBinary) => this.#work(data, isBinary));
+    socket.on('message', (data, isBinary) => {
+      this.#watchdog?.heard();
+      this.#inbox.put(data, isBinary);
+    });
     socket.on('pong', () => this.#watchdog?.heard());
     socket.on('ping', () => this.#watchdog?.heard());
     socket.on('error', (error) => this.#onError(error));
@@ -117,38 +115,16 @@ export class LinkSession {
   }
 
   get online(): boolean {
-    return this.#outgoing !== undefined && this.#closing === undefined;
+    return this.#sender !== undefined && this.#closing === undefined;
   }
 
-  /** Sends what the window takes; called whenever something new is stored or receipted. */
+  /** Something new is in the outbox. */
   pump(): void {
-    const { clock } = this.#ports;
-    if (!this.online || this.#outgoing === undefined || this.#settingAside) return;
-    this.#sendTimer?.cancel();
-    for (;;) {
-      const next = this.#outgoing.next(clock.monotonicMs());
-      if (next.kind === 'frame') {
-        const { data, ...frame } = next.frame;
-        this.#socket.send(data, { binary: false });
-        this.#acks?.sent({ ...frame, bytes: data.length }, clock.monotonicMs());
-        continue;
-      }
-      if (next.kind === 'too-large') this.#tooLarge(next);
-      else if (next.retryInMs !== undefined) this.#sendTimer = clock.after(next.retryInMs, () => this.pump());
-      return;
-    }
+    if (this.online) this.#sender?.pump();
   }
 
-  /** What of this link the server may have choked on. */
-  suspects(namedId: string | undefined): { named: Suspect | undefined; earliest: Suspect | undefined } {
-    const frames = this.#acks?.unreceipted() ?? [];
-    const [first] = frames;
-    const named = frames
-      .flatMap(({ lane, fromSeq, messages }) =>
-        this.#ports.queue.read(lane, fromSeq - 1, { messages, bytes: Infinity }),
-      )
-      .find(({ id }) => id === namedId);
-    return { named, earliest: first === undefined ? undefined : { lane: first.lane, seq: first.fromSeq } };
+  suspects(namedId: string | undefined): Suspects {
+    return this.#sender?.suspects(namedId) ?? { named: undefined, earliest: undefined };
   }
 
   /** A live frame without seq, such as an order's progress; dropped when the link is not up. */
@@ -172,21 +148,8 @@ export class LinkSession {
 
   // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-  /** Frames are worked off one at a time and in order; a server that floods us is held back by its socket. */
-  #heard(data: RawData, isBinary: boolean): void {
-    this.#watchdog?.heard();
-    this.#waiting += 1;
-    if (this.#waiting === INBOX_FULL) this.#socket.pause();
-    this.#inbox = this.#inbox
-      .then(() => (this.#closing === undefined ? this.#work(data, isBinary) : undefined))
-      .catch((cause: unknown) => this.#unexpected(cause))
-      .finally(() => {
-        this.#waiting -= 1;
-        if (this.#waiting === INBOX_LOW && this.#socket.isPaused) this.#socket.resume();
-      });
-  }
-
   async #work(data: RawData, isBinary: boolean): Promise<void> {
+    if (this.#closing !== undefined) return; // after its close a side stores nothing more from that link
     if (isBinary)
       return this.#violation(1003, { code: 'binary-frame', message: 'the server sent a binary frame' });
     const text = data.toString();
@@ -215,7 +178,7 @@ export class LinkSession {
       seq !== undefined &&
       (lane === 'orders' || isOrderType(type))
     ) {
-      if (this.#outgoing === undefined) return;
+      if (this.#sender === undefined) return;
       return this.#ports.receive({
         orderId: id,
         seq,
@@ -231,7 +194,7 @@ export class LinkSession {
   async #handle(message: DownlinkMessage): Promise<void> {
     const { queue, counters } = this.#ports;
     if (message.type === 'welcome') return this.#welcome(message.payload);
-    if (this.#outgoing === undefined) {
+    if (this.#sender === undefined) {
       counters.add('downlink.before-welcome'); // anything earlier is ignored and not stored (protocol, section 3)
       return;
     }
@@ -239,10 +202,10 @@ export class LinkSession {
       case 'heartbeat':
         this.#ports.serverClock.told(message.payload.serverTime);
         this.#heartbeat?.answered(message.payload.re);
-        return this.#receipted(message.payload.received);
+        return this.#receipted(this.#sender, message.payload.received);
       case 'receipt': {
         const { orders: _, ...lanes } = message.payload.lanes;
-        return this.#receipted(lanes);
+        return this.#receipted(this.#sender, lanes);
       }
       case 'reject': {
         const { id, code, detail, retryable } = message.payload;
@@ -279,29 +242,16 @@ export class LinkSession {
     });
   }
 
-  async #receipted(lanes: Partial<Record<Lane, number>>): Promise<void> {
-    const { queue, clock, counters, log } = this.#ports;
-    const receipts: Partial<Record<Lane, number>> = {};
-    for (const [lane, seq] of Object.entries(lanes)) {
-      if (!isLane(lane) || seq === undefined || this.#acks === undefined) continue;
-      const verdict = this.#acks.receipted(lane, seq, clock.monotonicMs());
-      if (verdict === 'beyond') {
-        counters.add('uplink.receipt-beyond');
-        log.error({ lane, seq, sentUpTo: this.#acks.sentUpTo(lane) }, 'receipt above what was sent: ignored');
-        await this.#ports.events.report('receipt-beyond', 'error', { lane, seq });
-      } else if (verdict === 'progress') receipts[lane] = seq;
-    }
-    if (Object.keys(receipts).length === 0) return;
-    await this.#ports.events.unlessRefused(queue.commit({ receipts }), 'receipts');
-    if (receipts.results !== undefined) await this.#ports.retryParked();
-    this.pump();
+  async #receipted(sender: Sender, lanes: Record<string, number | undefined>): Promise<void> {
+    const progressed = await sender.receipted(lanes);
+    if (progressed.includes('results')) await this.#ports.retryParked();
   }
 
   // ── Opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #welcome(welcome: Welcome): Promise<void> {
-    const { queue, clock, serverClock, random, limits } = this.#ports;
-    if (this.#hello === undefined || this.#outgoing !== undefined) return;
+    const { queue, clock, serverClock, events, random, limits } = this.#ports;
+    if (this.#hello === undefined || this.#sender !== undefined) return;
     this.#welcomeTimer?.cancel();
     serverClock.told(welcome.serverTime);
 
@@ -309,7 +259,7 @@ export class LinkSession {
     if (verdict.kind === 'restored') {
       const { lane } = verdict;
       const facts = { lane, received: welcome.received[lane], next: this.#hello.lanes[lane].next };
-      await this.#ports.events.report('store-restored', 'error', facts);
+      await events.report('store-restored', 'error', facts);
       await queue.renewEpoch();
       this.#end(1000, {
         end: { kind: 'resume-anew' },
@@ -318,28 +268,27 @@ export class LinkSession {
       });
       return;
     }
-    await queue.commit({
-      receipts: verdict.receipts,
-      ...(verdict.newServerEpoch ? { downlink: { received: 0, serverEpoch: welcome.serverEpoch } } : {}),
-    });
-    if (this.#closing !== undefined) return;
-
+    const stored = await events.unlessRefused(
+      queue.commit({
+        receipts: verdict.receipts,
+        ...(verdict.newServerEpoch ? { downlink: { received: 0, serverEpoch: welcome.serverEpoch } } : {}),
+      }),
+      'resumption',
+    );
+    if (!stored) {
+      const message = 'the store refused to write where the link stands';
+      return this.#end(1013, { end: { kind: 'failed' }, code: 'store-refused', message });
+    }
     const poison = culprit(this.#ports.poison, welcome.received);
     if (poison !== undefined)
-      await this.#setAside(poison, 'corrupt', 'the server closed the link on it three times');
+      await setAside(this.#ports, poison, 'corrupt', 'the server closed the link on it three times');
     if (this.#closing !== undefined) return;
 
     const linkLimits = clampLimits(welcome);
-    const acks = new AckTracker(verdict.sentUpTo);
-    this.#limits = linkLimits;
-    this.#acks = acks;
-    this.#outgoing = new OutgoingQueue(
-      queue,
-      acks,
-      linkLimits,
-      new ReplayPace(linkLimits.replayPerSecond, clock.monotonicMs()),
-      sendsSingly(this.#ports.poison) ? 1 : Infinity,
-    );
+    const send = (data: Buffer) => this.#socket.send(data, { binary: false });
+    const perFrame = sendsSingly(this.#ports.poison) ? 1 : Infinity;
+    const sender = new Sender({ ...this.#ports, send }, linkLimits, verdict.sentUpTo, perFrame);
+    this.#sender = sender;
     this.#stage = 'online';
     this.#ports.onWelcome(welcome);
 
@@ -352,11 +301,11 @@ export class LinkSession {
     this.#watchdog = new Watchdog({
       clock,
       limits,
-      stalledMs: () => acks.stalledMs(clock.monotonicMs()),
+      stalledMs: () => sender.stalledMs(),
       act: (what) => this.#alarmed(what),
     });
     this.#watchdog.start();
-    this.pump();
+    sender.pump();
   }
 
   #sendHeartbeat(): string {
@@ -387,27 +336,6 @@ export class LinkSession {
     this.#socket.terminate();
   }
 
-  /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
-  #tooLarge({ lane, seq, bytes }: Suspect & { bytes: number }): void {
-    const detail = `${bytes} bytes; the server takes frames of ${this.#limits?.frameBytes} bytes`;
-    this.#settingAside = true;
-    this.#setAside({ lane, seq }, 'too-large', detail)
-      .then(() => {
-        this.#settingAside = false;
-        this.#acks?.skipped(lane, seq);
-        this.pump();
-      })
-      .catch((cause: unknown) => this.#unexpected(cause));
-  }
-
-  /** A message that can never be delivered: a dead letter with a `gap`, where an operator sees it. */
-  async #setAside({ lane, seq }: Suspect, reason: 'too-large' | 'corrupt', detail: string): Promise<void> {
-    const { queue, counters, log, events } = this.#ports;
-    counters.add(`uplink.${reason}`);
-    log.error({ lane, seq, reason, detail }, 'message set aside as a dead letter');
-    await events.unlessRefused(queue.commit({ setAside: [{ lane, seq, reason, detail }] }), 'set aside');
-  }
-
   // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
   #violation(closeCode: number, { code, message }: { code: string; message: string }): void {
@@ -421,7 +349,7 @@ export class LinkSession {
   }
 
   #onClose(code: number, reason: Buffer): void {
-    const { id, retryAfterMs } = parseReason(reason);
+    const { id, retryAfterMs } = parseCloseReason(reason);
     const end: LinkEnd = { kind: 'closed', code, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
     this.#finish(
       this.#closing ?? {
@@ -444,34 +372,12 @@ export class LinkSession {
 
   #finish(end: SessionEnd): void {
     this.#closing ??= end;
-    for (const timer of [this.#welcomeTimer, this.#sendTimer, this.#receiptTimer]) timer?.cancel();
+    this.#welcomeTimer?.cancel();
+    this.#receiptTimer?.cancel();
+    this.#sender?.stop();
     this.#heartbeat?.stop();
     this.#watchdog?.stop();
     // What was being worked off is finished first, so that nothing of this link reaches the store after its end.
-    void this.#inbox.then(() => this.#settle(this.#closing ?? end));
-  }
-
-  /** A store that fails, or a bug of ours: the process must not go on half alive. */
-  #unexpected(cause: unknown): void {
-    throw new InternalError('link-failed', 'working off a frame failed', { cause });
-  }
-}
-
-const CLOSE_GRACE_MS = 2000;
-
-/** The reason of a close is empty or JSON of at most 123 bytes (protocol, section 6). */
-export function parseReason(reason: Buffer): { id?: string; retryAfterMs?: number } {
-  if (reason.length === 0) return {};
-  try {
-    const value: unknown = JSON.parse(reason.toString());
-    const id = readableId(value);
-    const ms =
-      typeof value === 'object' && value !== null && 'retryAfterMs' in value ? value.retryAfterMs : undefined;
-    return {
-      ...(id === null ? {} : { id }),
-      ...(typeof ms === 'number' && ms >= 0 ? { retryAfterMs: ms } : {}),
-    };
-  } catch {
-    return {}; // words for people: nothing in them for us
+    void this.#inbox.done().then(() => this.#settle(this.#closing ?? end));
   }
 }

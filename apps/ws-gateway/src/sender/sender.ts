@@ -1,0 +1,141 @@
+import type { DurableQueue } from '@bowline/durable-queue';
+import type { Lane } from '@bowline/messages';
+import { InternalError } from '@bowline/runtime/errors';
+import type { Clock, Logger, Timer } from '@bowline/runtime';
+import { AckTracker, isLane } from '../ack-tracker.ts';
+import type { Suspect } from '../connection/poison.ts';
+import type { LinkLimits } from '../connection/resume.ts';
+import type { Counters } from '../counters.ts';
+import type { EventReporter } from '../event-reporter.ts';
+import { OutgoingQueue } from '../outgoing-queue.ts';
+import { ReplayPace } from './replay-offline.ts';
+
+export interface SenderPorts {
+  queue: DurableQueue;
+  clock: Clock;
+  log: Logger;
+  counters: Counters;
+  events: EventReporter;
+  /** One text frame onto the socket. */
+  send(data: Buffer): void;
+}
+
+/** What of a link the server may have choked on. */
+export interface Suspects {
+  named: Suspect | undefined;
+  earliest: Suspect | undefined;
+}
+
+/**
+ * The uplink of one link: sends what the window takes, deletes what is receipted. No timer re-sends on a live link; what
+ * is not receipted when it ends is sent again on the next one (protocol, section 4).
+ */
+export class Sender {
+  readonly #ports: SenderPorts;
+  readonly #limits: LinkLimits;
+  readonly #acks: AckTracker;
+  readonly #outgoing: OutgoingQueue;
+  #timer: Timer | undefined;
+  #state: 'sending' | 'setting-aside' | 'stopped' = 'sending';
+
+  /**
+   * @param sentUpTo highest seq of each lane that the server has already.
+   * @param perFrame most messages in one frame.
+   */
+  constructor(ports: SenderPorts, limits: LinkLimits, sentUpTo: Record<Lane, number>, perFrame: number) {
+    this.#ports = ports;
+    this.#limits = limits;
+    this.#acks = new AckTracker(sentUpTo);
+    const pace = new ReplayPace(limits.replayPerSecond, ports.clock.monotonicMs());
+    this.#outgoing = new OutgoingQueue(ports.queue, this.#acks, limits, pace, perFrame);
+  }
+
+  /** Called whenever something new is stored or receipted. */
+  pump(): void {
+    const { clock, send } = this.#ports;
+    this.#timer?.cancel();
+    while (this.#state === 'sending') {
+      const next = this.#outgoing.next(clock.monotonicMs());
+      if (next.kind === 'frame') {
+        const { data, ...frame } = next.frame;
+        send(data);
+        this.#acks.sent({ ...frame, bytes: data.length }, clock.monotonicMs());
+        continue;
+      }
+      if (next.kind === 'too-large') this.#tooLarge(next);
+      else if (next.retryInMs !== undefined) this.#timer = clock.after(next.retryInMs, () => this.pump());
+      return;
+    }
+  }
+
+  stop(): void {
+    this.#state = 'stopped';
+    this.#timer?.cancel();
+  }
+
+  /** How long something has been in flight without any progress, milliseconds. */
+  stalledMs(): number {
+    return this.#acks.stalledMs(this.#ports.clock.monotonicMs());
+  }
+
+  /** Takes cumulative receipts, by lane; returns the lanes in which something was deleted. */
+  async receipted(lanes: Record<string, number | undefined>): Promise<Lane[]> {
+    const { queue, clock, counters, log, events } = this.#ports;
+    const receipts: Partial<Record<Lane, number>> = {};
+    for (const [lane, seq] of Object.entries(lanes)) {
+      if (!isLane(lane) || seq === undefined) continue;
+      const verdict = this.#acks.receipted(lane, seq, clock.monotonicMs());
+      if (verdict === 'beyond') {
+        counters.add('uplink.receipt-beyond');
+        log.error({ lane, seq, sentUpTo: this.#acks.sentUpTo(lane) }, 'receipt above what was sent: ignored');
+        await events.report('receipt-beyond', 'error', { lane, seq });
+      } else if (verdict === 'progress') receipts[lane] = seq;
+    }
+    const progressed = Object.keys(receipts).filter(isLane);
+    if (progressed.length > 0) {
+      await events.unlessRefused(queue.commit({ receipts }), 'receipts');
+      this.pump();
+    }
+    return progressed;
+  }
+
+  suspects(namedId: string | undefined): Suspects {
+    const frames = this.#acks.unreceipted();
+    const [first] = frames;
+    const named = frames
+      .flatMap(({ lane, fromSeq, messages }) =>
+        this.#ports.queue.read(lane, fromSeq - 1, { messages, bytes: Infinity }),
+      )
+      .find(({ id }) => id === namedId);
+    return { named, earliest: first === undefined ? undefined : { lane: first.lane, seq: first.fromSeq } };
+  }
+
+  /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
+  #tooLarge({ lane, seq, bytes }: Suspect & { bytes: number }): void {
+    const detail = `${bytes} bytes; the server takes frames of ${this.#limits.frameBytes} bytes`;
+    this.#state = 'setting-aside';
+    setAside(this.#ports, { lane, seq }, 'too-large', detail).then(
+      () => {
+        if (this.#state === 'stopped') return;
+        this.#state = 'sending';
+        this.#acks.skipped(lane, seq);
+        this.pump();
+      },
+      (cause: unknown) => {
+        throw new InternalError('link-failed', 'setting a message aside failed', { cause });
+      },
+    );
+  }
+}
+
+/** A message that can never be delivered: a dead letter with a `gap`, where an operator sees it. */
+export async function setAside(
+  { queue, counters, log, events }: Pick<SenderPorts, 'queue' | 'counters' | 'log' | 'events'>,
+  { lane, seq }: Suspect,
+  reason: 'too-large' | 'corrupt',
+  detail: string,
+): Promise<void> {
+  counters.add(`uplink.${reason}`);
+  log.error({ lane, seq, reason, detail }, 'message set aside as a dead letter');
+  await events.unlessRefused(queue.commit({ setAside: [{ lane, seq, reason, detail }] }), 'set aside');
+}
