@@ -44,30 +44,33 @@ export interface PlanContext {
 /** What to do about one order, purely: every refusal comes before `started`, every effect after it. */
 export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   const { payload, state, attempt } = order;
-  const refuse = (status: 'rejected' | 'expired', code: string, message: string): Plan =>
-    steps({ kind: 'report-refusal', ...refused(state, status, { code, message }) });
+  const refuse = (status: 'rejected' | 'expired', error: OrderError): Plan =>
+    steps({ kind: 'report-refusal', ...refused(state, status, error) });
 
-  if (order.fault !== undefined) return refuse('rejected', order.fault.code, order.fault.message);
+  if (order.fault !== undefined) return refuse('rejected', order.fault);
   if (payload.name === undefined) {
-    return refuse(
-      'rejected',
-      'unsupported',
-      'this version does not run signed commands: name and params are needed',
-    );
+    const message = 'this version does not run signed commands: name and params are needed';
+    return refuse('rejected', { code: 'unsupported', message });
   }
   const { name } = payload;
   const command = context.commands.find((known) => known.name === name);
   if (command === undefined) {
     const names = context.commands.map((known) => known.name).join(', ');
-    return refuse('rejected', 'unknown-command', `there is no command ${name} here, only ${names}`);
+    return refuse('rejected', {
+      code: 'unknown-command',
+      message: `there is no command ${name} here, only ${names}`,
+    });
   }
-  if ('code' in context.policy) return refuse('rejected', context.policy.code, context.policy.message);
+  if ('code' in context.policy) return refuse('rejected', context.policy);
   if (!isAllowed(context.policy, name))
-    return refuse('rejected', 'not-allowed', refusal(context.policy, name));
+    return refuse('rejected', { code: 'not-allowed', message: refusal(context.policy, name) });
 
   const params = payload.params ?? {};
   if (!command.check(params)) {
-    return refuse('rejected', 'invalid-params', describeErrors(command.check.errors, 'params'));
+    return refuse('rejected', {
+      code: 'invalid-params',
+      message: describeErrors(command.check.errors, 'params'),
+    });
   }
   if (state === 'started' && !command.idempotent) {
     const message = `${name} was cut off after it had started: its effect may have happened, so it is not repeated`;
@@ -80,7 +83,7 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   if (payload.expiresAt !== undefined) {
     if (context.serverNowMs === undefined) return { kind: 'await-server-time' };
     if (payload.expiresAt <= context.serverNowMs)
-      return refuse('expired', 'expired', 'expired before it could start');
+      return refuse('expired', { code: 'expired', message: 'expired before it could start' });
   }
   const timeoutMs = Math.min(payload.timeoutMs ?? context.commandTimeoutMs, context.commandTimeoutMs);
   return steps(
