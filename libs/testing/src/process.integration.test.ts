@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest';
 import { cleanUp } from './clean-up.ts';
 import { isRunning, startProcess } from './process.ts';
+import { waitFor } from './wait-for.ts';
 
 const node = (code: string) => startProcess(process.execPath, ['-e', code]);
 
@@ -32,4 +33,13 @@ test('when the file cleans up, what still runs is killed', async () => {
   await child.output(/up/);
   await cleanUp();
   expect(isRunning(child.pid)).toBe(false);
+});
+
+test('when it leads a group, a signal reaches its children as well', async () => {
+  const script = 'sleep 1000 & echo "child $!"; trap "" INT; wait';
+  const shell = startProcess('bash', ['-c', script], { group: true });
+  const [, child] = await shell.output(/child (\d+)/);
+  expect(isRunning(Number(child))).toBe(true);
+  await shell.kill('SIGTERM');
+  await waitFor(() => !isRunning(Number(child)));
 });

@@ -7,6 +7,8 @@ export interface ProcessOptions {
   cwd?: string;
   /** The whole environment of the child; default: the test's own. */
   env?: NodeJS.ProcessEnv;
+  /** Leads a process group, and signals go to the whole of it, as a terminal's Ctrl-C does. Default false. */
+  group?: boolean;
 }
 
 export interface TestProcess {
@@ -26,9 +28,14 @@ export interface TestProcess {
 export function startProcess(
   command: string,
   args: string[] = [],
-  { cwd, env }: ProcessOptions = {},
+  { cwd, env, group = false }: ProcessOptions = {},
 ): TestProcess {
-  const child = spawn(command, args, { cwd, env: env ?? process.env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(command, args, {
+    cwd,
+    env: env ?? process.env,
+    stdio: ['ignore', 'pipe', 'pipe'],
+    detached: group,
+  });
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => (stdout += text));
@@ -45,7 +52,8 @@ export function startProcess(
   exited.catch(() => undefined);
   if (child.pid === undefined) throw new Error(`cannot start ${command}`);
   const kill = (signal: NodeJS.Signals = 'SIGKILL') => {
-    child.kill(signal);
+    if (group) signalGroup(child.pid, signal);
+    else child.kill(signal);
     return exited;
   };
   afterThisFile(async () => void (await kill()));
@@ -66,6 +74,14 @@ export function startProcess(
     },
     kill,
   };
+}
+
+function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
+  try {
+    if (leader !== undefined) process.kill(-leader, signal);
+  } catch {
+    // all of it has ended already
+  }
 }
 
 /** Whether a process with this pid exists and is not just a zombie that waits for its parent. */

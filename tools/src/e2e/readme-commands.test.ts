@@ -4,9 +4,9 @@ import { expect, test } from 'vitest';
 import { WORKSPACE } from '../test/run.ts';
 import { readmeCommands } from './readme-commands.ts';
 
-test('when a README has shell blocks, their commands are found without prompts and comments', () => {
+test('when a README has shell blocks and commands in its text, they are found without prompts and comments', () => {
   const markdown = [
-    'Run `npm other` first.',
+    '`npm stop` ends `nothing else`.',
     '```sh',
     '# all of it',
     'npm ci && npm start',
@@ -17,7 +17,7 @@ test('when a README has shell blocks, their commands are found without prompts a
     '{ "not": "a command" }',
     '```',
   ].join('\n');
-  expect(readmeCommands(markdown)).toEqual(['npm ci', 'npm start', 'npx bowline status']);
+  expect(readmeCommands(markdown)).toEqual(['npm stop', 'npm ci', 'npm start', 'npx bowline status']);
 });
 
 test('when a newcomer reads our README, it has the commands that were promised, by exactly these names', () => {

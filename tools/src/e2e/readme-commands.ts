@@ -1,17 +1,16 @@
 /**
- * The commands in a README's shell blocks, one a line, without prompt and comment; `a && b` counts as two. The
- * end-to-end test runs these, so that the README and what is tested cannot drift apart.
+ * The commands in a README: the lines of its shell blocks without prompt and comment, `a && b` as two, and in its text
+ * what is set as code and begins with `npm` or `npx`. The end-to-end test runs these, so that the README and what is tested cannot drift apart.
  */
 export function readmeCommands(markdown: string): string[] {
-  const blocks = [...markdown.matchAll(/^```(?:sh|bash|shell|console)\n([\s\S]*?)^```/gm)];
-  return blocks
-    .flatMap(([, block]) => (block ?? '').split('\n'))
-    .flatMap((line) =>
-      line
-        .replace(/^\$ /, '')
-        .replace(/\s+#.*$/, '')
-        .split('&&'),
-    )
-    .map((command) => command.trim())
-    .filter((command) => command !== '' && !command.startsWith('#'));
+  const commands: string[] = [];
+  for (const [, block, inline] of markdown.matchAll(
+    /^```(?:sh|bash|shell|console)\n([\s\S]*?)^```|`(np[mx] [^`\n]+)`/gm,
+  )) {
+    for (const line of (block ?? inline ?? '').split('\n')) {
+      const text = line.replace(/^\$ /, '').replace(/(^|\s+)#.*$/, '');
+      commands.push(...text.split('&&').map((command) => command.trim()));
+    }
+  }
+  return commands.filter((command) => command !== '');
 }

@@ -137,7 +137,7 @@ describe.runIf(needs('git')).each([
 
   test('when a log is tailed, its lines come and go on coming until Ctrl-C', async () => {
     const line = command(/^npx bowline logs /);
-    const child = startProcess('bash', ['-c', `exec ${line}`], { cwd: checkout, env });
+    const child = startProcess('bash', ['-c', line], { cwd: checkout, env, group: true });
     await child.output(/\{.*\}|\d{4}-\d{2}-\d{2}|\d{2}:\d{2}:\d{2}/);
     await child.kill('SIGINT');
   });

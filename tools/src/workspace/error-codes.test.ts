@@ -11,9 +11,18 @@ test('when errors are made in the ways we make them, their codes are found', () 
     `return { code: 'expired', message: 'text' };`,
     `const code = known ? error.code : 'command-failed';`,
     `return new TransientError(code ?? 'server-error', message);`,
+    `return refusal(404, 'not-found', 'text');`,
   ].join('\n');
   expect([...codesIn(source)].toSorted()).toEqual(
-    ['command-failed', 'config-invalid', 'expired', 'lane-full', 'server-error', 'too-deep'].toSorted(),
+    [
+      'command-failed',
+      'config-invalid',
+      'expired',
+      'lane-full',
+      'not-found',
+      'server-error',
+      'too-deep',
+    ].toSorted(),
   );
 });
 

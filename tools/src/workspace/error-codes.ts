@@ -10,6 +10,8 @@ import { WORKSPACE } from '../test/run.ts';
 const MADE = /(?<![.\w])(?!(?:Type|Range|Syntax)?Error\()\w*[eE]rror\(\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
 /** `code: 'code'`, as in acks, rejects and problem documents. */
 const NAMED = /\bcode: '([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
+/** `refusal(404, 'code'`, `refuse('rejected', 'code'`: a kind of answer, then its code. */
+const REFUSED = /\brefus(?:e|ed|al)\(\s*[^,()]+,\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)*)'/g;
 /** `… ?? 'some-code'` and `… : 'some-code'` in a line that is about a code. */
 const CHOSEN = /^.*\bcode(?:Of)?\b.*(?:\?\?|[?:=(])\s*'([a-z][a-z0-9]*(?:-[a-z0-9]+)+)'/gim;
 
@@ -38,7 +40,9 @@ export function codesInSources(workspace = WORKSPACE): Map<string, string[]> {
 export function codesIn(source: string): Set<string> {
   const code = source.replaceAll(/\/\*[\s\S]*?\*\/|^\s*\/\/.*$/gm, '');
   return new Set(
-    [MADE, NAMED, CHOSEN].flatMap((pattern) => [...code.matchAll(pattern)].map((match) => match[1] ?? '')),
+    [MADE, NAMED, REFUSED, CHOSEN].flatMap((pattern) =>
+      [...code.matchAll(pattern)].map((match) => match[1] ?? ''),
+    ),
   );
 }
 
