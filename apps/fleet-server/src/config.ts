@@ -72,6 +72,7 @@ export const ServerConfig = Type.Object(
       eventsBytes: bytes(4 * MIB, 4096, 1024 * MIB, 'of a device, lane events'),
       telemetryBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane telemetry'),
       historyBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane history'),
+      minFreeBytes: bytes(64 * MIB, 0, 2 ** 50, 'of the disk; below it no device is let in'),
       orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
       waitingOrders: count(200, 1, 10_000, 'of a device, that it has not receipted'),
     }),

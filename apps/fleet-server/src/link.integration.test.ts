@@ -81,6 +81,26 @@ describe('upgrade', () => {
     expect(Number(refusals[0]?.headers['retry-after'])).toBeGreaterThan(0);
   });
 
+  it('when the disk of the server is nearly full, devices are sent away with 503', async () => {
+    const full = await startTestServer({ keep: { minFreeBytes: 2 ** 50 } });
+    const device = await full.device('d1');
+    const { status, headers, body } = await device.connect().refused;
+    expect(status).toBe(503);
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    expect(body).toMatchObject({ code: 'disk-full' });
+    await full.stop();
+  });
+
+  it('when there are as many links as there may be, the next is told to come back', async () => {
+    const small = await startTestServer({ link: { maxLinks: 1 } });
+    const [one, two] = [await small.device('d1'), await small.device('d2')];
+    await one.open();
+    const { status, headers, body } = await two.connect().refused;
+    expect([status, body['code']]).toEqual([503, 'overloaded']);
+    expect(Number(headers['retry-after'])).toBeGreaterThan(0);
+    await small.stop();
+  });
+
   it('when the path is none of a link, nothing is upgraded', async () => {
     const device = await newDevice();
     device.link = device.link.replace('/link', '/other');

@@ -15,6 +15,7 @@ import {
   UplinkLog,
   type ServerStore,
 } from '@bowline/server-sdk';
+import { DiskGuard } from './adapters/disk-guard.ts';
 import { LmdbBackend } from './adapters/lmdb-backend.ts';
 import { loadServerKeys } from './adapters/server-keys.ts';
 import type { ServerConfig } from './config.ts';
@@ -93,15 +94,23 @@ async function serve(
       enrolmentRate: config.enrolment,
     },
   );
+  const disk = new DiskGuard(
+    links,
+    { clock, log },
+    { folder: config.stateDir, minFreeBytes: keep.minFreeBytes },
+  );
   const stop = async () => {
+    disk.stop();
     await links.drain();
     await http.close();
     await release();
   };
+  await disk.start();
   try {
     const { host = config.listen.host, port = config.listen.port } = config;
     url = await listen(http, { host, port });
   } catch (error) {
+    disk.stop();
     await links.drain();
     await http.close();
     throw error;

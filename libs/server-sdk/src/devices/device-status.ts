@@ -8,6 +8,7 @@ import type { DeviceDirectory, DeviceRecord } from './device-directory.ts';
 
 /** What was last known of a device; kept so that an operator sees it after a restart too. */
 interface StatusRecord {
+  online?: boolean;
   since?: number;
   lastSeenAt?: number;
   agentVersion?: string;
@@ -58,13 +59,13 @@ export class DeviceStatusBook {
   wentOnline(deviceId: string, { agentVersion, queue }: Hello): void {
     const now = this.#clock.wallMs();
     this.#online.add(deviceId);
-    this.#change(deviceId, { since: now, lastSeenAt: now, agentVersion, queue });
+    this.#change(deviceId, { online: true, since: now, lastSeenAt: now, agentVersion, queue });
   }
 
   wentOffline(deviceId: string): void {
     if (!this.#online.delete(deviceId)) return;
     const now = this.#clock.wallMs();
-    this.#change(deviceId, { since: now, lastSeenAt: now });
+    this.#change(deviceId, { online: false, since: now, lastSeenAt: now });
   }
 
   heartbeat(deviceId: string, { queue, ledger, apps, roundTripMs }: HeartbeatUp): void {
@@ -80,10 +81,10 @@ export class DeviceStatusBook {
 
   /** Something is wrong with this device that an operator should know. */
   alarm(deviceId: string, kind: string, message: string, data: Record<string, unknown> = {}): void {
-    this.#log.warn({ deviceId, alarm: kind, ...data }, message);
     const at = this.#clock.wallMs();
     const held = this.#record(deviceId).alarms;
     const others = held.filter((alarm) => alarm.kind !== kind || at - alarm.at > REPEAT_MS);
+    if (others.length === held.length) this.#log.warn({ deviceId, alarm: kind, ...data }, message);
     this.#change(deviceId, { alarms: [...others, { kind, at, message, data }].slice(-MAX_ALARMS) });
   }
 
@@ -100,6 +101,9 @@ export class DeviceStatusBook {
 
   #view(device: DeviceRecord, status = this.#record(device.deviceId)): Device {
     const { deviceId, name, groups } = device;
-    return { deviceId, name, groups, online: this.isOnline(deviceId), ...status };
+    const online = this.isOnline(deviceId);
+    // The server itself was away: the device was last seen when it was last seen.
+    const since = status.online === true && !online ? status.lastSeenAt : status.since;
+    return { deviceId, name, groups, ...status, online, ...(since === undefined ? {} : { since }) };
   }
 }

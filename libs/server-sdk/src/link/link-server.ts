@@ -24,6 +24,7 @@ const SWEEP_MS = 60_000;
 /** A closed socket whose other side does not answer is cut off after this. */
 const CLOSE_GRACE_MS = 2000;
 const BUSY_RETRY_MS = 5000;
+const SHUT_RETRY_MS = 60_000;
 
 /** Accepts links over WebSocket: upgrade, authentication, sessions, their clock and their end. */
 export class LinkServer {
@@ -35,6 +36,7 @@ export class LinkServer {
   readonly #sockets: WebSocketServer;
   #upgrading = 0;
   #draining = false;
+  #closedFor: { code: string; detail: string } | undefined;
   #tick: Timer | undefined;
   #sweep: Timer | undefined;
 
@@ -78,6 +80,13 @@ export class LinkServer {
     this.#registry.get(deviceId)?.close(CLOSE.deviceRefused);
   }
 
+  /** Takes no links while there is a reason, e.g. a full disk; those that are open come back later. */
+  shut(reason: { code: string; detail: string } | undefined): void {
+    this.#closedFor = reason;
+    if (reason === undefined) return;
+    for (const session of this.#sessions.values()) session.close(CLOSE.overloaded);
+  }
+
   /** Orderly end: takes nothing more in, receipts what it holds, spreads the devices' return. */
   async drain(random: () => number = Math.random): Promise<void> {
     this.#draining = true;
@@ -91,9 +100,7 @@ export class LinkServer {
   }
 
   async #upgrade(deviceId: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
-    const refused =
-      this.#busy() ??
-      (await this.#counted(() => refuseUpgrade(this.#gate, deviceId, request.headers.authorization)));
+    const refused = this.#busy() ?? (await this.#counted(() => refuseUpgrade(this.#gate, deviceId, request)));
     if (socket.destroyed) return;
     if (refused !== undefined || this.#draining) return answer(socket, refused ?? restarting());
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(deviceId, webSocket));
@@ -101,6 +108,10 @@ export class LinkServer {
 
   #busy(): Refusal | undefined {
     if (this.#draining) return restarting();
+    if (this.#closedFor !== undefined) {
+      const { code, detail } = this.#closedFor;
+      return refusal(503, code, detail, { retryAfterMs: SHUT_RETRY_MS });
+    }
     if (this.#sessions.size + this.#upgrading < this.#options.maxLinks) return undefined;
     return refusal(503, 'overloaded', 'too many links', { retryAfterMs: BUSY_RETRY_MS });
   }

@@ -7,14 +7,16 @@ import {
   type Lane,
   type Message,
 } from '@bowline/messages';
-import { checkUplink, decodeUplinkFrame, type UplinkMessage } from '@bowline/messages/uplink';
+import { checkUplink, decodeUplinkFrame } from '@bowline/messages/uplink';
 import { ContractError } from '@bowline/runtime/errors';
 import { v4 as uuidv4 } from 'uuid';
 import type { DurableMessage } from '../uplink/intake.ts';
 import { receivedOf } from '../uplink/uplink-state.ts';
 import { CLOSE, closeReason } from './close-codes.ts';
+import { BackPressure } from './back-pressure.ts';
 import { liveFrame } from './frames.ts';
 import * as fixed from './link-limits.ts';
+import { takeLive, type LiveLink } from './live-messages.ts';
 import type { LinkRegistry } from './link-registry.ts';
 import { openLink, welcomeOf } from './opening.ts';
 import { OrderSender } from './order-sender.ts';
@@ -39,6 +41,8 @@ export interface SessionHooks {
   onServerRestored: (by: LinkSession) => void;
 }
 
+/** Of one link; how many there were is logged at its end. */
+const LOGGED_REFUSALS = 10;
 /** The device could not read what we sent (protocol, section 6). */
 const FRAMING_CODES: ReadonlySet<number> = new Set([1002, 1003, 1007, 1009]);
 /** Two links of one device, both alive within this time, are no reconnect. */
@@ -55,20 +59,21 @@ export class LinkSession {
   readonly #services: LinkServices;
   readonly #hooks: SessionHooks;
   readonly #startedMs: number;
+  readonly #pressure: BackPressure;
   #phase: 'awaiting-hello' | 'opening' | 'open' | 'draining' | 'closed' = 'awaiting-hello';
   #link: OpenLink | undefined;
   #bootId: string | undefined;
   #heardMs: number;
   #pinged = false;
+  #refusals = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
-  #unwrittenBytes = 0;
-  #paused = false;
 
   constructor(deviceId: string, socket: LinkSocket, services: LinkServices, hooks: SessionHooks) {
     this.deviceId = deviceId;
     this.#socket = socket;
     this.#services = services;
     this.#hooks = hooks;
+    this.#pressure = new BackPressure(socket, services.limits.inflightBytes);
     this.#startedMs = this.#heardMs = services.clock.monotonicMs();
   }
 
@@ -104,7 +109,8 @@ export class LinkSession {
     if (this.#phase === 'awaiting-hello' && now - this.#startedMs >= fixed.HELLO_DEADLINE_MS)
       return this.close(CLOSE.timeout);
     // What we do not read is no silence of the device.
-    const silentMs = this.#paused ? 0 : now - this.#heardMs;
+    if (this.#pressure.isPaused) this.heard();
+    const silentMs = now - this.#heardMs;
     if (silentMs >= fixed.SILENT_AFTER_MS) {
       this.#services.log.info({ deviceId: this.deviceId }, 'link is silent: cut off');
       this.#socket.terminate();
@@ -151,6 +157,11 @@ export class LinkSession {
     if (code !== undefined && FRAMING_CODES.has(code)) this.#link?.orders.blame();
     this.#phase = 'closed';
     this.#link?.receipts.stop();
+    if (this.#refusals > LOGGED_REFUSALS)
+      this.#services.log.warn(
+        { deviceId: this.deviceId, refusals: this.#refusals },
+        'frames refused on this link',
+      );
     if (this.#hooks.registry.release(this)) this.#services.status.wentOffline(this.deviceId);
   }
 
@@ -174,7 +185,10 @@ export class LinkSession {
   async #open(hello: Hello): Promise<void> {
     const { registry, onServerRestored } = this.#hooks;
     this.#bootId = hello.bootId;
-    const before = await registry.claim(this);
+    // Whoever comes after us waits for those before us too.
+    const claimed = registry.claim(this);
+    this.#lastWrite = claimed;
+    const before = await claimed;
     if (before !== undefined) this.#compare(before);
     if (this.#phase !== 'opening' || !registry.isCurrent(this)) return;
     const opened = openLink(this.#services, this.deviceId, hello);
@@ -213,24 +227,19 @@ export class LinkSession {
   #take(link: OpenLink, messages: Envelope[], first: Envelope, frame: Buffer): void {
     if (isDurable(first))
       return this.#stored(link, link.intake.store(messages as DurableMessage[], frame), frame.length);
-    this.#live(link, checkUplink(first));
+    const message = checkUplink(first);
+    if (message.type === 'hello') return this.close(CLOSE.timeout);
+    const send: LiveLink['send'] = (type, payload) => this.#send(type, payload);
+    const { deviceId } = this;
+    takeLive(this.#services, { deviceId, orders: link.orders, durable: link.durable, send }, message);
   }
 
   /** Receipts only after the disk has it; a final reject goes before the receipt that passes it. */
   #stored(link: OpenLink, { lane, received, rejects, done }: Stored, bytes: number): void {
     this.#lastWrite = done;
-    this.#unwrittenBytes += bytes;
-    if (!this.#paused && this.#unwrittenBytes > this.#services.limits.inflightBytes) {
-      this.#paused = true;
-      this.#socket.pause();
-    }
+    this.#pressure.add(bytes);
     void done.then(() => {
-      this.#unwrittenBytes -= bytes;
-      if (this.#paused && this.#unwrittenBytes * 2 < this.#services.limits.inflightBytes) {
-        this.#paused = false;
-        this.heard();
-        this.#socket.resume();
-      }
+      this.#pressure.settle(bytes);
       link.durable[lane] = Math.max(link.durable[lane], received);
       if (this.#phase === 'closed') return;
       for (const { message, code, detail } of rejects) this.#send('reject', { id: message.id, code, detail });
@@ -238,51 +247,13 @@ export class LinkSession {
     });
   }
 
-  #live(link: OpenLink, message: UplinkMessage): void {
-    const { status, orders, clock, log } = this.#services;
-    const { deviceId } = this;
-    switch (message.type) {
-      case 'hello':
-        return this.close(CLOSE.timeout);
-      case 'heartbeat': {
-        const received = { ...link.durable };
-        this.#send('heartbeat', {
-          re: message.id,
-          serverTime: clock.wallMs(),
-          received,
-          processed: received,
-        });
-        return status.heartbeat(deviceId, message.payload);
-      }
-      case 'receipt': {
-        const seq = message.payload.lanes.orders;
-        if (seq === undefined || link.orders.receipted(seq)) return;
-        return status.alarm(
-          deviceId,
-          'receipt-ahead',
-          `the device receipts order seq ${seq}, which was never sent`,
-          { seq },
-        );
-      }
-      case 'reject':
-        return log.warn({ deviceId, ...message.payload }, 'the device rejected a message');
-      case 'ack':
-        if (message.payload.status === 'progress') return void orders.ack(deviceId, message.payload);
-    }
-    const { id, type } = message;
-    throw new FrameError('invalid', `${type} needs lane and seq`, {
-      id,
-      type,
-      seq: undefined,
-      lane: undefined,
-    });
-  }
-
   /** Framing ends the link (section 6); anything else is refused, kept and told. */
   #refuse(fault: ContractError, frame: Buffer): void {
     const { code, message: detail } = fault;
     const { id, type } = fault instanceof FrameError ? fault.frame : { id: null, type: undefined };
-    this.#services.log.warn({ deviceId: this.deviceId, code, id, type }, `refused a frame: ${detail}`);
+    this.#refusals += 1;
+    if (this.#refusals <= LOGGED_REFUSALS)
+      this.#services.log.warn({ deviceId: this.deviceId, code, id, type }, `refused a frame: ${detail}`);
     if (code === 'too-large') return this.close(CLOSE.tooLarge);
     if (code === 'broken-json' || code === 'too-deep') return this.close(CLOSE.notJson);
     if (type === 'reject') return;

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { verifyLinkToken } from '@bowline/identity';
 import { RejectedError } from '@bowline/runtime/errors';
 import { refusal, type Refusal } from '../problem.ts';
@@ -16,6 +17,7 @@ export const linkedDevice = (url: string): string | undefined => LINK_PATH.exec(
 export interface Gate {
   services: LinkServices;
   replay: ReplayGuard;
+  /** By device and address: a stranger must not use up a device's attempts. */
   attempts: RateLimiter;
 }
 
@@ -23,16 +25,16 @@ export interface Gate {
 export async function refuseUpgrade(
   { services, replay, attempts }: Gate,
   deviceId: string,
-  authorization: string | undefined,
+  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
 ): Promise<Refusal | undefined> {
   const { devices, identity, clock } = services;
   const serverTime = clock.wallMs();
   const device = devices.get(deviceId);
   if (device === undefined) return refusal(403, 'unknown-device', 'this server does not know the device');
   if (device.revokedAt !== undefined) return refusal(403, 'device-revoked', 'the device was revoked');
-  const retryAfterMs = attempts.take(deviceId);
+  const retryAfterMs = attempts.take(`${deviceId} ${socket.remoteAddress}`);
   if (retryAfterMs > 0) return refusal(429, 'too-many-requests', 'too many attempts', { retryAfterMs });
-  const token = BEARER.exec(authorization ?? '')?.[1];
+  const token = BEARER.exec(headers.authorization ?? '')?.[1];
   if (token === undefined)
     return refusal(401, 'no-token', 'the request needs Authorization: Bearer JWT', { serverTime });
   try {

@@ -24,6 +24,8 @@ export class UplinkIntake {
   readonly #deviceId: string;
   readonly #state: UplinkState;
   readonly #held: Held;
+  /** What was last looked into: what comes again comes in a row. */
+  #recent: { lane: Lane; messages: ReadonlyMap<number, LoggedMessage> } | undefined;
   /** Ids of earlier epochs, read when they are first needed. */
   readonly #earlier = new Map<Lane, ReadonlySet<string>>();
 
@@ -33,7 +35,7 @@ export class UplinkIntake {
     this.#state = state;
     const { generation } = state;
     this.#held = {
-      message: (lane, seq) => services.uplink.find(deviceId, lane, generation, seq),
+      message: (lane, seq) => this.#storedMessage(lane, seq),
       deadLetter: (lane, seq, id) => services.deadLetters.find(deviceId, { lane, seq, id, generation }),
       isFromEarlierEpoch: (lane, id) => this.#isFromEarlierEpoch(lane, id),
     };
@@ -51,6 +53,7 @@ export class UplinkIntake {
       const ids = isDedupedById(lane) ? kept.map(({ id }) => id) : [];
       const body =
         kept.length === messages.length ? frame : Buffer.from(JSON.stringify({ lane, messages: kept }));
+      this.#recent = undefined;
       uplink.append(this.#deviceId, this.#state, {
         lane,
         seq: first.seq,
@@ -137,6 +140,14 @@ export class UplinkIntake {
       deviceId,
       samples: kept.flatMap(({ type, payload }) => (type === 'telemetry' ? payload.samples : [])),
     }));
+  }
+
+  #storedMessage(lane: Lane, seq: number): LoggedMessage | undefined {
+    if (this.#recent?.lane !== lane || !this.#recent.messages.has(seq)) {
+      const record = this.#services.uplink.recordOf(this.#deviceId, lane, this.#state.generation, seq);
+      this.#recent = { lane, messages: new Map(record.map((message) => [message.seq, message])) };
+    }
+    return this.#recent.messages.get(seq);
   }
 
   #isFromEarlierEpoch(lane: Lane, id: string): boolean {

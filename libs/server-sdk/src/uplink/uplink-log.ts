@@ -112,15 +112,15 @@ export class UplinkLog {
     return record;
   }
 
-  /** The message under a seq of the current epoch, as far as it is still held. */
-  find(deviceId: string, lane: Lane, generation: number, seq: number): LoggedMessage | undefined {
+  /** The record that would hold this seq of this epoch of the device, as far as it is kept. */
+  recordOf(deviceId: string, lane: Lane, generation: number, seq: number): LoggedMessage[] {
     const [entry] = this.#store.range({
       from: keys.log(deviceId, lane, generation, 0),
       to: `${keys.log(deviceId, lane, generation, seq)}\0`,
       reverse: true,
       limit: 1,
     });
-    return entry && messagesOf(entry.value).find((message) => message.seq === seq);
+    return entry === undefined ? [] : messagesOf(entry.value);
   }
 
   /** Ids that came in epochs before this one, at most 7 days ago. */
