@@ -20,8 +20,7 @@ export class ReceiptPacer {
     this.#due[lane] = seq;
     if (this.#timer !== undefined) return;
     const waitMs = this.#lastMs + RECEIPT_EVERY_MS - this.#clock.monotonicMs();
-    if (waitMs <= 0) this.flush();
-    else this.#timer = this.#clock.after(waitMs, () => this.flush());
+    this.#timer = waitMs > 0 ? this.#clock.after(waitMs, () => this.flush()) : this.#afterThisCommit();
   }
 
   flush(): void {
@@ -36,5 +35,14 @@ export class ReceiptPacer {
   stop(): void {
     this.#timer?.cancel();
     this.#timer = undefined;
+  }
+
+  /** The other frames of the same commit are told in the microtasks that follow: one receipt for all of them. */
+  #afterThisCommit(): Timer {
+    let cancelled = false;
+    queueMicrotask(() => {
+      if (!cancelled) this.flush();
+    });
+    return { cancel: () => (cancelled = true) };
   }
 }
