@@ -80,6 +80,12 @@ export class LiveFleet {
     await this.#guarded(async () => this.#telemetry?.show(series, from));
   }
 
+  /** Asks again for all that is shown of the device, after something could not be loaded. */
+  async retry(): Promise<void> {
+    await this.loadDetails();
+    await this.#guarded(async () => this.#telemetry?.reload());
+  }
+
   async loadDetails(): Promise<void> {
     const api = this.#api;
     const deviceId = this.#shown;

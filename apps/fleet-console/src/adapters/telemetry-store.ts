@@ -5,12 +5,15 @@ import type { FleetApi } from './fleet-api.ts';
 /** Series asked for at the same time. */
 const LOADS_AT_ONCE = 3;
 
+export type Snapshot = 'loading' | 'failed' | 'loaded';
+
 /** The samples of the shown device, of the series that are drawn: a snapshot of the window, then what the stream brings. */
 export class TelemetryStore {
   readonly deviceId: string;
   readonly #api: FleetApi;
   readonly #onChange: () => void;
   readonly #buffers = new Map<string, SeriesBuffer>();
+  readonly #pending = new Map<string, 'loading' | 'failed'>();
   readonly #gone = new AbortController();
   #from = Infinity;
   /** Rises with each change, so that views know when to draw anew. */
@@ -26,13 +29,22 @@ export class TelemetryStore {
     return this.#buffers.get(series)?.points ?? [];
   }
 
+  /** How far the snapshot of a series is: without it, that there are no samples says nothing. */
+  snapshotOf(series: string): Snapshot {
+    if (!this.#buffers.has(series)) return 'loading';
+    return this.#pending.get(series) ?? 'loaded';
+  }
+
   /** Makes sure that these series are there from `from` on; those no longer wanted are let go. */
   async show(series: readonly string[], from: number): Promise<void> {
     for (const held of this.#buffers.keys()) if (!series.includes(held)) this.#buffers.delete(held);
     for (const buffer of this.#buffers.values()) buffer.trim(from);
     const wanted = from < this.#from ? [...series] : series.filter((name) => !this.#buffers.has(name));
     this.#from = from;
-    for (const name of wanted) if (!this.#buffers.has(name)) this.#buffers.set(name, new SeriesBuffer());
+    for (const name of wanted) {
+      if (!this.#buffers.has(name)) this.#buffers.set(name, new SeriesBuffer());
+      this.#pending.set(name, 'loading');
+    }
     await this.#load(wanted);
   }
 
@@ -58,8 +70,16 @@ export class TelemetryStore {
     const queue = [...names];
     const worker = async (): Promise<void> => {
       for (let name = queue.shift(); name !== undefined; name = queue.shift()) {
-        for await (const page of this.#api.samples(this.deviceId, name, this.#from, this.#gone.signal)) {
-          this.#buffers.get(name)?.add(numeric(page));
+        try {
+          for await (const page of this.#api.samples(this.deviceId, name, this.#from, this.#gone.signal)) {
+            this.#buffers.get(name)?.add(numeric(page));
+            this.#changed();
+          }
+          this.#pending.delete(name);
+        } catch (error) {
+          if (this.#pending.has(name)) this.#pending.set(name, 'failed');
+          throw error;
+        } finally {
           this.#changed();
         }
       }

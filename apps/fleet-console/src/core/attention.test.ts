@@ -105,6 +105,14 @@ describe('the inside', () => {
     expect(isWorking('misconfigured: stateDir is missing')).toBe(false);
   });
 
+  test('when several apps are in the same state, they are one concern', () => {
+    const apps = { 'ota-updater': 'away', 'command-executor': 'ready', 'ssh-broker': 'away' };
+    expect(texts(device({ apps }))).toEqual(['stuck: ota-updater, ssh-broker are away']);
+    expect(texts(device({ apps, online: false })).slice(1)).toEqual([
+      'stuck: ota-updater, ssh-broker were away when last heard',
+    ]);
+  });
+
   test('when the queue does not move, its size and age are said', () => {
     const queue = { messages: 1204, bytes: 388_120, oldestAt: NOW - 31 * MINUTE };
     expect(texts(device({ queue }))).toEqual([

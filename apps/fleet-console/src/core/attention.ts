@@ -107,14 +107,15 @@ function orderConcern(order: Order, online: boolean, now: number): Concern | und
   }
 }
 
-const appConcerns = ({ apps = {}, online }: Device): Concern[] =>
-  Object.entries(apps)
-    .filter(([, state]) => !isWorking(state))
-    .map(([app, state]) => ({
-      id: `app:${app}`,
-      kind: 'stuck',
-      text: online ? `${app} is ${state}` : `${app} was ${state} when last heard`,
-    }));
+/** Apps in the same state are one concern: when all are away, that is one thing to look at and not four. */
+function appConcerns({ apps = {}, online }: Device): Concern[] {
+  const failing = Object.entries(apps).filter(([, state]) => !isWorking(state));
+  return [...Map.groupBy(failing, ([, state]) => state)].map(([state, named]) => {
+    const verb = online ? (named.length === 1 ? 'is' : 'are') : named.length === 1 ? 'was' : 'were';
+    const text = `${named.map(([app]) => app).join(', ')} ${verb} ${state}${online ? '' : ' when last heard'}`;
+    return { id: `apps:${state}`, kind: 'stuck', text };
+  });
+}
 
 function queueConcerns({ queue, online }: Device, now: number): Concern[] {
   if (queue === undefined || queue.messages === 0) return [];

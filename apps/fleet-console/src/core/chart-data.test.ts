@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest';
 import { alignLines, findGaps, summarise, toRates } from './chart-data.ts';
 import type { Point } from './series-buffer.ts';
+import { thin } from './thin.ts';
 
 const at = (...moments: number[]): Point[] => moments.map((moment) => ({ at: moment * 1000, value: moment }));
+const line = (points: Point[]) => ({ points: thin(points, 0, Infinity), gaps: findGaps(points) });
 const every = (step: number, from: number, to: number): Point[] =>
   at(...Array.from({ length: (to - from) / step + 1 }, (_, index) => from + index * step));
 
@@ -42,24 +44,37 @@ test('when a counter is drawn, it is its rate per second, and a reset is left ou
 });
 
 test('when lines were sampled at different moments, each has its values and no breaks where only the other has one', () => {
-  const [times, first, second] = alignLines([at(10, 20, 30), at(15, 25)], 0, 60_000);
+  const [times, first, second] = alignLines([line(at(10, 20, 30)), line(at(15, 25))], 0, 60_000);
   expect(times).toEqual([10, 15, 20, 25, 30]);
   expect(first).toEqual([10, undefined, 20, undefined, 30]);
   expect(second).toEqual([undefined, 15, undefined, 25, undefined]);
 });
 
 test('when a line has a gap, a null inside it breaks the line', () => {
-  const [times, line] = alignLines([[...every(10, 0, 50), ...every(10, 200, 250)]], 0, 300_000);
-  const breaks = (line ?? []).flatMap((value, index) => (value === null ? [times[index]] : []));
+  const [times, values] = alignLines([line([...every(10, 0, 50), ...every(10, 200, 250)])], 0, 300_000);
+  const breaks = (values ?? []).flatMap((value, index) => (value === null ? [times[index]] : []));
   expect(breaks).toEqual([125]);
 });
 
 test('when samples lie outside of the range, only the nearest on each side is kept', () => {
-  const [times] = alignLines([every(10, 0, 100)], 35_000, 65_000);
+  const [times] = alignLines([line(every(10, 0, 100))], 35_000, 65_000);
   expect(times).toEqual([30, 40, 50, 60, 70]);
 });
 
 test('when there is nothing in the range, there is nothing to summarise', () => {
   expect(summarise(at(1, 2), 5_000, 9_000)).toBeUndefined();
   expect(summarise(at(6, 7, 8), 5_000, 9_000)).toEqual({ least: 6, most: 8, gaps: 0 });
+});
+
+test('when buckets are drawn, the least and the most of each line follow the values', () => {
+  const bucket = { at: 1000, value: 5, least: 1, most: 9 };
+  const columns = alignLines(
+    [
+      { points: [bucket], gaps: [] },
+      { points: [{ ...bucket, value: 6 }], gaps: [] },
+    ],
+    0,
+    2000,
+  );
+  expect(columns).toEqual([[1], [5], [6], [1], [9], [1], [9]]);
 });

@@ -1,4 +1,5 @@
 import type { Point } from './series-buffer.ts';
+import type { Bucket } from './thin.ts';
 
 /** A step this many times longer than its neighbours is a gap: samples are missing, and no line may hide it. */
 const GAP_FACTOR = 3.5;
@@ -55,31 +56,45 @@ export function toRates(points: readonly Point[]): Point[] {
   return rates;
 }
 
-/** What uPlot draws: seconds, then one column a line. `null` breaks the line, `undefined` means "not sampled here". */
+/** What uPlot draws: seconds, then columns. `null` breaks the line, `undefined` means "not sampled here". */
 export type Columns = [number[], ...(number | null | undefined)[][]];
 
+/** A line as it is drawn, and where it must break. */
+export interface Line {
+  points: readonly Bucket[];
+  gaps: readonly Gap[];
+}
+
 /**
- * Joins lines on one time axis, within [from, to], with their gaps as gaps. One point on each side beyond the range is kept,
- * so that a line runs to the edge.
+ * Joins lines on one time axis, within [from, to], with their gaps as gaps: first the values, a column a line, then the least and
+ * the most of each line. One point on each side beyond the range is kept, so that a line runs to the edge.
  */
-export function alignLines(lines: readonly (readonly Point[])[], from: number, to: number): Columns {
-  const table = new Map<number, (number | null | undefined)[]>();
-  const row = (at: number): (number | null | undefined)[] => {
+export function alignLines(lines: readonly Line[], from: number, to: number): Columns {
+  const table = new Map<number, (Bucket | null | undefined)[]>();
+  const row = (at: number): (Bucket | null | undefined)[] => {
     let cells = table.get(at);
     if (cells === undefined) table.set(at, (cells = Array.from({ length: lines.length })));
     return cells;
   };
-  lines.forEach((points, column) => {
+  lines.forEach(({ points, gaps }, column) => {
     const first = points.findIndex(({ at }) => at >= from);
     const last = points.findLastIndex(({ at }) => at <= to);
     const visible = points.slice(Math.max(0, (first < 0 ? points.length : first) - 1), last + 2);
-    for (const { at, value } of visible) row(at)[column] = value;
-    for (const gap of findGaps(visible)) row(Math.round((gap.from + gap.to) / 2))[column] ??= null;
+    for (const point of visible) row(point.at)[column] = point;
+    for (const gap of gaps) {
+      if (gap.to > from && gap.from < to) row(Math.round((gap.from + gap.to) / 2))[column] ??= null;
+    }
   });
   const times = [...table.keys()].toSorted((a, b) => a - b);
+  const columnOf = (line: number, part: 'value' | 'least' | 'most') =>
+    times.map((at) => {
+      const cell = table.get(at)?.[line];
+      return cell === null ? null : cell?.[part];
+    });
   return [
     times.map((at) => at / 1000),
-    ...lines.map((_, column) => times.map((at) => table.get(at)?.[column])),
+    ...lines.map((_, line) => columnOf(line, 'value')),
+    ...lines.flatMap((_, line) => [columnOf(line, 'least'), columnOf(line, 'most')]),
   ];
 }
 

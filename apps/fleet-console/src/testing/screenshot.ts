@@ -26,8 +26,6 @@ try {
   await page.goto(url);
   await page.getByText('Live', { exact: true }).waitFor();
   await page.locator('.chart canvas').first().waitFor();
-  // The charts are drawn when their samples have come.
-  await page.waitForLoadState('domcontentloaded');
   await page.waitForFunction(() => !document.body.innerText.includes('Loading…'));
   await page.screenshot({ path: target, animations: 'disabled' });
 } finally {

@@ -1,5 +1,6 @@
 import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { SeriesSummary } from '@bowline/messages';
+import type { Snapshot } from '../adapters/telemetry-store.ts';
 import { defaultCharts, singleChart } from '../core/charts.ts';
 import { formatReading } from '../core/format.ts';
 import { fromFirstSample, stretchOf, usualWindow, WINDOWS } from '../core/time-window.ts';
@@ -66,6 +67,7 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
             key={chart.id}
             chart={chart}
             pointsOf={pointsOf}
+            snapshot={worst(chart.lines.map((line) => store?.snapshotOf(line.series) ?? 'loading'))}
             version={store?.version ?? 0}
             stretch={shown}
             scheme={scheme}
@@ -87,6 +89,11 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
     </section>
   );
 }
+
+const worst = (snapshots: readonly Snapshot[]): Snapshot =>
+  snapshots.find((snapshot) => snapshot === 'failed') ??
+  snapshots.find((snapshot) => snapshot === 'loading') ??
+  'loaded';
 
 /** When the newest of the drawn samples was taken. */
 function newestOf(

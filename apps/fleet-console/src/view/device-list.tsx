@@ -7,6 +7,8 @@ import { usePage } from './page-context.ts';
 
 /** More rows than this are asked to be filtered. */
 const ROWS_SHOWN = 200;
+/** Concerns of one device that fit into its row; the device's own page has them all. */
+const CONCERNS_SHOWN = 3;
 /** With so many devices a filter is worth its room. */
 const FILTER_FROM = 8;
 
@@ -71,11 +73,14 @@ function DeviceRow({ entry: { device, concerns, standing }, current }: { entry: 
             <span>{queue.messages.toLocaleString('en-GB')} queued</span>
           )}
         </span>
-        {stuck.map(({ id, text }) => (
+        {stuck.slice(0, CONCERNS_SHOWN).map(({ id, text }) => (
           <span key={id} class="device-row-concern">
             {text}
           </span>
         ))}
+        {stuck.length > CONCERNS_SHOWN && (
+          <span class="device-row-concern">and {stuck.length - CONCERNS_SHOWN} more</span>
+        )}
       </a>
     </li>
   );

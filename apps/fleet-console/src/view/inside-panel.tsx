@@ -16,7 +16,7 @@ export function InsidePanel({ device: { apps, ledger } }: { device: Device }) {
       {apps !== undefined && (
         <ul class="apps" aria-label="Apps">
           {Object.entries(apps).map(([app, state]) => (
-            <li key={app} class={isWorking(state) ? '' : 'bad'}>
+            <li key={app} class={isWorking(state) ? '' : 'stale'}>
               <span class={`mark mark-${isWorking(state) ? 'fine' : 'stuck'}`} aria-hidden="true" />
               {app} <span class="app-state">{state}</span>
             </li>

@@ -117,7 +117,7 @@ function LoadProblems({ state: { loadError, misunderstood } }: { state: FleetSta
       {loadError !== undefined && (
         <p class="problem" role="alert">
           Not everything could be loaded: {loadError}{' '}
-          <button type="button" class="plain" onClick={() => void fleet.loadDetails()}>
+          <button type="button" class="plain" onClick={() => void fleet.retry()}>
             Try again
           </button>
         </p>

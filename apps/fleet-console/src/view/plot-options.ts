@@ -19,6 +19,8 @@ export interface PlotContext {
   onCursor: (index: number | undefined) => void;
 }
 
+const INVISIBLE: uPlot.Series = { width: 0, stroke: 'transparent', points: { show: false } };
+
 /** All charts of the page show one moment when one of them is pointed at. */
 const CURSOR_KEY = 'page';
 
@@ -41,7 +43,7 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
       sync: { key: CURSOR_KEY },
       drag: { x: false, y: false },
       y: false,
-      points: { size: 6 },
+      points: { size: (_, series) => (series > chart.lines.length ? 0 : 6) },
     },
     scales: {
       x: { time: true, range: () => [view().from / 1000, view().to / 1000] },
@@ -72,7 +74,13 @@ export function plotOptions(context: PlotContext): Omit<uPlot.Options, 'width' |
         // A sample alone between two gaps has no line; it gets a point, or it would not be seen.
         points: { show: true, size: 4, fill: colour(`line-${index}`), filter: loneSamples },
       })),
+      // The least and the most of each line have no line of their own: the room between them is filled.
+      ...chart.lines.flatMap(() => [INVISIBLE, INVISIBLE]),
     ],
+    bands: chart.lines.map((_, index) => {
+      const least = 1 + chart.lines.length + 2 * index;
+      return { series: [least + 1, least], fill: `${colour(`line-${index}`)}38` };
+    }),
     hooks: {
       drawClear: [(plot) => drawBands(plot, view().bands, colour('band'))],
       setCursor: [

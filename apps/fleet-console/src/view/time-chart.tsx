@@ -1,9 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
+import type { Snapshot } from '../adapters/telemetry-store.ts';
 import { alignLines, findGaps, summarise, toRates } from '../core/chart-data.ts';
 import type { Chart } from '../core/charts.ts';
 import { formatDuration, formatReading } from '../core/format.ts';
 import type { Point } from '../core/series-buffer.ts';
+import { thin } from '../core/thin.ts';
 import type { Stretch } from '../core/time-window.ts';
 import { plotOptions, type Band } from './plot-options.ts';
 import { Moment } from './moment.tsx';
@@ -15,6 +17,7 @@ const STALE_AFTER_MS = 75_000;
 export interface TimeChartProps {
   chart: Chart;
   pointsOf: (series: string) => readonly Point[];
+  snapshot: Snapshot;
   /** Changes with each change of the points. */
   version: number;
   stretch: Stretch;
@@ -23,7 +26,7 @@ export interface TimeChartProps {
   onRemove?: (() => void) | undefined;
 }
 
-export function TimeChart({ chart, pointsOf, version, stretch, scheme, onRemove }: TimeChartProps) {
+export function TimeChart({ chart, pointsOf, snapshot, version, stretch, scheme, onRemove }: TimeChartProps) {
   const { now, zone } = usePage();
   const { from, to } = stretch;
   const lines = useMemo(
@@ -34,7 +37,11 @@ export function TimeChart({ chart, pointsOf, version, stretch, scheme, onRemove 
       }),
     [chart, pointsOf, version],
   );
-  const columns = useMemo(() => alignLines(lines, from, to), [lines, from, to]);
+  const drawn = useMemo(
+    () => lines.map((points) => ({ points: thin(points, from, to), gaps: findGaps(points) })),
+    [lines, from, to],
+  );
+  const columns = useMemo(() => alignLines(drawn, from, to), [drawn]);
   const bands = useMemo(() => missingBands(lines, from, to), [lines, from, to]);
   const words = useMemo(() => inWords(chart, lines, from, to), [chart, lines, from, to]);
   const format = formatOf(chart);
@@ -89,7 +96,8 @@ export function TimeChart({ chart, pointsOf, version, stretch, scheme, onRemove 
               key={series}
               index={index}
               label={chart.lines.length === 1 ? undefined : label}
-              points={lines[index] ?? []}
+              last={lines[index]?.at(-1)}
+              points={drawn[index]?.points ?? []}
               cursor={cursor === undefined ? undefined : columns[0][cursor]}
               format={format}
             />
@@ -108,7 +116,9 @@ export function TimeChart({ chart, pointsOf, version, stretch, scheme, onRemove 
       </figcaption>
       <div class="chart-place" role="img" aria-label={words} ref={place} />
       {lines.every((points) => !points.some(({ at }) => at >= from)) && (
-        <p class="chart-empty">No samples in this stretch of {formatDuration(to - from)}</p>
+        <p class="chart-empty">
+          {snapshot === 'loaded' ? `No samples in these ${formatDuration(to - from)}` : WAITING[snapshot]}
+        </p>
       )}
     </figure>
   );
@@ -119,21 +129,24 @@ const formatOf =
   (value: number): string =>
     ratio ? formatReading(value, '1', '.utilization') : formatReading(value, unit);
 
+const WAITING = { loading: 'Loading…', failed: 'Could not be loaded' } as const;
+
 const isStale = (last: Point | undefined, now: number): last is Point =>
   last !== undefined && now - last.at > STALE_AFTER_MS;
 
 interface LegendEntryProps {
   index: number;
   label: string | undefined;
+  last: Point | undefined;
+  /** As they are drawn. */
   points: readonly Point[];
   /** Seconds, as on the axis; absent while nobody points at the chart. */
   cursor: number | undefined;
   format: (value: number) => string;
 }
 
-function LegendEntry({ index, label, points, cursor, format }: LegendEntryProps) {
+function LegendEntry({ index, label, last, points, cursor, format }: LegendEntryProps) {
   const { now } = usePage();
-  const last = points.at(-1);
   const pointed = cursor === undefined ? undefined : points.find(({ at }) => at / 1000 === cursor);
   return (
     <span class="legend-entry">
