@@ -183,7 +183,7 @@ function receipt(draft: Draft, lane: Lane, upTo: number): void {
   const counters = draft.state.lanes[lane];
   const last = Math.min(upTo, draft.before.lanes[lane].next - 1);
   if (last < counters.first) return;
-  counters.receipted += takeHead(draft, lane, ({ seq }) => seq <= last).messages;
+  counters.receipted += takeHead(draft, lane, (seq) => seq <= last).messages;
 }
 
 function applyReject(

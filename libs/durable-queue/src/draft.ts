@@ -9,7 +9,7 @@ import { nextState, type StoreState } from './state.ts';
 import { render, type PreparedMessage } from './wire-message.ts';
 
 /** What is read of the store while a transaction is built. */
-export type StoredRecords = Pick<Environment, 'get' | 'range' | 'rangeDown'>;
+export type StoredRecords = Pick<Environment, 'get' | 'range' | 'rangeDown' | 'views' | 'keyAtOrBelow'>;
 
 /** A record of the store is damaged: the transaction is built again after the damage has been accounted for. */
 export class DamageFound extends Error {
@@ -87,7 +87,8 @@ export class Draft {
   }
 
   /**
-   * The stored segments of a lane from the one that holds `seq`, ascending; without what this transaction adds.
+   * The stored segments of a lane from the one that holds `seq`, ascending; without what this transaction adds. Each is a
+   * view that holds until the store is looked into again.
    *
    * @throws DamageFound
    */
@@ -100,9 +101,9 @@ export class Draft {
   }
 
   *segmentRecords(lane: Lane, seq: number): Generator<Entry> {
-    const [start] = this.#stored.rangeDown(segmentKey(lane, seq), segmentKey(lane, 0));
-    const from = start?.key ?? segmentKey(lane, seq);
-    for (const { key, record } of this.#stored.range(from, segmentKey(lane, Number.MAX_SAFE_INTEGER))) {
+    const from =
+      this.#stored.keyAtOrBelow(segmentKey(lane, seq), segmentKey(lane, 0)) ?? segmentKey(lane, seq);
+    for (const { key, record } of this.#stored.views(from, segmentKey(lane, Number.MAX_SAFE_INTEGER))) {
       const written = this.#writes.get(key.toString('latin1'));
       if (written !== null) yield { key, record: written ?? record };
     }

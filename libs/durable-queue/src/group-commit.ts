@@ -18,6 +18,8 @@ export interface Ground extends ApplyContext {
   write: (writes: Writes, before: StoreState) => Promise<void>;
   /** Called with what was written, before those who wait are told. */
   committed: (writes: Writes) => void;
+  /** Called when no transaction is under way. */
+  between: () => void;
 }
 
 interface Waiting {
@@ -130,6 +132,7 @@ export class GroupCommit {
       // Lets everything else of this turn of the event loop join.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#runOnce();
+      this.#ground.between();
     } while (this.#mayGoOn && (this.#waiting.length > 0 || this.#damaged.size > 0));
     this.#running = undefined;
   }

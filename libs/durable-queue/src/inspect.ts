@@ -63,7 +63,7 @@ function inspectLanes(env: Environment, state: StoreState): Inspection | undefin
   let damage: string | undefined;
   const found = forEachLane((lane) => ({ messages: 0, bytes: 0, expected: state.lanes[lane].first }));
   const { from, to } = keysOf('segment');
-  for (const { key, record } of env.range(from, to)) {
+  for (const { key, record } of env.views(from, to)) {
     const { lane } = parseSegmentKey(key);
     const segment = decodeSegment(key, record);
     if (segment === undefined || lane === undefined) {
@@ -131,7 +131,7 @@ function count(
 ): number | undefined {
   const { from, to } = keysOf(prefix);
   let records = 0;
-  for (const { key, record } of env.range(from, to)) {
+  for (const { key, record } of env.views(from, to)) {
     if (!isWhole(key, record)) return undefined;
     records += 1;
   }

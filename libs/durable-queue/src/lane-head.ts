@@ -19,7 +19,7 @@ export interface Run {
  * Takes the oldest messages off a lane: what is stored and, behind that, what the transaction itself adds. Whole segments
  * are deleted; of one that is taken in part, the lane's `first` says where it begins.
  *
- * @param more asked before each message, with what was taken so far.
+ * @param more asked before each message, with its seq, its age and what was taken so far.
  */
 export function takeHead(draft: Draft, lane: Lane, more: More): Taken {
   const counters = draft.state.lanes[lane];
@@ -40,7 +40,7 @@ export function takeHead(draft: Draft, lane: Lane, more: More): Taken {
   return taken;
 }
 
-type More = (next: { seq: number; ageMs: number }, taken: Taken) => boolean;
+type More = (seq: number, ageMs: number, taken: Taken) => boolean;
 type Take = (seq: number, size: number) => void;
 
 /** @returns the seq that was not taken, if there was one. */
@@ -50,7 +50,7 @@ function takeStored(draft: Draft, lane: Lane, more: More, taken: Taken, take: Ta
     for (let seq = Math.max(segment.first, first); seq <= segment.last; seq += 1) {
       const size = sizeOf(segment, seq);
       if (size === 0) continue;
-      if (!more({ seq, ageMs: segment.ageMs }, taken)) return seq;
+      if (!more(seq, segment.ageMs, taken)) return seq;
       take(seq, size);
     }
     draft.removeSegment(lane, segment.first);
@@ -62,7 +62,7 @@ function takeTail(draft: Draft, lane: Lane, more: More, taken: Taken, take: Take
   const { first, sizes } = draft.tail(lane);
   let count = 0;
   for (const size of sizes) {
-    if (!more({ seq: first + count, ageMs: draft.ageMs }, taken)) break;
+    if (!more(first + count, draft.ageMs, taken)) break;
     take(first + count, size);
     count += 1;
   }

@@ -19,7 +19,7 @@ export function dropOverflow(draft: Draft, lane: Lane, limits: LaneLimits, conte
   const taken = takeHead(
     draft,
     lane,
-    (_, taken) => messages - taken.messages > keptMessages || bytes - taken.bytes > keptBytes,
+    (_seq, _ageMs, taken) => messages - taken.messages > keptMessages || bytes - taken.bytes > keptBytes,
   );
   counters.dropped += taken.messages;
   reportRuns(draft, lane, taken.runs, 'overflow', context);
@@ -39,7 +39,7 @@ const SHORTEST_EXPIRY_STEP_MS = 1000;
 export function expire(draft: Draft, lane: Lane, maxAgeMs: number, context: GapContext): number {
   const counters = draft.state.lanes[lane];
   let oldest = draft.ageMs;
-  const taken = takeHead(draft, lane, ({ ageMs }) => {
+  const taken = takeHead(draft, lane, (_seq, ageMs) => {
     oldest = ageMs;
     return ageMs + maxAgeMs <= draft.ageMs;
   });

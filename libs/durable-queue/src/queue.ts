@@ -126,7 +126,7 @@ export interface BatchCut {
   from: number;
   to: number;
   messages: number;
-  /** Their JSON, joined by commas, UTF-8. A view: use it before the next await. */
+  /** Their JSON, joined by commas, UTF-8. A view: use it before the store is read again, and before the next await. */
   body: Buffer;
 }
 

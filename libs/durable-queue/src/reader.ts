@@ -4,133 +4,140 @@ import { segmentKey } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
 import type { BatchCut, LaneState, StoredMessage } from './queue.ts';
 import type { ReadMarks } from './read-marks.ts';
-import { bytesOf, decodeSegment, sizeOf, type Segment } from './segment.ts';
+import { bytesOf, decodeSegment, SEGMENT_BYTES, sizeOf, type Segment } from './segment.ts';
 import type { StoreState } from './state.ts';
 import { readHead } from './wire-message.ts';
 
-/**
- * Reads what waits, of what is durable only. Holds at most one decoded segment a lane, so that reading on through a
- * backlog costs neither memory nor a look-up a message.
- */
-export class Reader {
-  readonly #env: () => Environment;
-  readonly #state: () => StoreState;
-  readonly #marks: ReadMarks;
-  readonly #onDamage: (lane: Lane) => void;
-  /** The segment that was read last; volatile, dropped when the lane's stored form changes. */
-  readonly #last: Record<Lane, Segment | undefined> = forEachLane(() => undefined);
+/** What the reader needs of the store around it. */
+export interface ReaderGround {
+  env: () => Environment;
+  state: () => StoreState;
+  marks: ReadMarks;
+  /** A segment is damaged or missing; told each time it is met. */
+  onDamage: (lane: Lane) => void;
+}
 
-  constructor(
-    env: () => Environment,
-    state: () => StoreState,
-    marks: ReadMarks,
-    onDamage: (lane: Lane) => void,
-  ) {
-    this.#env = env;
-    this.#state = state;
-    this.#marks = marks;
-    this.#onDamage = onDamage;
+/** The segment of a lane that was read last, in memory that is used again for the next. Volatile. */
+interface Held {
+  memory: Buffer;
+  segment: Segment | undefined;
+}
+
+interface Place {
+  segment: Segment;
+  seq: number;
+  bytes: number;
+}
+
+/** Room for a segment of the usual length, so that nothing is allocated while a backlog is read. */
+const HELD_BYTES = SEGMENT_BYTES + 16 * 1024;
+/** The head of a message, which is ASCII, is shorter. */
+const HEAD_BYTES = 512;
+
+/** Reads what waits, of what is durable only, one segment a lane at a time. */
+export class Reader {
+  readonly #ground: ReaderGround;
+  readonly #held: Record<Lane, Held> = forEachLane(() => ({ memory: Buffer.alloc(0), segment: undefined }));
+
+  constructor(ground: ReaderGround) {
+    this.#ground = ground;
   }
 
   /** After a commit: drops what it has rewritten or deleted. */
   forget(writes: Writes): void {
     for (const lane of LANES) {
-      const last = this.#last[lane];
-      if (last !== undefined && writes.has(segmentKey(lane, last.first).toString('latin1'))) {
-        this.#last[lane] = undefined;
-      }
+      const held = this.#held[lane];
+      if (held.segment === undefined) continue;
+      if (writes.has(segmentKey(lane, held.segment.first).toString('latin1'))) held.segment = undefined;
     }
   }
 
   forgetAll(): void {
-    for (const lane of LANES) this.#last[lane] = undefined;
+    for (const lane of LANES) this.#held[lane].segment = undefined;
   }
 
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[] {
     const found: StoredMessage[] = [];
     let room = limit.bytes;
-    for (const { segment, seq, bytes } of this.#messages(lane, afterSeq)) {
-      if (found.length > 0 && (found.length >= limit.messages || bytes > room)) break;
+    let place = this.#next(lane, afterSeq);
+    while (place !== undefined && (found.length === 0 || place.bytes <= room)) {
+      const { segment, seq, bytes } = place;
       const json = bytesOf(segment, seq).toString();
       found.push({ lane, seq, id: readHead(json)?.id ?? '', json, bytes });
+      this.#ground.marks.read(lane, seq);
       room -= bytes;
-      this.#marks.read(lane, seq);
       if (found.length >= limit.messages) break;
+      place = this.#next(lane, seq);
     }
     return found;
   }
 
   cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined {
-    let run: { segment: Segment; from: number; to: number; bytes: number } | undefined;
-    for (const { segment, seq, bytes } of this.#messages(lane, afterSeq)) {
-      if (run === undefined) run = { segment, from: seq, to: seq, bytes };
-      else if (
-        segment !== run.segment ||
-        seq !== run.to + 1 ||
-        seq - run.from >= limit.messages ||
-        run.bytes + 1 + bytes > limit.bytes
-      ) {
-        break;
-      } else {
-        run.to = seq;
-        run.bytes += 1 + bytes;
-      }
+    const place = this.#next(lane, afterSeq);
+    if (place === undefined) return undefined;
+    const { segment, seq: from } = place;
+    const last = Math.min(segment.last, this.#end(lane) - 1, from + limit.messages - 1);
+    let to = from;
+    let { bytes } = place;
+    while (to < last) {
+      const size = sizeOf(segment, to + 1);
+      if (size === 0 || bytes + 1 + size > limit.bytes) break;
+      bytes += 1 + size;
+      to += 1;
     }
-    if (run === undefined) return undefined;
-    this.#marks.read(lane, run.to);
-    const { segment, from, to } = run;
+    this.#ground.marks.read(lane, to);
     return { lane, from, to, messages: to - from + 1, body: bytesOf(segment, from, to) };
   }
 
-  /** @param lane with `sentAt` of the oldest message, read from the store. */
+  /** The lane's counters, with `sentAt` of its oldest message. */
   laneState(lane: Lane): LaneState {
-    const { first, next, messages, bytes } = this.#state().lanes[lane];
-    const oldestAt = messages === 0 ? undefined : this.#oldestAt(lane);
+    const { first, next, messages, bytes } = this.#ground.state().lanes[lane];
+    const oldest = messages === 0 ? undefined : this.#next(lane, 0);
+    const head = oldest && bytesOf(oldest.segment, oldest.seq).subarray(0, HEAD_BYTES).toString('latin1');
+    const oldestAt = head === undefined ? undefined : readHead(head)?.sentAt;
     return { first, next, messages, bytes, ...(oldestAt === undefined ? {} : { oldestAt }) };
   }
 
-  #oldestAt(lane: Lane): number | undefined {
-    for (const { segment, seq } of this.#messages(lane, 0)) {
-      return readHead(bytesOf(segment, seq).subarray(0, 512).toString('latin1'))?.sentAt;
+  /** Seqs from here on are not to be read (yet). */
+  #end(lane: Lane): number {
+    const { next } = this.#ground.state().lanes[lane];
+    return lane === 'events' ? Math.min(next, this.#ground.marks.heldFrom) : next;
+  }
+
+  /** The first message after a seq. */
+  #next(lane: Lane, afterSeq: number): Place | undefined {
+    let seq = Math.max(afterSeq + 1, this.#ground.state().lanes[lane].first);
+    const end = this.#end(lane);
+    while (seq < end) {
+      const segment = this.#segmentFrom(lane, seq);
+      if (segment === undefined || segment.first > seq) this.#ground.onDamage(lane);
+      if (segment === undefined) return undefined;
+      for (seq = Math.max(seq, segment.first); seq <= segment.last && seq < end; seq += 1) {
+        const bytes = sizeOf(segment, seq);
+        if (bytes > 0) return { segment, seq, bytes };
+      }
     }
     return undefined;
   }
 
-  /** The messages of a lane after a seq. Damage is skipped, and told once what it can be is known. */
-  *#messages(lane: Lane, afterSeq: number): Generator<{ segment: Segment; seq: number; bytes: number }> {
-    const { first, next } = this.#state().lanes[lane];
-    const end = lane === 'events' ? Math.min(next, this.#marks.heldFrom) : next;
-    const from = Math.max(afterSeq + 1, first);
-    if (from >= end) return;
-    let expected = from;
-    for (const segment of this.#segments(lane, from)) {
-      if (segment === undefined || segment.first > expected) this.#onDamage(lane);
-      if (segment === undefined) continue;
-      for (let seq = Math.max(from, segment.first); seq <= segment.last && seq < end; seq += 1) {
-        const bytes = sizeOf(segment, seq);
-        if (bytes > 0) yield { segment, seq, bytes };
+  /** The segment that holds a seq or, where that is damaged or missing, the next one. */
+  #segmentFrom(lane: Lane, seq: number): Segment | undefined {
+    const held = this.#held[lane];
+    if (held.segment !== undefined && held.segment.first <= seq && seq <= held.segment.last)
+      return held.segment;
+    held.segment = undefined;
+    const env = this.#ground.env();
+    const start = env.keyAtOrBelow(segmentKey(lane, seq), segmentKey(lane, 0)) ?? segmentKey(lane, seq);
+    for (const { key, record } of env.views(start, segmentKey(lane, Number.MAX_SAFE_INTEGER))) {
+      if (held.memory.length < record.length) {
+        held.memory = Buffer.allocUnsafeSlow(Math.max(record.length, HELD_BYTES));
       }
-      expected = segment.last + 1;
-      if (expected >= end) return;
+      const copy = held.memory.subarray(0, record.length);
+      record.copy(copy);
+      const segment = decodeSegment(key, copy);
+      if (segment === undefined) this.#ground.onDamage(lane);
+      else if (segment.last >= seq) return (held.segment = segment);
     }
-    this.#onDamage(lane);
-  }
-
-  *#segments(lane: Lane, from: number): Generator<Segment | undefined> {
-    let seq = from;
-    const last = this.#last[lane];
-    if (last !== undefined && last.first <= seq && seq <= last.last) {
-      yield last;
-      seq = last.last + 1;
-    }
-    const env = this.#env();
-    const [start] = env.rangeDown(segmentKey(lane, seq), segmentKey(lane, 0));
-    const end = segmentKey(lane, Number.MAX_SAFE_INTEGER);
-    for (const { key, record } of env.range(start?.key ?? segmentKey(lane, seq), end)) {
-      const segment = decodeSegment(key, record);
-      if (segment !== undefined && segment.last < seq) continue;
-      this.#last[lane] = segment;
-      yield segment;
-    }
+    return undefined;
   }
 }

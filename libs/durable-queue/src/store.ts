@@ -43,6 +43,8 @@ const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
 const COMMITS_SKIPPED_AT_START = 2;
 /** How often messages that grow too old are looked for when nothing else is written, and ballast and file size are seen to. */
 const TICK_MS = 60_000;
+/** When as much of the file was read, it is mapped anew, so that reading a backlog does not look like a leak. */
+const MAPPED_BYTES = 8 * 2 ** 20;
 
 /** A store that {@link openQueue} has found sound and locked. */
 export interface OpenedStore {
@@ -96,15 +98,16 @@ export class Store implements DurableQueue {
         room: this.#room,
         write: (writes, before) => this.#writer.write(writes, before),
         committed: (writes) => this.#reader.forget(writes),
+        between: () => this.#forgetPages(),
       },
       state,
     );
-    this.#reader = new Reader(
-      () => this.#env,
-      () => this.#commits.state,
-      this.#marks,
-      (lane) => this.#commits.damaged(lane),
-    );
+    this.#reader = new Reader({
+      env: () => this.#env,
+      state: () => this.#commits.state,
+      marks: this.#marks,
+      onDamage: (lane) => this.#commits.damaged(lane),
+    });
     this.#room.restore();
     this.#compaction = options.compaction ?? DEFAULT_COMPACTION;
     this.#tick = setInterval(() => this.#housekeeping(), TICK_MS).unref();
@@ -126,6 +129,10 @@ export class Store implements DurableQueue {
     });
   }
 
+  #forgetPages(): void {
+    if (this.#env.touchedBytes >= MAPPED_BYTES && !this.#writer.lost) this.#env.remap();
+  }
+
   #housekeeping(): void {
     this.#room.restore();
     this.#commits.tick();
@@ -142,11 +149,15 @@ export class Store implements DurableQueue {
   }
 
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[] {
-    return this.#reader.read(lane, afterSeq, limit);
+    const found = this.#reader.read(lane, afterSeq, limit);
+    if (this.#env.touchedBytes >= MAPPED_BYTES) this.#commits.tick();
+    return found;
   }
 
   cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined {
-    return this.#reader.cut(lane, afterSeq, limit);
+    const found = this.#reader.cut(lane, afterSeq, limit);
+    if (this.#env.touchedBytes >= MAPPED_BYTES) this.#commits.tick();
+    return found;
   }
 
   lanes(): Record<Lane, LaneState> {
