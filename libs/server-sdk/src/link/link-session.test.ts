@@ -1,6 +1,6 @@
 import { v7 as uuidv7 } from 'uuid';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { EPOCH, FakeServer, lanes } from '../testing/fake-link.ts';
+import { DEVICE, EPOCH, FakeServer, lanes } from '../testing/fake-link.ts';
 
 let server: FakeServer;
 beforeEach(async () => {
@@ -72,9 +72,9 @@ describe('opening', () => {
     const first = await server.open();
     const second = await server.open();
     first.session.ended();
-    expect(server.services.status.isOnline('d1')).toBe(true);
+    expect(server.services.status.isOnline(DEVICE)).toBe(true);
     second.session.ended();
-    expect(server.services.status.isOnline('d1')).toBe(false);
+    expect(server.services.status.isOnline(DEVICE)).toBe(false);
   });
 
   it('when the device shows less than it sent in this epoch, the welcome tells what is here and operators hear of it', async () => {
@@ -174,7 +174,7 @@ describe('time', () => {
     await server.clock.advance(1000);
     link.session.tick();
     expect(link.terminated).toBe(true);
-    expect(server.services.status.isOnline('d1')).toBe(false);
+    expect(server.services.status.isOnline(DEVICE)).toBe(false);
   });
 
   it('when a pong comes, the silence is over', async () => {
@@ -190,7 +190,10 @@ describe('time', () => {
   it('when an order has been in flight for 60 s, the link is closed 4408', async () => {
     const link = await server.open();
     const { identity, orders } = server.services;
-    const created = orders.create('d1', identity.serverEpoch, { type: 'command', payload: { name: 'ping' } });
+    const created = orders.create(DEVICE, identity.serverEpoch, {
+      type: 'command',
+      payload: { name: 'ping' },
+    });
     await server.settle();
     await created;
     expect(link.of('command')).toHaveLength(1);
@@ -206,7 +209,10 @@ describe('time', () => {
     const link = await server.open();
     const release = server.holdDisk();
     const { identity, orders } = server.services;
-    const created = orders.create('d1', identity.serverEpoch, { type: 'command', payload: { name: 'ping' } });
+    const created = orders.create(DEVICE, identity.serverEpoch, {
+      type: 'command',
+      payload: { name: 'ping' },
+    });
     link.session.pump();
     await server.settle();
     expect(link.of('command')).toEqual([]);
@@ -246,7 +252,7 @@ describe('final rejects', () => {
     release();
     await server.settle();
     expect(link.sent.map(({ type }) => type)).toEqual(['welcome', 'reject', 'receipt']);
-    expect(server.services.deadLetters.list('d1')).toMatchObject([
+    expect(server.services.deadLetters.list(DEVICE)).toMatchObject([
       { lane: 'events', seq: 1, code: 'invalid' },
     ]);
   });

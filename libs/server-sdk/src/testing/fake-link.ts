@@ -19,7 +19,7 @@ type Lane = 'results' | 'events' | 'telemetry' | 'history';
 export type Sent = Record<string, unknown> & { type: string; id: string; payload: Record<string, unknown> };
 
 const MIB = 1024 * 1024;
-export const DEVICE = 'd1';
+export const DEVICE = 'demo';
 export const EPOCH = '00000000-0000-4000-8000-000000000001';
 export const BOOT = '00000000-0000-4000-8000-00000000b007';
 
