@@ -65,9 +65,11 @@ export class FakeCloud {
   readonly serverEpoch = randomUUID();
   /** Put this into the device's token file. */
   token = '';
+  /** Where devices reach it; a test that puts something in between says so before the device enrols. */
   origin = '';
   readonly #received: Record<Lane, number> = { results: 0, events: 0, telemetry: 0, history: 0 };
   readonly #seen = new Set<string>();
+  readonly #spentTokens = new Set<string>();
   #epoch: unknown;
   #downlinkSeq = 0;
   #publicKey: EnrolmentRequest['publicKey'] | undefined;
@@ -166,11 +168,12 @@ export class FakeCloud {
       publicKey: this.#publicKey,
       nowMs: Date.now(),
     };
-    await verifyLinkToken(token, expected);
+    const { jti } = await verifyLinkToken(token, expected);
+    if (this.#spentTokens.has(jti)) throw new Error('a token is good once');
+    this.#spentTokens.add(jti);
   }
 
   #accept(socket: WebSocket): void {
-    const cloud = this;
     const state: { hello?: Record<string, unknown>; closeCode?: number } = {};
     const link: FakeLink = {
       get hello() {
@@ -182,13 +185,13 @@ export class FakeCloud {
       },
       socket,
       send: (frame) => socket.send(typeof frame === 'string' ? frame : JSON.stringify(frame)),
-      order(type, payload, { orderId = uuidv7(), seq } = {}) {
-        cloud.#downlinkSeq = seq ?? cloud.#downlinkSeq + 1;
+      order: (type, payload, { orderId = uuidv7(), seq } = {}) => {
+        this.#downlinkSeq = seq ?? this.#downlinkSeq + 1;
         link.send({
           type,
           id: orderId,
           lane: 'orders',
-          seq: cloud.#downlinkSeq,
+          seq: this.#downlinkSeq,
           sentAt: Date.now(),
           payload,
         });
@@ -241,6 +244,8 @@ export class FakeCloud {
   }
 
   #welcome(link: FakeLink, { epoch, received }: Record<string, unknown>): void {
+    // One link a device, the later hello wins (protocol, section 3): what an earlier one still delivers is ignored.
+    for (const earlier of this.links) if (earlier !== link) earlier.socket.close(4409);
     if (this.#epoch !== epoch) for (const lane of UPLINK_LANES) this.#received[lane] = 0;
     this.#epoch = epoch;
     this.#downlinkSeq = Math.max(this.#downlinkSeq, Number(received));
