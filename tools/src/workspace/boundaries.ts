@@ -50,7 +50,8 @@ function dependencyBreaches(from: Project, to: Project): string[] {
     breach('a tool starts apps as processes, it does not import them');
 
   const [fromScope, toScope] = [tagged(from.tags, 'scope'), tagged(to.tags, 'scope')];
-  if (toScope !== 'shared' && fromScope !== toScope)
+  // A tool builds, starts and tests both sides.
+  if (fromType !== 'tool' && toScope !== 'shared' && fromScope !== toScope)
     breach(`scope:${fromScope} does not reach into scope:${toScope}`);
 
   if (fromType === 'lib' && toType === 'lib') {
