@@ -137,9 +137,8 @@ export class LinkSession {
   }
 
   /** Another link of this device has said hello. */
-  async supersede(): Promise<void> {
+  supersede(): void {
     this.close(CLOSE.replaced);
-    await this.#lastWrite;
   }
 
   /** Takes nothing more in, receipts what becomes durable, and says when to come back. */
@@ -185,12 +184,8 @@ export class LinkSession {
   async #open(hello: Hello): Promise<void> {
     const { registry, onServerRestored } = this.#hooks;
     this.#bootId = hello.bootId;
-    // Whoever comes after us waits for those before us too.
-    const claimed = registry.claim(this);
-    this.#lastWrite = claimed;
-    const before = await claimed;
+    const before = registry.claim(this);
     if (before !== undefined) this.#compare(before);
-    if (this.#phase !== 'opening' || !registry.isCurrent(this)) return;
     const opened = openLink(this.#services, this.deviceId, hello);
     this.#lastWrite = opened;
     const link = await opened;
