@@ -170,7 +170,7 @@ export class Connection {
       session.start();
       if (this.#stopping.signal.aborted) session.close(1001, 'the device is stopping');
       const ended = await session.ended;
-      this.#poison = afterEnd(this.#poison, ended.end, session.suspects(ended.namedId));
+      this.#poison = afterEnd(session.poison, ended.end, session.suspects(ended.namedId));
       return ended;
     } catch (error) {
       if (!(error instanceof BowlineError)) throw error;

@@ -1,49 +1,66 @@
 import type { Lane, Welcome } from '@bowline/messages';
 import type { LinkEnd } from './reconnect.ts';
 
-/** A message that may be what the server keeps closing the link for. */
+/** One message. */
 export interface Suspect {
   lane: Lane;
   seq: number;
 }
 
-/** Framing closes in a row, and what was suspected last. */
-export interface PoisonWatch {
-  closes: number;
-  suspect?: Suspect;
+/** The messages of one frame. */
+export interface SuspectFrame {
+  lane: Lane;
+  fromSeq: number;
+  toSeq: number;
 }
 
-export const NO_POISON: PoisonWatch = { closes: 0 };
+/** Framing closes in a row, as far as one and the same message may have caused them. */
+export interface PoisonWatch {
+  closes: number;
+  /** What may have caused the last of them; its first message is the most likely. */
+  suspect?: SuspectFrame;
+  /** What the last link had in flight at its framing close, in the order of sending; judged at the next welcome. */
+  inFlight: readonly SuspectFrame[];
+}
+
+export const NO_POISON: PoisonWatch = { closes: 0, inFlight: [] };
 
 const FRAMING_CODES = [1002, 1003, 1007, 1009];
 const CLOSES_BEFORE_SETTING_ASIDE = 3;
 
 /**
  * A message that the server cannot take would close every link for ever. After three closes for framing or size in a row
- * the one that the reason named, or the earliest that was sent and not receipted, is the culprit (protocol, section 6).
+ * on the same message it is set aside (protocol, section 6).
  *
- * @param named by the close's reason.
- * @param earliest in flight when the link ended.
+ * @param inFlight what the link had sent and the server had not receipted; only the message that the close's reason named,
+ *   if it named one.
  */
-export function afterEnd(
-  watch: PoisonWatch,
-  end: LinkEnd,
-  { named, earliest }: { named: Suspect | undefined; earliest: Suspect | undefined },
-): PoisonWatch {
-  const suspect = named ?? earliest;
+export function afterEnd(watch: PoisonWatch, end: LinkEnd, inFlight: readonly SuspectFrame[]): PoisonWatch {
   const byServer = end.kind === 'closed' && FRAMING_CODES.includes(end.code);
-  if (!byServer || suspect === undefined) return NO_POISON;
-  return { closes: watch.closes + 1, suspect };
+  return byServer && inFlight.length > 0 ? { ...watch, inFlight } : NO_POISON;
 }
+
+/**
+ * The suspect is the earliest that the server still lacks: what was sent before it was taken. When it is another message
+ * than at the close before, that one got through, and the trouble was on the line: the count begins anew.
+ */
+export function atWelcome(watch: PoisonWatch, received: Welcome['received']): PoisonWatch {
+  const suspect = watch.inFlight
+    .map((frame) => ({ ...frame, fromSeq: Math.max(frame.fromSeq, (received[frame.lane] ?? 0) + 1) }))
+    .find(({ fromSeq, toSeq }) => fromSeq <= toSeq);
+  if (suspect === undefined) return NO_POISON;
+  const again = watch.suspect !== undefined && holds(watch.suspect, suspect);
+  return { closes: again ? watch.closes + 1 : 1, suspect, inFlight: [] };
+}
+
+const holds = (frame: SuspectFrame, { lane, fromSeq }: SuspectFrame): boolean =>
+  frame.lane === lane && frame.fromSeq <= fromSeq && fromSeq <= frame.toSeq;
 
 /** After the first such close messages are sent one a frame, so that the next close tells more. */
 export const sendsSingly = ({ closes }: PoisonWatch): boolean => closes > 0;
 
-/** What to set aside now: the culprit, if the server still lacks it. */
-export function culprit(
-  { closes, suspect }: PoisonWatch,
-  received: Welcome['received'],
-): Suspect | undefined {
+/** What to set aside now. */
+export function culprit({ closes, suspect }: PoisonWatch): Suspect | undefined {
   if (closes < CLOSES_BEFORE_SETTING_ASIDE || suspect === undefined) return undefined;
-  return (received[suspect.lane] ?? 0) < suspect.seq ? suspect : undefined;
+  return { lane: suspect.lane, seq: suspect.fromSeq };
 }

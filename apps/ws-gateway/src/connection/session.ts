@@ -9,12 +9,12 @@ import type { EventReporter } from '../event-reporter.ts';
 import type { IncomingOrder } from '../dispatcher/dispatcher.ts';
 import { liveFrame } from '../sender/new-message.ts';
 import { heartbeatOf } from '../sender/send-heartbeat.ts';
-import { Sender, setAside, type Suspects } from '../sender/sender.ts';
+import { Sender, setAside } from '../sender/sender.ts';
 import { parseCloseReason } from './close-reason.ts';
 import type { LinkStage } from './connection-state.ts';
 import { Heartbeat } from './heartbeat.ts';
 import { Inbox } from './inbox.ts';
-import { culprit, sendsSingly, type PoisonWatch } from './poison.ts';
+import { atWelcome, culprit, sendsSingly, type PoisonWatch, type SuspectFrame } from './poison.ts';
 import type { LinkEnd } from './reconnect.ts';
 import { clampLimits, resume } from './resume.ts';
 import { Watchdog, type WatchdogLimits, type WatchdogVerdict } from './watchdog.ts';
@@ -61,6 +61,7 @@ export class LinkSession {
   readonly ended: Promise<SessionEnd>;
   readonly #socket: WebSocket;
   readonly #ports: SessionPorts;
+  #poison: PoisonWatch;
   readonly #inbox: Inbox;
   #settle: (end: SessionEnd) => void = () => undefined;
   #stage: LinkStage = 'welcome';
@@ -77,6 +78,7 @@ export class LinkSession {
   constructor(socket: WebSocket, ports: SessionPorts) {
     this.#socket = socket;
     this.#ports = ports;
+    this.#poison = ports.poison;
     this.ended = new Promise((resolve) => (this.#settle = resolve));
     this.#inbox = new Inbox(socket, (data, isBinary) => this.#work(data, isBinary));
     socket.on('message', (data, isBinary) => {
@@ -123,8 +125,14 @@ export class LinkSession {
     if (this.online) this.#sender?.pump();
   }
 
-  suspects(namedId: string | undefined): Suspects {
-    return this.#sender?.suspects(namedId) ?? { named: undefined, earliest: undefined };
+  /** Framing closes so far, as this link's welcome has them. */
+  get poison(): PoisonWatch {
+    return this.#poison;
+  }
+
+  /** What of this link the server may have choked on. */
+  suspects(namedId: string | undefined): readonly SuspectFrame[] {
+    return this.#sender?.suspects(namedId) ?? [];
   }
 
   /** A live frame without seq, such as an order's progress; dropped when the link is not up. */
@@ -279,14 +287,15 @@ export class LinkSession {
       const message = 'the store refused to write where the link stands';
       return this.#end(1013, { end: { kind: 'failed' }, code: 'store-refused', message });
     }
-    const poison = culprit(this.#ports.poison, welcome.received);
+    this.#poison = atWelcome(this.#poison, welcome.received);
+    const poison = culprit(this.#poison);
     if (poison !== undefined)
       await setAside(this.#ports, poison, 'corrupt', 'the server closed the link on it three times');
     if (this.#closing !== undefined) return;
 
     const linkLimits = clampLimits(welcome);
     const send = (data: Buffer) => this.#socket.send(data, { binary: false });
-    const perFrame = sendsSingly(this.#ports.poison) ? 1 : Infinity;
+    const perFrame = sendsSingly(this.#poison) ? 1 : Infinity;
     const sender = new Sender({ ...this.#ports, send }, linkLimits, verdict.sentUpTo, perFrame);
     this.#sender = sender;
     this.#stage = 'online';

@@ -3,7 +3,7 @@ import type { Lane } from '@bowline/messages';
 import { InternalError } from '@bowline/runtime/errors';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { AckTracker, isLane } from '../ack-tracker.ts';
-import type { Suspect } from '../connection/poison.ts';
+import type { Suspect, SuspectFrame } from '../connection/poison.ts';
 import type { LinkLimits } from '../connection/resume.ts';
 import type { Counters } from '../counters.ts';
 import type { EventReporter } from '../event-reporter.ts';
@@ -18,12 +18,6 @@ export interface SenderPorts {
   events: EventReporter;
   /** One text frame onto the socket. */
   send(data: Buffer): void;
-}
-
-/** What of a link the server may have choked on. */
-export interface Suspects {
-  named: Suspect | undefined;
-  earliest: Suspect | undefined;
 }
 
 /**
@@ -99,15 +93,15 @@ export class Sender {
     return progressed;
   }
 
-  suspects(namedId: string | undefined): Suspects {
+  /** What of this link the server may have choked on: the message that it named, or else all that is in flight. */
+  suspects(namedId: string | undefined): readonly SuspectFrame[] {
     const frames = this.#acks.unreceipted();
-    const [first] = frames;
     const named = frames
       .flatMap(({ lane, fromSeq, messages }) =>
         this.#ports.queue.read(lane, fromSeq - 1, { messages, bytes: Infinity }),
       )
       .find(({ id }) => id === namedId);
-    return { named, earliest: first === undefined ? undefined : { lane: first.lane, seq: first.fromSeq } };
+    return named === undefined ? frames : [{ lane: named.lane, fromSeq: named.seq, toSeq: named.seq }];
   }
 
   /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
