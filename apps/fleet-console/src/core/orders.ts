@@ -1,16 +1,6 @@
-import type { Order, OrderStatus } from '@bowline/messages';
+import { hasEnded, type Order, type OrderStatus } from '@bowline/messages';
 
-const ENDED: readonly OrderStatus[] = [
-  'succeeded',
-  'failed',
-  'cancelled',
-  'rejected',
-  'expired',
-  'indeterminate',
-];
-
-/** Whether nothing more will happen to an order in this state (protocol, section 4). */
-export const hasEnded = (status: OrderStatus): boolean => ENDED.includes(status);
+export { hasEnded };
 
 /** How an order stands, for colour and sorting; the word beside it says the same. */
 export type Mood = 'good' | 'bad' | 'busy' | 'quiet';

@@ -56,7 +56,7 @@ function Tally({ watched }: { watched: readonly Watched[] | undefined }) {
       {parts.map(({ n, word, mark }) => (
         <span key={mark} class={n === 0 ? 'quiet' : ''}>
           <span class={`mark mark-${n === 0 ? 'none' : mark}`} aria-hidden="true" />
-          <b>{n}</b> {word}
+          <b>{n.toLocaleString('en-GB')}</b> {word}
         </span>
       ))}
     </p>
