@@ -159,6 +159,13 @@ describe('the gateway behind a bad network', () => {
     await recovered();
   });
 
+  it('when bytes are held up for so long that the link is given up, what comes late at last changes nothing', async () => {
+    await harm(() => proxy.hold('both'), { stage: 'online', code: 'silent' });
+    await harm(() => undefined, { stage: 'upgrade', code: 'connect-timeout' });
+    proxy.heal();
+    await recovered();
+  });
+
   it('when everything comes late and unevenly, nothing is lost', async () => {
     proxy.change('both', { delayMs: 50, jitterMs: 100 });
     await more(30);

@@ -45,6 +45,10 @@ export const ACK_STATUSES = [
 ] as const;
 export type AckStatus = (typeof ACK_STATUSES)[number];
 
+const TERMINAL = ['succeeded', 'failed', 'cancelled', 'rejected', 'expired', 'indeterminate'];
+/** Whether nothing more will happen to an order in this state (protocol, section 4). */
+export const isTerminal = (status: string): boolean => TERMINAL.includes(status);
+
 export const SEVERITIES = ['debug', 'info', 'warning', 'error', 'critical'] as const;
 export const GAP_REASONS = ['overflow', 'expired', 'corrupt', 'too-large', 'thinned'] as const;
 export const SAMPLE_QUALITIES = ['good', 'unsynchronised', 'estimated'] as const;

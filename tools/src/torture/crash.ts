@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
-import type { Order } from '@bowline/messages';
+import { isTerminal, type Order } from '@bowline/messages';
 import { WORKSPACE } from '../test/run.ts';
 import { accountFor, type Account } from './account.ts';
 import { DEVICE_ID, TortureFleet, until, VICTIMS, type Victim } from './fleet.ts';
@@ -24,8 +24,6 @@ const LONGEST_PAUSE_MS = 250;
 const IN_A_ROW_SHARE = 0.3;
 const MOST_ACCEPTED_BETWEEN = 30;
 const CONTROL_KILLS = 10;
-
-const ENDED = new Set(['succeeded', 'failed', 'cancelled', 'rejected', 'expired', 'indeterminate']);
 
 /**
  * Kills gateway, executor, collector and server at random instants while samples go up and orders go down, then compares
@@ -113,7 +111,7 @@ async function settle(fleet: TortureFleet, orders: readonly Order[]): Promise<nu
   const open = new Set(orders.map(({ orderId }) => orderId));
   await until(async () => {
     for (const orderId of open) {
-      if (ENDED.has((await fleet.api.order(orderId)).status)) open.delete(orderId);
+      if (isTerminal((await fleet.api.order(orderId)).status)) open.delete(orderId);
     }
     return open.size === 0;
   }, 'every order to end').catch(() => undefined);

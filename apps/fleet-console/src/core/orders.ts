@@ -1,6 +1,5 @@
-import { hasEnded, type Order, type OrderStatus } from '@bowline/messages';
-
-export { hasEnded };
+import type { Order, OrderStatus } from '@bowline/messages';
+import { isTerminal } from '@bowline/messages/names';
 
 /** How an order stands, for colour and sorting; the word beside it says the same. */
 export type Mood = 'good' | 'bad' | 'busy' | 'quiet';
@@ -78,6 +77,6 @@ export const lastChangeOf = (order: Order): number =>
  */
 export function isNewer(next: Order, held: Order): boolean {
   if (next.history.length !== held.history.length) return next.history.length > held.history.length;
-  if (hasEnded(held.status) && !hasEnded(next.status)) return false;
+  if (isTerminal(held.status) && !isTerminal(next.status)) return false;
   return lastChangeOf(next) >= lastChangeOf(held);
 }

@@ -1,7 +1,8 @@
 import { useState } from 'preact/hooks';
 import type { Device, Order } from '@bowline/messages';
 import { formatNumber, formatStep } from '../core/format.ts';
-import { hasEnded, moodOf, orderName, orderParams, orderSteps } from '../core/orders.ts';
+import { isTerminal } from '@bowline/messages/names';
+import { moodOf, orderName, orderParams, orderSteps } from '../core/orders.ts';
 import { CommandForm } from './command-form.tsx';
 import { Moment } from './moment.tsx';
 import { OrderDetails } from './order-details.tsx';
@@ -77,7 +78,7 @@ function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
           <span class="order-name">{orderName(order)}</span>
           <span class="order-params">{params}</span>
         </button>
-        {!hasEnded(order.status) && order.type !== 'cancel' && <CancelButton order={order} />}
+        {!isTerminal(order.status) && order.type !== 'cancel' && <CancelButton order={order} />}
       </div>
       <Steps order={order} />
       {order.error !== undefined && (
@@ -85,7 +86,7 @@ function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
           {order.error.message} <span class="code">{order.error.code}</span>
         </p>
       )}
-      {!hasEnded(order.status) && order.progress !== undefined && <Progress progress={order.progress} />}
+      {!isTerminal(order.status) && order.progress !== undefined && <Progress progress={order.progress} />}
       <div id={bodyId} hidden={!open}>
         {open && <OrderDetails order={order} />}
       </div>

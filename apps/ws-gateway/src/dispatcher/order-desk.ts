@@ -1,4 +1,5 @@
 import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowline/durable-queue';
+import { isTerminal } from '@bowline/messages';
 import type { HubApp } from '@bowline/messages/hub';
 import { BowlineError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
@@ -6,7 +7,7 @@ import { ackOf } from '../sender/send-ack.ts';
 import type { EventReporter } from '../event-reporter.ts';
 
 import { dispatch, type IncomingOrder } from './dispatcher.ts';
-import { applyReport, hasEnded, type OrderReport } from './order-state.ts';
+import { applyReport, type OrderReport } from './order-state.ts';
 import { appFor } from './route.ts';
 
 export interface OrderDeskPorts {
@@ -86,7 +87,7 @@ export class OrderDesk {
       const next = applyReport(entry, report, this.#ports.bootId);
       if (next === undefined) return entry.attempt;
       await this.#write(next);
-      if (hasEnded(next.status)) await this.#endCancelOf(next);
+      if (isTerminal(next.status)) await this.#endCancelOf(next);
       return next.attempt;
     });
   }
@@ -213,7 +214,7 @@ export class OrderDesk {
     if (target === undefined)
       return this.#endCancel(cancel, { code: 'unknown-order', message: `there is no order ${orderId}` });
     const tooLate = { code: 'too-late', message: `order ${orderId} is ${target.status}` };
-    if (hasEnded(target.status))
+    if (isTerminal(target.status))
       return this.#endCancel(cancel, target.status === 'cancelled' ? undefined : tooLate);
 
     const outcome = await this.#ports.cancel(target).catch((error: unknown) => {
@@ -234,7 +235,7 @@ export class OrderDesk {
     const cancelId = this.#cancels.get(target.orderId);
     this.#cancels.delete(target.orderId);
     const cancel = cancelId === undefined ? undefined : this.#ports.queue.order(cancelId);
-    if (cancel === undefined || hasEnded(cancel.status)) return;
+    if (cancel === undefined || isTerminal(cancel.status)) return;
     const error = { code: 'too-late', message: `order ${target.orderId} ended ${target.status}` };
     await this.#endCancel(cancel, target.status === 'cancelled' ? undefined : error);
   }

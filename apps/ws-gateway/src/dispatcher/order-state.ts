@@ -1,18 +1,8 @@
 import type { JournalEntry } from '@bowline/durable-queue';
-import type { AckStatus } from '@bowline/messages';
+import { isTerminal, type AckStatus } from '@bowline/messages';
 import { RejectedError } from '@bowline/runtime/errors';
 
 export type OrderStatus = JournalEntry['status'];
-
-const ENDED: readonly OrderStatus[] = [
-  'succeeded',
-  'failed',
-  'cancelled',
-  'rejected',
-  'expired',
-  'indeterminate',
-];
-export const hasEnded = (status: OrderStatus): boolean => ENDED.includes(status);
 
 /** Protocol, section 4: received → started → ended, with `started → started` for a further attempt. */
 const NEXT: Partial<Record<OrderStatus, readonly AckStatus[]>> = {
@@ -40,7 +30,7 @@ export function applyReport(
   report: OrderReport,
   bootId: string,
 ): JournalEntry | undefined {
-  const repeated = report.status === 'started' ? report.attempt === entry.attempt : hasEnded(entry.status);
+  const repeated = report.status === 'started' ? report.attempt === entry.attempt : isTerminal(entry.status);
   if (repeated && entry.status === report.status) return undefined;
   if (!NEXT[entry.status]?.includes(report.status)) {
     throw new RejectedError(
@@ -52,7 +42,7 @@ export function applyReport(
     ...entry,
     status: report.status,
     ...(report.status === 'started' ? { attempt: entry.attempt + 1, startedBootId: bootId } : {}),
-    ...(hasEnded(report.status) ? { endedAt: report.at } : {}),
+    ...(isTerminal(report.status) ? { endedAt: report.at } : {}),
     ...(report.result === undefined ? {} : { resultJson: JSON.stringify(report.result) }),
     ...(report.error === undefined ? {} : { error: report.error }),
   };

@@ -1,4 +1,5 @@
-import type { Ack, AckStatus, Order } from '@bowline/messages';
+import type { Ack, Order } from '@bowline/messages';
+import { isTerminal } from '@bowline/messages/names';
 
 /** An order as it is stored. */
 export interface OrderRecord extends Omit<Order, 'progress'> {
@@ -9,18 +10,10 @@ export interface OrderRecord extends Omit<Order, 'progress'> {
 /** More steps than these are not kept; the first and the last are. */
 const MAX_STEPS = 64;
 
-const ENDED: ReadonlySet<string> = new Set<AckStatus>([
-  'succeeded',
-  'failed',
-  'cancelled',
-  'rejected',
-  'expired',
-  'indeterminate',
-]);
 const RANK: Record<string, number> = { queued: 0, sent: 1, received: 2, started: 3 };
 const rankOf = (status: string): number => RANK[status] ?? 4;
 
-export const hasEnded = ({ status }: Pick<OrderRecord, 'status'>): boolean => ENDED.has(status);
+export const hasEnded = ({ status }: Pick<OrderRecord, 'status'>): boolean => isTerminal(status);
 
 /**
  * What an ack does to an order: the same object if nothing changes. Reports repeat (protocol, section 4), and after a new
@@ -29,7 +22,7 @@ export const hasEnded = ({ status }: Pick<OrderRecord, 'status'>): boolean => EN
 export function applyAck(order: OrderRecord, ack: Ack, receivedAt: number): OrderRecord {
   const { status, attempt, at } = ack;
   if (status === 'progress') return order;
-  if (hasEnded(order) && !(order.endedHere === true && ENDED.has(status))) return order;
+  if (hasEnded(order) && !(order.endedHere === true && isTerminal(status))) return order;
   const ahead = rankOf(status) > rankOf(order.status) || attempt > order.attempt;
   if (!ahead && order.endedHere !== true) return order;
   const { error: _, result: __, endedHere: ___, ...rest } = order;
