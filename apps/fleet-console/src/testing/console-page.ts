@@ -26,8 +26,9 @@ function theBrowser(): Promise<BrowserContext> {
 /** The page as `npm run build` makes it, in a folder of its own: what lies in dist may be older than the source. */
 function theBuild(): string {
   if (built === undefined) {
-    built = temporaryFolder();
-    execFileSync(process.execPath, [join(import.meta.dirname, '../build.ts'), built]);
+    const folder = temporaryFolder();
+    execFileSync(process.execPath, [join(import.meta.dirname, '../build.ts'), folder]);
+    built = folder;
   }
   return built;
 }
