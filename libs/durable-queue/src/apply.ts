@@ -192,7 +192,7 @@ function applyReject(
   { marks, limits, wallMs }: ApplyContext,
 ): void {
   for (const candidate of lane === undefined ? LANES : [lane]) {
-    const place = findById(draft, candidate, id, marks.upTo(candidate));
+    const place = findById(draft, candidate, id, marks.answerableUpTo(candidate));
     if (place === undefined) continue;
     bury(draft, place, { id, code, detail, at: wallMs() }, limits);
     return;

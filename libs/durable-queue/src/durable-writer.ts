@@ -8,6 +8,8 @@ import { stateOnly, type StoreState } from './state.ts';
 
 /** Errors of the operating system that LMDB passes on by number: EIO, ENOSPC. */
 const DISK_ERRORS = [5, 28];
+type Room = Pick<DiskRoom, 'isFull' | 'wrote' | 'release'>;
+
 /** A value alone costs a page or two beside its bytes. */
 const PAGES_BYTES = 16 * 1024;
 
@@ -17,13 +19,13 @@ const PAGES_BYTES = 16 * 1024;
  */
 export class DurableWriter {
   readonly #env: () => Environment;
-  readonly #room: DiskRoom;
+  readonly #room: Room;
   readonly #deadlineMs: number;
   #needsHealing = false;
   /** A commit never ended: the environment can neither be used nor closed. */
   lost = false;
 
-  constructor(env: () => Environment, room: DiskRoom, deadlineMs: number) {
+  constructor(env: () => Environment, room: Room, deadlineMs: number) {
     this.#env = env;
     this.#room = room;
     this.#deadlineMs = deadlineMs;

@@ -35,7 +35,7 @@ function reportRun(
   { marks, wallMs }: GapContext,
 ): void {
   const last = draft.state.gaps[lane];
-  if (last?.reason === reason && last.to + 1 === run.from && last.seq > marks.upTo('events')) {
+  if (last?.reason === reason && last.to + 1 === run.from && last.seq > marks.readUpTo('events')) {
     const longer = { ...last, to: run.to };
     const json = render(prepare(gapMessage(lane, longer, reason, last)), last.seq);
     if (replaceEvent(draft, last.seq, json, marks)) {

@@ -1,7 +1,12 @@
 import { randomUUID } from 'node:crypto';
+import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import type { Lane } from '@bowline/messages';
+import { Environment } from './environment.ts';
+import { stateKey } from './keys.ts';
 import type { DurableQueue } from './queue.ts';
+import { jsonOf } from './record.ts';
+import { stateOnly, type StoreState } from './state.ts';
 import {
   ledgerHolds,
   message,
@@ -440,6 +445,27 @@ describe('the store', () => {
     const folder = temporaryFolder();
     await openTestQueue({ folder });
     await expect(openTestQueue({ folder })).rejects.toMatchObject({ code: 'already-running' });
+  });
+
+  test('when it was written by a later version of this program, it is refused and left alone', async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'store.mdb');
+    const { epoch, close } = await openTestQueue({ folder });
+    await close();
+    const env = Environment.open(file);
+    const state = jsonOf<StoreState>(stateKey(), env.get(stateKey()) ?? Buffer.alloc(0));
+    if (state === undefined) throw new Error('no state');
+    await env.commit(stateOnly({ ...state, schema: 2 }));
+    await env.close();
+    await expect(openTestQueue({ folder })).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'store-newer',
+    });
+
+    const again = Environment.open(file);
+    await again.commit(stateOnly(state));
+    await again.close();
+    expect((await openTestQueue({ folder })).epoch).toBe(epoch);
   });
 
   test('when a backlog is gone, the file is made small again at the next opening, with everything in it', async () => {

@@ -1,10 +1,10 @@
 import { existsSync } from 'node:fs';
-import { acquireLock, ConfigError, InternalError, TransientError } from '@bowline/runtime';
+import { acquireLock, ConfigError, InternalError, TransientError, type Lock } from '@bowline/runtime';
 import type { ClockReading } from './age-clock.ts';
 import { Environment } from './environment.ts';
 import { stateKey } from './keys.ts';
 import { makeSound } from './make-sound.ts';
-import type { DurableQueue, QueueOptions } from './queue.ts';
+import type { DurableQueue, QueueOptions, Recovery } from './queue.ts';
 import { jsonOf } from './record.ts';
 import { newState, SCHEMA_VERSION, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
@@ -25,14 +25,34 @@ export async function openQueue(options: QueueOptions): Promise<DurableQueue> {
     const clock = storeClock(options);
     const recovery = await makeSound(files, options, clock());
     if (!existsSync(files.current)) await createStore(files, clock());
-    const env = Environment.open(files.current);
-    const state = readState(env);
-    const store = new Store({ options, files, env, state, lock, recovery });
+    return await openSound(options, files, lock, recovery);
+  } catch (error) {
+    lock.release();
+    throw error;
+  }
+}
+
+async function openSound(
+  options: QueueOptions,
+  files: StoreFiles,
+  lock: Lock,
+  recovery: Recovery | undefined,
+): Promise<DurableQueue> {
+  const env = Environment.open(files.current);
+  let state: StoreState;
+  try {
+    state = readState(env);
+  } catch (error) {
+    await env.close();
+    throw error;
+  }
+  const store = new Store({ options, files, env, state, lock, recovery });
+  try {
     await store.begin();
     await store.compact();
     return store;
   } catch (error) {
-    lock.release();
+    await store.close();
     throw error;
   }
 }

@@ -14,8 +14,8 @@ export function dropOverflow(draft: Draft, lane: Lane, limits: LaneLimits, conte
   const counters = draft.state.lanes[lane];
   const { messages, bytes } = counters;
   if (messages <= limits.messages && bytes <= limits.bytes) return;
-  const keptMessages = lowWater(messages, limits.messages);
-  const keptBytes = lowWater(bytes, limits.bytes);
+  const keptMessages = messages > limits.messages ? lowWater(limits.messages) : limits.messages;
+  const keptBytes = bytes > limits.bytes ? lowWater(limits.bytes) : limits.bytes;
   const taken = takeHead(
     draft,
     lane,
@@ -25,8 +25,8 @@ export function dropOverflow(draft: Draft, lane: Lane, limits: LaneLimits, conte
   reportRuns(draft, lane, taken.runs, 'overflow', context);
 }
 
-const lowWater = (held: number, limit: number): number =>
-  held > limit ? limit - Math.floor(limit * DROP_SHARE) : limit;
+/** Down to what a full lane is brought. */
+export const lowWater = (limit: number): number => limit - Math.floor(limit * DROP_SHARE);
 
 /** Never looks more often than this for messages that have grown too old. */
 const SHORTEST_EXPIRY_STEP_MS = 1000;

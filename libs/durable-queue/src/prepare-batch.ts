@@ -1,7 +1,7 @@
 import { InternalError, RejectedError } from '@bowline/runtime/errors';
 import type { PreparedBatch } from './apply.ts';
 import { META_BYTES, type Limits } from './limits.ts';
-import { drops } from './overflow.ts';
+import { drops, lowWater } from './overflow.ts';
 import type { WriteBatch } from './queue.ts';
 import { prepare } from './wire-message.ts';
 
@@ -17,7 +17,10 @@ const OVERHEAD_BYTES = 64;
 export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): PreparedBatch {
   let bytes = OVERHEAD_BYTES;
   const enqueue = (batch.enqueue ?? []).map(({ lane, messages }) => {
-    const largest = Math.min(limits.messageBytes, drops(lane) ? limits.lanes[lane].bytes : Infinity);
+    const largest = Math.min(
+      limits.messageBytes,
+      drops(lane) ? lowWater(limits.lanes[lane].bytes) : Infinity,
+    );
     const prepared = messages.map((message) => {
       const { head, tail, bytes: size } = prepare(message);
       if (size > largest) {

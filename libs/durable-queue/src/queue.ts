@@ -17,8 +17,9 @@ export interface DurableQueue {
   /**
    * Resolves once the whole batch is on disk.
    *
-   * @throws RejectedError `lane-full` (results, events), `journal-full`, `message-too-large`, `disk-full`: nothing of
-   *   the batch was stored. InternalError `commit-failed`: the store is unusable, the process should exit.
+   * @throws RejectedError `lane-full` (results, events), `journal-full`, `message-too-large`, `disk-full`,
+   *   ContractError `invalid-message`, TransientError `store-busy` (more waits for the disk than memory may hold): nothing
+   *   of the batch was stored. InternalError `commit-failed`: the store is unusable, the process should exit.
    */
   commit(batch: WriteBatch): Promise<CommitResult>;
 
@@ -56,6 +57,9 @@ export interface DurableQueue {
   /**
    * Takes a new epoch and renumbers what the outbox holds from seq 1 in every lane, with the same ids (protocol, section 3:
    * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew.
+   *
+   * @throws RejectedError `disk-full`: there must be room for a second copy; nothing has changed. InternalError
+   *   `commit-failed`.
    */
   renewEpoch(): Promise<void>;
 

@@ -1,7 +1,7 @@
 import { statSync } from 'node:fs';
 import type { Lane, LedgerEntry } from '@bowline/messages';
 import type { Lock } from '@bowline/runtime';
-import { RejectedError } from '@bowline/runtime/errors';
+import { InternalError, RejectedError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
 import { compactInto, DEFAULT_COMPACTION, isWorthwhile, type CompactionLimits } from './compaction.ts';
 import { readDeadLetters } from './dead-letters.ts';
@@ -11,7 +11,7 @@ import { Environment } from './environment.ts';
 import { GroupCommit } from './group-commit.ts';
 import { metaKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
-import { limitsOf, type Limits } from './limits.ts';
+import { diskFull, limitsOf, type Limits } from './limits.ts';
 import { readOrder, readRecent, readUnfinished } from './orders.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type {
@@ -208,9 +208,13 @@ export class Store implements DurableQueue {
           adopt(renewed);
           this.#marks.reset(renewed);
         });
-      } catch (error) {
-        if (this.#env !== next) await next.close();
-        throw error;
+      } catch (cause) {
+        if (this.#env === next) throw cause;
+        await next.close();
+        this.#files.removeNext();
+        throw this.#room.isFull()
+          ? diskFull(cause)
+          : new InternalError('commit-failed', 'a new epoch could not be written', { cause });
       }
     });
   }

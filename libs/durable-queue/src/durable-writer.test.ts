@@ -1,0 +1,80 @@
+import { describe, expect, test } from 'vitest';
+import { DurableWriter } from './durable-writer.ts';
+import type { Environment, Writes } from './environment.ts';
+import { newState, stateOnly } from './state.ts';
+
+const state = newState({ bootId: 'one', monotonicMs: 0 });
+const writes = stateOnly({ ...state, commit: 1 });
+
+/** A disk on which each commit goes as the list says; the state that it holds never changes. */
+function disk(outcomes: ('ok' | 'hangs' | number)[], { full = true } = {}) {
+  const written: Writes[] = [];
+  const env = {
+    get: () => stateOnly(state).values().next().value ?? undefined,
+    commit: async (writes: Writes) => {
+      const outcome = outcomes.shift() ?? 'ok';
+      if (outcome === 'hangs') return new Promise<void>(() => undefined);
+      if (outcome !== 'ok') throw Object.assign(new Error('I/O error'), { code: outcome });
+      written.push(writes);
+      return undefined;
+    },
+  } as Pick<Environment, 'get' | 'commit'> as Environment;
+  let released = 0;
+  const room = { isFull: () => full, wrote: () => undefined, release: () => void (released += 1) };
+  return { writer: new DurableWriter(() => env, room, 50), written, released: () => released };
+}
+
+describe('a transaction', () => {
+  test('when it never ends, its callers are told after the deadline and the environment counts as lost', async () => {
+    const { writer } = disk(['hangs']);
+    await expect(writer.write(writes, state)).rejects.toMatchObject({
+      name: 'InternalError',
+      code: 'commit-failed',
+    });
+    expect(writer.lost).toBe(true);
+  });
+
+  test('when the disk fails without being full, the process must end', async () => {
+    const { writer } = disk([5], { full: false });
+    await expect(writer.write(writes, state)).rejects.toMatchObject({
+      name: 'InternalError',
+      code: 'commit-failed',
+    });
+  });
+
+  test('when the disk is full, a small transaction goes through before the next is tried', async () => {
+    const { writer, written, released } = disk([5]);
+    await expect(writer.write(writes, state)).rejects.toMatchObject({
+      name: 'RejectedError',
+      code: 'disk-full',
+    });
+    expect(written).toEqual([stateOnly(state)]);
+    expect(released()).toBe(0);
+    await writer.write(writes, state);
+    expect(written).toEqual([stateOnly(state), writes]);
+  });
+
+  test('when not even a small one fits, the ballast is given up for it', async () => {
+    const { writer, written, released } = disk([28, 28]);
+    await expect(writer.write(writes, state)).rejects.toMatchObject({ code: 'disk-full' });
+    expect(released()).toBe(1);
+    expect(written).toEqual([stateOnly(state)]);
+  });
+
+  test('when nothing at all fits, it says so each time until there is room, and goes on by itself', async () => {
+    const { writer, written } = disk([28, 28, 28, 28, 28]);
+    for (let n = 0; n < 2; n += 1) {
+      await expect(writer.write(writes, state)).rejects.toMatchObject({ code: 'disk-full' });
+    }
+    expect(written).toEqual([]);
+    await writer.write(writes, state);
+    expect(written).toEqual([stateOnly(state), writes]);
+  });
+
+  test('when a failed commit has changed what is stored, nothing can be promised any more', async () => {
+    const { writer } = disk([5]);
+    await expect(writer.write(writes, { ...state, commit: 9 })).rejects.toMatchObject({
+      name: 'InternalError',
+    });
+  });
+});
