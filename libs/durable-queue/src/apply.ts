@@ -17,13 +17,15 @@ import {
   laneFull,
   type Limits,
 } from './limits.ts';
-import { drops } from './overflow.ts';
+import { DROPPING_LANES } from './overflow.ts';
 import type { CommitResult, WriteBatch } from './queue.ts';
 import { prepare, unrender, type PreparedMessage } from './wire-message.ts';
 
 /** A batch whose messages are rendered but for their seqs. */
 export interface PreparedBatch extends Omit<WriteBatch, 'enqueue'> {
   enqueue: { lane: Lane; messages: PreparedMessage[] }[];
+  /** What the messages take of each lane together. */
+  wanted: Record<Lane, { messages: number; bytes: number }>;
   bytes: number;
   /** In which it was handed in: its seqs mean nothing in another. */
   epoch: string;
@@ -36,8 +38,6 @@ export interface ApplyContext extends GapContext {
 
 /** Lives of an app whose batches are told apart; the oldest is forgotten. */
 const PRODUCERS_PER_APP = 4;
-/** Longest seq in decimal digits. */
-const SEQ_DIGITS = 16;
 
 /**
  * Puts one batch into the transaction, whole or not at all. Room that its own receipts make counts only for the next one.
@@ -115,9 +115,7 @@ function checkOrders(draft: Draft, { journal = [] }: PreparedBatch, { journalEnt
 /** `results` keeps room for the acks of every order that has not ended; gap reports have room of their own in `events`. */
 function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits): void {
   const { state } = draft;
-  const wanted = (lane: Lane) => roomWanted(batch, lane);
-
-  const results = wanted('results');
+  const { results, events } = batch.wanted;
   const orders = changeOfOrders(draft, batch);
   if (results.messages > 0 || orders.opened > 0) {
     const { messages, bytes } = state.lanes.results;
@@ -137,7 +135,6 @@ function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits
     }
   }
 
-  const events = wanted('events');
   const { messages, bytes } = state.lanes.events;
   if (
     events.messages > 0 &&
@@ -147,21 +144,11 @@ function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits
   }
   // What drops messages must be able to say so.
   if (
-    LANES.some((lane) => drops(lane) && wanted(lane).messages > 0) &&
+    DROPPING_LANES.some((lane) => batch.wanted[lane].messages > 0) &&
     (messages >= limits.events.messages + GAP_MESSAGES || bytes >= limits.events.bytes + GAP_BYTES)
   ) {
     throw laneFull('events');
   }
-}
-
-function roomWanted(batch: PreparedBatch, lane: Lane): { messages: number; bytes: number } {
-  const wanted = { messages: 0, bytes: 0 };
-  for (const { lane: to, messages } of batch.enqueue) {
-    if (to !== lane) continue;
-    wanted.messages += messages.length;
-    for (const { bytes } of messages) wanted.bytes += bytes + SEQ_DIGITS;
-  }
-  return wanted;
 }
 
 function changeOfOrders(draft: Draft, { journal = [] }: PreparedBatch) {

@@ -8,24 +8,30 @@ export interface Entry {
   record: Buffer;
 }
 
+export interface EnvironmentOptions {
+  readOnly?: boolean;
+  /** Commits without waiting for the disk. */
+  noSync?: boolean;
+}
+
 /**
  * LMDB as this store uses it: one file, one root database, binary keys and values. `overlappingSync` is off, because
  * with it a commit can be acknowledged although its last write failed.
  */
 export class Environment {
   readonly #file: string;
-  readonly #options: { readOnly?: boolean };
+  readonly #options: EnvironmentOptions;
   #db: RootDatabase<Buffer, Buffer>;
   /** Bytes that were read since the file was mapped: about as many pages of it count as this process's memory. */
   #touchedBytes = 0;
 
-  private constructor(file: string, options: { readOnly?: boolean }) {
+  private constructor(file: string, options: EnvironmentOptions) {
     this.#file = file;
     this.#options = options;
     this.#db = this.#open();
   }
 
-  static open(file: string, options: { readOnly?: boolean } = {}): Environment {
+  static open(file: string, options: EnvironmentOptions = {}): Environment {
     return new Environment(file, options);
   }
 

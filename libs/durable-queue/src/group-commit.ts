@@ -5,7 +5,7 @@ import type { ClockReading } from './age-clock.ts';
 import { DamageFound, Draft, type StoredRecords } from './draft.ts';
 import type { Writes } from './environment.ts';
 import { LANES } from './lanes.ts';
-import { drops, dropOverflow, expire } from './overflow.ts';
+import { DROPPING_LANES, dropOverflow, expire } from './overflow.ts';
 import type { CommitResult } from './queue.ts';
 import { dropDamaged } from './repair.ts';
 import type { StoreState } from './state.ts';
@@ -214,8 +214,8 @@ export class GroupCommit {
   #buildOn(draft: Draft, group: readonly Waiting[]): Outcome[] {
     this.#expire(draft);
     const outcomes = group.map((waiting) => this.#applyOne(draft, waiting));
-    for (const lane of LANES) {
-      if (drops(lane)) dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
+    for (const lane of DROPPING_LANES) {
+      dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
     }
     return outcomes;
   }

@@ -38,7 +38,7 @@ async function openSound(
   lock: Lock,
   recovery: Recovery | undefined,
 ): Promise<DurableQueue> {
-  const env = Environment.open(files.current);
+  const env = Environment.open(files.current, { noSync: options.noSync ?? false });
   let state: StoreState;
   try {
     state = readState(env);

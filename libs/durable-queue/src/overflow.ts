@@ -7,7 +7,7 @@ import type { LaneLimits } from './queue.ts';
 
 /** Lanes that drop their oldest when full; the others refuse (protocol, section 4). */
 export const DROPPING_LANES = ['telemetry', 'history'] as const satisfies readonly Lane[];
-export const drops = (lane: Lane): boolean => lane === 'telemetry' || lane === 'history';
+export const drops = (lane: Lane): boolean => (DROPPING_LANES as readonly Lane[]).includes(lane);
 
 /** Brings a lane that grew above its caps below them again, oldest first, a chunk at a time, and reports what went. */
 export function dropOverflow(draft: Draft, lane: Lane, limits: LaneLimits, context: GapContext): void {

@@ -1,5 +1,6 @@
 import { InternalError, RejectedError } from '@bowline/runtime/errors';
 import type { PreparedBatch } from './apply.ts';
+import { forEachLane } from './lanes.ts';
 import { META_BYTES, type Limits } from './limits.ts';
 import { drops, lowWater } from './overflow.ts';
 import type { WriteBatch } from './queue.ts';
@@ -7,6 +8,8 @@ import { prepare } from './wire-message.ts';
 
 /** Bytes that anything in a batch costs in memory beside its text. */
 const OVERHEAD_BYTES = 64;
+/** Longest seq in decimal digits. */
+const SEQ_DIGITS = 16;
 
 /**
  * All that can be done of a batch when it is handed in, while the transaction before it is still being flushed.
@@ -16,6 +19,7 @@ const OVERHEAD_BYTES = 64;
  */
 export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): PreparedBatch {
   let bytes = OVERHEAD_BYTES;
+  const wanted = forEachLane(() => ({ messages: 0, bytes: 0 }));
   const enqueue = (batch.enqueue ?? []).map(({ lane, messages }) => {
     const largest = Math.min(
       limits.messageBytes,
@@ -30,6 +34,8 @@ export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): 
         );
       }
       bytes += size + OVERHEAD_BYTES;
+      wanted[lane].messages += 1;
+      wanted[lane].bytes += size + SEQ_DIGITS;
       return { head, tail, bytes: size };
     });
     return { lane, messages: prepared };
@@ -43,5 +49,5 @@ export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): 
     }
     bytes += value.length + OVERHEAD_BYTES;
   }
-  return { ...batch, enqueue, bytes, epoch };
+  return { ...batch, enqueue, wanted, bytes, epoch };
 }

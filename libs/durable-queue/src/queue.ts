@@ -231,6 +231,11 @@ export interface QueueOptions {
    * twentieth of the file system.
    */
   diskReserveBytes?: number;
+  /**
+   * Only for the control of a test that cuts the power: promises before anything is on disk, so such a test must find
+   * promises broken.
+   */
+  noSync?: boolean;
   /** A commit that takes longer fails all its callers; default 30,000 ms. */
   commitDeadlineMs?: number;
 }
