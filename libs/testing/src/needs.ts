@@ -1,7 +1,7 @@
 import packages from '../system-packages.json' with { type: 'json' };
 import { hasProgram } from './programs.ts';
 
-/** Debian packages that tests may need, each with a program that it brings (system-packages.json). */
+/** Debian packages that tests may need, each with a program or a file that it brings (system-packages.json). */
 export type SystemPackage = keyof typeof packages;
 
 /**
