@@ -1,4 +1,5 @@
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
+import { setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { Outcome } from './channel.ts';
 import { Enqueuer } from './enqueuer.ts';
@@ -144,11 +145,44 @@ describe('Enqueuer', () => {
       retryable: true,
     });
     enqueuer.attach(channel);
-    sent[0]?.settle(stored);
+    for (const n of [0, 1]) sent[n]?.settle(stored);
     await Promise.all(calls);
     const next = enqueuer.enqueue([telemetry(4)]);
-    sent[1]?.settle(stored);
+    await turn();
+    sent[2]?.settle(stored);
     await next;
+  });
+
+  it('when those who were answered call again at once, their calls go together', async () => {
+    const { enqueuer, channel, sent } = start();
+    const twice = async (n: number) => {
+      await enqueuer.enqueue([telemetry(n)]);
+      await enqueuer.enqueue([telemetry(n + 10)]);
+    };
+    const callers = [1, 2, 3].map(twice);
+    enqueuer.attach(channel);
+    sent[0]?.settle(stored);
+    await turn();
+    expect(sent.map(({ ids }) => ids)).toEqual([
+      [1, 2, 3],
+      [11, 12, 13],
+    ]);
+    sent[1]?.settle(stored);
+    await Promise.all(callers);
+  });
+
+  it('when as many calls wait as may, half of them go at a time, so that the others are on their way meanwhile', async () => {
+    const { enqueuer, channel, sent } = start({ waitingCalls: 4 });
+    const calls = [1, 2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)]));
+    enqueuer.attach(channel);
+    expect(sent.map(({ ids }) => ids)).toEqual([[1, 2]]);
+    sent[0]?.settle(stored);
+    expect(sent.map(({ ids }) => ids)).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    sent[1]?.settle(stored);
+    await Promise.all(calls);
   });
 
   it('when too many bytes wait, the next fails with `window-full`, but one call may always wait', async () => {

@@ -54,6 +54,8 @@ export class Enqueuer {
   /** Largest call, and largest batch of several calls, in bytes of messages. */
   readonly #callBytes: number;
   readonly #mergeBytes: number;
+  /** Most calls in a batch: half of all that may wait, so that one half is made while the other is stored. */
+  readonly #mergeCalls: number;
   #waiting: Call[] = [];
   /** Bytes of all calls that have not ended. */
   #bytes = 0;
@@ -65,6 +67,8 @@ export class Enqueuer {
   /** That many of the first waiting calls go alone. */
   #alone = 0;
   #closed = false;
+  /** Nothing is sent before the next turn of the event loop. */
+  #gathering = false;
   readonly #onHung: () => void;
 
   /** @param onHung the hub does not answer: connect anew. */
@@ -72,6 +76,7 @@ export class Enqueuer {
     this.#limits = limits;
     this.#callBytes = limits.frameBytes - 2 * FRAMING_BYTES;
     this.#mergeBytes = Math.min(MERGE_BYTES, this.#callBytes);
+    this.#mergeCalls = Math.max(1, Math.floor(limits.waitingCalls / 2));
     this.#onHung = onHung;
   }
 
@@ -122,7 +127,7 @@ export class Enqueuer {
   /** Sends what can be sent. Also called when the window has room again. */
   pump(): void {
     const channel = this.#channel;
-    if (channel === undefined) return;
+    if (channel === undefined || this.#gathering) return;
     this.#flight ??= this.#nextFlight();
     const flight = this.#flight;
     if (flight === undefined || this.#sent) return;
@@ -140,7 +145,10 @@ export class Enqueuer {
     let bytes = 0;
     let count = 0;
     for (const call of this.#waiting) {
-      const fits = bytes + call.bytes <= this.#mergeBytes && count + call.count <= MAX_MESSAGES;
+      const fits =
+        bytes + call.bytes <= this.#mergeBytes &&
+        count + call.count <= MAX_MESSAGES &&
+        calls.length < this.#mergeCalls;
       if (calls.length > 0 && (!fits || this.#alone > 0)) break;
       calls.push(call);
       bytes += call.bytes;
@@ -177,7 +185,20 @@ export class Enqueuer {
       this.#waiting.unshift(...again);
       this.#alone = again.length;
     }
+    if (this.#waiting.length === 0) this.#gather();
     this.pump();
+  }
+
+  /**
+   * Those who were just answered are about to call again, one after the other: the first must not go alone and keep all
+   * others waiting for its commit.
+   */
+  #gather(): void {
+    this.#gathering = true;
+    setImmediate(() => {
+      this.#gathering = false;
+      this.pump();
+    });
   }
 
   #end(call: Call, error?: Error): void {
