@@ -1,70 +1,11 @@
 import { spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
-import { LANES } from './lanes.ts';
-import type { DurableQueue } from './queue.ts';
 import type { CrashReport } from './testing/crash-writer.ts';
-import { ledgerHolds, NO_LIMIT, openTestQueue, temporaryFolder } from './testing/test-queue.ts';
+import { openTestQueue, temporaryFolder } from './testing/test-queue.ts';
+import { KEPT, Testimony } from './testing/testimony.ts';
 
 const WRITER = new URL('testing/crash-writer.ts', import.meta.url).pathname;
-
-/** What all lives of the writer told, taken together. */
-class Testimony {
-  readonly stored = new Map<string, { epoch: string; lane: string; seq: number }>();
-  readonly maybeGone = new Set<string>();
-  readonly gone = new Set<string>();
-  /** epoch, lane, seq → id: a seq means one message for ever. */
-  readonly owners = new Map<string, string>();
-  readonly asked = new Map<string, number>();
-  readonly journalled = new Map<string, number>();
-
-  hear(report: CrashReport): void {
-    if (report.kind === 'stored') {
-      report.ids.forEach((id, index) => {
-        const place = { epoch: report.epoch, lane: report.lane, seq: report.from + index };
-        this.stored.set(id, place);
-        this.own(place, id);
-      });
-    } else if (report.kind === 'receipting') for (const id of report.ids) this.maybeGone.add(id);
-    else if (report.kind === 'receipted') for (const id of report.ids) this.gone.add(id);
-    else if (report.kind === 'journalling') this.asked.set(report.orderId, report.attempt);
-    else if (report.kind === 'journalled') this.journalled.set(report.orderId, report.attempt);
-  }
-
-  own({ epoch, lane, seq }: { epoch: string; lane: string; seq: number }, id: string): void {
-    const key = `${epoch} ${lane} ${seq}`;
-    const owner = this.owners.get(key);
-    if (owner !== undefined && owner !== id) throw new Error(`${key} was given to ${owner} and to ${id}`);
-    this.owners.set(key, id);
-  }
-
-  /** Promises that the store did not keep, and counters that are not true. */
-  broken(queue: DurableQueue): { lost: string[]; back: string[]; orders: string[]; counters: string[] } {
-    const found = new Set<string>();
-    const counters: string[] = ledgerHolds(queue) ? [] : ['ledger'];
-    for (const lane of LANES) {
-      let messages = 0;
-      let bytes = 0;
-      for (const stored of queue.read(lane, 0, NO_LIMIT)) {
-        found.add(stored.id);
-        this.own({ epoch: queue.epoch, lane, seq: stored.seq }, stored.id);
-        messages += 1;
-        bytes += stored.bytes;
-      }
-      const counted = queue.lanes()[lane];
-      if (counted.messages !== messages || counted.bytes !== bytes) counters.push(lane);
-    }
-    return {
-      counters,
-      lost: [...this.stored.keys()].filter((id) => !this.maybeGone.has(id) && !found.has(id)),
-      back: [...this.gone].filter((id) => found.has(id)),
-      orders: [...this.journalled].flatMap(([orderId, attempt]) => {
-        const stored = queue.order(orderId)?.attempt ?? -1;
-        return stored >= attempt && stored <= (this.asked.get(orderId) ?? -1) ? [] : [orderId];
-      }),
-    };
-  }
-}
 
 /** Starts the writer and kills it after so many reports. */
 async function writeAndKill(
@@ -74,9 +15,9 @@ async function writeAndKill(
   testimony: Testimony,
   early = false,
 ) {
-  const child = spawn(process.execPath, [WRITER, folder, String(seed), ...(early ? ['early'] : [])], {
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
+  // Killed from outside, at any instruction; by itself it would only die right after a report.
+  const args = [WRITER, folder, String(seed), 'Infinity', ...(early ? ['early'] : [])];
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
   let heard = 0;
@@ -92,11 +33,9 @@ async function writeAndKill(
 /**
  * What this proves: after `kill -9` at any moment nothing that was promised is missing, no seq is used twice, the counters
  * are true. What it cannot prove: that the disk has it, since the kernel keeps what a killed process wrote; the same test
- * passes with `noSync`. For that the power must go (the power-cut campaign). The control here is a writer that tells of
+ * passes with `noSync`. For that the power must go (power-cut.fault.test.ts). The control here is a writer that tells of
  * promises before it has them: the check must find them broken.
  */
-const KEPT = { lost: [], back: [], orders: [], counters: [] };
-
 describe('kill -9', () => {
   const KILLS = Number(process.env['BOWLINE_KILLS'] ?? 8);
   const SEED = Number(process.env['BOWLINE_SEED'] ?? Date.now() % 1e9);

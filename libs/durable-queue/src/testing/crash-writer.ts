@@ -1,7 +1,8 @@
 /**
  * A process that writes to a store until it is killed, and tells on its standard output what it asked for and what it was
- * promised, one JSON object a line. `node crash-writer.ts FOLDER SEED [early]`; with `early` it tells of a promise before
- * it was given one: the negative control.
+ * promised, one JSON object a line. `node crash-writer.ts FOLDER SEED REPORTS [early|noSync]`: kills itself after so many
+ * reports. The controls: with `early` it tells of a promise before it was given one, with `noSync` the store gives promises
+ * before anything is on disk.
  */
 import { randomUUIDv7 } from 'node:crypto';
 import { writeSync } from 'node:fs';
@@ -22,13 +23,20 @@ export type CrashReport =
   | { kind: 'journalling'; orderId: string; attempt: number }
   | { kind: 'journalled'; orderId: string; attempt: number };
 
-const [, , folder = '', seed = '1', early] = process.argv;
+const [, , folder = '', seed = '1', reports = '100', control] = process.argv;
+const early = control === 'early';
 const random = seededRandom(Number(seed));
-const tell = (report: CrashReport): void => void writeSync(1, `${JSON.stringify(report)}\n`);
+let told = 0;
+function tell(report: CrashReport): void {
+  writeSync(1, `${JSON.stringify(report)}\n`);
+  told += 1;
+  if (told >= Number(reports)) process.kill(process.pid, 'SIGKILL');
+}
 
 const queue = await openQueue({
   folder,
   wallMs: () => Date.now(),
+  noSync: control === 'noSync',
   lanes: { telemetry: { messages: 1e6, bytes: 1e9 } },
 });
 tell({ kind: 'opened', epoch: queue.epoch });
@@ -44,12 +52,12 @@ async function enqueue(lane: Lane): Promise<never> {
     }));
     const ids = messages.map(({ id }) => id);
     const { epoch } = queue;
-    if (early !== undefined) {
+    if (early) {
       tell({ kind: 'stored', epoch, lane, from: queue.lanes()[lane].next, ids });
     }
     const { seqs } = await queue.commit({ enqueue: [{ lane, messages }] });
     // A new epoch between call and answer: the numbers of neither can be told for sure.
-    if (early === undefined && epoch === queue.epoch) {
+    if (!early && epoch === queue.epoch) {
       tell({ kind: 'stored', epoch, lane, from: seqs[0]?.from ?? 0, ids });
     }
   }
