@@ -35,6 +35,13 @@ export const GatewayConfig = Type.Object(
     ),
     link: Type.Object(
       {
+        url: Type.Optional(
+          Type.String({
+            pattern: '^wss?://',
+            localOnly: true,
+            description: 'address of the link, if not the one told at enrolment: the server has moved',
+          }),
+        ),
         allowInsecure: Type.Boolean({
           default: false,
           localOnly: true,

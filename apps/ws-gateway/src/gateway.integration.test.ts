@@ -189,6 +189,24 @@ describe('the gateway', () => {
 });
 
 describe('the link', () => {
+  it('when its server has moved, the address of the configuration wins over the one told at enrolment', async () => {
+    const cloud = await FakeCloud.start();
+    const url = `${cloud.origin.replace('http://127.0.0.1', 'ws://localhost')}/v1/devices/device-1/link`;
+    const gateway = new GatewayUnderTest(cloud, { link: { allowInsecure: true, url } });
+    await gateway.start().output(/"message":"online"/);
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    expect((await cli.request('status', {})).link.server).toBe(url);
+  });
+
+  it('when nobody listens, the failed attempt names the stage', async () => {
+    const cloud = await FakeCloud.start();
+    const gateway = new GatewayUnderTest(cloud, {
+      link: { allowInsecure: true, url: 'ws://127.0.0.1:1/link' },
+    });
+    await gateway.start().output(/"stage":"tcp","code":"econnrefused"/);
+  });
+
   it('when attempts fail, each is logged with its stage, and the log outlives a kill', async () => {
     const { cloud, gateway } = await setUp();
     cloud.behaviour.refuseWith = { status: 503 };

@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
-import type { DemoLayout } from './layout.ts';
+import { DEVICE_ID, type DemoLayout } from './layout.ts';
 
 /** Where the gateway keeps its enrolment; a device that has one needs no token any more. */
 const ENROLMENT = 'enrolment.json';
@@ -20,7 +20,11 @@ export function writeDeviceConfig(layout: DemoLayout, server: string, token: str
   const policyFile = join(layout.configDir, 'policy.json');
   if (!existsSync(policyFile)) writeJson(policyFile, POLICY);
   const own: Record<string, object> = {
-    'ws-gateway': { enrolment: { server, tokenFile }, link: { allowInsecure: true } },
+    // The address stands here too: a later start may have another port than the one told at enrolment.
+    'ws-gateway': {
+      enrolment: { server, tokenFile },
+      link: { allowInsecure: true, url: `${server.replace(/^http/, 'ws')}/v1/devices/${DEVICE_ID}/link` },
+    },
     'command-executor': { policyFile },
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.
     'telemetry-collector': {

@@ -19,7 +19,7 @@ export function report(
   }
   const device = installation.deviceId ?? 'demo';
   const headline = already
-    ? 'Bowline runs already.'
+    ? 'Bowline runs already. For another port: npm stop, then npm start -- --port N.'
     : `Bowline runs: a server and the device "${device}", connected (${(elapsedMs / 1000).toFixed(1)} s).`;
   return [
     headline,

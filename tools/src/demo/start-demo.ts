@@ -112,8 +112,9 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
     const enrolled = isEnrolled(layout);
     writeDeviceConfig(layout, url, enrolled ? undefined : await fleet.enrolmentToken(DEVICE_ID));
     options.signal.throwIfAborted();
+    const startedAt = Date.now();
     await pm2.start(ecosystem, [...DEVICE_APPS, UPKEEP]);
-    await untilOnline(layout, fleet);
+    await untilOnline(layout, fleet, startedAt);
     const processes = await pm2.list();
     checkProcesses(layout, processes);
 
@@ -164,10 +165,11 @@ async function serverInfo(
   );
 }
 
-async function untilOnline(layout: DemoLayout, fleet: FleetApi): Promise<void> {
+async function untilOnline(layout: DemoLayout, fleet: FleetApi, startedAt: number): Promise<void> {
   const deadline = performance.now() + ONLINE_DEADLINE_MS;
   while (performance.now() < deadline) {
     if (await fleet.isOnline(DEVICE_ID)) return;
+    checkConfigured(layout, 'ws-gateway', startedAt);
     await sleep(POLL_MS);
   }
   throw new DemoError(
@@ -186,6 +188,23 @@ function checkProcesses(layout: DemoLayout, processes: readonly Pm2Process[]): v
       logAdvice(layout, app),
     );
   }
+}
+
+interface LogLine {
+  time?: string;
+  state?: string;
+  message?: string;
+}
+
+/** An app that cannot use its configuration stays up and says why in its log: nobody need wait for it. */
+function checkConfigured(layout: DemoLayout, app: string, startedAt: number): void {
+  const lines = (readFileIfPresent(join(layout.logDir, `${app}.log`)) ?? '').trimEnd().split('\n');
+  const fault = lines
+    .filter((line) => line.includes('"state":"misconfigured"'))
+    .map((line) => JSON.parse(line) as LogLine)
+    .find(({ time = '' }) => Date.parse(time) >= startedAt);
+  if (fault !== undefined)
+    throw new DemoError(`${app} cannot start: ${fault.message}.`, 'Mend that, then run npm start again.');
 }
 
 /** The logs stay when the processes are gone. */

@@ -15,12 +15,15 @@ const EXIT_OF_END: Partial<Record<Order['status'], number>> = {
 /** Undefined while the order is under way. */
 export const exitCodeOf = (order: Order): number | undefined => EXIT_OF_END[order.status];
 
-/** The steps of `order` after the first `shown`, one line each: what, when, and how long after the order was given. */
+/**
+ * The steps of `order` after the first `shown`, one line each: what, when the server heard of it, and how long after the
+ * order was given. All by the server's clock: the device's may be anything.
+ */
 export function newSteps(order: Order, shown: number): string[] {
-  return order.history.slice(shown).map(({ status, at, receivedAt, attempt }) => {
+  return order.history.slice(shown).map(({ status, receivedAt, attempt }) => {
     const late = `+${Math.max(0, receivedAt - order.createdAt)} ms`;
     const again = attempt > 1 ? `  attempt ${attempt}` : '';
-    return `${status.padEnd(13)} ${timeOfDay(at)}  ${late}${again}`;
+    return `${status.padEnd(13)} ${timeOfDay(receivedAt)}  ${late}${again}`;
   });
 }
 

@@ -1,4 +1,6 @@
 import { STATUS_CODES, type ClientRequest } from 'node:http';
+import { isIP } from 'node:net';
+import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
@@ -54,11 +56,12 @@ const PROBLEM_BYTES = 16 * 1024;
  */
 export function openSocket(options: OpenOptions): Promise<WebSocket> {
   return new Promise((resolve, reject) => {
-    let stage: LinkStage = 'dns';
     if (!URL.canParse(options.url)) {
-      reject(new LinkError('bad-url', `${options.url} is not a URL`, { stage }));
+      reject(new LinkError('bad-url', `${options.url} is not a URL`, { stage: 'dns' }));
       return;
     }
+    let stage: LinkStage = isAddress(new URL(options.url).hostname) ? 'tcp' : 'dns';
+    if (isIP(new URL(options.url).hostname.replace(/^\[|\]$/g, '')) !== 0) stage = 'tcp'; // there is nothing to look up
     const socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,
@@ -125,6 +128,9 @@ export function openSocket(options: OpenOptions): Promise<WebSocket> {
     if (options.signal.aborted) onAbort();
   });
 }
+
+/** An address is not looked up. */
+const isAddress = (hostname: string): boolean => isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 
 function watchStages(request: ClientRequest, enter: (stage: LinkStage) => void): void {
   request.once('socket', (socket) => {

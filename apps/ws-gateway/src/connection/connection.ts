@@ -142,14 +142,15 @@ export class Connection {
     this.#enter({ type: 'attempt' });
     try {
       const enrolment = await this.#ports.enrolment();
-      this.#server = enrolment.link;
-      if (!enrolment.link.startsWith('wss://') && !config.link.allowInsecure) {
-        const message = `${enrolment.link} is not wss: set link.allowInsecure only on a network that you trust`;
+      const url = config.link.url ?? enrolment.link;
+      this.#server = url;
+      if (!url.startsWith('wss://') && !config.link.allowInsecure) {
+        const message = `${url} is not wss: set link.allowInsecure only on a network that you trust`;
         throw new LinkError('insecure-url', message, { stage: 'enrol' });
       }
       const { deviceId, serverId } = enrolment;
       const socket = await openSocket({
-        url: enrolment.link,
+        url,
         token: await signLinkToken(key, { deviceId, serverId, nowMs: serverClock.nowMs() ?? clock.wallMs() }),
         clock,
         deadlineMs: config.link.connectDeadlineMs,

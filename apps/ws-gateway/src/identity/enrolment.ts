@@ -135,7 +135,7 @@ async function post(input: {
       signal: AbortSignal.timeout(REQUEST_DEADLINE_MS),
     });
     const { status } = response;
-    const value: unknown = JSON.parse((await response.text()).slice(0, RESPONSE_BYTES));
+    const value: unknown = JSON.parse(await textOf(response));
     if (status === 201) return { status, body: check<EnrolmentResponse>(enrolmentResponse, value, 'answer') };
     return { status, ...(problem(value) ? { problem: value as ProblemDocument } : {}) };
   } catch (cause) {
@@ -143,6 +143,18 @@ async function post(input: {
     const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
     throw enrolmentError('enrolment-unreachable', `cannot reach ${origin}: ${why}`, cause);
   }
+}
+
+/** The body, as long as it is not larger than any answer may be: an endless one must not fill the memory. */
+async function textOf({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of body ?? []) {
+    bytes += chunk.length;
+    if (bytes > RESPONSE_BYTES) throw new Error('', { cause: new Error(`an answer of more than ${RESPONSE_BYTES} bytes`) });
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }
 
 const enrolmentError = (code: string, message: string, cause?: unknown) =>
