@@ -1,6 +1,5 @@
 import { STATUS_CODES, type ClientRequest } from 'node:http';
 import { isIP } from 'node:net';
-import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import { TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
@@ -61,7 +60,6 @@ export function openSocket(options: OpenOptions): Promise<WebSocket> {
       return;
     }
     let stage: LinkStage = isAddress(new URL(options.url).hostname) ? 'tcp' : 'dns';
-    if (isIP(new URL(options.url).hostname.replace(/^\[|\]$/g, '')) !== 0) stage = 'tcp'; // there is nothing to look up
     const socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: false,
@@ -129,7 +127,7 @@ export function openSocket(options: OpenOptions): Promise<WebSocket> {
   });
 }
 
-/** An address is not looked up. */
+/** An address: there is nothing to look up. */
 const isAddress = (hostname: string): boolean => isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 
 function watchStages(request: ClientRequest, enter: (stage: LinkStage) => void): void {

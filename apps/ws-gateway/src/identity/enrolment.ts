@@ -151,7 +151,8 @@ async function textOf({ body }: Response): Promise<string> {
   let bytes = 0;
   for await (const chunk of body ?? []) {
     bytes += chunk.length;
-    if (bytes > RESPONSE_BYTES) throw new Error('', { cause: new Error(`an answer of more than ${RESPONSE_BYTES} bytes`) });
+    if (bytes > RESPONSE_BYTES)
+      throw new Error('', { cause: new Error(`an answer of more than ${RESPONSE_BYTES} bytes`) });
     chunks.push(chunk);
   }
   return Buffer.concat(chunks).toString();
