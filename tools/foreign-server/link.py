@@ -19,6 +19,8 @@ LANE_OF = {"ack": "results", "event": "events", "configReport": "events", "gap":
 FRAME_BYTES = 64 * 1024
 DEEPEST = 32
 RECEIPT_EVERY_SECONDS = 0.1
+NEWER = {"fromANewerServer": {"that": ["the", "device", "cannot", "know"]}}
+"""A receiver ignores fields that it does not know (section 2), so every object that this server sends has one."""
 
 
 def now_ms() -> int:
@@ -32,7 +34,7 @@ def uuid7() -> str:
 
 
 def envelope(kind: str, payload: dict) -> dict:
-    return {"type": kind, "id": uuid7(), "sentAt": now_ms(), "payload": payload}
+    return {"type": kind, "id": uuid7(), "sentAt": now_ms(), "payload": {**payload, **NEWER}, **NEWER}
 
 
 def is_integer(value: object) -> bool:
@@ -134,7 +136,7 @@ class Link:
             else:
                 taken[lane, seq] = id_
                 fate = "rejected" if fault else "repeated" if id_ in self.device.ids else "stored"
-                records.append({**record, "payload": message.get("payload"), "fate": fate})
+                records.append({**record, "payload": message.get("payload"), "fate": fate, "of": len(messages)})
                 if fault:
                     refused.append((message, "invalid", fault))
         self.journal.append(*records)
@@ -186,8 +188,9 @@ class Link:
                 "inflightMessages": 64,
                 "inflightBytes": 1 << 20,
                 "replayPerSecond": 500,
+                **NEWER,
             },
-            "reconnect": {"minMs": 0, "maxMs": 500},
+            "reconnect": {"minMs": 0, "maxMs": 500, **NEWER},
         }
         await self.send(envelope("welcome", welcome))
         self.welcomed = True
@@ -201,7 +204,7 @@ class Link:
                 return
             self.orders_sent = order.seq
             frame = {"type": order.type, "id": order.id, "lane": "orders", "seq": order.seq}
-            await self.send({**frame, "sentAt": order.sent_at, "payload": order.payload})
+            await self.send({**frame, "sentAt": order.sent_at, "payload": {**order.payload, **NEWER}, **NEWER})
 
     async def send_receipts(self) -> None:
         """At most every 100 ms; every second one gets lost on purpose."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from websockets.legacy.server import serve
 
 from journal import Device, Journal, Order
-from link import FRAME_BYTES, Link, now_ms, uuid7
+from link import FRAME_BYTES, NEWER, Link, now_ms, uuid7
 from signatures import BadSignature, SigningKey, thumbprint, verify
 
 SERVER_ID = "foreign-server"
@@ -31,7 +31,7 @@ class Problem(Exception):
     def __init__(self, status: int, code: str):
         super().__init__(code)
         self.status = status
-        self.body = json.dumps({"title": code, "status": status, "code": code, "serverTime": now_ms()}).encode()
+        self.body = json.dumps({"title": code, "status": status, "code": code, "serverTime": now_ms(), **NEWER}).encode()
 
 
 class Server:
@@ -125,15 +125,16 @@ class Server:
             owner = self.journal.devices["device-1"]
         elif owner.jwk["x"] != jwk["x"]:
             raise Problem(409, "token-used")
-        keys = {"root": [self.root.jwk], "update": [], "access": [], "command": []}
+        keys = {"root": [{**self.root.jwk, **NEWER}], "update": [], "access": [], "command": [], **NEWER}
         return {
             "deviceId": owner.id,
             "name": owner.id,
             "groups": [],
             "serverId": SERVER_ID,
             "link": f"{self.link_origin}/v1/devices/{owner.id}/link",
-            "trust": self.root.sign_general({"version": 1, "keys": keys, "threshold": 1}),
+            "trust": self.root.sign_general({"version": 1, "keys": keys, "threshold": 1, **NEWER}),
             "serverTime": now_ms(),
+            **NEWER,
         }
 
     # ── For the person who tries it: orders, and what became of them ─────────────────────────────────────────────────

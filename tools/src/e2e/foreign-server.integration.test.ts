@@ -1,132 +1,28 @@
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { connectHub, type HubClient } from '@bowline/ipc';
-import { createLogger, systemClock } from '@bowline/runtime';
-import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import type { HubClient } from '@bowline/ipc';
+import { needs, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { WORKSPACE } from '../test/run.ts';
+import { BareDevice } from './bare-device.ts';
+import { ForeignServer } from './foreign-server.ts';
 
-/** Debian's own, whatever else is in PATH: the packages belong to it. */
-const PYTHON = '/usr/bin/python3';
+/** Messages in one call: they go up as a `batch`. */
+const A_CALL = 5;
 const LANES = ['results', 'events', 'telemetry', 'history'];
 
-/** A line of the server's journal (tools/foreign-server/journal.py). */
-interface JournalLine {
-  kind: string;
-  epoch?: string;
-  lane?: string;
-  seq?: number;
-  id?: string;
-  type?: string;
-  fate?: string;
-  payload?: { orderId?: string; status?: string; result?: unknown; samples?: { value: number }[] };
-}
-
-interface ServerState {
-  devices: Record<string, { online: boolean; holes: number; orders: Record<string, string> }>;
-  receiptsDue: number;
-}
-
-class ForeignServer {
-  readonly #folder = join(temporaryFolder(), 'state');
-  #process: TestProcess | undefined;
-  #ports: string[] = [];
-  url = '';
-  token = '';
-
-  async start(): Promise<void> {
-    const main = join(WORKSPACE, 'tools/foreign-server/server.py');
-    this.#process = startProcess(PYTHON, ['-B', main, '--state', this.#folder, ...this.#ports]);
-    const [line] = await this.#process.output(/^\{.*\}$/m);
-    const said = JSON.parse(line) as { server: string; linkPort: number; token: string };
-    Object.assign(this, { url: said.server, token: said.token });
-    this.#ports = ['--http-port', new URL(said.server).port, '--link-port', String(said.linkPort)];
-  }
-
-  async kill(): Promise<void> {
-    await this.#process?.kill('SIGKILL');
-  }
-
-  get errors(): string {
-    return this.#process?.stderr() ?? '';
-  }
-
-  async state(): Promise<ServerState> {
-    return (await (await fetch(`${this.url}/state`)).json()) as ServerState;
-  }
-
-  async ping(): Promise<string> {
-    const body = JSON.stringify({ type: 'command', payload: { name: 'ping', params: {} } });
-    const response = await fetch(`${this.url}/orders`, { method: 'POST', body });
-    return ((await response.json()) as { orderId: string }).orderId;
-  }
-
-  journal(): JournalLine[] {
-    const text = readFileSync(join(this.#folder, 'journal.jsonl'), 'utf8');
-    const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-    return whole.split('\n').flatMap((line) => (line === '' ? [] : [JSON.parse(line) as JournalLine]));
-  }
-
-  messages(type: string): JournalLine[] {
-    return this.journal().filter((line) => line.kind === 'message' && line.type === type);
-  }
-
-  values(): number[] {
-    return this.messages('telemetry').flatMap(
-      ({ payload }) => payload?.samples?.map(({ value }) => value) ?? [],
-    );
-  }
-
-  acks(orderId: string): (string | undefined)[] {
-    return this.messages('ack').flatMap(({ payload }) =>
-      payload?.orderId === orderId ? [payload.status] : [],
-    );
-  }
-}
-
-/** The gateway and the executor as they are shipped, without pm2. */
-class Device {
-  readonly folder = temporaryFolder();
-  readonly hubFolder = join(this.folder, 'hub');
-  gateway: TestProcess | undefined;
-
-  constructor({ url, token }: ForeignServer) {
-    writeFileSync(join(this.folder, 'token'), token);
-    this.#configure('ws-gateway', {
-      enrolment: { server: url, tokenFile: join(this.folder, 'token') },
-      link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 250 },
-    });
-    this.#configure('command-executor', {});
-  }
-
-  #configure(app: string, config: Record<string, unknown>): void {
-    const common = { stateDir: join(this.folder, app), hubFolder: this.hubFolder };
-    writeFileSync(join(this.folder, `${app}.json`), JSON.stringify({ ...common, ...config }));
-  }
-
-  start(app: 'ws-gateway' | 'command-executor'): TestProcess {
-    const main = join(WORKSPACE, 'apps', app, 'dist/main.js');
-    return startProcess(process.execPath, [main, '--config', join(this.folder, `${app}.json`)]);
-  }
-
-  connect(): HubClient {
-    return connectHub({
-      folder: this.hubFolder,
-      app: 'cli',
-      version: '0',
-      orderTypes: [],
-      log: createLogger({ app: 'cli', level: 'error' }),
-      clock: systemClock,
-    });
-  }
-}
+const telemetry = (value: number) => ({
+  id: uuidv7(),
+  type: 'telemetry' as const,
+  sentAt: Date.now(),
+  payload: { samples: [{ series: 'test.counter', at: 1_700_000_000_000 + value, value }] },
+});
 
 describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
   'a server that knows nothing but the protocol and sends every other receipt',
   () => {
     let server: ForeignServer;
-    let device: Device;
+    let device: BareDevice;
     let hub: HubClient;
     /** Of the last sample that was accepted. */
     let last = -1;
@@ -134,18 +30,17 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
     beforeAll(async () => {
       server = new ForeignServer();
       await server.start();
-      device = new Device(server);
-      device.gateway = device.start('ws-gateway');
-      device.start('command-executor');
+      device = new BareDevice(server);
+      device.startGateway();
+      device.startExecutor();
       hub = device.connect();
     });
     afterAll(() => hub.close());
 
     async function send(count: number): Promise<void> {
-      for (let sent = 0; sent < count; sent += 1) {
-        const samples = [{ series: 'test.counter', at: 1_700_000_000_000 + last + 1, value: last + 1 }];
-        await hub.enqueue([{ id: uuidv7(), type: 'telemetry', sentAt: Date.now(), payload: { samples } }]);
-        last += 1;
+      for (const end = last + count; last < end; last += A_CALL) {
+        const messages = Array.from({ length: A_CALL }, (_, index) => telemetry(last + 1 + index));
+        await hub.enqueue(messages);
       }
     }
 
@@ -161,6 +56,32 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
       }
     }
 
+    /** Of the samples after `from`, each has come exactly once. */
+    async function expectNew(from: number): Promise<void> {
+      await waitFor(() => server.values().includes(last), { what: `sample ${last}` });
+      const values = server.values().filter((value) => value > from);
+      expect(values.toSorted((a, b) => a - b)).toEqual(
+        Array.from({ length: last - from }, (_, index) => from + 1 + index),
+      );
+    }
+
+    /** Both sides say so; what is sent from here on goes up live. */
+    const online = () =>
+      waitFor(
+        async () => {
+          const { devices } = await server.state();
+          return devices['device-1']?.online && (await hub.request('status', {})).link.state === 'online';
+        },
+        { what: 'the device to be online' },
+      );
+
+    /** The last receipt may be one of those that got lost: the answer to the next heartbeat makes up for it. */
+    const untilReceipted = () =>
+      waitFor(async () => {
+        const status = await hub.request('status', {});
+        return Object.values(status.queue.lanes).every(({ messages }) => messages === 0) && status;
+      });
+
     async function expectPong(): Promise<void> {
       const orderId = await server.ping();
       const succeeded = () => server.acks(orderId).includes('succeeded');
@@ -170,10 +91,10 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
       expect(devices['device-1']?.orders[orderId]).toBe('succeeded');
     }
 
-    test('when a device comes with its token, it enrols, brings its samples and answers a ping', async () => {
+    test('when a device comes with its token, it enrols, brings its samples and answers more pings than its window holds', async () => {
       await send(100);
       await expectAll();
-      await expectPong();
+      await Promise.all(Array.from({ length: 40 }, expectPong));
       expect(existsSync(join(device.folder, 'token'))).toBe(false);
     });
 
@@ -189,19 +110,15 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
     test('when the gateway is killed amid its samples, the rest goes on where it was, in the same epoch', async () => {
       const sending = send(100);
       await waitFor(() => server.values().length > last - 50 && last > 170);
-      await device.gateway?.kill();
-      device.gateway = device.start('ws-gateway');
+      await device.killGateway();
+      device.startGateway();
       await sending;
       await expectAll();
       await expectPong();
     });
 
-    test('when all is done, both sides count the same, although every second receipt never came', async () => {
-      // The last receipt may be one of those that got lost: the answer to the next heartbeat makes up for it.
-      const { queue } = await waitFor(async () => {
-        const status = await hub.request('status', {});
-        return Object.values(status.queue.lanes).every(({ messages }) => messages === 0) && status;
-      });
+    test('when all of that is over, both sides count the same, although every second receipt never came', async () => {
+      const { queue } = await untilReceipted();
       const journal = server.journal();
       const stored = journal.filter(({ kind }) => kind === 'message');
       for (const lane of LANES) {
@@ -215,6 +132,7 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
         });
       }
       expect(last + 1).toBe(250);
+      expect(new Set(server.messages('telemetry').map((line) => line.of))).toContain(A_CALL);
       expect(new Set(stored.map(({ id }) => id)).size).toBe(stored.length);
       expect(new Set(stored.map(({ epoch }) => epoch))).toEqual(new Set([queue.epoch]));
       expect(new Set(stored.map(({ fate }) => fate))).toEqual(new Set(['stored']));
@@ -222,6 +140,49 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
       const { devices, receiptsDue } = await server.state();
       expect(devices['device-1']?.holes).toBe(0);
       expect(receiptsDue).toBeGreaterThan(1);
+      expect(server.errors).toBe('');
+    });
+
+    test('when the server is restored from a backup, it makes a new epoch, knows what it lacks, and the device goes on', async () => {
+      await server.kill();
+      const backup = server.backup();
+      await server.start();
+      await online();
+      await send(20);
+      await expectAll();
+      await expectPong();
+      await untilReceipted();
+
+      await server.kill();
+      server.restore(backup);
+      await server.start();
+      await online();
+      const from = last;
+      await send(10);
+      await expectNew(from);
+      await expectPong();
+      expect(server.journal().filter(({ kind }) => kind === 'serverEpoch')).toHaveLength(2);
+      const { devices } = await server.state();
+      expect(devices['device-1']?.holes).toBe(20 + 3); // the samples, and the acks of the ping
+    });
+
+    test('when the device is restored from a backup, it takes a new epoch and nothing comes twice', async () => {
+      await device.killGateway();
+      device.backup();
+      device.startGateway();
+      const from = last;
+      await send(20);
+      await expectNew(from);
+
+      await device.killGateway();
+      device.restore();
+      device.startGateway();
+      await send(10);
+      await expectNew(from);
+      await expectPong();
+      expect(server.journal().filter(({ kind }) => kind === 'epoch')).toHaveLength(2);
+      const events = server.messages('event').map(({ payload }) => payload?.kind);
+      expect(events).toContain('store-restored');
       expect(server.errors).toBe('');
     });
   },
