@@ -90,24 +90,23 @@ function rememberProducer(draft: Draft, { producer }: PreparedBatch): void {
 }
 
 /** Against what the disk has left; what else this transaction adds is part of the reserve's margin. */
-function checkDisk(
-  draft: Draft,
-  { enqueue, journal = [], bytes }: PreparedBatch,
-  room: ApplyContext['room'],
-): void {
-  const kinds = enqueue.filter(({ messages }) => messages.length > 0).map(({ lane }): Lane | 'order' => lane);
-  if (journal.some(({ orderId }) => draft.get(orderKey(orderId)) === undefined)) kinds.push('order');
-  if (kinds.some((kind) => !room.admits(kind, bytes))) throw diskFull();
+function checkDisk(draft: Draft, batch: PreparedBatch, room: ApplyContext['room']): void {
+  const kinds: (Lane | 'order')[] = LANES.filter((lane) => batch.wanted[lane].messages > 0);
+  if (batch.journal?.some(({ orderId }) => draft.get(orderKey(orderId)) === undefined)) kinds.push('order');
+  if (kinds.some((kind) => !room.admits(kind, batch.bytes))) throw diskFull();
 }
 
-function checkOrders(draft: Draft, { journal = [] }: PreparedBatch, { journalEntries }: Limits): void {
+function checkOrders(draft: Draft, { journal = [], bytes }: PreparedBatch, limits: Limits): void {
   const added = new Set(
     journal.map(({ orderId }) => orderId).filter((id) => draft.get(orderKey(id)) === undefined),
   );
   if (added.size === 0) return;
-  while (draft.state.journal.entries + added.size > journalEntries) {
+  const isFull = () =>
+    draft.state.journal.entries + added.size > limits.journalEntries ||
+    draft.state.journal.bytes + bytes > limits.journalBytes;
+  while (isFull()) {
     if (evictOrders(draft) === 0) {
-      throw new RejectedError('journal-full', `the journal holds ${journalEntries} orders that must be kept`);
+      throw new RejectedError('journal-full', 'the journal is full of orders that must be kept');
     }
   }
 }

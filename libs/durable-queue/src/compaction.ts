@@ -1,14 +1,12 @@
 import { statSync } from 'node:fs';
 import type { DiskRoom } from './disk-room.ts';
-import { Environment } from './environment.ts';
+import { Environment, type EnvironmentOptions } from './environment.ts';
 import { inspect } from './inspect.ts';
 import { LANES } from './lanes.ts';
 import { stateOnly, type StoreState } from './state.ts';
 import type { StoreFiles } from './store-files.ts';
 
 const MIB = 2 ** 20;
-/** What a journal entry takes, about. */
-const ORDER_BYTES = 1024;
 
 /** When the file is worth making anew; while it is copied nothing is written. */
 export interface CompactionLimits {
@@ -28,7 +26,7 @@ export const DEFAULT_COMPACTION: CompactionLimits = {
 
 /** What the store holds, about, in bytes. */
 export const contentBytes = ({ lanes, dead, journal }: StoreState): number =>
-  LANES.reduce((sum, lane) => sum + lanes[lane].bytes, dead.bytes + journal.entries * ORDER_BYTES);
+  LANES.reduce((sum, lane) => sum + lanes[lane].bytes, dead.bytes + journal.bytes);
 
 export function isWorthwhile(
   files: StoreFiles,
@@ -56,12 +54,13 @@ export async function compactInto(
   env: Environment,
   files: StoreFiles,
   state: StoreState,
+  options: EnvironmentOptions,
 ): Promise<Environment | undefined> {
   files.removeNext();
   try {
     await env.copyTo(files.next);
-    await touch(files.next, state);
-    if ((await inspect(files.next)).verdict === 'sound') return Environment.open(files.next);
+    await touch(files.next, state, options);
+    if ((await inspect(files.next)).verdict === 'sound') return Environment.open(files.next, options);
   } catch {
     // A disk that fills up meanwhile, as a rule: the store itself is untouched, and it is tried again another time.
   }
@@ -70,8 +69,8 @@ export async function compactInto(
 }
 
 /** A copy has used only one of its root pages; after one more transaction it looks like any other store. */
-async function touch(file: string, state: StoreState): Promise<void> {
-  const copy = Environment.open(file);
+async function touch(file: string, state: StoreState, options: EnvironmentOptions): Promise<void> {
+  const copy = Environment.open(file, options);
   try {
     await copy.commit(stateOnly(state));
   } finally {

@@ -18,17 +18,13 @@ const PAGES_BYTES = 16 * 1024;
  * even when there is room again, until a small one has gone through: so that comes first.
  */
 export class DurableWriter {
-  readonly #env: () => Environment;
+  readonly #env: () => Pick<Environment, 'get' | 'commit'>;
   readonly #room: Room;
-  readonly #deadlineMs: number;
   #needsHealing = false;
-  /** A commit never ended: the environment can neither be used nor closed. */
-  lost = false;
 
-  constructor(env: () => Environment, room: Room, deadlineMs: number) {
+  constructor(env: () => Pick<Environment, 'get' | 'commit'>, room: Room) {
     this.#env = env;
     this.#room = room;
-    this.#deadlineMs = deadlineMs;
   }
 
   /**
@@ -66,19 +62,12 @@ export class DurableWriter {
 
   /** @returns why it failed, if it did. */
   async #attempt(writes: Writes): Promise<unknown> {
-    const { promise: late, reject } = Promise.withResolvers<never>();
-    const timer = setTimeout(() => {
-      this.lost = true;
-      reject(new InternalError('commit-failed', `a transaction took longer than ${this.#deadlineMs} ms`));
-    }, this.#deadlineMs);
     try {
-      await Promise.race([this.#env().commit(writes), late]);
+      await this.#env().commit(writes);
       return undefined;
     } catch (cause) {
       if (cause instanceof InternalError) throw cause;
       return cause;
-    } finally {
-      clearTimeout(timer);
     }
   }
 

@@ -1,4 +1,6 @@
+import { InternalError } from '@bowline/runtime/errors';
 import { open, type RootDatabase } from 'lmdb';
+import type { QueueOptions } from './queue.ts';
 
 /** The changes of one transaction: key (latin1) → record, or null to delete. */
 export type Writes = ReadonlyMap<string, Buffer | null>;
@@ -12,7 +14,17 @@ export interface EnvironmentOptions {
   readOnly?: boolean;
   /** Commits without waiting for the disk. */
   noSync?: boolean;
+  /** Default 30,000. */
+  commitDeadlineMs?: number;
 }
+
+const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
+
+/** How the store of these options is opened for writing. */
+export const environmentOptions = (options: QueueOptions): EnvironmentOptions => ({
+  noSync: options.noSync ?? false,
+  commitDeadlineMs: options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS,
+});
 
 /**
  * LMDB as this store uses it: one file, one root database, binary keys and values. `overlappingSync` is off, because
@@ -21,13 +33,17 @@ export interface EnvironmentOptions {
 export class Environment {
   readonly #file: string;
   readonly #options: EnvironmentOptions;
+  readonly #deadlineMs: number;
   #db: RootDatabase<Buffer, Buffer>;
   /** Bytes that were read since the file was mapped: about as many pages of it count as this process's memory. */
   #touchedBytes = 0;
+  /** A commit never ended. */
+  #lost = false;
 
   private constructor(file: string, options: EnvironmentOptions) {
     this.#file = file;
     this.#options = options;
+    this.#deadlineMs = options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS;
     this.#db = this.#open();
   }
 
@@ -46,7 +62,8 @@ export class Environment {
       eventTurnBatching: false,
       maxDbs: 1,
       maxReaders: 16,
-      ...this.#options,
+      readOnly: this.#options.readOnly ?? false,
+      noSync: this.#options.noSync ?? false,
     });
   }
 
@@ -95,8 +112,26 @@ export class Environment {
     this.#touchedBytes += bytes.length;
   }
 
-  /** Writes all of it in one transaction; resolves when it is on disk. */
+  /**
+   * Writes all of it in one transaction; resolves when it is on disk. After some I/O errors lmdb never answers.
+   *
+   * @throws InternalError `commit-failed` after the deadline; else what LMDB says.
+   */
   async commit(writes: Writes): Promise<void> {
+    const { promise: late, reject } = Promise.withResolvers<never>();
+    const timer = setTimeout(() => {
+      this.#lost = true;
+      reject(new InternalError('commit-failed', `a transaction took longer than ${this.#deadlineMs} ms`));
+    }, this.#deadlineMs);
+    try {
+      await Promise.race([this.#write(writes), late]);
+    } finally {
+      clearTimeout(timer);
+    }
+    this.#db.resetReadTxn();
+  }
+
+  async #write(writes: Writes): Promise<void> {
     try {
       await this.#db.batch(() => {
         for (const [key, record] of writes) {
@@ -107,7 +142,6 @@ export class Environment {
     } catch (error) {
       throw await causeOf(error);
     }
-    this.#db.resetReadTxn();
   }
 
   /** A compact copy of what is committed. */
@@ -124,6 +158,7 @@ export class Environment {
    * commit is under way. Takes less than a millisecond.
    */
   remap(): void {
+    if (this.#lost) return;
     // lmdb closes in this very turn of the event loop if it has no writes to wait for; that it has none is known here, but
     // it would wait for promises that are long fulfilled.
     Object.defineProperty(this.#db, '_endWrites', { value: undefined });
@@ -132,8 +167,9 @@ export class Environment {
     this.#touchedBytes = 0;
   }
 
+  /** After a commit that never ended, closing would never end either: then the file stays open. */
   async close(): Promise<void> {
-    await this.#db.close();
+    if (!this.#lost) await this.#db.close();
   }
 }
 

@@ -132,9 +132,17 @@ export class GroupCommit {
       // Lets everything else of this turn of the event loop join.
       await new Promise((resolve) => setImmediate(resolve));
       await this.#runOnce();
-      this.#ground.between();
+      this.#between();
     } while (this.#mayGoOn && (this.#waiting.length > 0 || this.#damaged.size > 0));
     this.#running = undefined;
+  }
+
+  #between(): void {
+    try {
+      this.#ground.between();
+    } catch (cause) {
+      this.#fail(new InternalError('commit-failed', 'the store cannot be mapped anew', { cause }));
+    }
   }
 
   get #mayGoOn(): boolean {

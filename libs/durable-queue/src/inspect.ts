@@ -97,9 +97,11 @@ function inspectLanes(env: Environment, state: StoreState): Inspection | undefin
 
 function inspectJournal(env: Environment, { journal }: StoreState): string | undefined {
   let open = 0;
+  let bytes = 0;
   const orders = count(env, 'order', (key, record) => {
     const order = jsonOf<OrderRecord>(key, record);
     open += Number(order !== undefined && !hasEnded(order.entry));
+    bytes += record.length;
     return order !== undefined;
   });
   const recent = count(env, 'recent', (key, record) => jsonOf<RecentRecord>(key, record) !== undefined);
@@ -108,7 +110,8 @@ function inspectJournal(env: Environment, { journal }: StoreState): string | und
     orders === journal.entries &&
     recent === journal.entries &&
     unfinished === journal.unfinished &&
-    open === journal.unfinished;
+    open === journal.unfinished &&
+    bytes === journal.bytes;
   return sound ? undefined : 'the journal is damaged';
 }
 

@@ -52,7 +52,9 @@ export function putOrder(draft: Draft, entry: JournalEntry, ackSeq: number | und
     ...(entry.expiresAt === undefined ? {} : { expiresAt: entry.expiresAt }),
   };
   draft.putJson(recentKey(number), record);
-  draft.putJson(orderKey(entry.orderId), { number, entry } satisfies OrderRecord);
+  const key = orderKey(entry.orderId);
+  journal.bytes -= draft.get(key)?.length ?? 0;
+  journal.bytes += draft.putJson(key, { number, entry } satisfies OrderRecord);
 }
 
 /**
@@ -69,7 +71,10 @@ export function evictOrders(draft: Draft): number {
     if (record === undefined || !mayGo(record, draft, lanes.results.first)) continue;
     draft.remove(key);
     const order = draft.getJson<OrderRecord>(orderKey(record.orderId));
-    if (order?.number === numberOfKey(key)) draft.remove(orderKey(record.orderId));
+    if (order?.number === numberOfKey(key)) {
+      journal.bytes -= draft.get(orderKey(record.orderId))?.length ?? 0;
+      draft.remove(orderKey(record.orderId));
+    }
     journal.entries -= 1;
     evicted += 1;
     if (evicted === EVICTIONS_PER_COMMIT) break;

@@ -35,6 +35,7 @@ export const META_BYTES = 4096;
 export interface Limits {
   lanes: Record<Lane, LaneLimits>;
   journalEntries: number;
+  journalBytes: number;
   deadLetters: number;
   deadLetterBytes: number;
   messageBytes: number;
@@ -45,6 +46,7 @@ export function limitsOf(options: QueueOptions): Limits {
   return {
     lanes: { ...DEFAULT_LANE_LIMITS, ...options.lanes },
     journalEntries: options.journalEntries ?? 10_000,
+    journalBytes: options.journalBytes ?? 64 * MIB,
     deadLetters: options.deadLetters ?? 1_000,
     deadLetterBytes: options.deadLetterBytes ?? 16 * MIB,
     messageBytes: options.messageBytes ?? MIB,

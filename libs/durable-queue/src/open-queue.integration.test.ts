@@ -406,6 +406,17 @@ describe('journal', () => {
     await queue.commit({ journal: [order()] });
   });
 
+  test('when the journal has too many bytes, a new order is refused, a change of an accepted one is not', async () => {
+    const queue = await openTestQueue({ folder: temporaryFolder(), journalBytes: 3000 });
+    const [a, b] = [order({ payloadJson: `{"x":"${'y'.repeat(1500)}"}` }), order()];
+    await queue.commit({ journal: [a] });
+    await expect(queue.commit({ journal: [{ ...b, payloadJson: a.payloadJson }] })).rejects.toMatchObject({
+      code: 'journal-full',
+    });
+    await queue.commit({ journal: [{ ...a, status: 'succeeded', resultJson: a.payloadJson }] });
+    expect(queue.order(a.orderId)?.resultJson).toBe(a.payloadJson);
+  });
+
   test('when results has no room for the acks of a new order, it is refused, while accepted ones still report', async () => {
     const queue = await openTestQueue({
       folder: temporaryFolder(),

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { acquireLock, ConfigError, InternalError, TransientError, type Lock } from '@bowline/runtime';
 import type { ClockReading } from './age-clock.ts';
-import { Environment } from './environment.ts';
+import { Environment, environmentOptions } from './environment.ts';
 import { stateKey } from './keys.ts';
 import { makeSound } from './make-sound.ts';
 import type { DurableQueue, QueueOptions, Recovery } from './queue.ts';
@@ -38,7 +38,7 @@ async function openSound(
   lock: Lock,
   recovery: Recovery | undefined,
 ): Promise<DurableQueue> {
-  const env = Environment.open(files.current, { noSync: options.noSync ?? false });
+  const env = Environment.open(files.current, environmentOptions(options));
   let state: StoreState;
   try {
     state = readState(env);

@@ -216,6 +216,8 @@ export interface QueueOptions {
   bootId?: string;
   /** Most entries of the journal; default 10,000 (protocol, section 4). */
   journalEntries?: number;
+  /** Most bytes of the journal; default 64 MiB. A change of an accepted order is taken above it, too. */
+  journalBytes?: number;
   /** Most dead letters kept; the oldest go first. Default 1,000. */
   deadLetters?: number;
   /** Most bytes of dead letters; default 16 MiB. */

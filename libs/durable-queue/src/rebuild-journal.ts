@@ -19,7 +19,7 @@ export async function rebuildJournal(
   newAckSeq: (ackSeq: number) => number,
 ): Promise<void> {
   const { commit, age } = state;
-  const journal = { next: state.journal.next, entries: 0, unfinished: 0 };
+  const journal = { next: state.journal.next, entries: 0, unfinished: 0, bytes: 0 };
 
   const put = ({ number, entry }: OrderRecord): void => {
     const known = recordOf<RecentRecord>(from, recentKey(number));
@@ -32,8 +32,12 @@ export async function rebuildJournal(
       ...(ended ? { endedAgeMs: before?.endedAgeMs ?? age.ms } : {}),
       ...(entry.expiresAt === undefined ? {} : { expiresAt: entry.expiresAt }),
     };
-    const write = (key: Buffer, value: unknown) => chunk.put(key, jsonRecord(key, value, commit));
-    write(orderKey(entry.orderId), { number, entry });
+    const write = (key: Buffer, value: unknown): number => {
+      const record = jsonRecord(key, value, commit);
+      chunk.put(key, record);
+      return record.length;
+    };
+    journal.bytes += write(orderKey(entry.orderId), { number, entry });
     write(recentKey(number), recent);
     if (!ended) write(unfinishedKey(entry.seq, number), entry.orderId);
     journal.entries += 1;

@@ -24,7 +24,7 @@ export interface StoreState {
   /** The youngest producers of each app, with the highest batch stored of each. */
   producers: Record<string, ProducerMark[]>;
   downlink: DownlinkState;
-  journal: { next: number; entries: number; unfinished: number };
+  journal: { next: number; entries: number; unfinished: number; bytes: number };
   dead: { first: number; next: number; entries: number; bytes: number };
   /** The last gap report about each lane: a run of seqs that goes on extends it as long as nobody has read it. */
   gaps: Partial<Record<Lane, GapMark>>;
@@ -78,7 +78,7 @@ export function newState(now: ClockReading): StoreState {
     })),
     producers: {},
     downlink: { received: 0 },
-    journal: { next: 0, entries: 0, unfinished: 0 },
+    journal: { next: 0, entries: 0, unfinished: 0, bytes: 0 },
     dead: { first: 0, next: 0, entries: 0, bytes: 0 },
     gaps: {},
   };

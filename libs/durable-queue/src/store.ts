@@ -7,7 +7,7 @@ import { compactInto, DEFAULT_COMPACTION, isWorthwhile, type CompactionLimits } 
 import { readDeadLetters } from './dead-letters.ts';
 import { DiskRoom } from './disk-room.ts';
 import { DurableWriter } from './durable-writer.ts';
-import { Environment } from './environment.ts';
+import { Environment, environmentOptions, type EnvironmentOptions } from './environment.ts';
 import { GroupCommit } from './group-commit.ts';
 import { metaKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
@@ -35,7 +35,6 @@ import { ledgerOf, nextState, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
 import type { StoreFiles } from './store-files.ts';
 
-const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
 /**
  * A transaction that was cut off by a crash may have left records behind under the next number: by skipping it, salvage can
  * tell them from what was committed.
@@ -71,6 +70,7 @@ export class Store implements DurableQueue {
   readonly #room: DiskRoom;
   readonly #writer: DurableWriter;
   readonly #compaction: CompactionLimits;
+  readonly #environment: EnvironmentOptions;
   readonly #tick: NodeJS.Timeout;
 
   constructor({ options, files, env, state, lock, recovery }: OpenedStore) {
@@ -83,11 +83,7 @@ export class Store implements DurableQueue {
     this.#lock = lock;
     this.#limits = limitsOf(options);
     this.#room = new DiskRoom(files, () => this.#clock().monotonicMs, options.diskReserveBytes);
-    this.#writer = new DurableWriter(
-      () => this.#env,
-      this.#room,
-      options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS,
-    );
+    this.#writer = new DurableWriter(() => this.#env, this.#room);
     this.#commits = new GroupCommit(
       {
         limits: this.#limits,
@@ -108,6 +104,7 @@ export class Store implements DurableQueue {
       marks: this.#marks,
       onDamage: (lane) => this.#commits.damaged(lane),
     });
+    this.#environment = environmentOptions(options);
     this.#room.restore();
     this.#compaction = options.compaction ?? DEFAULT_COMPACTION;
     this.#tick = setInterval(() => this.#housekeeping(), TICK_MS).unref();
@@ -130,7 +127,7 @@ export class Store implements DurableQueue {
   }
 
   #forgetPages(): void {
-    if (this.#env.touchedBytes >= MAPPED_BYTES && !this.#writer.lost) this.#env.remap();
+    if (this.#env.touchedBytes >= MAPPED_BYTES) this.#env.remap();
   }
 
   #housekeeping(): void {
@@ -200,7 +197,7 @@ export class Store implements DurableQueue {
   async renewEpoch(): Promise<void> {
     await this.#commits.exclusive(async (state, adopt) => {
       this.#files.removeNext();
-      const next = Environment.open(this.#files.next);
+      const next = Environment.open(this.#files.next, this.#environment);
       try {
         const source = { from: this.#env, state, now: this.#clock(), wallMs: this.#wallMs };
         const { state: renewed } = await renumber({ ...source, to: next, tell: false });
@@ -223,7 +220,7 @@ export class Store implements DurableQueue {
   async compact(): Promise<void> {
     if (!isWorthwhile(this.#files, this.#commits.state, this.#room, this.#compaction)) return;
     await this.#commits.exclusive(async (state) => {
-      const next = await compactInto(this.#env, this.#files, state);
+      const next = await compactInto(this.#env, this.#files, state, this.#environment);
       if (next !== undefined) await this.#replaceBy(next, () => undefined);
     });
   }
@@ -241,8 +238,7 @@ export class Store implements DurableQueue {
   async close(): Promise<void> {
     clearInterval(this.#tick);
     await this.#commits.close();
-    // After a commit that never ended, closing would never end either.
-    if (!this.#writer.lost) await this.#env.close();
+    await this.#env.close();
     this.#lock.release();
   }
 }
