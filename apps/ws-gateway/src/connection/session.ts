@@ -1,5 +1,5 @@
 import type { DurableQueue } from '@bowline/durable-queue';
-import { FrameError, isOrderType, type Hello, type Welcome } from '@bowline/messages';
+import { FrameError, isOrderType, type Hello, type Lane, type Welcome } from '@bowline/messages';
 import { decodeDownlink, type DownlinkMessage } from '@bowline/messages/downlink';
 import { ContractError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock, Timer } from '@bowline/runtime';
@@ -210,10 +210,10 @@ export class LinkSession {
       case 'heartbeat':
         this.#ports.serverClock.told(message.payload.serverTime);
         this.#heartbeat?.answered(message.payload.re);
-        return this.#receipted(this.#sender, message.payload.received);
+        return this.#sender.receipted(message.payload.received);
       case 'receipt': {
         const { orders: _, ...lanes } = message.payload.lanes;
-        return this.#receipted(this.#sender, lanes);
+        return this.#sender.receipted(lanes);
       }
       case 'reject': {
         const { id, code, detail, retryable } = message.payload;
@@ -248,11 +248,6 @@ export class LinkSession {
       const lanes = { orders: this.#ports.queue.downlink().received };
       this.sendLive(liveFrame('receipt', { lanes }, clock.wallMs()).text);
     });
-  }
-
-  async #receipted(sender: Sender, lanes: Record<string, number | undefined>): Promise<void> {
-    const progressed = await sender.receipted(lanes);
-    if (progressed.includes('results')) await this.#ports.retryParked();
   }
 
   // ── Opening ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -295,8 +290,12 @@ export class LinkSession {
 
     const linkLimits = clampLimits(welcome);
     const send = (data: Buffer) => this.#socket.send(data, { binary: false });
+    // Where acks were deleted there is room for those of the orders that wait for it.
+    const deleted = async (lanes: readonly Lane[]) => {
+      if (lanes.includes('results')) await this.#ports.retryParked();
+    };
     const perFrame = sendsSingly(this.#poison) ? 1 : Infinity;
-    const sender = new Sender({ ...this.#ports, send }, linkLimits, verdict.sentUpTo, perFrame);
+    const sender = new Sender({ ...this.#ports, send, deleted }, linkLimits, verdict.sentUpTo, perFrame);
     this.#sender = sender;
     this.#stage = 'online';
     this.#ports.onWelcome(welcome);

@@ -18,7 +18,15 @@ export interface SenderPorts {
   events: EventReporter;
   /** One text frame onto the socket. */
   send(data: Buffer): void;
+  /** What the server has receipted of these lanes is deleted. */
+  deleted(lanes: readonly Lane[]): Promise<void>;
 }
+
+/**
+ * Deletions wait so long for more, milliseconds: nobody waits for them, but an order's next state would wait for their
+ * commit. What a crash leaves undeleted, the next welcome names again.
+ */
+const DELETE_AFTER_MS = 20;
 
 /**
  * The uplink of one link: sends what the window takes, deletes what is receipted. No timer re-sends on a live link; what
@@ -30,6 +38,9 @@ export class Sender {
   readonly #acks: AckTracker;
   readonly #outgoing: OutgoingQueue;
   #timer: Timer | undefined;
+  /** Receipted, not deleted yet. */
+  #receipted: Partial<Record<Lane, number>> = {};
+  #deleteTimer: Timer | undefined;
   #state: 'sending' | 'setting-aside' | 'stopped' = 'sending';
 
   /**
@@ -65,6 +76,7 @@ export class Sender {
   stop(): void {
     this.#state = 'stopped';
     this.#timer?.cancel();
+    if (this.#deleteTimer !== undefined) this.#deleteReceipted();
   }
 
   /** How long something has been in flight without any progress, milliseconds. */
@@ -72,10 +84,9 @@ export class Sender {
     return this.#acks.stalledMs(this.#ports.clock.monotonicMs());
   }
 
-  /** Takes cumulative receipts, by lane; returns the lanes in which something was deleted. */
-  async receipted(lanes: Record<string, number | undefined>): Promise<Lane[]> {
-    const { queue, clock, counters, log, events } = this.#ports;
-    const receipts: Partial<Record<Lane, number>> = {};
+  /** Takes cumulative receipts, by lane. */
+  async receipted(lanes: Record<string, number | undefined>): Promise<void> {
+    const { clock, counters, log, events } = this.#ports;
     for (const [lane, seq] of Object.entries(lanes)) {
       if (!isLane(lane) || seq === undefined) continue;
       const verdict = this.#acks.receipted(lane, seq, clock.monotonicMs());
@@ -83,14 +94,12 @@ export class Sender {
         counters.add('uplink.receipt-beyond');
         log.error({ lane, seq, sentUpTo: this.#acks.sentUpTo(lane) }, 'receipt above what was sent: ignored');
         await events.report('receipt-beyond', 'error', { lane, seq });
-      } else if (verdict === 'progress') receipts[lane] = seq;
+      } else if (verdict === 'progress' && this.#state !== 'stopped') {
+        this.#receipted[lane] = seq;
+        this.#deleteTimer ??= clock.after(DELETE_AFTER_MS, () => this.#deleteReceipted());
+      }
     }
-    const progressed = Object.keys(receipts).filter(isLane);
-    if (progressed.length > 0) {
-      await events.unlessRefused(queue.commit({ receipts }), 'receipts');
-      this.pump();
-    }
-    return progressed;
+    this.pump();
   }
 
   /** What of this link the server may have choked on: the message that it named, or else all that is in flight. */
@@ -102,6 +111,20 @@ export class Sender {
       )
       .find(({ id }) => id === namedId);
     return named === undefined ? frames : [{ lane: named.lane, fromSeq: named.seq, toSeq: named.seq }];
+  }
+
+  #deleteReceipted(): void {
+    const { queue, events, deleted } = this.#ports;
+    const receipts = this.#receipted;
+    this.#receipted = {};
+    this.#deleteTimer?.cancel();
+    this.#deleteTimer = undefined;
+    events
+      .unlessRefused(queue.commit({ receipts }), 'receipts')
+      .then(() => deleted(Object.keys(receipts).filter(isLane)))
+      .catch((cause: unknown) => {
+        throw new InternalError('link-failed', 'deleting what was receipted failed', { cause });
+      });
   }
 
   /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
