@@ -65,12 +65,14 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
       );
     }
 
+    const linkState = async () => (await hub.request('status', {})).link.state;
+
     /** Both sides say so; what is sent from here on goes up live. */
     const online = () =>
       waitFor(
         async () => {
           const { devices } = await server.state();
-          return devices['device-1']?.online && (await hub.request('status', {})).link.state === 'online';
+          return devices['device-1']?.online && (await linkState()) === 'online';
         },
         { what: 'the device to be online' },
       );
@@ -100,6 +102,7 @@ describe.runIf(needs('python3-websockets') && needs('python3-cryptography'))(
 
     test('when the server is killed, what was accepted meanwhile arrives after its restart, once', async () => {
       await server.kill();
+      await waitFor(async () => (await linkState()) !== 'online', { what: 'the device to notice' });
       await send(50);
       await server.start();
       await expectAll();
