@@ -52,6 +52,7 @@ export async function boot({
   const bootId = readBootId();
   const counters = new Counters();
   const events = new EventReporter({ queue, clock, counters, log });
+  if (queue.recovery !== undefined) await events.report('store-recovered', 'critical', { ...queue.recovery });
   const startedAtMs = clock.monotonicMs();
   const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
   const hub = await openHub({ folder: config.hubFolder, log, clock });

@@ -1,4 +1,5 @@
-import { existsSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import { waitFor } from '@bowline/testing';
@@ -246,6 +247,19 @@ describe('the link', () => {
     const frozen = await cloud.link();
     frozen.socket.pause(); // reads nothing more: no pong either
     await cloud.link((_, index) => index === 1);
+  });
+});
+
+describe('the store', () => {
+  it('when its file was damaged while it was off, the gateway comes back with what can be read and tells the cloud', async () => {
+    const { cloud, gateway } = await setUp();
+    await gateway.kill();
+    const file = join(gateway.folder, 'state/store/store.mdb');
+    const handle = openSync(file, 'r+');
+    writeSync(handle, randomBytes(12_288), 0, 12_288, 0);
+    closeSync(handle);
+    await gateway.start().output(/"message":"online"/);
+    await waitFor(() => cloud.stored.some(({ payload }) => payload['kind'] === 'store-recovered'));
   });
 });
 
