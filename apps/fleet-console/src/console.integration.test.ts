@@ -180,7 +180,7 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       };
       await page.getByLabel('Command', { exact: true }).fill('ping');
       await page.getByRole('button', { name: 'Send' }).click();
-      await page.getByRole('alert').getByText('The device has 1,000 orders waiting.').waitFor();
+      await page.getByText('The device has 1,000 orders waiting.', { exact: true }).waitFor();
       expect(await page.getByLabel('Command', { exact: true }).inputValue()).toBe('ping');
     });
 
