@@ -1,0 +1,274 @@
+import type { Lane } from '@bowline/messages';
+import type { Violation } from './properties.ts';
+import type { Entry, RealCode, SentFrame } from './real-code.ts';
+import type { RuleName } from './rules.ts';
+import {
+  forEachLane,
+  LANES,
+  type Body,
+  type DeviceDisk,
+  type DeviceEnd,
+  type DownFrame,
+  type Held,
+  type HelloFrame,
+  type History,
+  type Link,
+  type UpFrame,
+  type World,
+} from './world.ts';
+
+export const emptyDisk = (epoch: string): DeviceDisk => ({
+  epoch,
+  lanes: forEachLane(() => ({ first: 1, next: 1, held: [] })),
+  offered: forEachLane(() => 0),
+  received: 0,
+  journal: {},
+});
+
+/** The message a name stands for, whatever it was renamed to. */
+export const originOf = (id: string): string => id.split('~')[0] ?? id;
+
+/**
+ * The device while a step changes it: its disk, its end of the current link, and what really happened. The durable queue
+ * is the little that its contract (durable-queue, queue.ts) says; decisions are the gateway's own functions.
+ */
+export class Device {
+  readonly #code: RealCode;
+  readonly #without: RuleName | undefined;
+  disk: DeviceDisk;
+  history: History;
+  link: Link | undefined;
+  violation: Violation | undefined;
+  /** Receipted and not in the journal: only where a rule is left out. */
+  unwritten: Entry | undefined;
+
+  constructor(world: World, code: RealCode, without: RuleName | undefined) {
+    this.#code = code;
+    this.#without = without;
+    this.disk = world.device;
+    this.history = world.history;
+    this.link = world.links.find(({ device }) => device !== undefined);
+  }
+
+  get online(): boolean {
+    return this.link?.device?.online === true;
+  }
+
+  /** Adds a message to its lane; it goes out at once if it can. @returns its name. */
+  enqueue(lane: Lane, wanted: string, body: Body): string {
+    const { created } = this.history;
+    let id = wanted;
+    for (let more = 2; created.includes(id); more += 1) id = `${wanted}, ${more}`;
+    const state = this.disk.lanes[lane];
+    const held = [...state.held, { seq: state.next, id, body }];
+    this.#setLane(lane, { ...state, next: state.next + 1, held });
+    if (this.online) this.disk = { ...this.disk, offered: { ...this.disk.offered, [lane]: state.next } };
+    this.history = { ...this.history, created: [...created, id].toSorted() };
+    return id;
+  }
+
+  /** A change of an order's state; its ack is in the same commit. */
+  write(entry: Entry): void {
+    this.journal(entry);
+    this.ack(entry);
+  }
+
+  /** The state alone. */
+  journal(entry: Entry): void {
+    this.disk = { ...this.disk, journal: sorted({ ...this.disk.journal, [entry.orderId]: entry }) };
+  }
+
+  ack({ orderId, status, attempt }: Entry): void {
+    const body = { type: 'ack' as const, orderId, status, attempt };
+    this.enqueue('results', `${orderId} ${status}${attempt > 0 ? ` ${attempt}` : ''}`, body);
+  }
+
+  /** The oldest of a full lane goes. */
+  drop(lane: Lane): string {
+    const state = this.disk.lanes[lane];
+    const [oldest, ...held] = state.held;
+    if (oldest === undefined) throw new RangeError(`lane ${lane} is empty`);
+    this.#setLane(lane, { ...state, first: held[0]?.seq ?? state.next, held });
+    this.history = { ...this.history, dropped: [...this.history.dropped, oldest.id].toSorted() };
+    if (this.#without !== 'gap-for-what-is-dropped') {
+      const { seq } = oldest;
+      this.enqueue('events', `gap ${oldest.id}`, { type: 'gap', lane, from: seq, to: seq, count: 1 });
+    }
+    return oldest.id;
+  }
+
+  hello(): HelloFrame {
+    const { epoch, lanes, received, serverEpoch } = this.disk;
+    return {
+      kind: 'hello',
+      epoch,
+      lanes: forEachLane((lane) => ({ first: lanes[lane].first, next: lanes[lane].next })),
+      received,
+      ...(serverEpoch === undefined ? {} : { serverEpoch }),
+    };
+  }
+
+  /** @returns what it made of the welcome. */
+  welcome(frame: DownFrame & { kind: 'welcome' }): 'restored' | 'online' {
+    const end = this.#end();
+    const { received, serverEpoch } = frame;
+    const verdict = this.#code.resume(end.hello as never, frame as never);
+    const beyond = LANES.some((lane) => (received[lane] ?? 0) > this.disk.offered[lane]);
+    const restored =
+      (verdict.kind === 'restored' && this.#without !== 'new-epoch-on-restore') ||
+      (beyond && !['never-delete-unsent', 'new-epoch-on-restore'].includes(this.#without ?? ''));
+    if (restored) {
+      this.#renewEpoch();
+      this.#setLink({ device: undefined });
+      return 'restored';
+    }
+    const sentUpTo = forEachLane((lane) => Math.max(received[lane] ?? 0, end.hello.lanes[lane].first - 1));
+    const receipts =
+      verdict.kind === 'resume' && this.#without !== 'new-epoch-on-restore' ? verdict.receipts : {};
+    for (const lane of LANES) this.#delete(lane, receipts[lane] ?? 0);
+    if (this.#without === 'new-epoch-on-restore') {
+      // It goes on in its old epoch, and deletes only what it had sent.
+      for (const lane of LANES) this.#delete(lane, Math.min(received[lane] ?? 0, this.disk.offered[lane]));
+    }
+    if (serverEpoch !== this.disk.serverEpoch) {
+      const kept = this.#without === 'received-reset-on-new-server-epoch' ? this.disk.received : 0;
+      this.disk = { ...this.disk, serverEpoch, received: kept };
+    }
+    const { offered } = this.disk;
+    this.disk = { ...this.disk, offered: forEachLane((lane) => this.disk.lanes[lane].next - 1) };
+    const skipsUnsent = this.#without === 'resume-where-the-server-is';
+    this.#setLink({
+      device: {
+        ...end,
+        online: true,
+        sentUpTo: skipsUnsent
+          ? forEachLane((lane) => Math.max(sentUpTo[lane], offered[lane]))
+          : verdict.kind === 'resume'
+            ? verdict.sentUpTo
+            : sentUpTo,
+      },
+    });
+    return 'online';
+  }
+
+  receipt(lanes: Partial<Record<Lane, number>>): void {
+    const end = this.#end();
+    const acks = new this.#code.AckTracker(end.sentUpTo);
+    for (const frame of end.frames) acks.sent(frame, 0);
+    for (const lane of LANES) {
+      const seq = lanes[lane];
+      if (seq !== undefined && acks.receipted(lane, seq, 0) === 'progress') this.#delete(lane, seq);
+    }
+    this.#setLink({ device: { ...end, frames: [...acks.unreceipted()] } });
+  }
+
+  order({ orderId, seq, name, afterStart }: DownFrame & { kind: 'order' }): string {
+    const { journal, received } = this.disk;
+    const known = this.#without === 'device-dedupes-by-id' ? undefined : journal[orderId];
+    const order = { orderId, seq, type: 'command', payload: { name, params: {} } };
+    const verdict = this.#code.dispatch(order, { received, known, serverNowMs: 1, supported: true });
+    if (verdict.kind !== 'duplicate') this.disk = { ...this.disk, received: seq };
+    if (verdict.kind === 'report-again') this.ack(verdict.entry);
+    if (verdict.kind === 'accept') {
+      const fresh: Entry = {
+        orderId,
+        seq,
+        type: 'command',
+        payloadJson: name,
+        status: 'received',
+        attempt: 0,
+        receivedAt: 1,
+        ...(afterStart ? { afterStart } : {}),
+      };
+      if (this.#without === 'journal-before-receipt') this.unwritten = fresh;
+      else this.write(fresh);
+    }
+    this.receiptOrders(verdict.kind === 'duplicate' ? received : seq);
+    return verdict.kind;
+  }
+
+  /** One receipt says it all: what waits to be sent is replaced. */
+  receiptOrders(orders: number): void {
+    if (this.link === undefined || !this.online) return;
+    const up = this.link.up.at(-1)?.kind === 'receipt' ? this.link.up.slice(0, -1) : this.link.up;
+    this.#push([...up, { kind: 'receipt', orders }]);
+  }
+
+  /** Sends what was not sent yet, the highest lane first. */
+  pump(): void {
+    if (!this.online || this.link === undefined) return;
+    const end = this.#end();
+    const up: UpFrame[] = [];
+    const frames: SentFrame[] = [];
+    const sentUpTo = { ...end.sentUpTo };
+    for (const lane of LANES) {
+      for (const message of this.disk.lanes[lane].held.filter(({ seq }) => seq > sentUpTo[lane])) {
+        const { seq } = message;
+        up.push({ kind: 'message', lane, ...message });
+        frames.push({ lane, fromSeq: seq, toSeq: seq, messages: 1, bytes: 1 });
+        sentUpTo[lane] = seq;
+      }
+    }
+    if (up.length === 0) return;
+    this.#setLink({ device: { ...end, sentUpTo, frames: [...end.frames, ...frames] } });
+    this.#push([...this.link.up, ...up]);
+    if (this.#without === 'delete-only-on-receipt')
+      for (const lane of LANES) this.#delete(lane, sentUpTo[lane]);
+  }
+
+  #push(up: readonly UpFrame[]): void {
+    // Into a link whose other end is gone: nobody reads it.
+    if (this.link?.server !== undefined) this.#setLink({ up });
+  }
+
+  /** Epoch anew, numbered anew, with the same ids (protocol, section 3). */
+  #renewEpoch(): void {
+    const deviceEpochs = this.history.deviceEpochs + 1;
+    const epoch = `D${deviceEpochs}`;
+    const rename = this.#without === 'renumber-same-ids' ? `~${epoch}` : '';
+    this.history = { ...this.history, deviceEpochs };
+    const lanes = forEachLane((lane) => {
+      const held = this.disk.lanes[lane].held.map(({ id, body }, index) => ({
+        seq: index + 1,
+        id: `${id}${rename}`,
+        body: body.type === 'gap' ? { type: body.type, lane: body.lane, count: body.count } : body,
+      }));
+      return { first: 1, next: held.length + 1, held };
+    });
+    const received = this.#without === 'received-zero-in-new-epoch' ? this.disk.received : 0;
+    this.disk = { ...this.disk, epoch, lanes, offered: forEachLane(() => 0), received };
+  }
+
+  #delete(lane: Lane, upTo: number): void {
+    const state = this.disk.lanes[lane];
+    const gone = state.held.filter(({ seq }) => seq <= upTo);
+    if (gone.length === 0) return;
+    const lacking = gone.find(({ id }) => !this.history.ever.includes(originOf(id)));
+    if (lacking !== undefined) {
+      this.violation = {
+        property: 'nothing-lost',
+        detail: `the device deleted ${lacking.id}, which the server never had`,
+      };
+    }
+    const held = state.held.slice(gone.length);
+    this.#setLane(lane, { ...state, first: held[0]?.seq ?? state.next, held });
+  }
+
+  #end(): DeviceEnd {
+    const end = this.link?.device;
+    if (end === undefined) throw new RangeError('the device has no link');
+    return end;
+  }
+
+  #setLane(lane: Lane, state: { first: number; next: number; held: readonly Held[] }): void {
+    this.disk = { ...this.disk, lanes: { ...this.disk.lanes, [lane]: state } };
+  }
+
+  #setLink(change: Partial<Link>): void {
+    if (this.link !== undefined) this.link = { ...this.link, ...change };
+  }
+}
+
+/** Members by name, so that equal records read alike. */
+export const sorted = <T>(record: Readonly<Record<string, T>>): Record<string, T> =>
+  Object.fromEntries(Object.entries(record).toSorted(([a], [b]) => (a < b ? -1 : 1)));

@@ -1,0 +1,141 @@
+import { isTerminal } from '@bowline/messages';
+import { Device, emptyDisk } from './device.ts';
+import { faultsOf } from './faults.ts';
+import { atServer, onDeviceFrame, sendOrders } from './link-moves.ts';
+import { wrongAtRest, type Violation } from './properties.ts';
+import type { RealCode } from './real-code.ts';
+import type { RuleName } from './rules.ts';
+import type { Scenario } from './scenarios.ts';
+import { Server } from './server.ts';
+import { moveOf, type Context } from './step.ts';
+import { forEachLane, type Link, type Move, type World } from './world.ts';
+import { handOver, workMoves } from './work-moves.ts';
+
+/** A device, a server and the links between them, with at most one rule of the protocol left out. */
+export class Model {
+  readonly #context: Context;
+
+  constructor(code: RealCode, scenario: Scenario, without?: RuleName) {
+    this.#context = { code, server: new Server(code, without), without, scenario };
+  }
+
+  begin(): World {
+    const { server, scenario } = this.#context;
+    const { events, telemetry, orders, mostFaults, backup } = scenario;
+    const disk = server.begin();
+    return {
+      device: emptyDisk('D1'),
+      work: {},
+      links: [],
+      server: disk,
+      deviceBackup: backup === 'first' ? emptyDisk('D1') : undefined,
+      serverBackup: backup === 'first' ? { disk, taken: [], seen: {} } : undefined,
+      unnoticed: false,
+      todo: { events, telemetry, orders },
+      faultsLeft: mostFaults,
+      history: {
+        created: [],
+        ever: [],
+        taken: [],
+        lost: [],
+        dropped: [],
+        seen: {},
+        runs: {},
+        deviceLife: 1,
+        deviceEpochs: 1,
+        serverEpochs: 1,
+        rewound: false,
+        alarms: [],
+      },
+    };
+  }
+
+  /** What may happen next by itself: the programs, and what people ask of them. */
+  async moves(world: World): Promise<Move[]> {
+    const { code, without } = this.#context;
+    const moves: Move[] = [];
+    const device = () => new Device(world, code, without);
+    for (const lane of ['events', 'telemetry'] as const) {
+      if (world.todo[lane] === 0) continue;
+      const changed = device();
+      const type = lane === 'events' ? 'event' : 'telemetry';
+      const number = this.#context.scenario[lane] - world.todo[lane] + 1;
+      const id = changed.enqueue(lane, `${lane === 'events' ? 'e' : 't'}${number}`, { type });
+      changed.pump();
+      const todo = { ...world.todo, [lane]: world.todo[lane] - 1 };
+      moves.push(moveOf(`the device stores ${id} in ${lane}`, { ...world, todo }, changed));
+    }
+    const [order] = world.todo.orders;
+    if (order !== undefined && this.#mayOrder(world)) moves.push(await this.#newOrder(world, order));
+    if (!world.links.some(({ device }) => device !== undefined) && world.links.length < 2)
+      moves.push(connect(world, device()));
+    for (const link of world.links) {
+      if (link.device !== undefined && link.down.length > 0)
+        moves.push(await onDeviceFrame(world, link, this.#context));
+      moves.push(...(await atServer(world, link, this.#context)));
+    }
+    moves.push(...workMoves(world, this.#context));
+    return moves.map((move) => this.#judged(world, { ...move, world: handOver(move.world, this.#context) }));
+  }
+
+  /** What may go wrong next. */
+  faults(world: World): Move[] {
+    return faultsOf(world, this.#context).map((move) =>
+      this.#judged(world, { ...move, world: handOver(move.world, this.#context) }),
+    );
+  }
+
+  atRest(world: World): Violation | undefined {
+    return wrongAtRest(world, this.#context.server);
+  }
+
+  /** Nothing is ordered while nobody has seen that the server was set back: what is wrong then cannot be seen any more. */
+  #mayOrder({ unnoticed, server, device, work }: World): boolean {
+    const isIdle = Object.keys(work).length === 0 && device.lanes.results.held.length === 0;
+    const allEnded = this.#context.server.view(server).orders.every(({ status }) => isTerminal(status));
+    return !unnoticed && (this.#context.scenario.inTurn !== true || (isIdle && allEnded));
+  }
+
+  async #newOrder(world: World, name: string): Promise<Move> {
+    const { server, scenario } = this.#context;
+    const [, ...orders] = world.todo.orders;
+    const orderId = `o${scenario.orders.length - orders.length}`;
+    const created = await server.order(world.server, name, orderId);
+    const after = { ...world, todo: { ...world.todo, orders }, server: created };
+    return { label: `an operator orders ${orderId} (${name})`, world: sendOrders(after, this.#context) };
+  }
+
+  /** On the server an order that the device ended stays as it is, unless the server itself is set back. */
+  #judged(before: World, move: Move): Move {
+    if (move.violation !== undefined || move.world.server === before.server) return move;
+    if (move.rewinds === true) return move;
+    const { server } = this.#context;
+    const after = server.view(move.world.server).orders;
+    for (const { orderId, status, endedHere } of server.view(before.server).orders) {
+      const now = after.find((order) => order.orderId === orderId);
+      if (!isTerminal(status) || endedHere || now === undefined || now.status === status) continue;
+      const detail = `on the server ${orderId} was ${status} and is now ${now.status}`;
+      return { ...move, violation: { property: 'terminal-stays', detail } };
+    }
+    return move;
+  }
+}
+
+function connect(world: World, device: Device): Move {
+  const hello = device.hello();
+  const link: Link = {
+    up: [hello],
+    down: [],
+    device: { hello, online: false, sentUpTo: forEachLane(() => 0), frames: [] },
+    server: { ordersSentUpTo: 0, closed: false, unwritten: [] },
+    cut: false,
+  };
+  const lanes = (['results', 'events', 'telemetry'] as const)
+    .filter((lane) => hello.lanes[lane].next > 1)
+    .map((lane) => `${lane} [${hello.lanes[lane].first}, ${hello.lanes[lane].next})`);
+  const says = [`epoch ${hello.epoch}`, ...lanes, `received ${hello.received}`].join(', ');
+  return {
+    label: `the device connects and says hello: ${says}`,
+    world: { ...world, links: [...world.links, link] },
+  };
+}

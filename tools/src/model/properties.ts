@@ -1,0 +1,48 @@
+import { isTerminal } from '@bowline/messages';
+import type { Server } from './server.ts';
+import { LANES, type World } from './world.ts';
+
+/** What must hold. The first six are judged in every state and at every step, the last over all runs. */
+export const PROPERTIES = {
+  'nothing-lost':
+    'No message leaves the device before the server has it on its disk, unless a full lane dropped it and a gap says so.',
+  'no-seq-reused': 'No epoch, lane and seq ever names two messages.',
+  'taken-once': 'The server takes no event and no ack twice.',
+  'no-second-run':
+    'No order that is not declared idempotent runs twice: not within the life of a device’s store, nor because the server sent it again after it was told of its start.',
+  'terminal-stays':
+    'An order that has ended stays as it is, on the device, and on the server as the device told it.',
+  'no-false-alarm': 'No hole is called unexplained while nothing was restored or lost.',
+  'nothing-stands-still':
+    'From every state, once faults stop, every run comes to rest, and then each lane is empty, each message delivered and each order ended.',
+} as const satisfies Record<string, string>;
+
+export type PropertyName = keyof typeof PROPERTIES;
+
+export interface Violation {
+  property: PropertyName;
+  detail: string;
+}
+
+/** What is wrong with a world in which nothing happens any more without a new fault; undefined if it is as it should be. */
+export function wrongAtRest(world: World, server: Server): Violation | undefined {
+  const still = (detail: string): Violation => ({ property: 'nothing-stands-still', detail });
+  const { device, history } = world;
+  for (const lane of LANES) {
+    const [first] = device.lanes[lane].held;
+    if (first !== undefined) return still(`${first.id} waits in lane ${lane} for ever`);
+  }
+  for (const { orderId, status } of server.view(world.server).orders) {
+    if (!isTerminal(status)) return still(`the server never learns how ${orderId} ended: it shows ${status}`);
+  }
+  for (const { orderId, status } of Object.values(device.journal)) {
+    if (!isTerminal(status)) return still(`${orderId} stays ${status} on the device`);
+  }
+  const accounted = new Set([...history.ever, ...history.lost]);
+  const gap = history.ever.some((id) => id.startsWith('gap'));
+  for (const id of history.created) {
+    if (accounted.has(id) || (history.dropped.includes(id) && gap)) continue;
+    return { property: 'nothing-lost', detail: `${id} never arrived, and no gap says so` };
+  }
+  return undefined;
+}

@@ -1,0 +1,145 @@
+export type FaultName =
+  | 'cut'
+  | 'server-crash'
+  | 'executor-crash'
+  | 'power-cut'
+  | 'answer-lost'
+  | 'expiry'
+  | 'full-lane'
+  | 'device-restored'
+  | 'device-lost'
+  | 'server-restored'
+  | 'server-restored-unnoticed';
+
+export interface Scenario {
+  /** What it is about, for the page. */
+  about: string;
+  events: number;
+  telemetry: number;
+  /** Commands: `once` is not idempotent, `again` is. */
+  orders: readonly ('once' | 'again')[];
+  faults: readonly FaultName[];
+  /** Whether an order is given only when the one before has ended. */
+  inTurn?: boolean;
+  /** Most faults in one run. */
+  mostFaults: number;
+  /** When the copy is made that a restore brings back: at any moment, while there is nothing to do, or before anything. */
+  backup?: 'any' | 'idle' | 'first';
+}
+
+export const SCENARIOS = {
+  uplink: {
+    about: 'two events; the link breaks and the server is killed',
+    events: 2,
+    telemetry: 0,
+    orders: [],
+    faults: ['cut', 'server-crash'],
+    mostFaults: 3,
+  },
+  dropping: {
+    about: 'two samples and an event; a lane runs full',
+    events: 1,
+    telemetry: 2,
+    orders: [],
+    faults: ['cut', 'server-crash', 'full-lane'],
+    mostFaults: 2,
+  },
+  'device-restored': {
+    about: "three events; the device's store is set back to a copy",
+    events: 3,
+    telemetry: 0,
+    orders: [],
+    faults: ['cut', 'device-restored'],
+    mostFaults: 2,
+    backup: 'any',
+  },
+  orders: {
+    about: 'an order that may run only once; processes are killed',
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'server-crash', 'executor-crash', 'power-cut', 'answer-lost'],
+    mostFaults: 2,
+  },
+  idempotent: {
+    about: 'an order that may run again; processes are killed',
+    events: 0,
+    telemetry: 0,
+    orders: ['again'],
+    faults: ['cut', 'executor-crash', 'power-cut', 'answer-lost'],
+    mostFaults: 2,
+  },
+  'two-orders': {
+    about: 'an order that may run only once and one that may run again; processes are killed',
+    events: 0,
+    telemetry: 0,
+    orders: ['once', 'again'],
+    faults: ['cut'],
+    mostFaults: 1,
+  },
+  expiry: {
+    about: 'an order expires while it is handed over',
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'expiry', 'power-cut', 'answer-lost'],
+    mostFaults: 2,
+  },
+  'server-restored': {
+    about: "an order; the server's disk is set back to a copy, under a new serverEpoch",
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'server-restored'],
+    mostFaults: 2,
+    backup: 'any',
+  },
+  'uplink-server-restored': {
+    about: "two events; the server's disk is set back to a copy, under a new serverEpoch",
+    events: 2,
+    telemetry: 0,
+    orders: [],
+    faults: ['cut', 'server-restored'],
+    mostFaults: 2,
+    backup: 'any',
+  },
+  'server-restored-unnoticed': {
+    about: "two orders; the server's disk is set back to its beginning and keeps its serverEpoch",
+    events: 0,
+    telemetry: 0,
+    orders: ['once', 'once'],
+    faults: ['cut', 'server-restored-unnoticed'],
+    mostFaults: 1,
+    backup: 'first',
+  },
+  'orders-device-restored': {
+    about: "an order; the device's store is set back to a copy, journal and all",
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'device-restored'],
+    mostFaults: 2,
+    backup: 'any',
+  },
+  'two-orders-device-restored': {
+    about: "two orders, one after the other; the device's store is set back to a copy, journal and all",
+    events: 0,
+    telemetry: 0,
+    orders: ['once', 'once'],
+    inTurn: true,
+    faults: ['device-restored'],
+    mostFaults: 1,
+    backup: 'idle',
+  },
+  'orders-device-lost': {
+    about: "an order; the device's store is lost",
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'device-lost'],
+    mostFaults: 2,
+  },
+} as const satisfies Record<string, Scenario>;
+
+export type ScenarioName = keyof typeof SCENARIOS;
+export const SCENARIO_NAMES = Object.keys(SCENARIOS) as ScenarioName[];

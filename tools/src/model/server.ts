@@ -1,0 +1,307 @@
+import type { Hello, Lane } from '@bowline/messages';
+import { MapStore, type Disk } from './map-store.ts';
+import { nameOf, uuidOf } from './names.ts';
+import type { OrderRecord, RealCode, UplinkState } from './real-code.ts';
+import type { RuleName } from './rules.ts';
+import { LANES, type DownFrame, type Held, type HelloFrame } from './world.ts';
+
+const DEVICE = 'd';
+const BOOT = '00000000-0000-4000-8000-00000000b007';
+const MIB = 2 ** 20;
+const CLOCK = { wallMs: () => 1, monotonicMs: () => 1, after: () => ({ cancel: () => undefined }) };
+const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
+
+/** What the device may run; `again` is declared idempotent. */
+export const COMMANDS = ['once', 'again'] as const;
+export const isIdempotent = (name: string): boolean => name === 'again';
+
+export interface Opened {
+  server: number;
+  uplink: string;
+  generation: number;
+  downlinkReceived: number;
+  serverEpochs: number;
+  welcome: DownFrame;
+  alarms: string[];
+}
+
+export interface Taken {
+  server: number;
+  uplink: string;
+  received: number;
+  /** Whether it was new. */
+  kept: boolean;
+  rejected: string | undefined;
+  alarms: string[];
+}
+
+export interface KnownOrder {
+  orderId: string;
+  seq: number;
+  name: string;
+  status: string;
+  attempt: number;
+  /** By the server itself: the device may know better. */
+  endedHere: boolean;
+}
+
+/** What can be told of a server's disk. */
+export interface View {
+  epoch: string;
+  orders: readonly KnownOrder[];
+  holes: boolean;
+}
+
+/**
+ * The server: the project's own code (openLink, UplinkIntake, OrderBook, UplinkLog) over a disk in memory. Each disk that
+ * ever comes up has a number, and what the code makes of a disk and a frame is asked only once.
+ */
+export class Server {
+  readonly #code: RealCode;
+  readonly #without: RuleName | undefined;
+  readonly #disks: Disk[] = [];
+  readonly #numbers = new Map<string, number>();
+  readonly #answers = new Map<string, unknown>();
+
+  constructor(code: RealCode, without: RuleName | undefined) {
+    this.#code = code;
+    this.#without = without;
+  }
+
+  /** A new server, in its first epoch. */
+  begin(): number {
+    return this.#number(new Map([['meta/server', uuidOf('S1')]]));
+  }
+
+  /** The same disk under another epoch of the server. */
+  renamed(server: number, epoch: string): number {
+    return this.#number(new Map(this.#disk(server)).set('meta/server', uuidOf(epoch)));
+  }
+
+  view(server: number): View {
+    return this.#once(`view ${server}`, () => {
+      const disk = this.#disk(server);
+      const orders = [...disk]
+        .filter(([key]) => key.startsWith(`order/${DEVICE}/`))
+        .map(([, text]) => JSON.parse(text) as OrderRecord)
+        .map(({ orderId, seq, payload, status, attempt, endedHere }) => ({
+          orderId: nameOf(orderId),
+          seq,
+          name: String(payload['name']),
+          status,
+          attempt,
+          endedHere: endedHere === true,
+        }));
+      const uplink = disk.get(`uplink/${DEVICE}`);
+      const lanes = uplink === undefined ? undefined : (JSON.parse(uplink) as UplinkState).lanes;
+      const holes = lanes !== undefined && LANES.some((lane) => lanes[lane].holes.length > 0);
+      return { epoch: nameOf(disk.get('meta/server') ?? ''), orders, holes };
+    });
+  }
+
+  open(server: number, hello: HelloFrame, serverEpochs: number): Promise<Opened> {
+    return this.#once(
+      `open ${server} ${serverEpochs} ${JSON.stringify(hello)}`,
+      async (): Promise<Opened> => {
+        const run = this.#run(server, `S${serverEpochs + 1}`);
+        const payload: Hello = {
+          deviceId: DEVICE,
+          bootId: BOOT,
+          epoch: uuidOf(hello.epoch),
+          agentVersion: '0.1.0',
+          capabilities: ['idempotent:again'],
+          lanes: hello.lanes,
+          received: hello.received,
+          ...(hello.serverEpoch === undefined ? {} : { serverEpoch: uuidOf(hello.serverEpoch) }),
+          limits: { frameBytes: 262_144, inflightMessages: 16 },
+          queue: { messages: 0, bytes: 0 },
+        };
+        const link = await this.#code.openLink(run.services, DEVICE, this.#heard(server, payload));
+        const { received } = this.#code.welcomeOf(run.services, 'session', link);
+        const after =
+          this.#without === 'resend-unfinished' ? this.#withOrdersOf(server, run.commit()) : run.commit();
+        const { epoch } = this.view(after);
+        const shown = this.#without === 'holes-are-pending' && this.view(after).holes;
+        return {
+          server: after,
+          uplink: JSON.stringify(link.uplink),
+          generation: link.uplink.generation,
+          downlinkReceived: link.downlinkReceived,
+          serverEpochs: serverEpochs + Number(link.serverRestored),
+          welcome: { kind: 'welcome', received, serverEpoch: epoch },
+          alarms: shown ? [...run.alarms, 'unexplained-hole'] : run.alarms,
+        };
+      },
+    );
+  }
+
+  take(server: number, uplink: string, lane: Lane, message: Held): Promise<Taken> {
+    return this.#once(`take ${server} ${uplink} ${lane} ${JSON.stringify(message)}`, async () => {
+      const run = this.#run(server);
+      const state = JSON.parse(uplink) as UplinkState;
+      const frame = { ...wireMessage(message), lane };
+      const intake = new this.#code.UplinkIntake(run.services, DEVICE, state);
+      const { received, rejects } = intake.store([frame], Buffer.from(JSON.stringify(frame)));
+      const after = run.commit();
+      return {
+        server: after,
+        uplink: JSON.stringify(state),
+        received,
+        kept: run.store.writes(`log/${DEVICE}/`),
+        rejected: rejects[0]?.code,
+        alarms: run.alarms,
+      };
+    });
+  }
+
+  order(server: number, name: string, orderId: string): Promise<number> {
+    return this.#once(`order ${server} ${name} ${orderId}`, async () => {
+      const run = this.#run(server);
+      const payload = { name, params: {} };
+      const order = await run.orders.create(DEVICE, run.epoch(), { type: 'command', payload });
+      return run.commit((text) => text.replaceAll(order.orderId, uuidOf(orderId)));
+    });
+  }
+
+  /** The orders that wait beyond a seq, as frames, and the disk on which they are marked as sent. */
+  send(server: number, afterSeq: number): { server: number; frames: DownFrame[]; sentUpTo: number } {
+    return this.#once(`send ${server} ${afterSeq}`, () => {
+      const run = this.#run(server);
+      const waiting = run.orders.waiting(DEVICE, afterSeq, 16);
+      for (const order of waiting) run.orders.sent(order);
+      const frames = waiting.map(({ orderId, seq, payload, attempt }) => ({
+        kind: 'order' as const,
+        orderId: nameOf(orderId),
+        seq,
+        name: String(payload['name']),
+        afterStart: attempt > 0,
+      }));
+      return { server: run.commit(), frames, sentUpTo: waiting.at(-1)?.seq ?? afterSeq };
+    });
+  }
+
+  receipted(server: number, seq: number): number {
+    return this.#once(`receipted ${server} ${seq}`, () => {
+      const run = this.#run(server);
+      run.orders.receipted(DEVICE, run.epoch(), seq);
+      return run.commit();
+    });
+  }
+
+  /** A hello as the code gets to see it: where a rule is left out, without what would set the rule off. */
+  #heard(server: number, hello: Hello): Hello {
+    if (this.#without === 'started-not-sent-again') {
+      return { ...hello, capabilities: COMMANDS.map((name) => `idempotent:${name}`) };
+    }
+    if (this.#without === 'server-shown-restored') {
+      const downlink = this.#disk(server).get(`downlink/${DEVICE}`);
+      const next = downlink === undefined ? 1 : (JSON.parse(downlink) as { next: number }).next;
+      return { ...hello, received: Math.min(hello.received, next - 1) };
+    }
+    return hello;
+  }
+
+  #withOrdersOf(before: number, after: number): number {
+    const isOfOrders = ([key]: [string, string]) => /^(order|queue|downlink)\//.test(key);
+    return this.#number(
+      new Map([
+        ...[...this.#disk(after)].filter((entry) => !isOfOrders(entry)),
+        ...[...this.#disk(before)].filter(isOfOrders),
+      ]),
+    );
+  }
+
+  #run(server: number, nextEpoch = '') {
+    const disk = this.#disk(server);
+    const store = new MapStore(disk);
+    const alarms: string[] = [];
+    let serverEpoch = disk.get('meta/server') ?? '';
+    const identity = {
+      get serverEpoch() {
+        return serverEpoch;
+      },
+      renewEpoch() {
+        serverEpoch = uuidOf(nextEpoch);
+        void store.write([{ key: 'meta/server', value: Buffer.from(serverEpoch) }]);
+      },
+    };
+    const status = {
+      alarm: (_device: string, kind: string) => void alarms.push(kind),
+      wentOnline: () => undefined,
+      wentOffline: () => undefined,
+    };
+    const news = { publish: () => undefined };
+    const orders = new this.#code.OrderBook(store, {
+      clock: CLOCK,
+      news,
+      limits: { ordersPerDevice: 100, waitingPerDevice: 50 },
+    });
+    const uplink = new this.#code.UplinkLog(store, {
+      results: MIB,
+      events: MIB,
+      telemetry: MIB,
+      history: MIB,
+    });
+    const deadLetters = new this.#code.DeadLetters(store);
+    const services = {
+      store,
+      identity,
+      status,
+      orders,
+      uplink,
+      deadLetters,
+      news,
+      clock: CLOCK,
+      log: QUIET,
+      limits: this.#code.limits,
+    };
+    const commit = (rename = (text: string) => text): number => {
+      const entries = [...store.commit()].map(([key, text]) => [rename(key), rename(text)] as const);
+      const kept =
+        this.#without === 'server-dedupes-by-id'
+          ? entries.filter(([key]) => !key.startsWith('ids/'))
+          : entries;
+      return this.#number(new Map(kept));
+    };
+    return { services, store, orders, alarms, commit, epoch: () => serverEpoch };
+  }
+
+  #disk(server: number): Disk {
+    const disk = this.#disks[server];
+    if (disk === undefined) throw new RangeError(`there is no disk ${server}`);
+    return disk;
+  }
+
+  #number(disk: Disk): number {
+    const text = JSON.stringify([...disk].toSorted(([a], [b]) => (a < b ? -1 : 1)));
+    const known = this.#numbers.get(text);
+    if (known !== undefined) return known;
+    this.#numbers.set(text, this.#disks.length);
+    return this.#disks.push(disk) - 1;
+  }
+
+  #once<T>(question: string, answer: () => T): T {
+    if (!this.#answers.has(question)) this.#answers.set(question, answer());
+    return this.#answers.get(question) as T;
+  }
+}
+
+function wireMessage({ seq, id, body }: Held) {
+  const { type, ...fields } = body;
+  return { type, id: uuidOf(id), seq, sentAt: 1, payload: payloadOf(type, fields, id) };
+}
+
+function payloadOf(type: string, fields: object, id: string): Record<string, unknown> {
+  switch (type) {
+    case 'event':
+      return { kind: 'test', severity: 'info', at: 1, data: { id } };
+    case 'telemetry':
+      return { samples: [{ series: id, at: 1, value: 1 }] };
+    case 'ack': {
+      const { orderId, ...rest } = fields as { orderId: string };
+      return { ...rest, orderId: uuidOf(orderId), at: 1 };
+    }
+    default:
+      return { ...fields, reason: 'overflow' };
+  }
+}

@@ -1,0 +1,179 @@
+import { isTerminal } from '@bowline/messages';
+import { Device, sorted } from './device.ts';
+import type { Entry, RealCode } from './real-code.ts';
+import { COMMANDS, isIdempotent } from './server.ts';
+import { moveOf, type Context } from './step.ts';
+import type { Move, Work, World } from './world.ts';
+
+/** Every order that has not ended is in the hands of the executor at once: the gateway offers it as soon as both are there. */
+export function handOver(world: World, { without }: Context): World {
+  let { work } = world;
+  for (const entry of Object.values(world.device.journal)) {
+    const { orderId, status, attempt, payloadJson: name } = entry;
+    if (isTerminal(status) || work[orderId] !== undefined) continue;
+    if (without === 'idempotent-runs-again' && status === 'started' && isIdempotent(name)) continue;
+    work = sorted({ ...work, [orderId]: { at: 'taken', state: status, attempt } satisfies Work });
+  }
+  return work === world.work ? world : { ...world, work };
+}
+
+/** What the executor does: it reports the start of an order, runs it, reports its end. */
+export function workMoves(world: World, context: Context): Move[] {
+  return Object.entries(world.work).flatMap(([orderId, work]) => {
+    const entry = work.entry ?? world.device.journal[orderId];
+    return entry === undefined ? [] : workOn(world, entry, work, context);
+  });
+}
+
+function workOn(world: World, entry: Entry, work: Work, context: Context): Move[] {
+  switch (work.at) {
+    case 'taken':
+      return [begin(world, entry, work, context)];
+    case 'may-run':
+      return [run(world, entry, { ...work, at: 'ran' })];
+    case 'ran':
+      return [report(world, entry, { status: 'succeeded' }, undefined, context)];
+    case 'ran-early':
+      return [
+        report(
+          world,
+          entry,
+          { status: 'started', attempt: work.attempt + 1 },
+          { ...work, at: 'ran' },
+          context,
+        ),
+      ];
+    case 'owes-ack':
+    case 'unwritten':
+      return [writeLate(world, entry, work, context)];
+  }
+}
+
+function writeLate(world: World, entry: Entry, { at, next }: Work, { code, without }: Context): Move {
+  const { work, ...rest } = withWork(world, entry, next);
+  const device = new Device({ ...rest, work }, code, without);
+  if (at === 'unwritten') device.write(entry);
+  else device.ack(entry);
+  device.pump();
+  const what =
+    at === 'unwritten' ? `${entry.orderId} is in the journal` : `the ack of ${entry.orderId} is durable too`;
+  return moveOf(what, { ...rest, work }, device);
+}
+
+/** The plan of the executor's own: `started` and then the effect, or how it ends without one. */
+function begin(world: World, entry: Entry, work: Work, context: Context): Move {
+  const step = firstStep(entry, work, context);
+  if (step.kind !== 'report-started') {
+    const status = step.status ?? 'indeterminate';
+    return report(world, entry, { status }, undefined, context);
+  }
+  if (context.without === 'started-before-effect') return run(world, entry, { ...work, at: 'ran-early' });
+  const attempt = step.attempt ?? 1;
+  return report(world, entry, { status: 'started', attempt }, { ...work, at: 'may-run', attempt }, context);
+}
+
+function firstStep(entry: Entry, work: Work, { code, without }: Context) {
+  const plan = code.planCommand(
+    {
+      orderId: entry.orderId,
+      payload: { name: entry.payloadJson },
+      state: work.state,
+      attempt: work.attempt,
+    },
+    {
+      commands: COMMANDS.map((name) => ({
+        name,
+        idempotent: without === 'indeterminate-after-crash' || isIdempotent(name),
+        check: () => true,
+      })),
+      policy: { allow: [...COMMANDS], source: 'model' },
+      serverNowMs: 1,
+      commandTimeoutMs: 1,
+    },
+  );
+  const [step] = plan.kind === 'steps' ? plan.steps : [];
+  if (step === undefined) throw new RangeError('a plan has at least one step');
+  return step;
+}
+
+function run(world: World, entry: Entry, work: Work): Move {
+  const { orderId, payloadJson: name } = entry;
+  const { history } = world;
+  const before = history.runs[orderId] ?? [];
+  const runs = sorted({ ...history.runs, [orderId]: [...before, history.deviceLife] });
+  const move = {
+    label: `${orderId} runs${before.length > 0 ? ' again' : ''}`,
+    world: { ...withWork(world, entry, work), history: { ...history, runs } },
+  };
+  if (isIdempotent(name) || before.length === 0) return move;
+  if (before.includes(history.deviceLife)) {
+    return {
+      ...move,
+      violation: { property: 'no-second-run', detail: `${orderId} is not idempotent and ran twice` },
+    };
+  }
+  if (entry.afterStart !== true) return move;
+  const detail = `${orderId} is not idempotent, had started, was sent again and ran twice`;
+  return { ...move, violation: { property: 'no-second-run', detail } };
+}
+
+/** A report to the gateway: durable with its ack, or refused. */
+export function report(
+  world: World,
+  entry: Entry,
+  told: { status: string; attempt?: number },
+  next: Work | undefined,
+  { code, without }: Context,
+): Move {
+  const device = new Device(world, code, without);
+  const { orderId } = entry;
+  const after = withWork(world, entry, next);
+  let changed: Entry | undefined;
+  try {
+    changed = applied(entry, told, code, without === 'terminal-stays');
+  } catch {
+    return {
+      label: `the gateway refuses that ${orderId} is ${told.status}: it is ${entry.status}`,
+      world: withWork(world, entry, undefined),
+    };
+  }
+  if (changed === undefined)
+    return { label: `the executor repeats that ${orderId} is ${told.status}`, world: after };
+  if (without === 'ack-with-its-state') {
+    const owing: Work = {
+      at: 'owes-ack',
+      state: '',
+      attempt: 0,
+      entry: changed,
+      ...(next === undefined ? {} : { next }),
+    };
+    device.journal(changed);
+    return moveOf(
+      `${orderId} is ${told.status}: durable, without its ack`,
+      withWork(world, entry, owing),
+      device,
+    );
+  }
+  device.write(changed);
+  device.pump();
+  const move = moveOf(`${orderId} is ${told.status}: durable, with its ack`, after, device);
+  if (!isTerminal(entry.status)) return move;
+  const detail = `on the device ${orderId} was ${entry.status} and is now ${changed.status}`;
+  return { ...move, violation: { property: 'terminal-stays', detail } };
+}
+
+function applied(
+  entry: Entry,
+  told: { status: string; attempt?: number },
+  code: RealCode,
+  anything: boolean,
+): Entry | undefined {
+  const report = { at: 1, ...told };
+  if (!anything) return code.applyReport(entry, report, 'boot');
+  return { ...entry, status: told.status, attempt: told.attempt ?? entry.attempt };
+}
+
+export function withWork(world: World, { orderId }: Entry, work: Work | undefined): World {
+  const { [orderId]: _, ...others } = world.work;
+  return { ...world, work: work === undefined ? others : sorted({ ...others, [orderId]: work }) };
+}

@@ -1,0 +1,168 @@
+import type { Lane } from '@bowline/messages';
+import type { Entry, SentFrame } from './real-code.ts';
+
+export const LANES = ['results', 'events', 'telemetry', 'history'] as const satisfies readonly Lane[];
+export const forEachLane = <T>(of: (lane: Lane) => T): Record<Lane, T> => ({
+  results: of('results'),
+  events: of('events'),
+  telemetry: of('telemetry'),
+  history: of('history'),
+});
+
+/** What a durable message says; its name in the model is also its id. */
+export type Body =
+  | { type: 'event' }
+  | { type: 'telemetry' }
+  | { type: 'ack'; orderId: string; status: string; attempt: number }
+  | { type: 'gap'; lane: Lane; from?: number; to?: number; count: number };
+
+export interface Held {
+  seq: number;
+  id: string;
+  body: Body;
+}
+
+/** What the device has on its disk: the contents of the durable queue, in short. */
+export interface DeviceDisk {
+  epoch: string;
+  lanes: Record<Lane, { first: number; next: number; held: readonly Held[] }>;
+  /** Highest seq of each lane that may have been sent in this epoch. */
+  offered: Record<Lane, number>;
+  received: number;
+  serverEpoch?: string;
+  journal: Readonly<Record<string, Entry>>;
+}
+
+export interface HelloFrame {
+  kind: 'hello';
+  epoch: string;
+  lanes: Record<Lane, { first: number; next: number }>;
+  received: number;
+  serverEpoch?: string;
+}
+
+export type UpFrame =
+  HelloFrame | ({ kind: 'message'; lane: Lane } & Held) | { kind: 'receipt'; orders: number };
+
+export type DownFrame =
+  | { kind: 'welcome'; received: Partial<Record<Lane, number>>; serverEpoch: string }
+  | { kind: 'receipt'; lanes: Partial<Record<Lane, number>> }
+  | { kind: 'order'; orderId: string; seq: number; name: string; afterStart: boolean };
+
+/** The device's end of a link: gone with the process. */
+export interface DeviceEnd {
+  hello: HelloFrame;
+  online: boolean;
+  sentUpTo: Record<Lane, number>;
+  frames: readonly SentFrame[];
+}
+
+/** The server's end of a link: gone with the process. */
+export interface ServerEnd {
+  /** The session's own copy of what is known of the uplink, as JSON; absent before the hello. */
+  uplink?: string;
+  /** Counts the epochs of the device, as the server does. */
+  generation?: number;
+  ordersSentUpTo: number;
+  /** A close was sent. */
+  closed: boolean;
+  /** Receipted already, not on disk yet: only where a rule is left out. */
+  unwritten: readonly UpFrame[];
+}
+
+export interface Link {
+  up: readonly UpFrame[];
+  down: readonly DownFrame[];
+  device: DeviceEnd | undefined;
+  server: ServerEnd | undefined;
+  /** It broke: what is still on its way may be lost at any moment. */
+  cut: boolean;
+}
+
+/** Where an order stands in the process that has its effect. */
+export interface Work {
+  at: 'taken' | 'may-run' | 'ran' | LeftOut;
+  state: string;
+  attempt: number;
+  /** Of what is not on the disk, and what comes after that. */
+  entry?: Entry;
+  next?: Work;
+}
+
+/** Only where a rule is left out: it ran before its start was reported; its ack, or all of it, is not on the disk. */
+type LeftOut = 'ran-early' | 'owes-ack' | 'unwritten';
+
+/** What really happened, known to nobody in the world: by it the properties are judged. */
+export interface History {
+  created: readonly string[];
+  /** On the disk of the server as it is now, or as it was before it was restored. */
+  ever: readonly string[];
+  /** On the disk of the server as it is now. */
+  taken: readonly string[];
+  /** Went with a device's store. */
+  lost: readonly string[];
+  /** Dropped by a full lane. */
+  dropped: readonly string[];
+  /** `generation lane seq` → the message that the server, as it is now, has seen under it. */
+  seen: Readonly<Record<string, string>>;
+  /** Runs of each order: in which life of the device's store. */
+  runs: Readonly<Record<string, readonly number[]>>;
+  deviceLife: number;
+  deviceEpochs: number;
+  serverEpochs: number;
+  /** Something was restored or lost, so holes are real. */
+  rewound: boolean;
+  alarms: readonly string[];
+}
+
+export interface World {
+  device: DeviceDisk;
+  work: Readonly<Record<string, Work>>;
+  links: readonly Link[];
+  /** Number of the server's disk, see Server. */
+  server: number;
+  deviceBackup: DeviceDisk | undefined;
+  serverBackup: { disk: number; taken: History['taken']; seen: History['seen'] } | undefined;
+  /** The server was restored without a word and no device has said hello since. */
+  unnoticed: boolean;
+  /** Messages and orders that are still to come, in this order. */
+  todo: Readonly<Record<'events' | 'telemetry', number>> & { orders: readonly string[] };
+  faultsLeft: number;
+  history: History;
+}
+
+/** One step: what happens, and the world after it. */
+export interface Move {
+  label: string;
+  world: World;
+  /** The server is set back to a copy: what it knew it may know no more. */
+  rewinds?: true;
+  violation?: { property: string; detail: string };
+}
+
+const texts = new WeakMap<object, string>();
+
+/** Parts that a step leaves alone are the same objects as before, so their text is made once. */
+function textOf(part: object): string {
+  let text = texts.get(part);
+  if (text === undefined) {
+    text = JSON.stringify(part);
+    texts.set(part, text);
+  }
+  return text;
+}
+
+/** Equal for equal worlds: members are always made in the same order. */
+export const keyOf = (world: World): string =>
+  [
+    textOf(world.device),
+    textOf(world.work),
+    ...world.links.map(textOf),
+    world.server,
+    world.deviceBackup === undefined ? '' : textOf(world.deviceBackup),
+    world.serverBackup === undefined ? '' : textOf(world.serverBackup),
+    world.unnoticed,
+    textOf(world.todo),
+    world.faultsLeft,
+    textOf(world.history),
+  ].join('|');
