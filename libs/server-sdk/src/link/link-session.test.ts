@@ -86,6 +86,17 @@ describe('opening', () => {
     expect(link.of('welcome')).toMatchObject([{ received: { events: 5 } }]);
     expect(server.alarms()).toEqual(['device-rollback']);
   });
+
+  it('when the device holds orders and the server was set back to before it knew the device, a new epoch of the server begins', async () => {
+    const { identity, orders } = server.services;
+    const before = identity.serverEpoch;
+    const link = await server.open({ received: 3, serverEpoch: before });
+    expect(link.of('welcome')).toMatchObject([{ serverEpoch: identity.serverEpoch }]);
+    expect(identity.serverEpoch).not.toBe(before);
+    expect(server.alarms()).toEqual(['server-rollback']);
+    await orders.create(DEVICE, identity.serverEpoch, { type: 'command', payload: { name: 'ping' } });
+    expect(link.sent.filter(({ type }) => type === 'command')).toMatchObject([{ seq: 1 }]);
+  });
 });
 
 describe('receipts', () => {

@@ -64,17 +64,18 @@ function resumeDownlink(
       idempotent: idempotentCommands(hello),
     });
 
-  if (journalLost || hello.serverEpoch !== identity.serverEpoch) {
-    renumber(1, journalLost);
-    return { downlinkReceived: 0, serverRestored: false };
-  }
-  if (received >= next) {
+  // First of all: a server set back to before it knew this device has no journal of it either.
+  if (hello.serverEpoch === identity.serverEpoch && received >= next) {
     identity.renewEpoch();
     const message =
       'the device holds orders that this server does not know: the server was restored from an older state';
     status.alarm(deviceId, 'server-rollback', message, { received, next });
-    renumber(1, false);
+    renumber(1, journalLost);
     return { downlinkReceived: 0, serverRestored: true };
+  }
+  if (journalLost || hello.serverEpoch !== identity.serverEpoch) {
+    renumber(1, journalLost);
+    return { downlinkReceived: 0, serverRestored: false };
   }
   if (received < receipted) {
     const message = 'the device no longer holds orders that it once receipted';
