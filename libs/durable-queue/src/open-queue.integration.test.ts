@@ -520,6 +520,7 @@ describe('the store', () => {
       ids: all(queue, 'telemetry').map(({ id }) => id),
       ledger: queue.ledger(),
     };
+    await queue.commit({ downlink: { received: 7, serverEpoch: 's' } });
     const renewing = queue.renewEpoch();
     const late = queue.commit({ receipts: { telemetry: 14, events: 3 } });
     const during = queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(1) }] });
@@ -547,6 +548,7 @@ describe('the store', () => {
       ]);
       expect(store.lanes().events).toMatchObject({ first: 1, next: 6, messages: 5 });
       expect(store.order(done.orderId)).toEqual(done);
+      expect(store.downlink()).toEqual({ received: 0, serverEpoch: 's' });
       expect(store.meta('a')).toBe('b');
       expect(store.deadLetters(9)).toHaveLength(1);
     };

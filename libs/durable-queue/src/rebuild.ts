@@ -65,7 +65,13 @@ export async function mend(options: RebuildOptions): Promise<Rebuilt> {
  */
 export async function renumber(options: RebuildOptions & { tell: boolean }): Promise<Rebuilt> {
   const { from, to, state, now, wallMs, tell } = options;
-  const renewed: StoreState = { ...nextState(state, now), epoch: randomUUID(), gaps: {} };
+  const renewed: StoreState = {
+    ...nextState(state, now),
+    epoch: randomUUID(),
+    // The server sends what has not ended again from seq 1 (protocol, section 3); the journal knows it by its ids.
+    downlink: { ...state.downlink, received: 0 },
+    gaps: {},
+  };
   const chunk = new Chunk(to);
   /** Old seqs in `results`: the new one is the place in this list, from 1. */
   let results: number[] = [];
