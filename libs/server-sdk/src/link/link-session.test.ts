@@ -68,6 +68,27 @@ describe('opening', () => {
     expect(first.receipts('events')).toEqual([]);
   });
 
+  it('when an earlier link says hello after a later one, it is closed 4409 and changes nothing', async () => {
+    const early = server.link();
+    const late = await server.open();
+    expect(early.closed?.code).toBe(4409);
+    early.hello();
+    await server.settle();
+    expect(early.of('welcome')).toEqual([]);
+    late.event(1);
+    await server.settle();
+    expect(late.receipts('events')).toEqual([1]);
+  });
+
+  it('when a later link has not said hello, an earlier one that does is welcomed', async () => {
+    const early = server.link();
+    const late = server.link();
+    early.hello();
+    await server.settle();
+    expect(early.of('welcome')).toHaveLength(1);
+    expect(late.closed).toBeUndefined();
+  });
+
   it('when the replaced link ends, the device stays online', async () => {
     const first = await server.open();
     const second = await server.open();

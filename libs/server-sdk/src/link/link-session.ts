@@ -75,6 +75,7 @@ export class LinkSession {
     this.#hooks = hooks;
     this.#pressure = new BackPressure(socket, services.limits.inflightBytes);
     this.#startedMs = this.#heardMs = services.clock.monotonicMs();
+    hooks.registry.enter(this);
   }
 
   /** A frame came. */
