@@ -11,9 +11,8 @@ import { mainOf } from './device.ts';
  */
 export const SERVER_LIMITS = {
   replayPerSecond: 1_000_000,
-  inflightMessages: 131_072,
-  inflightBytes: 64 * 2 ** 20,
-  frameBytes: 262_144,
+  inflightMessages: 32_768,
+  inflightBytes: 16 * 2 ** 20,
 };
 
 /** The real server on a loopback port. */
