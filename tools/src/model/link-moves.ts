@@ -91,9 +91,8 @@ async function onHello(
 ): Promise<Move> {
   const { server, without } = context;
   const opened = await server.open(world.server, hello, world.history.serverEpochs);
-  const others = world.links.map((other) =>
-    isReplaced(other, link, world, without) ? closed(other, without) : other,
-  );
+  const replaced = replacedBy(link, world, context);
+  const others = world.links.map((other) => (replaced.has(other) ? closed(other, without) : other));
   const end: ServerEnd = {
     uplink: opened.uplink,
     generation: opened.generation,
@@ -116,11 +115,21 @@ async function onHello(
   return judgedAlarms(move, opened.alarms);
 }
 
-/** Links are in the order in which they were made. What goes on after that, no hello of an earlier link may undo. */
-function isReplaced(other: Link, link: Link, { links }: World, without: Context['without']): boolean {
-  if (other === link || without === 'one-link-a-device') return false;
-  if (without === 'unheard-links-too') return other.server?.uplink !== undefined;
-  return links.indexOf(other) < links.indexOf(link);
+/** Which links the server's registry ends when this one says hello. They are in the order in which they were made. */
+function replacedBy(link: Link, { links }: World, { code, without }: Context): Set<Link> {
+  const ended = new Set<Link>();
+  if (without === 'one-link-a-device') return ended;
+  const registry = new code.LinkRegistry();
+  const sessions = links
+    .filter(({ server }) => server !== undefined)
+    .map((one) => ({ one, deviceId: 'd', supersede: () => void ended.add(one) }));
+  const isUnheard = ({ one }: { one: Link }) => one !== link && one.server?.uplink === undefined;
+  for (const session of sessions) {
+    if (!isUnheard(session) || without !== 'unheard-links-too') registry.enter(session);
+  }
+  for (const session of sessions) if (session.one.server?.uplink !== undefined) registry.claim(session);
+  for (const session of sessions) if (session.one === link) registry.claim(session);
+  return ended;
 }
 
 /** Nothing that it still delivers is stored. */

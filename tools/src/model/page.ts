@@ -38,7 +38,7 @@ it still comes out. [ADR 0008](adr/0008-model-over-the-real-code.md) says how it
 The model puts a device, a server and the links between them together and tries **every** order in which things can happen,
 nearest first. The decisions are not the model's: it calls the gateway's \`resume\`, \`AckTracker\`, \`dispatch\` and
 \`applyReport\`, the executor's \`planCommand\`, and the server's \`openLink\`, \`UplinkIntake\`, \`OrderBook\` and
-\`UplinkLog\`. What it does itself is the network, the disks, the processes and their deaths.`;
+\`UplinkLog\` and \`LinkRegistry\`. What it does itself is the network, the disks, the processes and their deaths.`;
 
 const LIMITS = `In each, frames on a broken link arrive or are lost one by one, an earlier link may deliver after a later one was
 opened, and a process is killed between any two steps. A copy for a later restore is made while nothing is on its way.
@@ -47,12 +47,9 @@ Two things no rule can prevent, so the properties do not ask for them. A device 
 started runs that order again: nothing that it holds says that it ran. And a device that loses its store before the server
 was told of a start gets the order again.`;
 
-const OPEN = `Two of these rules are the model's own so far; the code behaves as if they were left out:
-
-- **never-delete-unsent**: the gateway's store does not keep how far each lane was offered to a server, so \`resume\` cannot see
-  that a receipt goes beyond it. A device that is set back and then writes enough before it connects deletes what it never sent.
-- **unheard-links-too**: the server's registry knows a link from its hello on, so an earlier link that says hello late replaces a
-  later one and numbers its orders anew.`;
+const OPEN = `One of these rules is the model's own so far; the code behaves as if it were left out. **never-delete-unsent**: the
+gateway's store does not keep how far each lane was offered to a server, so \`resume\` cannot see that a receipt goes beyond
+it. A device that is set back and then writes enough before it connects deletes what it never sent.`;
 
 /** A table as Prettier would set it. */
 function table(head: string[], rows: string[][]): string {

@@ -88,6 +88,12 @@ interface Stored {
   rejects: readonly { code: string }[];
 }
 
+/** A session as the registry of links sees it. */
+export interface Claimant {
+  readonly deviceId: string;
+  supersede(): void;
+}
+
 /** The part of the project that the model runs as it is; the names and files are the project's. */
 export interface RealCode {
   resume(hello: Hello, welcome: Welcome): Resumption;
@@ -122,6 +128,7 @@ export interface RealCode {
     deviceId: string,
     state: UplinkState,
   ) => { store(messages: readonly object[], frame: Uint8Array): Stored };
+  LinkRegistry: new () => { enter(session: Claimant): void; claim(session: Claimant): unknown };
   OrderBook: new (store: object, ports: object) => OrderBook;
   UplinkLog: new (store: object, limits: Record<Lane, number>) => object;
   DeadLetters: new (store: object) => object;
@@ -140,6 +147,7 @@ const FILES = {
   openLink: 'libs/server-sdk/src/link/opening.ts',
   welcomeOf: 'libs/server-sdk/src/link/opening.ts',
   UplinkIntake: 'libs/server-sdk/src/link/uplink-intake.ts',
+  LinkRegistry: 'libs/server-sdk/src/link/link-registry.ts',
   OrderBook: 'libs/server-sdk/src/orders/order-book.ts',
   UplinkLog: 'libs/server-sdk/src/uplink/uplink-log.ts',
   DeadLetters: 'libs/server-sdk/src/uplink/dead-letters.ts',
