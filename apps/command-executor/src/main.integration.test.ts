@@ -91,7 +91,6 @@ describe('command-executor as a process', () => {
     await gateway.close();
 
     gateway = await openTestGateway(hubFolder);
-    await gateway.hand({ ...ping, state: 'started', attempt: 1 });
     await gateway.reported(ping.orderId, 'succeeded');
     expect(statusesOf(gateway, ping)).toEqual(['succeeded']);
   });
