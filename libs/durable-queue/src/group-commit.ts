@@ -42,6 +42,8 @@ const MOST_REPAIRS = 2 * LANES.length;
 export class GroupCommit {
   readonly #ground: Ground;
   #state: StoreState;
+  /** Whether what is stored may be sent, see DurableQueue.offering. */
+  offering = false;
   #waiting: Waiting[] = [];
   #waitingBytes = 0;
   #running: Promise<void> | undefined;
@@ -225,6 +227,7 @@ export class GroupCommit {
     for (const lane of DROPPING_LANES) {
       dropOverflow(draft, lane, this.#ground.limits.lanes[lane], this.#ground);
     }
+    if (this.offering && offer(draft)) draft.changed = true;
     return outcomes;
   }
 
@@ -265,6 +268,17 @@ export class GroupCommit {
     this.#failure = failure;
     for (const { reject } of this.#waiting.splice(0)) reject(failure);
   }
+}
+
+/** Everything of this transaction, too, may be sent as soon as it is on disk. */
+function offer({ state: { lanes } }: Draft): boolean {
+  let changed = false;
+  for (const lane of LANES) {
+    const counters = lanes[lane];
+    changed ||= counters.offered !== counters.next - 1;
+    counters.offered = counters.next - 1;
+  }
+  return changed;
 }
 
 const storeClosed = (): InternalError => new InternalError('store-closed', 'the store is closed');

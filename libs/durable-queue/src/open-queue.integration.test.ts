@@ -115,7 +115,7 @@ describe('messages', () => {
     await expect(queue.commit({ enqueue: [{ lane: 'events', messages: [strange] }] })).rejects.toMatchObject({
       code: 'invalid-message',
     });
-    expect(queue.lanes().events).toEqual({ first: 1, next: 1, messages: 0, bytes: 0 });
+    expect(queue.lanes().events).toEqual({ first: 1, next: 1, messages: 0, bytes: 0, offered: 0 });
   });
 
   test('when a call of the same producer comes again, it is stored once, also after a restart', async () => {
@@ -166,7 +166,7 @@ describe('receipts', () => {
     const queue = await openTestQueue({ folder });
     await queue.commit({ enqueue: [{ lane: 'events', messages: messages(5, 'event') }] });
     await queue.commit({ receipts: { events: 5 } });
-    expect(queue.lanes().events).toEqual({ first: 6, next: 6, messages: 0, bytes: 0 });
+    expect(queue.lanes().events).toEqual({ first: 6, next: 6, messages: 0, bytes: 0, offered: 0 });
     await queue.close();
 
     const again = await openTestQueue({ folder });
@@ -302,7 +302,7 @@ describe('rejects and dead letters', () => {
     ]);
     expect(again.ledger().events).toMatchObject({ accepted: 4, rejected: 2, waiting: 2 });
     await again.commit({ rejects: sent.slice(2).map(({ id }) => ({ id, code: 'conflict', detail: '' })) });
-    expect(again.lanes().events).toEqual({ first: 5, next: 5, messages: 0, bytes: 0 });
+    expect(again.lanes().events).toEqual({ first: 5, next: 5, messages: 0, bytes: 0, offered: 0 });
   });
 
   test('when a message can never be sent, it is set aside with a gap', async () => {
@@ -456,6 +456,26 @@ describe('the store', () => {
     const folder = temporaryFolder();
     await openTestQueue({ folder });
     await expect(openTestQueue({ folder })).rejects.toMatchObject({ code: 'already-running' });
+  });
+
+  test('when what is stored may be sent, it keeps how far, also after a restart, and stays there when it may not', async () => {
+    const folder = temporaryFolder();
+    const queue = await openTestQueue({ folder });
+    const offered = (of: DurableQueue) => of.lanes().telemetry.offered;
+    await queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(3) }] });
+    expect(offered(queue)).toBe(0);
+    queue.offering(true);
+    await queue.commit({});
+    expect(offered(queue)).toBe(3);
+    await queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(2) }] });
+    expect(offered(queue)).toBe(5);
+    queue.offering(false);
+    await queue.commit({ enqueue: [{ lane: 'telemetry', messages: messages(1) }] });
+    await queue.close();
+    const again = await openTestQueue({ folder });
+    expect(offered(again)).toBe(5);
+    await again.renewEpoch();
+    expect(offered(again)).toBe(0);
   });
 
   test('when it was written by a later version of this program, it is refused and left alone', async () => {

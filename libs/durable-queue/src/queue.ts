@@ -38,6 +38,13 @@ export interface DurableQueue {
   /** What the outbox still holds of each lane lies in [first, next); empty: first = next. */
   lanes(): Record<Lane, LaneState>;
 
+  /**
+   * Whether what is stored may be sent from now on. While it may, every commit, the next one in any case, also writes how
+   * far each lane may have been sent: a store that was set back to an older state shows by it what it can never have sent
+   * (protocol, section 3: a device never deletes beyond that).
+   */
+  offering(on: boolean): void;
+
   /** accepted = receipted + expired + dropped + rejected + waiting, at any moment (invariant 1). */
   ledger(): Record<Lane, LedgerEntry>;
 
@@ -137,6 +144,8 @@ export interface BatchCut {
 export interface LaneState {
   first: number;
   next: number;
+  /** Highest seq that may have been sent in this epoch; undefined if the store was made before it kept that. */
+  offered?: number;
   messages: number;
   bytes: number;
   /** `sentAt` of the oldest message that waits. */

@@ -91,11 +91,18 @@ export class Reader {
 
   /** The lane's counters, with `sentAt` of its oldest message. */
   laneState(lane: Lane): LaneState {
-    const { first, next, messages, bytes } = this.#ground.state().lanes[lane];
+    const { first, next, offered, messages, bytes } = this.#ground.state().lanes[lane];
     const oldest = messages === 0 ? undefined : this.#next(lane, 0);
     const head = oldest && bytesOf(oldest.segment, oldest.seq).subarray(0, HEAD_BYTES).toString('latin1');
     const oldestAt = head === undefined ? undefined : readHead(head)?.sentAt;
-    return { first, next, messages, bytes, ...(oldestAt === undefined ? {} : { oldestAt }) };
+    return {
+      first,
+      next,
+      messages,
+      bytes,
+      ...(offered === undefined ? {} : { offered }),
+      ...(oldestAt === undefined ? {} : { oldestAt }),
+    };
   }
 
   /** Seqs from here on are not to be read (yet). */

@@ -21,7 +21,13 @@ export async function renumberLane(
   renewed: StoreState,
 ): Promise<number[]> {
   const oldSeqs: number[] = [];
-  const counters = Object.assign(renewed.lanes[lane], { first: 1, next: 1, messages: 0, bytes: 0 });
+  const counters = Object.assign(renewed.lanes[lane], {
+    first: 1,
+    next: 1,
+    offered: 0,
+    messages: 0,
+    bytes: 0,
+  });
   await copyRange(
     from,
     segmentKey(lane, 0),

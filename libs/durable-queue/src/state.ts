@@ -34,6 +34,8 @@ export interface StoreState {
 export interface LaneCounters {
   first: number;
   next: number;
+  /** Highest seq that may have been sent in this epoch; absent in a store that never knew. */
+  offered?: number;
   messages: number;
   bytes: number;
   accepted: number;
@@ -68,6 +70,7 @@ export function newState(now: ClockReading): StoreState {
     lanes: forEachLane(() => ({
       first: 1,
       next: 1,
+      offered: 0,
       messages: 0,
       bytes: 0,
       accepted: 0,

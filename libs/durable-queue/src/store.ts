@@ -216,6 +216,10 @@ export class Store implements DurableQueue {
     });
   }
 
+  offering(on: boolean): void {
+    this.#commits.offering = on;
+  }
+
   /** Makes the file smaller if that is worth the while. */
   async compact(): Promise<void> {
     if (!isWorthwhile(this.#files, this.#commits.state, this.#room, this.#compaction)) return;

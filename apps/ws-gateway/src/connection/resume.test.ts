@@ -35,6 +35,16 @@ describe('resume', () => {
     });
   });
 
+  it('when the server has what was never sent, the store was restored, however much it holds by now', () => {
+    expect(resume(hello(range(3, 10)), welcome(5), { telemetry: 4 })).toEqual({
+      kind: 'restored',
+      lane: 'telemetry',
+    });
+    expect(resume(hello(range(3, 10)), welcome(5), { telemetry: 5 })).toMatchObject({
+      receipts: { telemetry: 5 },
+    });
+  });
+
   it('when the server has everything, all of it is deleted', () => {
     expect(resume(hello(range(3, 10)), welcome(9))).toMatchObject({ receipts: { telemetry: 9 } });
   });

@@ -10,14 +10,23 @@ export type Resumption =
       newServerEpoch: boolean;
     };
 
-/** What hello and welcome together say about each lane: the lanes decide, `resumed` only informs. */
-export function resume(hello: Hello, welcome: Welcome): Resumption {
+/**
+ * What hello and welcome together say about each lane: the lanes decide, `resumed` only informs.
+ *
+ * @param offered highest seq of each lane that may have been sent in this epoch; a lane that is not named is not judged. More
+ *   than that can only have come from a life of this store that it does not know: what it holds there was never sent.
+ */
+export function resume(
+  hello: Hello,
+  welcome: Welcome,
+  offered: Partial<Record<Lane, number>> = {},
+): Resumption {
   const receipts: Partial<Record<Lane, number>> = {};
   const sentUpTo: Record<Lane, number> = { results: 0, events: 0, telemetry: 0, history: 0 };
   for (const lane of UPLINK_LANES) {
     const { first, next } = hello.lanes[lane];
     const received = welcome.received[lane] ?? 0;
-    if (received >= next) return { kind: 'restored', lane };
+    if (received >= next || received > (offered[lane] ?? Infinity)) return { kind: 'restored', lane };
     if (received >= first) receipts[lane] = received;
     sentUpTo[lane] = Math.max(received, first - 1);
   }

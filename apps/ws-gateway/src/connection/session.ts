@@ -1,4 +1,4 @@
-import type { DurableQueue } from '@bowline/durable-queue';
+import type { DurableQueue, LaneState } from '@bowline/durable-queue';
 import { FrameError, isOrderType, type Hello, type Lane, type Welcome } from '@bowline/messages';
 import { decodeDownlink, type DownlinkMessage } from '@bowline/messages/downlink';
 import { ContractError } from '@bowline/runtime/errors';
@@ -67,6 +67,8 @@ export class LinkSession {
   #stage: LinkStage = 'welcome';
   #closing: SessionEnd | undefined;
   #hello: Hello | undefined;
+  /** As it was when the hello was made. */
+  #offered: Partial<Record<Lane, number>> = {};
   /** There from the welcome on. */
   #sender: Sender | undefined;
   #heartbeat: Heartbeat | undefined;
@@ -102,6 +104,7 @@ export class LinkSession {
       return;
     }
     this.#hello = this.#ports.hello();
+    this.#offered = offeredOf(this.#ports.queue.lanes());
     this.#sendLive(liveFrame('hello', this.#hello, clock.wallMs()).text);
     this.#welcomeTimer = clock.after(limits.welcomeDeadlineMs, () =>
       this.#end(4408, {
@@ -258,7 +261,7 @@ export class LinkSession {
     this.#welcomeTimer?.cancel();
     serverClock.told(welcome.serverTime);
 
-    const verdict = resume(this.#hello, welcome);
+    const verdict = resume(this.#hello, welcome, this.#offered);
     if (verdict.kind === 'restored') {
       const { lane } = verdict;
       const facts = { lane, received: welcome.received[lane], next: this.#hello.lanes[lane].next };
@@ -271,6 +274,7 @@ export class LinkSession {
       });
       return;
     }
+    queue.offering(true);
     const stored = await events.unlessRefused(
       queue.commit({
         receipts: verdict.receipts,
@@ -379,6 +383,7 @@ export class LinkSession {
   }
 
   #finish(end: SessionEnd): void {
+    this.#ports.queue.offering(false);
     this.#closing ??= end;
     this.#welcomeTimer?.cancel();
     this.#receiptTimer?.cancel();
@@ -389,3 +394,8 @@ export class LinkSession {
     void this.#inbox.done().then(() => this.#settle(this.#closing ?? end));
   }
 }
+
+const offeredOf = (lanes: Record<Lane, LaneState>): Partial<Record<Lane, number>> =>
+  Object.fromEntries(
+    Object.entries(lanes).flatMap(([lane, { offered }]) => (offered === undefined ? [] : [[lane, offered]])),
+  );
