@@ -112,11 +112,11 @@ export class Device {
   welcome(frame: DownFrame & { kind: 'welcome' }): 'restored' | 'online' {
     const end = this.#end();
     const { received, serverEpoch } = frame;
-    const verdict = this.#code.resume(end.hello as never, frame as never);
-    const beyond = LANES.some((lane) => (received[lane] ?? 0) > this.disk.offered[lane]);
-    const restored =
-      (verdict.kind === 'restored' && this.#without !== 'new-epoch-on-restore') ||
-      (beyond && !['never-delete-unsent', 'new-epoch-on-restore'].includes(this.#without ?? ''));
+    const everything = forEachLane(() => Infinity);
+    const { offered } = this.disk;
+    const known = this.#without === 'never-delete-unsent' ? everything : offered;
+    const verdict = this.#code.resume(end.hello, frame, known);
+    const restored = verdict.kind === 'restored' && this.#without !== 'new-epoch-on-restore';
     if (restored) {
       this.#renewEpoch();
       this.#setLink({ device: undefined });
@@ -134,7 +134,6 @@ export class Device {
       const kept = this.#without === 'received-reset-on-new-server-epoch' ? this.disk.received : 0;
       this.disk = { ...this.disk, serverEpoch, received: kept };
     }
-    const { offered } = this.disk;
     this.disk = { ...this.disk, offered: forEachLane((lane) => this.disk.lanes[lane].next - 1) };
     const skipsUnsent = this.#without === 'resume-where-the-server-is';
     this.#setLink({

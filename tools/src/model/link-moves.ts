@@ -25,7 +25,7 @@ function readByDevice(device: Device, frame: DownFrame): string {
       const outcome = device.welcome(frame);
       const told = `the device reads the welcome (${textOfReceived(frame.received)}, epoch ${frame.serverEpoch})`;
       if (outcome === 'restored') return `${told}: it was restored, and takes epoch ${device.disk.epoch}`;
-      return before.lanes === device.disk.lanes ? told : `${told} and deletes what the server has`;
+      return before.lanes === device.disk.lanes ? told : `${told} and deletes up to there`;
     }
     case 'receipt':
       device.receipt(frame.lanes);

@@ -47,10 +47,6 @@ Two things no rule can prevent, so the properties do not ask for them. A device 
 started runs that order again: nothing that it holds says that it ran. And a device that loses its store before the server
 was told of a start gets the order again.`;
 
-const OPEN = `One of these rules is the model's own so far; the code behaves as if it were left out. **never-delete-unsent**: the
-gateway's store does not keep how far each lane was offered to a server, so \`resume\` cannot see that a receipt goes beyond
-it. A device that is set back and then writes enough before it connects deletes what it never sent.`;
-
 /** A table as Prettier would set it. */
 function table(head: string[], rows: string[][]): string {
   const widths = head.map((_, column) => Math.max(...[head, ...rows].map((row) => row[column]?.length ?? 0)));
@@ -90,7 +86,6 @@ export function pageText({ rules }: Pick<Findings, 'rules'>): string {
     '## What each rule is for',
     'Each rule was left out by itself, and the search run again until the first thing that went wrong.',
     table(['rule', 'section', 'what it says', 'what fails without it'], rows),
-    OPEN,
     '## The shortest ways to go wrong',
     ...details,
   ].join('\n\n')}\n`;

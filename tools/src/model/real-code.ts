@@ -96,7 +96,11 @@ export interface Claimant {
 
 /** The part of the project that the model runs as it is; the names and files are the project's. */
 export interface RealCode {
-  resume(hello: Hello, welcome: Welcome): Resumption;
+  resume(
+    hello: Pick<Hello, 'lanes' | 'serverEpoch'>,
+    welcome: Pick<Welcome, 'received' | 'serverEpoch'>,
+    offered: Partial<Record<Lane, number>>,
+  ): Resumption;
   AckTracker: new (sentUpTo: Record<Lane, number>) => AckTracker;
   dispatch(
     order: { orderId: string; seq: number; type: string; payload: Record<string, unknown> },
