@@ -1,15 +1,14 @@
 import type { Hello, Lane } from '@bowline/messages';
-import { MapStore, type Disk } from './map-store.ts';
+import type { Disk } from './map-store.ts';
 import { nameOf, uuidOf } from './names.ts';
 import type { OrderRecord, RealCode, UplinkState } from './real-code.ts';
 import type { RuleName } from './rules.ts';
+import { servicesOn } from './services.ts';
+import { wireMessage } from './wire.ts';
 import { LANES, type DownFrame, type Held, type HelloFrame } from './world.ts';
 
 const DEVICE = 'd';
 const BOOT = '00000000-0000-4000-8000-00000000b007';
-const MIB = 2 ** 20;
-const CLOCK = { wallMs: () => 1, monotonicMs: () => 1, after: () => ({ cancel: () => undefined }) };
-const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What the device may run; `again` is declared idempotent. */
 export const COMMANDS = ['once', 'again'] as const;
@@ -212,58 +211,16 @@ export class Server {
   }
 
   #run(server: number, nextEpoch = '') {
-    const disk = this.#disk(server);
-    const store = new MapStore(disk);
-    const alarms: string[] = [];
-    let serverEpoch = disk.get('meta/server') ?? '';
-    const identity = {
-      get serverEpoch() {
-        return serverEpoch;
-      },
-      renewEpoch() {
-        serverEpoch = uuidOf(nextEpoch);
-        void store.write([{ key: 'meta/server', value: Buffer.from(serverEpoch) }]);
-      },
-    };
-    const status = {
-      alarm: (_device: string, kind: string) => void alarms.push(kind),
-      wentOnline: () => undefined,
-      wentOffline: () => undefined,
-    };
-    const news = { publish: () => undefined };
-    const orders = new this.#code.OrderBook(store, {
-      clock: CLOCK,
-      news,
-      limits: { ordersPerDevice: 100, waitingPerDevice: 50 },
-    });
-    const uplink = new this.#code.UplinkLog(store, {
-      results: MIB,
-      events: MIB,
-      telemetry: MIB,
-      history: MIB,
-    });
-    const deadLetters = new this.#code.DeadLetters(store);
-    const services = {
-      store,
-      identity,
-      status,
-      orders,
-      uplink,
-      deadLetters,
-      news,
-      clock: CLOCK,
-      log: QUIET,
-      limits: this.#code.limits,
-    };
+    const services = servicesOn(this.#disk(server), this.#code, nextEpoch);
     const commit = (rename = (text: string) => text): number => {
-      const entries = [...store.commit()].map(([key, text]) => [rename(key), rename(text)] as const);
+      const entries = [...services.store.commit()].map(([key, text]) => [rename(key), rename(text)] as const);
       const kept =
         this.#without === 'server-dedupes-by-id'
           ? entries.filter(([key]) => !key.startsWith('ids/'))
           : entries;
       return this.#number(new Map(kept));
     };
-    return { services, store, orders, alarms, commit, epoch: () => serverEpoch };
+    return { ...services, commit };
   }
 
   #disk(server: number): Disk {
@@ -283,25 +240,5 @@ export class Server {
   #once<T>(question: string, answer: () => T): T {
     if (!this.#answers.has(question)) this.#answers.set(question, answer());
     return this.#answers.get(question) as T;
-  }
-}
-
-function wireMessage({ seq, id, body }: Held) {
-  const { type, ...fields } = body;
-  return { type, id: uuidOf(id), seq, sentAt: 1, payload: payloadOf(type, fields, id) };
-}
-
-function payloadOf(type: string, fields: object, id: string): Record<string, unknown> {
-  switch (type) {
-    case 'event':
-      return { kind: 'test', severity: 'info', at: 1, data: { id } };
-    case 'telemetry':
-      return { samples: [{ series: id, at: 1, value: 1 }] };
-    case 'ack': {
-      const { orderId, ...rest } = fields as { orderId: string };
-      return { ...rest, orderId: uuidOf(orderId), at: 1 };
-    }
-    default:
-      return { ...fields, reason: 'overflow' };
   }
 }
