@@ -31,7 +31,7 @@ export class LinkError extends TransientError {
   }
 }
 
-export interface OpenOptions {
+export interface OpenOptions<T> {
   url: string;
   token: string;
   clock: Clock;
@@ -43,17 +43,22 @@ export interface OpenOptions {
   signal: AbortSignal;
   /** The connection is up and the request for the upgrade goes out. */
   onUpgrading(): void;
+  /**
+   * Attaches the listeners. Called in the very event that opens the socket: a frame that came with the answer to the upgrade
+   * is emitted before any promise goes on.
+   */
+  attach(socket: WebSocket): T;
 }
 
 /** Longest problem document that is read. */
 const PROBLEM_BYTES = 16 * 1024;
 
 /**
- * One attempt: DNS, TCP, TLS, upgrade. Resolves with an open socket whose listeners the caller attaches at once.
+ * One attempt: DNS, TCP, TLS, upgrade. Resolves with what `attach` made of the open socket.
  *
  * @throws LinkError with the stage that failed.
  */
-export function openSocket(options: OpenOptions): Promise<WebSocket> {
+export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     if (!URL.canParse(options.url)) {
       reject(new LinkError('bad-url', `${options.url} is not a URL`, { stage: 'dns' }));
@@ -94,7 +99,7 @@ export function openSocket(options: OpenOptions): Promise<WebSocket> {
     socket.on('error', onError);
     socket.once('open', () => {
       settle();
-      resolve(socket);
+      resolve(options.attach(socket));
     });
     socket.once('unexpected-response', (_request, response) => {
       const status = response.statusCode ?? 0;

@@ -149,7 +149,7 @@ export class Connection {
         throw new LinkError('insecure-url', message, { stage: 'enrol' });
       }
       const { deviceId, serverId } = enrolment;
-      const socket = await openSocket({
+      const session = await openSocket({
         url,
         token: await signLinkToken(key, { deviceId, serverId, nowMs: serverClock.nowMs() ?? clock.wallMs() }),
         clock,
@@ -158,13 +158,14 @@ export class Connection {
         signal: this.#stopping.signal,
         ...(enrolment.ca === undefined ? {} : { ca: enrolment.ca }),
         onUpgrading: () => this.#enter({ type: 'upgrading' }),
-      });
-      const session = new LinkSession(socket, {
-        ...this.#ports,
-        limits: { ...config.link, frameBytes: config.downlink.frameBytes },
-        poison: this.#poison,
-        hello: () => this.#hello(deviceId),
-        onWelcome: (welcome) => this.#welcomed(welcome),
+        attach: (socket) =>
+          new LinkSession(socket, {
+            ...this.#ports,
+            limits: { ...config.link, frameBytes: config.downlink.frameBytes },
+            poison: this.#poison,
+            hello: () => this.#hello(deviceId),
+            onWelcome: (welcome) => this.#welcomed(welcome),
+          }),
       });
       this.#session = session;
       this.#enter({ type: 'upgraded' });
