@@ -60,6 +60,19 @@ describe('bowline status', () => {
     }
   });
 
+  test('when asked for the link, failed attempts are shown with their stage', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'offline', since: Date.now(), attempts: 1 });
+    try {
+      const { code, stdout } = await on('status', '--link');
+      expect(stdout).toMatch(/\d{4}-\d\d-\d\d [\d:]{8} +tcp +12 ms +econnrefused +connect ECONNREFUSED/);
+      expect(code).toBe(0);
+      const asJson = await on('status', '--link', '--json');
+      expect(JSON.parse(asJson.stdout)).toMatchObject({ attempts: [{ stage: 'tcp' }] });
+    } finally {
+      await hub.close();
+    }
+  });
+
   test('when pm2 does not run either, it is not started by looking', async () => {
     const { home, pm2 } = await fakeDevice([]);
     await pm2.kill();
@@ -68,6 +81,31 @@ describe('bowline status', () => {
     expect(stderr).toContain('Start the demo (npm start)');
     expect(code).toBe(4);
     expect(await pm2.isRunning()).toBe(false);
+  });
+});
+
+describe('bowline dead-letters', () => {
+  test('when there are some, they are listed, shown, sent again and purged, and an unknown number is told', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    try {
+      const list = await on('dead-letters');
+      expect(list.stdout).toMatch(/2 +[\d: -]+ +events +42 +event +300 B +conflict +another content/);
+      const shown = await on('dead-letters', 'show', '2');
+      expect(JSON.parse(shown.stdout)).toEqual({ id: '01980000-0000-7000-8000-000000000002' });
+
+      const none = await on('dead-letters', 'resend');
+      expect(none.stderr).toContain('Which ones?');
+      expect(none.code).toBe(2);
+      const resent = await on('dead-letters', 'resend', '1', '7');
+      expect(resent.stdout).toBe('1 will be sent again.\n');
+      expect(resent.stderr).toContain('There is no dead letter 7.');
+      expect(resent.code).toBe(2);
+      const purged = await on('dead-letters', 'purge', '--all', '--json');
+      expect(JSON.parse(purged.stdout)).toEqual({ numbers: [2], unknown: [] });
+      expect((await on('dead-letters')).stdout).toBe('No dead letters.\n');
+    } finally {
+      await hub.close();
+    }
   });
 });
 

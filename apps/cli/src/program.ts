@@ -2,8 +2,10 @@ import { Command, InvalidArgumentError, Option } from 'commander';
 import { operatorsApi } from './adapters/operators-api.ts';
 import { decode } from './commands/decode.ts';
 import type { Context } from './commands/context.ts';
+import { listDeadLetters, settleDeadLetters, showDeadLetter } from './commands/dead-letters.ts';
 import { fleetCommand } from './commands/fleet-command.ts';
 import { fleetDevices, fleetOrder } from './commands/fleet-devices.ts';
+import { linkLog } from './commands/link-log.ts';
 import { logs } from './commands/logs.ts';
 import { restart } from './commands/restart.ts';
 import { status } from './commands/status.ts';
@@ -34,8 +36,12 @@ export function program({ context, exit }: Run, version: string): Command {
   root
     .command('status')
     .description("the device's own view: link, queue, apps, last orders")
+    .option('--link', 'failed attempts to connect and ended links, with their stage')
     .addOption(json())
-    .action(async (_, command: Command) => exit(await status(contextOf(command))));
+    .action(async ({ link = false }: { link?: boolean }, command: Command) =>
+      link ? linkLog(contextOf(command)) : exit(await status(contextOf(command))),
+    );
+  addDeadLetters(root, contextOf, json, exit);
   root
     .command('logs')
     .description('what an app writes, as it comes')
@@ -128,8 +134,45 @@ export function program({ context, exit }: Run, version: string): Command {
   return root;
 }
 
+function addDeadLetters(
+  root: Command,
+  contextOf: (command: Command) => Context,
+  json: () => Option,
+  exit: (code: number) => void,
+): void {
+  const letters = root
+    .command('dead-letters')
+    .description('messages that the server rejected for good: list, show, resend, purge');
+  letters
+    .command('list', { isDefault: true })
+    .description('all of them, newest first')
+    .addOption(json())
+    .action((_, command: Command) => listDeadLetters(contextOf(command)));
+  letters
+    .command('show')
+    .description('the message itself')
+    .argument('<number>', 'of the list', wholeNumber)
+    .addOption(json())
+    .action((number: number, _, command: Command) => showDeadLetter(contextOf(command), number));
+  const settling = { resend: 'sends them again: same id, end of the lane', purge: 'forgets them for good' };
+  for (const [what, description] of Object.entries(settling) as ['resend' | 'purge', string][]) {
+    letters
+      .command(what)
+      .description(description)
+      .argument('[numbers...]', 'of the list', (text, before: number[] = []) => [
+        ...before,
+        wholeNumber(text),
+      ])
+      .option('--all', 'all of them')
+      .addOption(json())
+      .action(async (numbers: number[] = [], { all = false }: { all?: boolean }, command: Command) =>
+        exit(await settleDeadLetters(contextOf(command), what, numbers, all)),
+      );
+  }
+}
+
 function wholeNumber(text: string): number {
-  if (!/^\d{1,6}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
+  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
   return Number(text);
 }
 

@@ -238,6 +238,39 @@ describe('the link', () => {
     const cli = await gateway.app('cli');
     clients.push(cli);
     expect((await cli.request('status', {})).queue.deadLetters).toBe(1);
+
+    const { letters } = await cli.request('deadLetters', {});
+    expect(letters).toMatchObject([{ type: 'telemetry', code: 'corrupt' }]);
+    const number = letters[0]?.number ?? -1;
+    const { message } = await cli.request('deadLetter', { number });
+    expect(message).toMatchObject({ type: 'telemetry', payload: { samples: [{ value: 666 }] } });
+    await expect(app.request('purgeDeadLetters', { numbers: [number] })).rejects.toMatchObject({
+      code: 'cli-only',
+    });
+    cloud.behaviour.chokesOn = undefined;
+    expect(await cli.request('resendDeadLetters', { numbers: [number, 99] })).toEqual({ numbers: [number] });
+    await waitFor(() => values(cloud.stored).includes(666));
+    expect(await cli.request('deadLetters', {})).toEqual({ letters: [] });
+    await expect(cli.request('deadLetter', { number })).rejects.toMatchObject({
+      code: 'unknown-dead-letter',
+    });
+  });
+
+  it('when a dead letter is purged, it is forgotten', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    const cli = await gateway.app('cli');
+    clients.push(app, cli);
+    cloud.behaviour.chokesOn = '"value":666';
+    await app.enqueue([sample(666)]);
+    await waitFor(async () => (await cli.request('deadLetters', {})).letters.length === 1);
+    const [letter] = (await cli.request('deadLetters', {})).letters;
+    const numbers = [letter?.number ?? -1];
+    expect(await cli.request('purgeDeadLetters', { numbers })).toEqual({ numbers });
+    expect(await cli.request('deadLetters', {})).toEqual({ letters: [] });
+    await app.enqueue([sample(1)]);
+    await waitFor(() => values(cloud.stored).includes(1));
+    expect(values(cloud.stored)).not.toContain(666);
   });
 
   it('when the server freezes, the device notices the silence and comes back on a new link', async () => {

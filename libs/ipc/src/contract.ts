@@ -32,6 +32,18 @@ export const TO_HUB: Vocabulary = {
     },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
     linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
+    deadLetters: { request: hubRequests.deadLetters_request, response: hubRequests.deadLetters_response },
+    deadLetter: { request: hubRequests.deadLetter_request, response: hubRequests.deadLetter_response },
+    resendDeadLetters: {
+      request: hubRequests.resendDeadLetters_request,
+      response: hubRequests.resendDeadLetters_response,
+      durable: true,
+    },
+    purgeDeadLetters: {
+      request: hubRequests.purgeDeadLetters_request,
+      response: hubRequests.purgeDeadLetters_response,
+      durable: true,
+    },
   } satisfies Record<keyof HubRequests, RequestEntry>,
   notifications: {
     progress: notifications.progress,

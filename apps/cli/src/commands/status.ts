@@ -1,6 +1,6 @@
 import type { DeviceStatus } from '@bowline/messages/hub';
 import type { Pm2Process } from '@bowline/pm2';
-import { askDeviceStatus } from '../adapters/device-status.ts';
+import { askGateway } from '../adapters/gateway.ts';
 import { appsIn, nothingRuns, pm2Of } from '../adapters/processes.ts';
 import { paint, print, printJson, reportError, table } from '../adapters/terminal.ts';
 import { CliError } from '../core/cli-error.ts';
@@ -13,7 +13,7 @@ export async function status({ json, version, installation }: Context): Promise<
   const pm2 = pm2Of(where);
   const running = await pm2.isRunning();
   const [device, processes] = await Promise.all([
-    askDeviceStatus(where.hubFolder, version).catch(asCliError),
+    askGateway({ hubFolder: where.hubFolder, version }, 'status', {}).catch(asCliError),
     running ? appsIn(pm2) : [],
   ]);
   const away = device instanceof CliError ? (running ? device : nothingRuns(pm2)) : undefined;

@@ -42,3 +42,10 @@ export function timeOfDay(epochMs: number): string {
   const milliseconds = String(at.getMilliseconds()).padStart(3, '0');
   return `${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}.${milliseconds}`;
 }
+
+/** Local day and time, `2026-11-23 14:03:07`. */
+export function dayAndTime(epochMs: number): string {
+  const at = new Date(epochMs);
+  const day = `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())}`;
+  return `${day} ${two(at.getHours())}:${two(at.getMinutes())}:${two(at.getSeconds())}`;
+}

@@ -65,7 +65,7 @@ export async function fakeDevice(apps = ['ws-gateway', 'ssh-broker']): Promise<F
   return { home, hubFolder, logs, pm2, appFolder };
 }
 
-/** The gateway's hub with an answer to `status`. */
+/** The gateway's hub with answers to what the CLI asks; it has two dead letters. */
 export async function fakeGateway(folder: string, link: DeviceStatus['link']): Promise<Hub> {
   const hub = await openHub({
     folder,
@@ -75,9 +75,38 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
   const bootId = '00000000-0000-4000-8000-000000000000';
   hub.handle('register', () => ({ bootId, link: link.state }));
   hub.handle('status', () => statusOf(bootId, link));
+  hub.handle('linkLog', () => ({
+    attempts: [
+      {
+        at: Date.now(),
+        stage: 'tcp',
+        code: 'econnrefused',
+        message: 'connect ECONNREFUSED',
+        lastedMs: 12,
+      },
+    ],
+  }));
+  const letters = new Map([1, 2].map((number) => [number, letterOf(number)]));
+  const take = (numbers: number[]) => ({ numbers: numbers.filter((number) => letters.delete(number)) });
+  hub.handle('deadLetters', () => ({ letters: [...letters.values()] }));
+  hub.handle('deadLetter', ({ number }) => ({ message: { id: letterOf(number).id } }));
+  hub.handle('resendDeadLetters', ({ numbers }) => take(numbers));
+  hub.handle('purgeDeadLetters', ({ numbers }) => take(numbers));
   afterThisFile(() => hub.close());
   return hub;
 }
+
+const letterOf = (number: number) => ({
+  number,
+  lane: 'events',
+  seq: 40 + number,
+  id: `01980000-0000-7000-8000-00000000000${number}`,
+  type: 'event',
+  bytes: 300,
+  code: 'conflict',
+  detail: 'another content is known under this seq',
+  at: Date.now(),
+});
 
 function statusOf(bootId: string, link: DeviceStatus['link']): DeviceStatus {
   const ledger = { accepted: 10, receipted: 7, expired: 0, dropped: 1, rejected: 0, waiting: 2 };

@@ -3,6 +3,7 @@ import type { Hub } from '@bowline/ipc';
 import type { DeviceStatus, HubRequests } from '@bowline/messages/hub';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
+import { serveDeadLetters } from './serve-dead-letters.ts';
 import { toLanes } from '../sender/send-telemetry.ts';
 import type { Progress } from '../sender/send-progress.ts';
 
@@ -56,6 +57,8 @@ export function serveHub({
   hub.handle('status', status);
 
   hub.handle('linkLog', () => ({ attempts: linkLog() }));
+
+  serveDeadLetters(hub, queue, stored);
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
 

@@ -153,6 +153,22 @@ export type LinkAttempt = Static<typeof LinkAttempt>;
 
 const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs, serverTime: ServerTime });
 
+/** A message that will not be sent by itself any more, without its text: why, and under which number it can be named. */
+export const DeadLetterView = Type.Object({
+  number: Count,
+  lane: Text,
+  seq: Seq,
+  id: Text,
+  type: Text,
+  bytes: Count,
+  code: Text,
+  detail: Text,
+  at: EpochMs,
+});
+export type DeadLetterView = Static<typeof DeadLetterView>;
+
+const Numbers = Type.Array(Count, { minItems: 1, maxItems: 10_000 });
+
 /** What an app may ask of the hub. */
 export const HUB_REQUESTS = {
   register: Register,
@@ -161,6 +177,20 @@ export const HUB_REQUESTS = {
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
   linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
+  /** Newest first. These four are the CLI's alone: `bowline dead-letters`. */
+  deadLetters: { request: Empty, response: Type.Object({ letters: Type.Array(DeadLetterView) }) },
+  /** The message of one dead letter, as it would have been sent. Refused with `unknown-dead-letter`. */
+  deadLetter: { request: Type.Object({ number: Count }), response: Type.Object({ message: JsonObject }) },
+  /** Puts them at the end of their lanes: same id, new seq. Answers the numbers that there were. */
+  resendDeadLetters: {
+    request: Type.Object({ numbers: Numbers }),
+    response: Type.Object({ numbers: Type.Array(Count) }),
+  },
+  /** Forgets them for good. */
+  purgeDeadLetters: {
+    request: Type.Object({ numbers: Numbers }),
+    response: Type.Object({ numbers: Type.Array(Count) }),
+  },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */

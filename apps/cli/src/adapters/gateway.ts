@@ -1,8 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectHub, type HubClient } from '@bowline/ipc';
-import type { DeviceStatus } from '@bowline/messages/hub';
-import { BowlineError, systemClock, type Logger } from '@bowline/runtime';
+import type { HubRequests } from '@bowline/messages/hub';
+import { BowlineError, RejectedError, systemClock, type Logger } from '@bowline/runtime';
 import { CliError, EXIT } from '../core/cli-error.ts';
+
+/** What apps say of themselves is not the CLI's to say. */
+type Question = Exclude<keyof HubRequests, 'register' | 'enqueue'>;
 
 const ANSWER_WITHIN_MS = 3000;
 const POLL_MS = 10;
@@ -19,9 +22,13 @@ const QUIET = {
 /**
  * Asks the gateway, over the CLI's own socket of the hub.
  *
- * @throws CliError `gateway-away`
+ * @throws CliError `gateway-away`, or the code of its refusal.
  */
-export async function askDeviceStatus(hubFolder: string, version: string): Promise<DeviceStatus> {
+export async function askGateway<N extends Question>(
+  { hubFolder, version }: { hubFolder: string; version: string },
+  name: N,
+  body: HubRequests[N]['request'],
+): Promise<HubRequests[N]['response']> {
   let hub: HubClient | undefined;
   try {
     hub = connectHub({
@@ -33,8 +40,15 @@ export async function askDeviceStatus(hubFolder: string, version: string): Promi
       clock: systemClock,
       backoff: { baseMs: 50, capMs: 200 },
     });
-    return await askUntilAnswered(hub);
+    return await askUntilAnswered(hub, name, body);
   } catch (error) {
+    if (error instanceof RejectedError) {
+      throw new CliError(error.code, sentence(error.message), {
+        exitCode: EXIT.usage,
+        advice: '',
+        cause: error,
+      });
+    }
     throw new CliError('gateway-away', `The gateway does not answer (${reason(error)}).`, {
       exitCode: EXIT.deviceAway,
       advice: 'See why: bowline logs ws-gateway. Start it anew: bowline restart ws-gateway.',
@@ -46,12 +60,16 @@ export async function askDeviceStatus(hubFolder: string, version: string): Promi
 }
 
 /** The gateway may be starting this very moment. */
-async function askUntilAnswered(hub: HubClient): Promise<DeviceStatus> {
+async function askUntilAnswered<N extends Question>(
+  hub: HubClient,
+  name: N,
+  body: HubRequests[N]['request'],
+): Promise<HubRequests[N]['response']> {
   const deadline = performance.now() + ANSWER_WITHIN_MS;
   for (;;) {
     const leftMs = deadline - performance.now();
     try {
-      return await hub.request('status', {}, { deadlineMs: Math.max(1, leftMs) });
+      return await hub.request(name, body, { deadlineMs: Math.max(1, leftMs) });
     } catch (error) {
       const mayYetAnswer = error instanceof BowlineError && error.retryable;
       if (!mayYetAnswer || leftMs <= 0) throw error;
@@ -61,3 +79,5 @@ async function askUntilAnswered(hub: HubClient): Promise<DeviceStatus> {
 }
 
 const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
+
+const sentence = (message: string): string => `${message.charAt(0).toUpperCase()}${message.slice(1)}.`;

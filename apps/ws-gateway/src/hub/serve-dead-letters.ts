@@ -1,0 +1,62 @@
+import type { DeadLetter, DurableQueue } from '@bowline/durable-queue';
+import type { Hub, Peer } from '@bowline/ipc';
+import { RejectedError } from '@bowline/runtime/errors';
+
+/** More than the store ever keeps. */
+const ALL = Number.MAX_SAFE_INTEGER;
+
+/**
+ * What an operator at the device may do with messages that were rejected for good: look, send again, forget. By the CLI's
+ * socket only: an app must not undo or hide what the server refused.
+ *
+ * @param stored something is in the outbox that was not there before.
+ */
+export function serveDeadLetters(
+  hub: Pick<Hub, 'handle'>,
+  queue: Pick<DurableQueue, 'deadLetters' | 'commit'>,
+  stored: () => void,
+): void {
+  /** Those of `numbers` that there are. */
+  const existing = (numbers: readonly number[]) => {
+    const known = new Set(queue.deadLetters(ALL).map(({ number }) => number));
+    return [...new Set(numbers)].filter((number) => known.has(number));
+  };
+
+  hub.handle('deadLetters', (_, peer) => {
+    mustBeCli(peer);
+    return { letters: queue.deadLetters(ALL).map(viewOf) };
+  });
+
+  hub.handle('deadLetter', ({ number }, peer) => {
+    mustBeCli(peer);
+    const letter = queue.deadLetters(ALL).find((candidate) => candidate.number === number);
+    if (letter === undefined) {
+      throw new RejectedError('unknown-dead-letter', `there is no dead letter ${number}`);
+    }
+    return { message: JSON.parse(letter.json) as Record<string, unknown> };
+  });
+
+  hub.handle('resendDeadLetters', async ({ numbers }, peer) => {
+    mustBeCli(peer);
+    const resend = existing(numbers);
+    if (resend.length > 0) await queue.commit({ deadLetters: { resend } });
+    stored();
+    return { numbers: resend };
+  });
+
+  hub.handle('purgeDeadLetters', async ({ numbers }, peer) => {
+    mustBeCli(peer);
+    const purge = existing(numbers);
+    if (purge.length > 0) await queue.commit({ deadLetters: { purge } });
+    return { numbers: purge };
+  });
+}
+
+function mustBeCli({ app }: Peer): void {
+  if (app !== 'cli') throw new RejectedError('cli-only', `${app} may not touch dead letters: use the CLI`);
+}
+
+function viewOf({ json, ...letter }: DeadLetter) {
+  const { type } = JSON.parse(json) as { type: string };
+  return { ...letter, type, bytes: Buffer.byteLength(json) };
+}
