@@ -3,15 +3,31 @@ import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } fro
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { LaneStatus } from '@bowline/messages/hub';
 import { TransientError, writeFileDurably } from '@bowline/runtime';
 import { FleetApi } from '../demo/fleet-api.ts';
 import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
+import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
 
 export const DEVICE_ID = 'demo';
 export const VICTIMS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'fleet-server'] as const;
 export type Victim = (typeof VICTIMS)[number];
+
+/** What loses its power as a whole, and the apps that it takes with it. */
+export const MACHINES = {
+  device: ['ws-gateway', 'command-executor', 'telemetry-collector'],
+  server: ['fleet-server'],
+} as const satisfies Record<string, readonly Victim[]>;
+export type Machine = keyof typeof MACHINES;
+
+export interface FleetOptions {
+  /** Arguments of Node instead of the built app, for a negative control. */
+  programs?: Partial<Record<Victim, string[]>>;
+  /** Gives each machine a disk of its own, whose power can be cut. */
+  disks?: boolean;
+}
 
 const RESTART_AFTER_MS = 50;
 const GIVE_UP_MS = 60_000;
@@ -25,28 +41,43 @@ export class TortureFleet {
   readonly #programs: Record<Victim, string[]>;
   readonly #children = new Map<Victim, ChildProcess>();
   readonly #url: string;
+  readonly #disks: Partial<Record<Machine, PowerDisk>> = {};
+  /** Not to be started anew when they end. */
+  readonly #held = new Set<Victim>();
   #stopping = false;
 
-  /** @param gateway another build of the gateway, for the negative control. */
-  static async start(gateway?: string[]): Promise<TortureFleet> {
-    const fleet = new TortureFleet(await freePort(), gateway);
-    await fleet.#begin();
+  static async start(options: FleetOptions = {}): Promise<TortureFleet> {
+    const fleet = new TortureFleet(await freePort(), options);
+    try {
+      await fleet.#begin();
+    } catch (error) {
+      await fleet.end({ keepFolder: false });
+      throw error;
+    }
     return fleet;
   }
 
-  private constructor(port: number, gateway: string[] | undefined) {
+  private constructor(port: number, { programs, disks = false }: FleetOptions) {
     this.folder = mkdtempSync('/var/tmp/bl-torture-');
     this.hubFolder = join(this.folder, 'hub');
-    this.serverDir = join(this.folder, 'server');
+    this.serverDir = join(this.folder, 'server', 'state');
+    for (const machine of Object.keys(MACHINES) as Machine[]) {
+      mkdirSync(join(this.folder, machine));
+      if (disks) this.#disks[machine] = new PowerDisk(join(this.folder, machine));
+    }
     this.#url = `http://127.0.0.1:${port}`;
     const main = (app: string) => [join(WORKSPACE, 'apps', app, 'dist', 'main.js')];
     this.#programs = {
-      'ws-gateway': gateway ?? main('ws-gateway'),
+      'ws-gateway': main('ws-gateway'),
       'command-executor': main('command-executor'),
       'telemetry-collector': main('telemetry-collector'),
       'fleet-server': main('fleet-server'),
+      ...programs,
     };
-    const common = (app: string) => ({ stateDir: join(this.folder, app), hubFolder: this.hubFolder });
+    const common = (app: string) => ({
+      stateDir: join(this.folder, 'device', app),
+      hubFolder: this.hubFolder,
+    });
     const gigabyte = 2 ** 30;
     const keep = { telemetryBytes: gigabyte, historyBytes: gigabyte, orders: 100_000, waitingOrders: 10_000 };
     const configs: Record<Victim, object> = {
@@ -76,15 +107,23 @@ export class TortureFleet {
     return new FleetApi(this.#url, this.#token).isOnline(DEVICE_ID);
   }
 
-  /** Messages in the device's outbox, by the device's own word. */
+  /** Messages in the device's outbox, by the device's own word; infinitely many while it does not answer. */
   async waiting(): Promise<number> {
+    return (await this.#lanes())?.reduce((sum, { messages }) => sum + messages, 0) ?? Infinity;
+  }
+
+  /** Messages that the server has receipted, by the device's own word. */
+  async receipted(): Promise<number> {
+    return (await this.#lanes())?.reduce((sum, { ledger }) => sum + ledger.receipted, 0) ?? 0;
+  }
+
+  async #lanes(): Promise<LaneStatus[] | undefined> {
     const hub = hubVisitor(this.hubFolder);
     try {
       await new Promise<void>((resolve) => hub.onRegistered(() => resolve()));
-      const { queue } = await hub.request('status', {});
-      return Object.values(queue.lanes).reduce((sum, { messages }) => sum + messages, 0);
+      return Object.values((await hub.request('status', {})).queue.lanes);
     } catch (error) {
-      if (error instanceof TransientError) return Infinity; // the gateway is not back yet
+      if (error instanceof TransientError) return undefined; // the gateway is not back yet
       throw error;
     } finally {
       hub.close();
@@ -96,6 +135,34 @@ export class TortureFleet {
     this.#children.get(victim)?.kill('SIGKILL');
   }
 
+  /**
+   * The power of a machine goes: what its kernel had not yet made durable is gone, its processes with it. Then it boots.
+   * Returns when its apps are started again.
+   */
+  async cutPower(machine: Machine): Promise<void> {
+    const apps = MACHINES[machine];
+    for (const app of apps) this.#held.add(app);
+    this.#disks[machine]?.cut();
+    await Promise.all(apps.map((app) => this.#end(app, 'SIGKILL')));
+    await this.#disks[machine]?.boot();
+    for (const app of apps) this.release(app);
+  }
+
+  /** Ends an app and keeps it down until {@link release}. */
+  async hold(app: Victim): Promise<void> {
+    this.#held.add(app);
+    await this.#end(app, 'SIGKILL');
+  }
+
+  release(app: Victim): void {
+    if (this.#held.delete(app)) this.#run(app);
+  }
+
+  /** All that was written until now is durable, by whatever means it was written. */
+  sync(): void {
+    for (const disk of Object.values(this.#disks)) disk.sync();
+  }
+
   /** Ends the server orderly, so that its log can be read. */
   async stopServer(): Promise<void> {
     await this.#end('fleet-server', 'SIGTERM');
@@ -105,6 +172,7 @@ export class TortureFleet {
   async end({ keepFolder }: { keepFolder: boolean }): Promise<void> {
     this.#stopping = true;
     await Promise.all(VICTIMS.map((app) => this.#end(app, 'SIGKILL')));
+    for (const disk of Object.values(this.#disks)) await disk.end();
     if (!keepFolder) rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 
@@ -131,7 +199,7 @@ export class TortureFleet {
     child.once('exit', () => {
       if (this.#stopping || this.#children.get(app) !== child) return;
       setTimeout(() => {
-        if (!this.#stopping) this.#run(app);
+        if (!this.#stopping && this.#children.get(app) === child) this.#run(app);
       }, RESTART_AFTER_MS);
     });
   }

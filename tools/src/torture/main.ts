@@ -6,9 +6,11 @@ import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { seededRandom } from '@bowline/testing/seeded-random';
-import { crash, type CampaignResult } from './crash.ts';
+import type { CampaignResult } from './campaign.ts';
+import { crash } from './crash.ts';
+import { powercut } from './powercut.ts';
 
-const CAMPAIGNS = { crash };
+const CAMPAIGNS = { crash, powercut };
 const DEFAULT_KILLS = 1000;
 
 const { values, positionals } = parseArgs({
