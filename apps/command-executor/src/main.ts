@@ -27,6 +27,7 @@ await runApp<ExecutorConfig>({
       app: APP,
       version: AGENT_VERSION,
       orderTypes: ['command'],
+      idempotent: BUILT_IN.filter(({ idempotent }) => idempotent).map(({ name }) => name),
       log,
       clock,
     });

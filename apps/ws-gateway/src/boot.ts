@@ -11,6 +11,7 @@ import {
   type RunningApp,
 } from '@bowline/runtime';
 import type { GatewayConfig } from './config.ts';
+import { Capabilities } from './connection/capabilities.ts';
 import { Connection } from './connection/connection.ts';
 import { readNetwork, Surroundings } from './connection/surroundings.ts';
 import { Counters } from './counters.ts';
@@ -73,6 +74,8 @@ export async function boot({
     receipt: () => connection.receiptOrders(),
   });
 
+  const capabilities = new Capabilities(join(config.stateDir, 'capabilities.json'));
+
   // 3. The cloud.
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS);
   const connection = new Connection({
@@ -86,6 +89,7 @@ export async function boot({
     events,
     bootId,
     agentVersion,
+    capabilities: () => capabilities.all(),
     random: Math.random,
     uptimeSeconds,
     apps: () => appStates(hub),
@@ -126,7 +130,20 @@ export async function boot({
   const settle = (work: Promise<void>, what: string) => events.unlessRefused(work, what);
   const online = () => connection.online;
   const linkLog = () => connection.attemptLog();
-  serveHub({ hub, queue, desk, handOver, progress, online, stored, settle, greet, status, linkLog });
+  serveHub({
+    hub,
+    queue,
+    desk,
+    handOver,
+    progress,
+    online,
+    stored,
+    settle,
+    learnIdempotent: (commands) => capabilities.learn(commands),
+    greet,
+    status,
+    linkLog,
+  });
   const surroundings = new Surroundings({
     clock,
     readNetwork,

@@ -56,6 +56,12 @@ export const GatewayConfig = Type.Object(
           'something in flight and no receipt for so long: close 4408',
           1,
         ),
+        missedHeartbeats: Type.Integer({
+          default: 3,
+          minimum: 1,
+          maximum: 100,
+          description: 'so many heartbeats in a row without an answer: close 4408',
+        }),
         probeDeadlineMs: milliseconds(5_000, 'answer to a ping after the network or the clock changed', 1),
         stableAfterMs: milliseconds(60_000, 'a link this old resets the count of attempts', 1),
         backoffBaseMs: milliseconds(1_000, 'first back-off', 1),

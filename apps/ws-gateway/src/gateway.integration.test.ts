@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { closeSync, existsSync, openSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import { waitFor } from '@bowline/testing';
@@ -68,6 +68,27 @@ describe('the gateway', () => {
     gateway.start();
     const again = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
     expect(again.hello).toMatchObject({ epoch, serverEpoch: cloud.serverEpoch });
+  });
+
+  it('when the executor has told its idempotent commands, hello names them, even when the store was lost and the executor is away', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('command-executor', ['command'], undefined, ['ping', 'again']);
+    app.close();
+    await gateway.kill();
+    rmSync(join(gateway.folder, 'state/store'), { recursive: true });
+    gateway.start();
+    const link = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
+    expect(link.hello?.['capabilities']).toEqual(['idempotent:again', 'idempotent:ping']);
+  });
+
+  it('when the server answers no heartbeat though it talks, the device comes back on a new link and says why', async () => {
+    const { cloud, gateway } = await setUp({ link: { allowInsecure: true, missedHeartbeats: 1 } });
+    cloud.behaviour.heartbeat = false;
+    await gateway.process?.output(/"code":"heartbeats-missed"/, { timeoutMs: 30_000 });
+    await cloud.link((_, index) => index === 1);
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    expect((await cli.request('status', {})).counters).toMatchObject({ 'link.heartbeats-missed': 1 });
   });
 
   it('when an order comes, its app gets it, each step is acknowledged in order and the order is receipted', async () => {

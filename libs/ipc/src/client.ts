@@ -23,6 +23,8 @@ export interface HubClientOptions {
   app: HubApp;
   version: string;
   orderTypes: readonly HubRequests['register']['request']['orderTypes'][number][];
+  /** Commands that may run again after a crash; the gateway tells the server. */
+  idempotent?: readonly string[];
   log: Logger;
   clock: Clock;
   /** Users whose folder is trusted; default this process's own and root. */
@@ -207,8 +209,8 @@ class ConnectingHubClient implements HubClient {
   }
 
   #register(connection: HubConnection): void {
-    const { app, version, orderTypes } = this.#options;
-    const request = { app, version, pid: process.pid, hubVersion: HUB_VERSION, orderTypes };
+    const { app, version, orderTypes, idempotent } = this.#options;
+    const request = { app, version, pid: process.pid, hubVersion: HUB_VERSION, orderTypes, idempotent };
     const { channel } = connection;
     const done = (outcome: Outcome) => {
       if (outcome.kind !== 'answered') return connection.close(outcome.error);

@@ -27,6 +27,8 @@ export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome
   /** The device's enrolment; enrols first where there is none. Throws LinkError stage `enrol`. */
   enrolment(): Promise<Enrolment>;
   onState(state: ConnectionState): void;
+  /** For hello. */
+  capabilities(): string[];
   /** The link is gone: what it parked is forgotten. */
   onLost(): void;
 }
@@ -199,7 +201,7 @@ export class Connection {
       ...(this.#sessionId === undefined ? {} : { sessionId: this.#sessionId }),
       epoch: queue.epoch,
       agentVersion: this.#ports.agentVersion,
-      capabilities: [],
+      capabilities: this.#ports.capabilities(),
       lanes: Object.fromEntries(
         UPLINK_LANES.map((lane) => [lane, { first: lanes[lane].first, next: lanes[lane].next }]),
       ) as Hello['lanes'],

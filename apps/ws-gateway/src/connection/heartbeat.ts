@@ -12,6 +12,7 @@ export class Heartbeat {
   #timer: Timer | undefined;
   #waiting: { id: string; sentAtMs: number } | undefined;
   #roundTripMs: number | undefined;
+  #missed = 0;
 
   constructor({ clock, periodMs, send }: { clock: Clock; periodMs: number; send: () => string }) {
     this.#clock = clock;
@@ -23,6 +24,11 @@ export class Heartbeat {
     return this.#roundTripMs;
   }
 
+  /** Beats in a row that were not answered before the next one was due. */
+  get missed(): number {
+    return this.#missed;
+  }
+
   /** @param random in [0, 1): the phase of the first beat. */
   start(random: number): void {
     this.#timer = this.#clock.after(random * this.#periodMs, () => this.#beat());
@@ -30,10 +36,12 @@ export class Heartbeat {
 
   #beat(): void {
     this.#timer = this.#clock.after(this.#periodMs, () => this.#beat());
+    if (this.#waiting !== undefined) this.#missed += 1;
     this.#waiting = { sentAtMs: this.#clock.monotonicMs(), id: this.#send() };
   }
 
   answered(id: string): void {
+    this.#missed = 0;
     if (this.#waiting?.id !== id) return;
     this.#roundTripMs = Math.round((this.#clock.monotonicMs() - this.#waiting.sentAtMs) * 100) / 100;
     this.#waiting = undefined;

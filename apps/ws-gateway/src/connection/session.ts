@@ -304,16 +304,18 @@ export class LinkSession {
     this.#stage = 'online';
     this.#ports.onWelcome(welcome);
 
-    this.#heartbeat = new Heartbeat({
+    const heartbeat = new Heartbeat({
       clock,
       periodMs: linkLimits.heartbeatMs,
       send: () => this.#sendHeartbeat(),
     });
-    this.#heartbeat.start(random());
+    this.#heartbeat = heartbeat;
+    heartbeat.start(random());
     this.#watchdog = new Watchdog({
       clock,
       limits,
       stalledMs: () => sender.stalledMs(),
+      missedHeartbeats: () => heartbeat.missed,
       act: (what) => this.#alarmed(what),
     });
     this.#watchdog.start();
@@ -338,6 +340,10 @@ export class LinkSession {
     if (what === 'stalled') {
       const message = 'something in flight and no receipt: resuming on a new link';
       return this.#end(4408, { end: { kind: 'failed' }, code: 'no-progress', message });
+    }
+    if (what === 'heartbeats-missed') {
+      const message = 'the server answers no heartbeat: resuming on a new link';
+      return this.#end(4408, { end: { kind: 'failed' }, code: 'heartbeats-missed', message });
     }
     this.#finish({
       end: { kind: 'failed' },

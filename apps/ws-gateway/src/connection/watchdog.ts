@@ -1,23 +1,32 @@
 import type { Clock, Timer } from '@bowline/runtime';
 
-export type WatchdogVerdict = 'well' | 'ping' | 'silent' | 'stalled';
+export type WatchdogVerdict = 'well' | 'ping' | 'silent' | 'stalled' | 'heartbeats-missed';
 
 export interface WatchdogLimits {
   pingAfterMs: number;
   deadAfterMs: number;
   progressDeadlineMs: number;
+  /** So many heartbeats in a row without an answer, though other frames may come. */
+  missedHeartbeats: number;
   /** After something around the link changed, it must answer a ping within this. */
   probeDeadlineMs: number;
 }
 
-/** Half-open detection, purely (protocol, section 4): silence asks, longer silence ends, no progress closes 4408. */
+/** Half-open detection, purely (protocol, section 4): silence asks, longer silence ends, no progress, or no answer to heartbeats, closes 4408. */
 export function judge(
-  facts: { silentMs: number; stalledMs: number; pinged: boolean; probedMs: number | undefined },
+  facts: {
+    silentMs: number;
+    stalledMs: number;
+    pinged: boolean;
+    probedMs: number | undefined;
+    missed: number;
+  },
   limits: WatchdogLimits,
 ): WatchdogVerdict {
-  const { silentMs, stalledMs, pinged, probedMs } = facts;
+  const { silentMs, stalledMs, pinged, probedMs, missed } = facts;
   if (silentMs >= limits.deadAfterMs || (probedMs ?? 0) >= limits.probeDeadlineMs) return 'silent';
   if (stalledMs >= limits.progressDeadlineMs) return 'stalled';
+  if (missed >= limits.missedHeartbeats) return 'heartbeats-missed';
   return silentMs >= limits.pingAfterMs && !pinged ? 'ping' : 'well';
 }
 
@@ -28,6 +37,7 @@ export class Watchdog {
   readonly #clock: Clock;
   readonly #limits: WatchdogLimits;
   readonly #stalledMs: () => number;
+  readonly #missedHeartbeats: () => number;
   readonly #act: (verdict: Exclude<WatchdogVerdict, 'well'>) => void;
   #heardAtMs: number;
   #pinged = false;
@@ -38,11 +48,13 @@ export class Watchdog {
     clock: Clock;
     limits: WatchdogLimits;
     stalledMs: () => number;
+    missedHeartbeats: () => number;
     act: (verdict: Exclude<WatchdogVerdict, 'well'>) => void;
   }) {
     this.#clock = options.clock;
     this.#limits = options.limits;
     this.#stalledMs = options.stalledMs;
+    this.#missedHeartbeats = options.missedHeartbeats;
     this.#act = options.act;
     this.#heardAtMs = options.clock.monotonicMs();
   }
@@ -78,6 +90,7 @@ export class Watchdog {
       silentMs: now - this.#heardAtMs,
       stalledMs: this.#stalledMs(),
       pinged: this.#pinged,
+      missed: this.#missedHeartbeats(),
       probedMs: this.#probedAtMs === undefined ? undefined : now - this.#probedAtMs,
     };
     const verdict = judge(facts, this.#limits);

@@ -18,6 +18,8 @@ export interface HubPorts {
   stored(): void;
   /** Waits for work on waiting orders that a full store may refuse; it is tried again later. */
   settle(work: Promise<void>, what: string): Promise<unknown>;
+  /** Commands that may run again, as the executor says when it registers. */
+  learnIdempotent(commands: readonly string[]): void;
   /** What an app is told when it registers. */
   greet(): HubRequests['register']['response'];
   status(): DeviceStatus;
@@ -35,11 +37,15 @@ export function serveHub({
   online,
   stored,
   settle,
+  learnIdempotent,
   greet,
   status,
   linkLog,
 }: HubPorts): void {
-  hub.handle('register', greet);
+  hub.handle('register', ({ app, idempotent }) => {
+    if (app === 'command-executor' && idempotent !== undefined) learnIdempotent(idempotent);
+    return greet();
+  });
 
   hub.handle('enqueue', async ({ producer, batch, messages }, { app }) => {
     const { duplicate } = await queue.commit({

@@ -42,12 +42,14 @@ export class GatewayUnderTest {
     app: HubApp,
     orderTypes: 'command'[] = [],
     prepare: (client: HubClient) => void = () => undefined,
+    idempotent?: string[],
   ): Promise<HubClient> {
     const client = connectHub({
       folder: this.hubFolder,
       app,
       version: '0',
       orderTypes,
+      ...(idempotent === undefined ? {} : { idempotent }),
       log: createLogger({ app, level: 'error' }),
       clock: systemClock,
     });

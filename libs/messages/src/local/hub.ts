@@ -27,6 +27,9 @@ export const HandedOrder = Type.Object({
 });
 export type HandedOrder = Static<typeof HandedOrder>;
 
+/** Room for `idempotent:` before it in a capability. */
+const CommandName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,116}$' });
+
 const Empty = Type.Object({});
 
 const Register = {
@@ -36,6 +39,8 @@ const Register = {
     pid: Count,
     hubVersion: Count,
     orderTypes: Type.Array(OrderTypeName),
+    /** Commands that may run again after a crash: told to the server as `idempotent:NAME` (protocol, section 3). */
+    idempotent: Type.Optional(Type.Array(CommandName, { maxItems: 256 })),
   }),
   response: Type.Object({
     deviceId: Type.Optional(Text),
