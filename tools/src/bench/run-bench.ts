@@ -1,22 +1,28 @@
-/** `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-build] [--folder FOLDER]`; see docs/benchmarks.md. */
+/**
+ * `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-build] [--folder FOLDER]`; see docs/benchmarks.md.
+ *
+ * Nothing that is generated is imported before it is built: this runs in a checkout that has seen `npm ci` and no more.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { seededRandom } from '@bowline/testing';
-import { run, WORKSPACE } from '../test/run.ts';
+import { seededRandom } from '@bowline/testing/seeded-random';
+import { buildApps } from '../test/build-apps.ts';
 import type { BenchContext } from './context.ts';
-import { APPS, benchDelivery } from './delivery/delivery.ts';
 import { describeMachine } from './machine.ts';
 import { Processes } from './processes.ts';
 import { table, writeJson } from './report.ts';
 import type { Row } from './row.ts';
 
-/** Each benchmark with the apps that it runs. */
+/** Each benchmark with the apps that it runs, which are built before it is loaded. */
 const BENCHMARKS: Record<
   string,
-  { apps: readonly string[]; bench: (context: BenchContext) => Promise<Row[]> }
+  { apps: readonly string[]; load: () => Promise<(context: BenchContext) => Promise<Row[]>> }
 > = {
-  delivery: { apps: APPS, bench: benchDelivery },
+  delivery: {
+    apps: ['ws-gateway', 'command-executor', 'fleet-server'],
+    load: async () => (await import('./delivery/delivery.ts')).benchDelivery,
+  },
 };
 
 const USAGE = `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-build] [--folder FOLDER]
@@ -31,31 +37,16 @@ const USAGE = `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-bu
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    allowNegative: true,
-    options: {
-      json: { type: 'string' },
-      seed: { type: 'string' },
-      large: { type: 'boolean', default: false },
-      build: { type: 'boolean', default: true },
-      folder: { type: 'string', default: '/var/tmp' },
-    },
-  });
-  const name = positionals[0] ?? '';
-  const chosen = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined;
-  if (chosen === undefined) {
-    console.error(USAGE);
-    return 1;
+  const asked = readArguments();
+  if ('wrong' in asked) {
+    console.error(`${asked.wrong}\n\n${USAGE}`);
+    return 2;
   }
-  if (values.build) {
-    const projects = chosen.apps.map((app) => `@bowline/${app}`).join(',');
-    if (!(await run('nx', ['run-many', '-t', 'build', '-p', projects], WORKSPACE))) return 1;
-  }
+  const { name, chosen, values } = asked;
+  if (values.build && !(await buildApps(chosen.apps))) return 1;
+  const bench = await chosen.load();
 
-  const random = seededRandom(
-    values.seed === undefined ? Math.floor(Math.random() * 2 ** 31) : Number(values.seed),
-  );
+  const random = seededRandom(values.seed);
   const folder = mkdtempSync(join(resolve(values.folder), 'bl-bench-'));
   const processes = new Processes(folder);
   const cleanUp = async () => {
@@ -75,7 +66,7 @@ async function main(): Promise<number> {
     }
     const say = (line: string) => console.error(`… ${line}`);
     say(`seed ${random.seed}`);
-    const rows = await chosen.bench({ folder, processes, random, large: values.large, say });
+    const rows = await bench({ folder, processes, random, large: values.large, say });
     const result = { name, seed: random.seed, machine, rows };
     console.log(table(result));
     if (values.json !== undefined) writeJson(values.json, result);
@@ -83,4 +74,32 @@ async function main(): Promise<number> {
   } finally {
     await cleanUp();
   }
+}
+
+function readArguments() {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      allowNegative: true,
+      options: {
+        json: { type: 'string' },
+        seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+        large: { type: 'boolean', default: false },
+        build: { type: 'boolean', default: true },
+        folder: { type: 'string', default: '/var/tmp' },
+      },
+    });
+  } catch (error) {
+    return { wrong: (error as Error).message };
+  }
+  const { values, positionals } = parsed;
+  const [name] = positionals;
+  if (name === undefined) return { wrong: 'Which benchmark?' };
+  const chosen = Object.hasOwn(BENCHMARKS, name) ? BENCHMARKS[name] : undefined;
+  if (chosen === undefined) return { wrong: `There is no benchmark "${name}".` };
+  if (positionals.length > 1) return { wrong: `One benchmark at a time: what is "${positionals[1]}"?` };
+  const seed = Number(values.seed);
+  if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
+  return { name, chosen, values: { ...values, seed } };
 }

@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminal, type Order } from '@bowline/messages';
-import { accountFor, type Account } from './account.ts';
+import { accountFor, addAccounts, type Account } from './account.ts';
+import { acceptedByCollector } from './collector-log.ts';
 import { DEVICE_ID, TortureFleet, until, type FleetOptions } from './fleet.ts';
-import { Producer, SERIES } from './producer.ts';
+import { Producer } from './producer.ts';
 import { readArrivals } from './server-log.ts';
 
 /** What a campaign found; `npm run torture -- NAME --json FILE` writes it. */
@@ -10,6 +11,8 @@ export interface CampaignResult extends Account {
   name: string;
   seed: number;
   kills: number;
+  /** Of `accepted`, the messages of the device's own collector. */
+  acceptedFromCollector: number;
   /** Orders that the server accepted, and those of them that did not end. */
   orders: number;
   ordersUnfinished: number;
@@ -35,7 +38,7 @@ export async function storm(
   fleetOptions: FleetOptions,
   strike: (fleet: TortureFleet) => void | Promise<void>,
   say: (line: string) => void,
-): Promise<Account & Pick<CampaignResult, 'orders' | 'ordersUnfinished'>> {
+): Promise<Omit<CampaignResult, 'name' | 'seed' | 'kills' | 'controlCaught'>> {
   const fleet = await TortureFleet.start(fleetOptions);
   let clean = false;
   try {
@@ -53,19 +56,28 @@ export async function storm(
     }
     await producer.stop();
     const ordersUnfinished = await settle(fleet, orders);
-    const account = await accountOf(fleet, producer);
+    const { ofProducer, ofCollector } = await accountsOf(fleet, producer);
+    const account = addAccounts(ofProducer, ofCollector);
     clean = account.lost + account.duplicated + account.outOfOrder + ordersUnfinished === 0;
-    return { ...account, orders: orders.length, ordersUnfinished };
+    const acceptedFromCollector = ofCollector.accepted;
+    return { ...account, acceptedFromCollector, orders: orders.length, ordersUnfinished };
   } finally {
     if (!clean) say(`state and logs are kept in ${fleet.folder}`);
     await fleet.end({ keepFolder: !clean });
   }
 }
 
-/** Stops the server and compares what the producer was told with what the server holds. */
-export async function accountOf(fleet: TortureFleet, producer: Producer): Promise<Account> {
-  await fleet.stopServer();
-  return accountFor(producer.accepted, await readArrivals(fleet.serverDir, DEVICE_ID, SERIES));
+/** Stops the server and compares what producer and collector were told with what the server holds. */
+export async function accountsOf(
+  fleet: TortureFleet,
+  producer: Producer,
+): Promise<{ ofProducer: Account; ofCollector: Account }> {
+  await fleet.stop('fleet-server');
+  const { producer: counted, collector: collected } = await readArrivals(fleet.serverDir, DEVICE_ID);
+  return {
+    ofProducer: accountFor(producer.accepted, counted),
+    ofCollector: accountFor(acceptedByCollector(fleet.logOf('telemetry-collector')), collected),
+  };
 }
 
 async function order(fleet: TortureFleet, orders: Order[]): Promise<void> {
@@ -79,6 +91,7 @@ async function order(fleet: TortureFleet, orders: Order[]): Promise<void> {
 /** Lets the storm pass: all delivered, all orders ended. Returns how many did not end. */
 export async function settle(fleet: TortureFleet, orders: readonly Order[]): Promise<number> {
   await until(() => fleet.isOnline(), 'the device to be online after the last kill');
+  await fleet.stop('telemetry-collector'); // hands over what it holds; else the outbox would never be empty
   const open = new Set(orders.map(({ orderId }) => orderId));
   await until(async () => {
     for (const orderId of open) {

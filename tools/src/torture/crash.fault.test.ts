@@ -9,7 +9,7 @@ it('when gateway, executor, collector and server are killed at random, nothing a
   const main = join(import.meta.dirname, 'main.ts');
   const { status, stdout, stderr } = spawnSync(
     process.execPath,
-    [main, 'crash', '--kills', '12', '--json', json],
+    [main, 'crash', '--kills', '12', '--json', json, '--no-build'],
     {
       encoding: 'utf8',
     },
@@ -24,4 +24,5 @@ it('when gateway, executor, collector and server are killed at random, nothing a
     controlCaught: true,
   });
   expect(result['accepted']).toBeGreaterThan(50);
+  expect(result['acceptedFromCollector']).toBeGreaterThan(10);
 });

@@ -2,15 +2,16 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { join } from 'node:path';
 import { WORKSPACE } from '../test/run.ts';
 import {
-  accountOf,
+  accountsOf,
   LONGEST_PAUSE_MS,
   settle,
   storm,
   type CampaignOptions,
   type CampaignResult,
 } from './campaign.ts';
-import { TortureFleet, until, VICTIMS, type Victim } from './fleet.ts';
+import { TortureFleet, until } from './fleet.ts';
 import { Producer } from './producer.ts';
+import { VICTIMS, type Victim } from './victims.ts';
 
 const CONTROL_KILLS = 10;
 
@@ -22,7 +23,12 @@ export async function crash(options: CampaignOptions, say: (line: string) => voi
   const { kills, seed, random } = options;
   const controlCaught = await control(random, say);
   say(`crash: ${kills} kills`);
-  const found = await storm(options, {}, (fleet) => fleet.kill(pick(random)), say);
+  const victims = inTurns(random);
+  const strike = (fleet: TortureFleet) => {
+    const victim = victims.next().value;
+    return until(() => fleet.kill(victim), `${victim} to run`);
+  };
+  const found = await storm(options, {}, strike, say);
   return { name: 'crash', seed, kills, ...found, controlCaught };
 }
 
@@ -41,12 +47,21 @@ async function control(random: () => number, say: (line: string) => void): Promi
     }
     await producer.stop();
     await settle(fleet, []);
-    const { lost } = await accountOf(fleet, producer);
-    say(`  caught: ${lost} lost`);
-    return lost > 0;
+    const { ofProducer, ofCollector } = await accountsOf(fleet, producer);
+    const caught = ofProducer.lost > 0 && ofCollector.lost > 0;
+    say(
+      `  ${caught ? 'caught' : 'NOT caught'}: ${ofProducer.lost} lost, and ${ofCollector.lost} of the collector`,
+    );
+    return caught;
   } finally {
     await fleet.end({ keepFolder: false });
   }
 }
 
-const pick = (random: () => number): Victim => VICTIMS[Math.floor(random() * VICTIMS.length)] ?? 'ws-gateway';
+/** Each of them once in random order, again and again: none is spared by chance. */
+function* inTurns(random: () => number): Generator<Victim, never> {
+  for (;;) {
+    const left: Victim[] = [...VICTIMS];
+    while (left.length > 0) yield* left.splice(Math.floor(random() * left.length), 1);
+  }
+}

@@ -10,18 +10,9 @@ import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
+import { MACHINES, VICTIMS, type Machine, type Victim } from './victims.ts';
 
 export const DEVICE_ID = 'demo';
-export const VICTIMS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'fleet-server'] as const;
-export type Victim = (typeof VICTIMS)[number];
-
-/** What loses its power as a whole, and the apps that it takes with it. */
-export const MACHINES = {
-  device: ['ws-gateway', 'command-executor', 'telemetry-collector'],
-  server: ['fleet-server'],
-} as const satisfies Record<string, readonly Victim[]>;
-export type Machine = keyof typeof MACHINES;
-
 export interface FleetOptions {
   /** Arguments of Node instead of the built app, for a negative control. */
   programs?: Partial<Record<Victim, string[]>>;
@@ -29,6 +20,8 @@ export interface FleetOptions {
   disks?: boolean;
 }
 
+/** Often enough that a kill meets a hand-over. */
+const SAMPLE_EVERY_MS = 20;
 const RESTART_AFTER_MS = 50;
 const GIVE_UP_MS = 60_000;
 
@@ -93,7 +86,12 @@ export class TortureFleet {
         link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 200 },
       },
       'command-executor': common('command-executor'),
-      'telemetry-collector': common('telemetry-collector'),
+      'telemetry-collector': {
+        ...common('telemetry-collector'),
+        logLevel: 'debug',
+        series: { cpu: { intervalMs: SAMPLE_EVERY_MS } },
+        telemetry: { commitMs: 0 },
+      },
     };
     mkdirSync(join(this.folder, 'logs'));
     for (const app of VICTIMS) writeFileDurably(this.#file(app, 'json'), JSON.stringify(configs[app]));
@@ -130,9 +128,9 @@ export class TortureFleet {
     }
   }
 
-  /** `kill -9`, at whatever instruction it is. */
-  kill(victim: Victim): void {
-    this.#children.get(victim)?.kill('SIGKILL');
+  /** `kill -9`, at whatever instruction it is. @returns whether it was running. */
+  kill(victim: Victim): boolean {
+    return this.#children.get(victim)?.kill('SIGKILL') ?? false;
   }
 
   /**
@@ -163,9 +161,13 @@ export class TortureFleet {
     for (const disk of Object.values(this.#disks)) disk.sync();
   }
 
-  /** Ends the server orderly, so that its log can be read. */
-  async stopServer(): Promise<void> {
-    await this.#end('fleet-server', 'SIGTERM');
+  /** Ends an app orderly, for good. */
+  async stop(app: Victim): Promise<void> {
+    await this.#end(app, 'SIGTERM');
+  }
+
+  logOf(app: Victim): string {
+    return this.#file(app, 'log');
   }
 
   /** Ends everything; the folder goes unless it is worth a look. */

@@ -4,7 +4,7 @@
  */
 import { registerHooks } from 'node:module';
 
-const COMMIT_AFTER_MS = 30;
+const COMMIT_AFTER_MS = 100;
 
 const HASTY = `
 export * from './limits.ts';

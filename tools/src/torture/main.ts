@@ -1,43 +1,79 @@
 /**
- * Long campaigns: `npm run torture -- NAME [--kills N] [--seed S] [--json FILE]`. Prints the seed, which replays the
- * campaign's choices, and a table; exits 1 if anything was lost, doubled or out of order, or the control was not caught.
+ * Long campaigns: `npm run torture -- NAME`, see docs/proof.md. Prints the seed, which replays the campaign's choices, and
+ * a table; exits 1 if anything was lost, doubled or out of order, or the control was not caught.
+ *
+ * Nothing that is generated is imported before it is built: this runs in a checkout that has seen `npm ci` and no more.
  */
 import { writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { seededRandom } from '@bowline/testing/seeded-random';
-import type { CampaignResult } from './campaign.ts';
-import { crash } from './crash.ts';
-import { powercut } from './powercut.ts';
+import { buildApps } from '../test/build-apps.ts';
+import type { CampaignOptions, CampaignResult } from './campaign.ts';
+import { VICTIMS } from './victims.ts';
 
-const CAMPAIGNS = { crash, powercut };
-const DEFAULT_KILLS = 1000;
+type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<CampaignResult>;
 
-const { values, positionals } = parseArgs({
-  allowPositionals: true,
-  options: { kills: { type: 'string' }, seed: { type: 'string' }, json: { type: 'string' } },
-});
-const [name = ''] = positionals;
-if (!Object.hasOwn(CAMPAIGNS, name)) {
-  console.error(`There is no campaign "${name}". Known: ${Object.keys(CAMPAIGNS).join(', ')}.`);
-  process.exit(2);
+const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
+  crash: async () => (await import('./crash.ts')).crash,
+  powercut: async () => (await import('./powercut.ts')).powercut,
+};
+
+const USAGE = `npm run torture -- NAME [--kills N] [--seed S] [--json FILE] [--no-build]
+
+  NAME         ${Object.keys(CAMPAIGNS).join(', ')}
+  --kills N    how often something is killed (default 1000)
+  --seed S     repeats a run's choices
+  --json FILE  writes the result there as well
+  --no-build   torments what is built`;
+
+process.exitCode = await main();
+
+async function main(): Promise<number> {
+  const asked = readArguments();
+  if ('wrong' in asked) {
+    console.error(`${asked.wrong}\n\n${USAGE}`);
+    return 2;
+  }
+  const { name, load, kills, seed, json, build } = asked;
+  if (build && !(await buildApps(VICTIMS))) return 1;
+  console.log(`${name}: seed ${seed}`);
+  const campaign = await load();
+  const result = await campaign({ kills, seed, random: seededRandom(seed).next }, console.log);
+  if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
+  const table = new Table({ style: { head: [], border: [] } });
+  table.push(...Object.entries(result).map(([key, value]) => [key, String(value)]));
+  console.log(table.toString());
+  return isClean(result) ? 0 : 1;
 }
-const seed = Number(values.seed ?? Math.floor(Math.random() * 2 ** 31));
-const kills = Number(values.kills ?? DEFAULT_KILLS);
-if (!Number.isSafeInteger(seed) || !Number.isSafeInteger(kills) || kills < 1) {
-  console.error('--seed and --kills take whole numbers.');
-  process.exit(2);
+
+function readArguments() {
+  let parsed;
+  try {
+    parsed = parseArgs({
+      allowPositionals: true,
+      allowNegative: true,
+      options: {
+        kills: { type: 'string', default: '1000' },
+        seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
+        json: { type: 'string' },
+        build: { type: 'boolean', default: true },
+      },
+    });
+  } catch (error) {
+    return { wrong: (error as Error).message };
+  }
+  const { values, positionals } = parsed;
+  const [name] = positionals;
+  if (name === undefined) return { wrong: 'Which campaign?' };
+  const load = Object.hasOwn(CAMPAIGNS, name) ? CAMPAIGNS[name] : undefined;
+  if (load === undefined) return { wrong: `There is no campaign "${name}".` };
+  if (positionals.length > 1) return { wrong: `One campaign at a time: what is "${positionals[1]}"?` };
+  const [kills, seed] = [Number(values.kills), Number(values.seed)];
+  if (!Number.isSafeInteger(kills) || kills < 1) return { wrong: '--kills takes a whole number from 1.' };
+  if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
+  return { name, load, kills, seed, json: values.json, build: values.build };
 }
-console.log(`${name}: seed ${seed}`);
-const result = await CAMPAIGNS[name as keyof typeof CAMPAIGNS](
-  { kills, seed, random: seededRandom(seed).next },
-  console.log,
-);
-if (values.json !== undefined) writeFileSync(values.json, `${JSON.stringify(result, null, 2)}\n`);
-const table = new Table({ style: { head: [], border: [] } });
-table.push(...Object.entries(result).map(([key, value]) => [key, String(value)]));
-console.log(table.toString());
-process.exit(isClean(result) ? 0 : 1);
 
 function isClean(found: CampaignResult): boolean {
   const wrong = found.lost + found.duplicated + found.outOfOrder + found.ordersUnfinished;

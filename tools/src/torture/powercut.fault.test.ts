@@ -14,7 +14,7 @@ it.skipIf(missing !== undefined)(
     const main = join(import.meta.dirname, 'main.ts');
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [main, 'powercut', '--kills', '8', '--json', json],
+      [main, 'powercut', '--kills', '8', '--json', json, '--no-build'],
       { encoding: 'utf8' },
     );
     expect({ status, output: `${stdout}${stderr}` }).toMatchObject({ status: 0 });

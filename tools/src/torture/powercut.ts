@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { WORKSPACE } from '../test/run.ts';
-import { accountOf, settle, storm, type CampaignOptions, type CampaignResult } from './campaign.ts';
-import { TortureFleet, until, type Machine } from './fleet.ts';
+import { accountsOf, settle, storm, type CampaignOptions, type CampaignResult } from './campaign.ts';
+import { TortureFleet, until } from './fleet.ts';
 import { PowerDisk } from './power-disk.ts';
 import { Producer } from './producer.ts';
+import type { Machine } from './victims.ts';
 
 /** Accepted by the control before its power goes. */
 const ENOUGH = 50;
@@ -45,7 +46,7 @@ async function control(machine: Machine, say: (line: string) => void): Promise<b
     fleet.release('fleet-server');
     await producer.stop();
     await settle(fleet, []);
-    const { lost } = await accountOf(fleet, producer);
+    const { lost } = (await accountsOf(fleet, producer)).ofProducer;
     say(`  ${lost > 0 ? 'caught' : 'NOT caught'}: ${lost} lost`);
     return lost > 0;
   } finally {

@@ -78,11 +78,13 @@ export class HandOver {
   async #next(): Promise<boolean> {
     const { buffer, enqueue, limits, log } = this.#options;
     const portion = buffer.take({ samples: limits.batchSamples, bytes: limits.batchBytes });
+    const messages = this.#messages(portion);
     try {
-      await enqueue(this.#messages(portion), this.#giveUp.signal);
+      await enqueue(messages, this.#giveUp.signal);
       this.#first = false;
       this.#failures = 0;
-      log.debug({ samples: portion.entries.length, waiting: buffer.samples }, 'samples handed over');
+      const ids = messages.map(({ id }) => id);
+      log.debug({ ids, samples: portion.entries.length, waiting: buffer.samples }, 'samples handed over');
       return true;
     } catch (error) {
       this.#failed(portion, error);

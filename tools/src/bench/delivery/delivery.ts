@@ -4,9 +4,6 @@ import { benchEndToEnd } from './end-to-end.ts';
 import { benchEnqueue } from './enqueue.ts';
 import { benchRoundTrip } from './round-trip.ts';
 
-/** What its processes run; built before. */
-export const APPS = ['ws-gateway', 'command-executor', 'fleet-server'];
-
 /** The delivery engine: how fast it is, beside its peers and its own ceiling. docs/benchmarks.md explains each row. */
 export async function benchDelivery(context: BenchContext): Promise<Row[]> {
   context.say('durable enqueue');

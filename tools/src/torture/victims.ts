@@ -1,0 +1,10 @@
+/** The apps that a campaign runs and kills. */
+export const VICTIMS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'fleet-server'] as const;
+export type Victim = (typeof VICTIMS)[number];
+
+/** What loses its power as a whole, and the apps that it takes with it. */
+export const MACHINES = {
+  device: ['ws-gateway', 'command-executor', 'telemetry-collector'],
+  server: ['fleet-server'],
+} as const satisfies Record<string, readonly Victim[]>;
+export type Machine = keyof typeof MACHINES;
