@@ -9,6 +9,7 @@ import {
   type CampaignOptions,
   type CampaignResult,
 } from './campaign.ts';
+import { acceptedByCollector } from './collector-log.ts';
 import { TortureFleet, until } from './fleet.ts';
 import { Producer } from './producer.ts';
 import { VICTIMS, type Victim } from './victims.ts';
@@ -40,9 +41,11 @@ async function control(random: () => number, say: (line: string) => void): Promi
   const fleet = await TortureFleet.start({ programs: { 'ws-gateway': ['--import', hook, source] } });
   try {
     const producer = new Producer(fleet.hubFolder);
+    const collectorLog = fleet.logOf('telemetry-collector');
     for (let kill = 1; kill <= CONTROL_KILLS; kill += 1) {
-      await until(() => fleet.isOnline(), 'the device to be online');
-      await sleep(100 + random() * LONGEST_PAUSE_MS);
+      const before = acceptedByCollector(collectorLog).length;
+      await until(() => acceptedByCollector(collectorLog).length > before, 'the collector to hand over');
+      await sleep(random() * LONGEST_PAUSE_MS);
       fleet.kill('ws-gateway');
     }
     await producer.stop();

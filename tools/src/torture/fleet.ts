@@ -24,6 +24,7 @@ export interface FleetOptions {
 const SAMPLE_EVERY_MS = 20;
 const RESTART_AFTER_MS = 50;
 const GIVE_UP_MS = 60_000;
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** The built apps as plain processes on one temporary folder; whoever ends by a signal is started anew, as pm2 would. */
 export class TortureFleet {
@@ -38,9 +39,12 @@ export class TortureFleet {
   /** Not to be started anew when they end. */
   readonly #held = new Set<Victim>();
   #stopping = false;
+  /** Whoever interrupts a campaign gets a machine without its processes and disks back. */
+  readonly #onSignal = (): void => void this.end({ keepFolder: false }).finally(() => process.exit(130));
 
   static async start(options: FleetOptions = {}): Promise<TortureFleet> {
     const fleet = new TortureFleet(await freePort(), options);
+    for (const signal of SIGNALS) process.once(signal, fleet.#onSignal);
     try {
       await fleet.#begin();
     } catch (error) {
@@ -173,6 +177,7 @@ export class TortureFleet {
   /** Ends everything; the folder goes unless it is worth a look. */
   async end({ keepFolder }: { keepFolder: boolean }): Promise<void> {
     this.#stopping = true;
+    for (const signal of SIGNALS) process.off(signal, this.#onSignal);
     await Promise.all(VICTIMS.map((app) => this.#end(app, 'SIGKILL')));
     for (const disk of Object.values(this.#disks)) await disk.end();
     if (!keepFolder) rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
