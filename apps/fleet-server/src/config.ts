@@ -12,6 +12,7 @@ const section = <T extends Record<string, Parameters<typeof Type.Object>[0][stri
   Type.Object(properties, { additionalProperties: false, default: {} });
 
 const Host = Type.String({ minLength: 1, maxLength: 253, localOnly: true });
+const File = Type.String({ minLength: 1, localOnly: true });
 const Port = Type.Integer({ minimum: 0, maximum: 65535, localOnly: true });
 
 /** Everything that can be set of fleet-server. Keys marked `localOnly` name paths and listeners. */
@@ -29,6 +30,21 @@ export const ServerConfig = Type.Object(
     }),
     host: Type.Optional(Type.String({ ...Host, description: 'short for listen.host' })),
     port: Type.Optional(Type.Integer({ ...Port, description: 'short for listen.port' })),
+    tlsCert: Type.Optional(
+      Type.String({ ...File, description: 'PEM: the certificate and what leads to its root' }),
+    ),
+    tlsKey: Type.Optional(Type.String({ ...File, description: 'PEM: its private key, mode 0600' })),
+    tlsClientCa: Type.Optional(
+      Type.String({
+        ...File,
+        description: 'PEM: who signs the certificates by which devices may prove themselves',
+      }),
+    ),
+    allowInsecure: Type.Boolean({
+      default: false,
+      localOnly: true,
+      description: 'listens beyond loopback without TLS: whoever is on the way reads and changes everything',
+    }),
     publicUrl: Type.Optional(
       Type.String({
         pattern: '^https?://[^/]+/?$',
@@ -75,6 +91,12 @@ export const ServerConfig = Type.Object(
       minFreeBytes: bytes(64 * MIB, 0, 2 ** 50, 'of the disk; below it no device is let in'),
       orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
       waitingOrders: count(200, 1, 10_000, 'of a device, that it has not receipted'),
+    }),
+    http: section({
+      headerBytes: bytes(16 * 1024, 1024, 64 * 1024, 'of all headers of a request'),
+      headersWithinMs: milliseconds(10_000, 600_000, 'a client that trickles its headers is cut off'),
+      requestWithinMs: milliseconds(30_000, 600_000, 'and one that trickles its body'),
+      idleMs: milliseconds(120_000, 3_600_000, 'a connection on which nothing moves is cut off'),
     }),
     enrolment: section({
       burst: count(50, 1, 100_000, 'requests of one address at once'),

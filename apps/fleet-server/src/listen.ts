@@ -1,30 +1,57 @@
-import type { AddressInfo } from 'node:net';
+import { lookup } from 'node:dns/promises';
+import { BlockList, type AddressInfo, type Server } from 'node:net';
 import { ConfigError, hasCode } from '@bowline/runtime';
 import type { FastifyInstance } from 'fastify';
+import type { ServerConfig } from './config.ts';
+import type { TlsFileNames } from './adapters/tls-files.ts';
+
+const LOOPBACK = new BlockList();
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4');
+LOOPBACK.addAddress('::1', 'ipv6');
+
+export interface ListenOptions {
+  host: string;
+  port: number;
+  tls: boolean;
+  /** Without TLS beyond loopback all the same. */
+  allowInsecure: boolean;
+}
 
 /**
  * @returns the URL by which this machine reaches it.
- * @throws ConfigError `port-taken`, `listen-refused`
+ * @throws ConfigError `insecure-listener`, `port-taken`, `listen-refused`
  */
-export async function listen(
-  http: FastifyInstance,
-  { host, port }: { host: string; port: number },
-): Promise<string> {
+export async function listen(http: FastifyInstance, options: ListenOptions): Promise<string> {
+  const { host, port, tls, allowInsecure } = options;
   try {
-    await http.listen({ host, port });
+    const { address, family } = await lookup(host);
+    if (!tls && !allowInsecure && !LOOPBACK.check(address, family === 6 ? 'ipv6' : 'ipv4')) {
+      const sentence = `Without TLS it listens on loopback only, and ${host} is beyond: set tlsCert and tlsKey, or allowInsecure if something else on this network encrypts.`;
+      throw new ConfigError('insecure-listener', sentence);
+    }
+    await http.listen({ host: address, port });
   } catch (error) {
     if (hasCode(error, 'EADDRINUSE')) {
       const sentence = `Port ${port} on ${host} is taken by another program: stop that, or set another port (listen.port).`;
       throw new ConfigError('port-taken', sentence, { cause: error });
     }
-    if (hasCode(error, 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND')) {
+    if (hasCode(error, 'EACCES', 'EADDRNOTAVAIL', 'ENOTFOUND', 'EAI_AGAIN')) {
       const sentence = `Cannot listen on ${host}, port ${port} (${error.code}): set an address of this machine and a port that this user may use.`;
       throw new ConfigError('listen-refused', sentence, { cause: error });
     }
     throw error;
   }
-  const bound = (http.server.address() as AddressInfo).port;
-  return `http://${reachable(host)}:${bound}`;
+  const { port: bound } = (http.server as Server).address() as AddressInfo;
+  return `${tls ? 'https' : 'http'}://${reachable(host)}:${bound}`;
+}
+
+/** @throws ConfigError `tls-incomplete` */
+export function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: ServerConfig): TlsFileNames | undefined {
+  if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
+  if (tlsCert === undefined || tlsKey === undefined) {
+    throw new ConfigError('tls-incomplete', 'TLS needs both tlsCert and tlsKey (--tls-cert, --tls-key).');
+  }
+  return { cert: tlsCert, key: tlsKey, clientCa: tlsClientCa };
 }
 
 /** An address to listen on is not always one to call. */
@@ -36,6 +63,6 @@ const reachable = (host: string): string => {
 /** The names by which a device may call the server: what was configured, else where it listens. */
 export function originsOf(url: string, publicUrl: string | undefined): string[] {
   if (publicUrl !== undefined) return [new URL(publicUrl).origin];
-  const { port } = new URL(url);
-  return [...new Set([url, `http://127.0.0.1:${port}`, `http://localhost:${port}`])];
+  const { protocol, port } = new URL(url);
+  return [...new Set([url, `${protocol}//127.0.0.1:${port}`, `${protocol}//localhost:${port}`])];
 }

@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import type { Server } from 'node:tls';
 import { waitForLock, writeFileDurably, type AppContext, type RunningApp } from '@bowline/runtime';
 import {
   DeadLetters,
@@ -17,10 +18,11 @@ import {
 } from '@bowline/server-sdk';
 import { DiskGuard } from './adapters/disk-guard.ts';
 import { LmdbBackend } from './adapters/lmdb-backend.ts';
+import { TlsFiles } from './adapters/tls-files.ts';
 import { loadServerKeys } from './adapters/server-keys.ts';
 import type { ServerConfig } from './config.ts';
 import { createHttpServer } from './http/http-server.ts';
-import { listen, originsOf } from './listen.ts';
+import { listen, originsOf, tlsFilesOf } from './listen.ts';
 
 /** Where the console's build is, seen from `src/` as from `dist/`. */
 const CONSOLE_DIR = join(import.meta.dirname, '../../fleet-console/dist');
@@ -52,6 +54,8 @@ async function serve(
   release: () => Promise<void>,
 ): Promise<RunningApp> {
   const { link, keep } = config;
+  const tlsFiles = tlsFilesOf(config);
+  const tls = tlsFiles && new TlsFiles(tlsFiles, log);
   const keys = await loadServerKeys(config.stateDir);
   const identity = await ServerIdentity.load(store);
   const news = new NewsDesk();
@@ -92,6 +96,8 @@ async function serve(
       consoleDir: config.consoleDir ?? CONSOLE_DIR,
       maxStreams: config.streams,
       enrolmentRate: config.enrolment,
+      limits: config.http,
+      tls,
     },
   );
   const disk = new DiskGuard(
@@ -101,6 +107,7 @@ async function serve(
   );
   const stop = async () => {
     disk.stop();
+    tls?.stop();
     await links.drain();
     await http.close();
     await release();
@@ -108,13 +115,16 @@ async function serve(
   await disk.start();
   try {
     const { host = config.listen.host, port = config.listen.port } = config;
-    url = await listen(http, { host, port });
+    url = await listen(http, { host, port, tls: tls !== undefined, allowInsecure: config.allowInsecure });
   } catch (error) {
     disk.stop();
     await links.drain();
     await http.close();
     throw error;
   }
+  if (tls !== undefined && config.publicUrl === undefined)
+    log.warn({ url }, 'devices elsewhere need publicUrl, the address by which they know this server');
+  tls?.follow(http.server as unknown as Server);
   const { operatorTokenFile } = keys;
   if (config.infoFile !== undefined) {
     writeFileDurably(config.infoFile, `${JSON.stringify({ url, operatorTokenFile })}\n`);

@@ -66,6 +66,13 @@ describe('loadConfig', () => {
     });
   });
 
+  it('when a flag is written in words, it is the key in camel case', () => {
+    expect(load({ args: ['--state-dir=/w', '--link.heartbeat-ms=7'] })).toMatchObject({
+      stateDir: '/w',
+      link: { heartbeatMs: 7 },
+    });
+  });
+
   it('when another app is meant, its environment is ignored', () => {
     const env = { BOWLINE_SSH_BROKER__STATE_DIR: '/other', BOWLINE_WS_GATEWAY__STATE_DIR: '/mine' };
     expect(load({ env }).stateDir).toBe('/mine');

@@ -7,7 +7,7 @@ import { ConfigError, hasCode } from './errors.ts';
 export interface ConfigSources {
   /** Name of the app: environment variables are `BOWLINE_<APP>__KEY__SUBKEY`. */
   app: string;
-  /** Arguments without interpreter and script: `--config FILE`, `--key.subkey=value`. */
+  /** Arguments without interpreter and script: `--config FILE`, `--key.subkey=value`; `--some-key` is `--someKey`. */
   args: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
 }
@@ -86,7 +86,7 @@ function fromFlags(args: readonly string[]): Tree {
     if (token.value === undefined) {
       throw new ConfigError('config-invalid', `flag ${token.rawName}: write it as ${token.rawName}=VALUE`);
     }
-    setPath(tree, token.name.split('.'), parseText(token.value));
+    setPath(tree, token.name.split('.').map(joinWords), parseText(token.value));
   }
   return tree;
 }
@@ -131,8 +131,10 @@ function describe({ instancePath, message, params }: ErrorObject): string {
   return `${path === '' ? 'it' : `"${path}"`} ${message ?? 'is not valid'}${allowed}`;
 }
 
-const camelCase = (name: string): string =>
-  name.toLowerCase().replace(/_([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
+const camelCase = (name: string): string => joinWords(name.toLowerCase().replaceAll('_', '-'));
+/** `tls-cert` is `tlsCert`. */
+const joinWords = (name: string): string =>
+  name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 const isTree = (value: unknown): value is Tree =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
 

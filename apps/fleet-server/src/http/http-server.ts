@@ -1,3 +1,5 @@
+import type { Duplex } from 'node:stream';
+import type { IncomingMessage, Server } from 'node:http';
 import type { Clock, Logger } from '@bowline/runtime';
 import {
   refusal,
@@ -8,8 +10,10 @@ import {
   type Rate,
 } from '@bowline/server-sdk';
 import { fastify, type FastifyInstance } from 'fastify';
+import type { TlsFiles } from '../adapters/tls-files.ts';
 import { PAGE_HEADERS, serveConsole } from './console.ts';
-import { MAX_ENROLMENT_BYTES, MAX_ORDER_BYTES } from './limits.ts';
+import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
+import { createNodeServer, endWith, refuseUnreadable, type RequestLimits } from './node-server.ts';
 import { carriesToken } from './operator-token.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
@@ -30,22 +34,20 @@ export interface HttpOptions {
   consoleDir: string;
   maxStreams: number;
   enrolmentRate: Rate;
+  limits: RequestLimits;
+  tls: TlsFiles | undefined;
 }
-
-/** A client that trickles its request is cut off. */
-const HEADERS_WITHIN_MS = 10_000;
-const REQUEST_WITHIN_MS = 30_000;
 
 /** Everything that the server answers over HTTP; links are upgraded on the same port. */
 export async function createHttpServer(ports: HttpPorts, options: HttpOptions): Promise<FastifyInstance> {
   const { log, links } = ports;
   const http = fastify({
     logger: false,
-    bodyLimit: MAX_ORDER_BYTES,
-    requestTimeout: REQUEST_WITHIN_MS,
+    bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
+    serverFactory: (handler) => createNodeServer(handler, options.limits, options.tls),
+    clientErrorHandler: refuseUnreadable,
   });
-  http.server.headersTimeout = HEADERS_WITHIN_MS;
   http.addHook('onSend', async (_request, reply) => void reply.headers(PAGE_HEADERS));
   http.setErrorHandler((error, request, reply) => {
     const refused = refusalOf(error);
@@ -73,9 +75,9 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
     log.warn({ folder: options.consoleDir }, 'the console is not built: only the API is served');
   }
 
-  http.server.on('upgrade', (request, socket, head) => {
+  (http.server as Server).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
     if (!links.upgrade(request, socket, head))
-      socket.end('HTTP/1.1 404 Not Found\r\nconnection: close\r\n\r\n');
+      endWith(socket, refusal(404, 'not-found', 'there is nothing here'));
   });
   return http;
 }

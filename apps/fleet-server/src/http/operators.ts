@@ -70,7 +70,8 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
     return reply.status(201).send(status.get(deviceId));
   });
 
-  http.post<OfDevice>('/v1/devices/:deviceId/orders', async ({ params, body }, reply) => {
+  const bodyLimit = MAX_ORDER_BYTES;
+  http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async ({ params, body }, reply) => {
     const wanted = check<OrderBody>(validators.order, body, 'body');
     checkPayload(wanted);
     const created = await orders.create(known(params.deviceId), identity.serverEpoch, wanted);

@@ -36,32 +36,32 @@ export class RawDevice {
     return this.jws({ alg: 'EdDSA', kid: this.thumbprint }, payload);
   }
 
+  /** The body of an enrolment. */
+  enrolment(origin: string, token: string | undefined): object {
+    const claims = token === undefined ? {} : { token };
+    return { ...claims, publicKey: this.publicKey, proof: this.proof(origin, claims), device: ABOUT };
+  }
+
+  enrolled({ deviceId, serverId, link }: Record<string, unknown>): void {
+    this.deviceId = String(deviceId);
+    this.serverId = String(serverId);
+    this.link = String(link);
+  }
+
   /** Posts an enrolment; `body` replaces members of a good one. */
   async enrol(
     origin: string,
     token: string | undefined,
     body: object = {},
   ): Promise<{ status: number; answer: Frame }> {
-    const claims = token === undefined ? {} : { token };
-    const request = {
-      ...claims,
-      publicKey: this.publicKey,
-      proof: this.proof(origin, claims),
-      device: ABOUT,
-      ...body,
-    };
+    const request = { ...this.enrolment(origin, token), ...body };
     const response = await fetch(`${origin}/v1/enrolments`, {
       method: 'POST',
       headers: { 'content-type': 'application/json' },
       body: JSON.stringify(request),
     });
     const answer = (await response.json()) as Frame;
-    if (response.status === 201) {
-      const { deviceId, serverId, link } = answer as unknown as Record<string, string>;
-      this.deviceId = deviceId ?? '';
-      this.serverId = serverId ?? '';
-      this.link = link ?? '';
-    }
+    if (response.status === 201) this.enrolled(answer);
     return { status: response.status, answer };
   }
 
@@ -75,16 +75,21 @@ export class RawDevice {
   connect({
     token = this.token(),
     protocols = ['bowline.v1'],
-  }: { token?: string; protocols?: string[] } = {}): RawLink {
-    return new RawLink(
-      new WebSocket(this.link, protocols, { headers: { authorization: `Bearer ${token}` } }),
-      this,
-    );
+    tls = {},
+  }: {
+    /** null: none. */
+    token?: string | null;
+    protocols?: string[];
+    /** The authorities it knows, and its own certificate. */
+    tls?: { ca?: string; cert?: string; key?: string };
+  } = {}): RawLink {
+    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    return new RawLink(new WebSocket(this.link, protocols, { headers, ...tls }), this);
   }
 
   /** Upgrade, hello, welcome. */
-  async open(hello: object = {}): Promise<RawLink> {
-    const link = this.connect();
+  async open(hello: object = {}, how: Parameters<RawDevice['connect']>[0] = {}): Promise<RawLink> {
+    const link = this.connect(how);
     await link.opened;
     link.hello(hello);
     await link.next('welcome');

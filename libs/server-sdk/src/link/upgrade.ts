@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { verifyLinkToken } from '@bowline/identity';
 import { RejectedError } from '@bowline/runtime/errors';
 import { refusal, type Refusal } from '../problem.ts';
+import { certifiedDevice } from './client-certificate.ts';
 import type { RateLimiter } from './rate-limiter.ts';
 import type { ReplayGuard } from './replay-guard.ts';
 import type { LinkServices } from './services.ts';
@@ -34,9 +35,14 @@ export async function refuseUpgrade(
   if (device.revokedAt !== undefined) return refusal(403, 'device-revoked', 'the device was revoked');
   const retryAfterMs = attempts.take(`${deviceId} ${socket.remoteAddress}`);
   if (retryAfterMs > 0) return refusal(429, 'too-many-requests', 'too many attempts', { retryAfterMs });
+  const certified = certifiedDevice(socket);
+  if (certified !== undefined && certified !== deviceId)
+    return refusal(401, 'wrong-certificate', `the certificate is that of ${certified}`, { serverTime });
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
-  if (token === undefined)
+  if (token === undefined) {
+    if (certified !== undefined && headers.authorization === undefined) return undefined;
     return refusal(401, 'no-token', 'the request needs Authorization: Bearer JWT', { serverTime });
+  }
   try {
     const { jti, exp } = await verifyLinkToken(token, {
       deviceId,

@@ -1,0 +1,69 @@
+import { createServer, STATUS_CODES, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
+import type { Socket } from 'node:net';
+import { hasCode } from '@bowline/runtime';
+import { refusal, type Refusal } from '@bowline/server-sdk';
+import type { TlsFiles } from '../adapters/tls-files.ts';
+
+export interface RequestLimits {
+  /** Of all headers of a request together, the line with its URL among them. */
+  headerBytes: number;
+  /** A client that trickles its headers is cut off after this. */
+  headersWithinMs: number;
+  /** And one that trickles its body. */
+  requestWithinMs: number;
+  /** A connection on which nothing moves either way is cut off. */
+  idleMs: number;
+}
+
+const KEEP_ALIVE_MS = 10_000;
+const CHECK_EVERY_MS = 500;
+
+/** The server under fastify, plain or with TLS, with its limits. */
+export function createNodeServer(
+  handler: RequestListener,
+  { headerBytes, headersWithinMs, requestWithinMs, idleMs }: RequestLimits,
+  tls: TlsFiles | undefined,
+): Server {
+  const options: ServerOptions = {
+    maxHeaderSize: headerBytes,
+    headersTimeout: headersWithinMs,
+    requestTimeout: requestWithinMs,
+    keepAliveTimeout: KEEP_ALIVE_MS,
+    connectionsCheckingInterval: CHECK_EVERY_MS,
+  };
+  const server =
+    tls === undefined
+      ? createServer(options, handler)
+      : createTlsServer({ ...options, ...tls.serverOptions() }, handler);
+  server.setTimeout(idleMs);
+  return server;
+}
+
+/** What HTTP itself could not read: answered if that is still possible, as a problem document like all else. */
+export function refuseUnreadable(error: Error, socket: Socket): void {
+  if (hasCode(error, 'ECONNRESET') || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  endWith(socket, faultOf(error));
+}
+
+function faultOf(error: Error): Refusal {
+  if (hasCode(error, 'HPE_HEADER_OVERFLOW'))
+    return refusal(431, 'headers-too-large', 'the headers of the request are too large');
+  if (hasCode(error, 'ERR_HTTP_REQUEST_TIMEOUT'))
+    return refusal(408, 'too-slow', 'the request did not come whole in time');
+  return refusal(400, 'bad-request', 'this is not HTTP/1.1 as we read it');
+}
+
+/** Writes an answer on the bare socket and ends it. */
+export function endWith(socket: { end(text: string): unknown }, { status, headers, body }: Refusal): void {
+  const text = JSON.stringify(body);
+  const lines = Object.entries({
+    ...headers,
+    'content-length': String(Buffer.byteLength(text)),
+    connection: 'close',
+  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`);
+}
