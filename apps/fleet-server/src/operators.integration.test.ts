@@ -245,6 +245,8 @@ describe('start', () => {
   });
 
   it('when the address is not of this machine, it says so', async () => {
-    await expect(startTestServer({ host: '192.0.2.1', allowInsecure: true })).rejects.toMatchObject({ code: 'listen-refused' });
+    await expect(startTestServer({ host: '192.0.2.1', allowInsecure: true })).rejects.toMatchObject({
+      code: 'listen-refused',
+    });
   });
 });
