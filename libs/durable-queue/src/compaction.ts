@@ -1,10 +1,9 @@
 import { statSync } from 'node:fs';
+import { Environment, type EnvironmentOptions, type StoreFiles } from '@bowline/record-store';
 import type { DiskRoom } from './disk-room.ts';
-import { Environment, type EnvironmentOptions } from './environment.ts';
 import { inspect } from './inspect.ts';
 import { LANES } from './lanes.ts';
 import { stateOnly, type StoreState } from './state.ts';
-import type { StoreFiles } from './store-files.ts';
 
 const MIB = 2 ** 20;
 

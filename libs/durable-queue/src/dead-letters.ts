@@ -1,10 +1,10 @@
 import type { Lane } from '@bowline/messages';
+import { jsonOf } from '@bowline/record-store';
 import type { Draft, StoredRecords } from './draft.ts';
 import { settleHead } from './lane-head.ts';
 import { deadKey, keysOf, numberOfKey } from './keys.ts';
 import type { Limits } from './limits.ts';
 import type { DeadLetter } from './queue.ts';
-import { jsonOf } from './record.ts';
 import { bytesOf, sizeOf } from './segment.ts';
 
 export type DeadLetterRecord = Omit<DeadLetter, 'number'>;

@@ -1,6 +1,6 @@
+import type { StoreFiles } from '@bowline/record-store';
 import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import type { Lane } from '@bowline/messages';
-import type { StoreFiles } from './store-files.ts';
 
 const MIB = 2 ** 20;
 const LARGEST_DEFAULT_RESERVE = 16 * MIB;

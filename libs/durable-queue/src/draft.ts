@@ -1,9 +1,8 @@
 import type { Lane } from '@bowline/messages';
+import { type Entry, type Environment, jsonOf, jsonRecord, type Writes } from '@bowline/record-store';
 import { ageMs, type ClockReading } from './age-clock.ts';
-import type { Entry, Environment, Writes } from './environment.ts';
 import { keysOf, segmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane } from './lanes.ts';
-import { jsonOf, jsonRecord } from './record.ts';
 import { decodeSegment, encodeSegment, rewriteSegment, SEGMENT_BYTES, type Segment } from './segment.ts';
 import { nextState, type StoreState } from './state.ts';
 import { render, type PreparedMessage } from './wire-message.ts';

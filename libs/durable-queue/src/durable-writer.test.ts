@@ -1,6 +1,6 @@
+import type { Writes } from '@bowline/record-store';
 import { describe, expect, test } from 'vitest';
 import { DurableWriter } from './durable-writer.ts';
-import type { Writes } from './environment.ts';
 import { newState, stateOnly } from './state.ts';
 
 const state = newState({ bootId: 'one', monotonicMs: 0 });

@@ -1,9 +1,8 @@
+import { type Environment, jsonOf, type Writes } from '@bowline/record-store';
 import { InternalError } from '@bowline/runtime/errors';
 import type { DiskRoom } from './disk-room.ts';
-import type { Environment, Writes } from './environment.ts';
 import { stateKey } from './keys.ts';
 import { diskFull } from './limits.ts';
-import { jsonOf } from './record.ts';
 import { stateOnly, type StoreState } from './state.ts';
 
 /** Errors of the operating system that LMDB passes on by number: EIO, ENOSPC. */

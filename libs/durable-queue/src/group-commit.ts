@@ -1,9 +1,9 @@
 import type { Lane } from '@bowline/messages';
+import type { Writes } from '@bowline/record-store';
 import { BowlineError, InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { apply, type ApplyContext, type PreparedBatch } from './apply.ts';
 import type { ClockReading } from './age-clock.ts';
 import { DamageFound, Draft, type StoredRecords } from './draft.ts';
-import type { Writes } from './environment.ts';
 import { LANES } from './lanes.ts';
 import { DROPPING_LANES, dropOverflow, expire } from './overflow.ts';
 import type { CommitResult } from './queue.ts';

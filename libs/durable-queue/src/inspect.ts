@@ -1,10 +1,8 @@
 import { closeSync, openSync } from 'node:fs';
-import { Environment } from './environment.ts';
+import { Environment, jsonOf, metaPagesAreSound, unseal } from '@bowline/record-store';
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, parseSegmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
-import { metaPagesAreSound } from './meta-pages.ts';
-import { jsonOf, unseal } from './record.ts';
 import { decodeSegment, sizeOf } from './segment.ts';
 import { SCHEMA_VERSION, type StoreState } from './state.ts';
 

@@ -1,4 +1,5 @@
 import type { Lane } from '@bowline/messages';
+import type { EnvironmentOptions } from '@bowline/record-store';
 import { RejectedError } from '@bowline/runtime/errors';
 import type { LaneLimits, QueueOptions } from './queue.ts';
 
@@ -61,3 +62,9 @@ export const laneFull = (lane: Lane): RejectedError =>
 
 export const diskFull = (cause?: unknown): RejectedError =>
   new RejectedError('disk-full', 'the disk is full; nothing of this was stored', { cause });
+
+/** How the store of these options is opened for writing. */
+export const environmentOptions = ({ noSync, commitDeadlineMs }: QueueOptions): EnvironmentOptions => ({
+  ...(noSync === undefined ? {} : { noSync }),
+  ...(commitDeadlineMs === undefined ? {} : { commitDeadlineMs }),
+});

@@ -1,13 +1,11 @@
-import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { text } from 'node:stream/consumers';
 import { join } from 'node:path';
+import { runScrub, type StoreFiles } from '@bowline/record-store';
 import { InternalError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
 import type { Inspection } from './inspect.ts';
 import type { QueueOptions, Recovery } from './queue.ts';
 import type { Readings, RebuildAnswer } from './scrub.ts';
-import type { StoreFiles } from './store-files.ts';
 
 /** Beside this file when Node runs the source; beside the main file of a bundle. */
 const DEFAULT_SCRIPT = join(
@@ -37,7 +35,7 @@ export async function makeSound(
   const readings: Readings = { now, wallMs: options.wallMs() };
   const rebuild = async (task: 'mend' | 'salvage'): Promise<RebuildAnswer | undefined> => {
     files.removeNext();
-    const { answer } = await runChild(script, [task, files.current, files.next, JSON.stringify(readings)]);
+    const { answer } = await runScrub(script, [task, files.current, files.next, JSON.stringify(readings)]);
     return answer as RebuildAnswer | undefined;
   };
   const mended = inspection.verdict === 'damaged' ? await rebuild('mend') : undefined;
@@ -57,27 +55,11 @@ export async function makeSound(
 
 /** A child that dies of what it reads is an answer too. */
 async function inspectInChild(script: string, file: string): Promise<Inspection> {
-  const { answer, death } = await runChild(script, ['inspect', file]);
+  const { answer, death } = await runScrub(script, ['inspect', file]);
   return (
     (answer as Inspection | undefined) ?? {
       verdict: 'unreadable',
       detail: `reading it ends a process: ${death}`,
     }
   );
-}
-
-async function runChild(script: string, args: string[]): Promise<{ answer?: unknown; death: string }> {
-  if (!existsSync(script)) {
-    throw new InternalError('store-check-failed', `the store's check is missing: ${script}`);
-  }
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  const ended = new Promise<string>((resolve, reject) => {
-    child.on('error', (cause) =>
-      reject(new InternalError('store-check-failed', 'the check of the store cannot be started', { cause })),
-    );
-    child.on('close', (code, signal) => resolve(code === 0 ? '' : `${signal ?? `exit code ${code}`}`));
-  });
-  const [death, output, complaint] = await Promise.all([ended, text(child.stdout), text(child.stderr)]);
-  if (death === '') return { answer: JSON.parse(output), death };
-  return { death: `${death}; ${complaint.trim().slice(-500)}` };
 }

@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import { join } from 'node:path';
+import { Environment, jsonOf } from '@bowline/record-store';
 import { describe, expect, test } from 'vitest';
 import type { Lane } from '@bowline/messages';
-import { Environment } from './environment.ts';
 import { stateKey } from './keys.ts';
 import type { DurableQueue } from './queue.ts';
-import { jsonOf } from './record.ts';
 import { stateOnly, type StoreState } from './state.ts';
 import {
   ledgerHolds,

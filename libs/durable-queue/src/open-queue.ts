@@ -1,14 +1,13 @@
 import { existsSync } from 'node:fs';
+import { Environment, jsonOf, StoreFiles } from '@bowline/record-store';
 import { acquireLock, ConfigError, InternalError, TransientError, type Lock } from '@bowline/runtime';
 import type { ClockReading } from './age-clock.ts';
-import { Environment, environmentOptions } from './environment.ts';
 import { stateKey } from './keys.ts';
+import { environmentOptions } from './limits.ts';
 import { makeSound } from './make-sound.ts';
 import type { DurableQueue, QueueOptions, Recovery } from './queue.ts';
-import { jsonOf } from './record.ts';
 import { newState, SCHEMA_VERSION, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
-import { StoreFiles } from './store-files.ts';
 import { Store } from './store.ts';
 
 /**

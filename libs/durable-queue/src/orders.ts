@@ -1,8 +1,8 @@
+import { jsonOf } from '@bowline/record-store';
 import type { StoredRecords } from './draft.ts';
 import type { OrderRecord, RecentRecord } from './journal.ts';
 import { keysOf, orderKey, recentKey } from './keys.ts';
 import type { JournalEntry } from './queue.ts';
-import { jsonOf } from './record.ts';
 
 /**
  * The entry of an order. One that is damaged still exists, or its order would run a second time: it reads as

@@ -1,5 +1,5 @@
 import type { Lane } from '@bowline/messages';
-import type { Environment, Writes } from './environment.ts';
+import type { Environment, Writes } from '@bowline/record-store';
 import { segmentKey } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
 import type { BatchCut, LaneState, StoredMessage } from './queue.ts';

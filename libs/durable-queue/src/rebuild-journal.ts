@@ -1,10 +1,8 @@
-import { copyRange, type Chunk } from './copy-range.ts';
+import { type Chunk, copyRange, jsonOf, jsonRecord, type SourceRecords } from '@bowline/record-store';
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, numberOfKey, orderKey, recentKey, unfinishedKey } from './keys.ts';
 import { damagedOrder } from './orders.ts';
-import { jsonOf, jsonRecord } from './record.ts';
 import type { StoreState } from './state.ts';
-import type { SourceRecords } from './merged-records.ts';
 
 /**
  * Copies the journal and makes its indexes anew. An entry that cannot be read, but whose id is known from an index or from

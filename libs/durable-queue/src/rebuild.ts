@@ -1,20 +1,24 @@
 import { randomUUID } from 'node:crypto';
 import type { Lane } from '@bowline/messages';
+import {
+  Chunk,
+  copyRange,
+  type Environment,
+  jsonRecord,
+  type SourceRecords,
+  unseal,
+} from '@bowline/record-store';
 import type { ClockReading } from './age-clock.ts';
-import { copyRange, Chunk } from './copy-range.ts';
 import { Draft } from './draft.ts';
-import type { Environment } from './environment.ts';
 import { reportCount } from './gap-report.ts';
 import { keysOf, stateKey } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
 import { rebuildJournal } from './rebuild-journal.ts';
 import { renumberLane } from './renumber-lane.ts';
 import { ReadMarks } from './read-marks.ts';
-import { jsonRecord, unseal } from './record.ts';
 import { dropDamaged } from './repair.ts';
 import { decodeSegment } from './segment.ts';
 import { nextState, type StoreState } from './state.ts';
-import type { SourceRecords } from './merged-records.ts';
 
 export interface RebuildOptions {
   from: SourceRecords;

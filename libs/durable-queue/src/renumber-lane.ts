@@ -1,10 +1,9 @@
 import type { Gap, Lane } from '@bowline/messages';
-import { copyRange, type Chunk } from './copy-range.ts';
+import { type Chunk, copyRange, type SourceRecords } from '@bowline/record-store';
 import { segmentKey } from './keys.ts';
 import { bytesOf, decodeSegment, encodeSegment, sizeOf, type Segment } from './segment.ts';
 import type { StoreState } from './state.ts';
 import { prepare, render, unrender } from './wire-message.ts';
-import type { SourceRecords } from './merged-records.ts';
 
 /**
  * Copies what waits in a lane, numbered from 1.

@@ -1,11 +1,9 @@
 import { closeSync, openSync, writeSync } from 'node:fs';
+import { Environment, jsonOf, MergedRecords } from '@bowline/record-store';
 import type { ClockReading } from './age-clock.ts';
-import { CarvedRecords } from './carve.ts';
-import { Environment } from './environment.ts';
+import { carvedStore } from './carved-store.ts';
 import { inspect } from './inspect.ts';
-import { MergedRecords } from './merged-records.ts';
 import { stateKey } from './keys.ts';
-import { jsonOf } from './record.ts';
 import { mend, renumber, type Rebuilt } from './rebuild.ts';
 import { newState, SCHEMA_VERSION, type StoreState } from './state.ts';
 
@@ -46,7 +44,7 @@ async function mendFile(
   if (state === undefined) throw new Error('no state to mend by');
   const handle = openSync(file, 'r');
   try {
-    const from = new MergedRecords(tree, new CarvedRecords(handle));
+    const from = new MergedRecords(tree, carvedStore(handle));
     return await mend({ from, to, state, now, wallMs });
   } finally {
     closeSync(handle);
@@ -62,7 +60,7 @@ async function salvageFile(
 ): Promise<Rebuilt> {
   const handle = openSync(file, 'r');
   try {
-    const from = new CarvedRecords(handle);
+    const from = carvedStore(handle);
     const found = stateIn(from);
     const state = found?.schema === SCHEMA_VERSION ? found : newState(now);
     return await renumber({ from, to, state, now, wallMs, tell: true });

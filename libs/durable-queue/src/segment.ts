@@ -1,6 +1,6 @@
 import type { Lane } from '@bowline/messages';
+import { allocate, seal, unseal } from '@bowline/record-store';
 import { segmentKey } from './keys.ts';
-import { allocate, seal, unseal } from './record.ts';
 
 /**
  * What one group commit stored in one lane, as one record: a key per message would cost several times as much.

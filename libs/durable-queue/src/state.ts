@@ -1,11 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { Lane, LedgerEntry } from '@bowline/messages';
+import { jsonRecord, type Writes } from '@bowline/record-store';
 import { ageMs, saveAge, type ClockReading, type SavedAge } from './age-clock.ts';
-import type { Writes } from './environment.ts';
 import { stateKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
 import type { DownlinkState } from './queue.ts';
-import { jsonRecord } from './record.ts';
 
 /** Version of everything in the file. A store of a newer one is refused, an older one is migrated. */
 export const SCHEMA_VERSION = 1;

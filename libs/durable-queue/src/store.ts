@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs';
 import type { Lane, LedgerEntry } from '@bowline/messages';
+import { Environment, type EnvironmentOptions, jsonOf, type StoreFiles } from '@bowline/record-store';
 import type { Lock } from '@bowline/runtime';
 import { InternalError, RejectedError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
@@ -7,11 +8,10 @@ import { compactInto, DEFAULT_COMPACTION, isWorthwhile, type CompactionLimits } 
 import { readDeadLetters } from './dead-letters.ts';
 import { DiskRoom } from './disk-room.ts';
 import { DurableWriter } from './durable-writer.ts';
-import { Environment, environmentOptions, type EnvironmentOptions } from './environment.ts';
 import { GroupCommit } from './group-commit.ts';
 import { metaKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
-import { diskFull, limitsOf, type Limits } from './limits.ts';
+import { diskFull, environmentOptions, limitsOf, type Limits } from './limits.ts';
 import { readOrder, readRecent, readUnfinished } from './orders.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type {
@@ -30,10 +30,8 @@ import type {
 import { ReadMarks } from './read-marks.ts';
 import { Reader } from './reader.ts';
 import { renumber } from './rebuild.ts';
-import { jsonOf } from './record.ts';
 import { ledgerOf, nextState, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
-import type { StoreFiles } from './store-files.ts';
 
 /**
  * A transaction that was cut off by a crash may have left records behind under the next number: by skipping it, salvage can

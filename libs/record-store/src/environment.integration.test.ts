@@ -2,7 +2,7 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, onTestFinished, test } from 'vitest';
 import { Environment, type EnvironmentOptions } from './environment.ts';
-import { temporaryFolder } from './testing/test-queue.ts';
+import { temporaryFolder } from '@bowline/testing';
 
 function openTest(options: EnvironmentOptions = {}): { env: Environment; file: string } {
   const file = join(temporaryFolder(), 'test.mdb');

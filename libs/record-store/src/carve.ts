@@ -1,9 +1,7 @@
 import { fstatSync, readSync } from 'node:fs';
 import type { Entry } from './environment.ts';
 import type { SourceRecords } from './merged-records.ts';
-import { parseSegmentKey, PREFIX } from './keys.ts';
 import { MAGIC, openRecord, RECORD_HEADER_BYTES } from './record.ts';
-import { decodeSegment } from './segment.ts';
 
 /** Where a whole record lies in the file. */
 interface Found {
@@ -19,19 +17,17 @@ const LARGEST_RECORD_BYTES = 64 * 2 ** 20;
 /**
  * The records in a file whose tree cannot be trusted, found by their magic number and checksum wherever they lie. LMDB
  * copies on write, so old forms of records lie about as well: the youngest of each key counts. Deleted records come back
- * if nothing has overwritten them; what that means is up to the caller, who knows the state.
+ * if nothing has overwritten them; what that means is up to the caller, who knows what they are.
  */
 export class CarvedRecords implements SourceRecords {
   readonly #handle: number;
-  readonly #found: ReadonlyMap<string, Found>;
-  readonly #keys: readonly string[];
+  readonly #found: Map<string, Found>;
+  #keys: readonly string[];
 
   constructor(handle: number) {
     this.#handle = handle;
-    const found = search(handle);
-    this.#found = found;
-    this.#dropOverlaps(found);
-    this.#keys = [...found.keys()].toSorted();
+    this.#found = search(handle);
+    this.#keys = [...this.#found.keys()].toSorted();
   }
 
   get size(): number {
@@ -41,6 +37,17 @@ export class CarvedRecords implements SourceRecords {
   get(key: Buffer): Buffer | undefined {
     const found = this.#found.get(key.toString('latin1'));
     return found === undefined ? undefined : readAt(this.#handle, found.at, found.length);
+  }
+
+  /** Number of the transaction that wrote it. */
+  commitOf(key: Buffer): number | undefined {
+    return this.#found.get(key.toString('latin1'))?.commit;
+  }
+
+  /** Leaves these out from now on. */
+  drop(keys: Iterable<Buffer>): void {
+    for (const key of keys) this.#found.delete(key.toString('latin1'));
+    this.#keys = [...this.#found.keys()].toSorted();
   }
 
   *range(from: Buffer, to: Buffer): Generator<Entry> {
@@ -67,24 +74,6 @@ export class CarvedRecords implements SourceRecords {
       else high = middle;
     }
     return low;
-  }
-
-  /** A transaction that a crash cut off may have left segments behind whose seqs were given out anew afterwards. */
-  #dropOverlaps(found: Map<string, Found>): void {
-    let last: { name: string; lane: string; last: number; commit: number } | undefined;
-    for (const name of [...found.keys()].filter((key) => key.startsWith(PREFIX.segment)).toSorted()) {
-      const key = Buffer.from(name, 'latin1');
-      const place = found.get(name);
-      const segment = decodeSegment(key, this.get(key) ?? Buffer.alloc(0));
-      if (segment === undefined || place === undefined) continue;
-      const here = { name, lane: parseSegmentKey(key).lane ?? '', last: segment.last, commit: place.commit };
-      if (last === undefined || last.lane !== here.lane || segment.first > last.last) last = here;
-      else if (here.commit < last.commit) found.delete(name);
-      else {
-        found.delete(last.name);
-        last = here;
-      }
-    }
   }
 }
 

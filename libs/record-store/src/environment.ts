@@ -1,6 +1,5 @@
 import { InternalError } from '@bowline/runtime/errors';
 import { open, type RootDatabase } from 'lmdb';
-import type { QueueOptions } from './queue.ts';
 
 /** The changes of one transaction: key (latin1) → record, or null to delete. */
 export type Writes = ReadonlyMap<string, Buffer | null>;
@@ -19,12 +18,6 @@ export interface EnvironmentOptions {
 }
 
 const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
-
-/** How the store of these options is opened for writing. */
-export const environmentOptions = (options: QueueOptions): EnvironmentOptions => ({
-  noSync: options.noSync ?? false,
-  commitDeadlineMs: options.commitDeadlineMs ?? DEFAULT_COMMIT_DEADLINE_MS,
-});
 
 /**
  * LMDB as this store uses it: one file, one root database, binary keys and values. `overlappingSync` is off, because
