@@ -245,37 +245,43 @@ describe('the link', () => {
     );
   });
 
-  it('when a message makes the server close again and again, it alone is set aside and the rest gets through', async () => {
-    const { cloud, gateway } = await setUp();
-    const app = await gateway.app('telemetry-collector');
-    clients.push(app);
-    cloud.behaviour.chokesOn = '"value":666';
-    await app.enqueue([sample(1), sample(666), sample(2)]);
-    await waitFor(() => values(cloud.stored).includes(2));
-    expect(values(cloud.stored)).toEqual([1, 2]);
-    await waitFor(() =>
-      cloud.stored.some(({ type, payload }) => type === 'gap' && payload['reason'] === 'corrupt'),
-    );
-    const cli = await gateway.app('cli');
-    clients.push(cli);
-    expect((await cli.request('status', {})).queue.deadLetters).toBe(1);
+  it.each(['close', 'unnamed-reject'] as const)(
+    'when a message makes the server answer by %s again and again, it alone is set aside and the rest gets through',
+    async (how) => {
+      const { cloud, gateway } = await setUp();
+      const app = await gateway.app('telemetry-collector');
+      clients.push(app);
+      cloud.behaviour.chokesBy = how;
+      cloud.behaviour.chokesOn = '"value":666';
+      await app.enqueue([sample(1), sample(666), sample(2)]);
+      await waitFor(() => values(cloud.stored).includes(2));
+      expect(values(cloud.stored)).toEqual([1, 2]);
+      await waitFor(() =>
+        cloud.stored.some(({ type, payload }) => type === 'gap' && payload['reason'] === 'corrupt'),
+      );
+      const cli = await gateway.app('cli');
+      clients.push(cli);
+      expect((await cli.request('status', {})).queue.deadLetters).toBe(1);
 
-    const { letters } = await cli.request('deadLetters', {});
-    expect(letters).toMatchObject([{ type: 'telemetry', code: 'corrupt' }]);
-    const number = letters[0]?.number ?? -1;
-    const { message } = await cli.request('deadLetter', { number });
-    expect(message).toMatchObject({ type: 'telemetry', payload: { samples: [{ value: 666 }] } });
-    await expect(app.request('purgeDeadLetters', { numbers: [number] })).rejects.toMatchObject({
-      code: 'cli-only',
-    });
-    cloud.behaviour.chokesOn = undefined;
-    expect(await cli.request('resendDeadLetters', { numbers: [number, 99] })).toEqual({ numbers: [number] });
-    await waitFor(() => values(cloud.stored).includes(666));
-    expect(await cli.request('deadLetters', {})).toEqual({ letters: [] });
-    await expect(cli.request('deadLetter', { number })).rejects.toMatchObject({
-      code: 'unknown-dead-letter',
-    });
-  });
+      const { letters } = await cli.request('deadLetters', {});
+      expect(letters).toMatchObject([{ type: 'telemetry', code: 'corrupt' }]);
+      const number = letters[0]?.number ?? -1;
+      const { message } = await cli.request('deadLetter', { number });
+      expect(message).toMatchObject({ type: 'telemetry', payload: { samples: [{ value: 666 }] } });
+      await expect(app.request('purgeDeadLetters', { numbers: [number] })).rejects.toMatchObject({
+        code: 'cli-only',
+      });
+      cloud.behaviour.chokesOn = undefined;
+      expect(await cli.request('resendDeadLetters', { numbers: [number, 99] })).toEqual({
+        numbers: [number],
+      });
+      await waitFor(() => values(cloud.stored).includes(666));
+      expect(await cli.request('deadLetters', {})).toEqual({ letters: [] });
+      await expect(cli.request('deadLetter', { number })).rejects.toMatchObject({
+        code: 'unknown-dead-letter',
+      });
+    },
+  );
 
   it('when a dead letter is purged, it is forgotten', async () => {
     const { cloud, gateway } = await setUp();

@@ -1,6 +1,6 @@
 import type { UplinkPayload, UplinkType } from './catalogue.ts';
-import { check } from './check.ts';
-import { checkPayload, decodeEnvelope, FrameError, parseFrame } from './decode.ts';
+import { describeErrors } from './check.ts';
+import { checkPayload, decodeEnvelope, parseFrame, unreadable } from './decode.ts';
 import type { Batch, Message } from './envelope.ts';
 import * as envelopes from './generated/envelope.js';
 import * as uplink from './generated/uplink.js';
@@ -19,7 +19,7 @@ export interface UplinkFrame {
 
 /**
  * A text frame from a device → its envelopes; call {@link checkUplink} on each, so that one bad message in a batch is
- * refused alone.
+ * refused alone. A batch whose own form is broken is refused as a whole, under no id.
  *
  * @throws ContractError `too-large`, `too-deep`, `broken-json`; FrameError `invalid`.
  */
@@ -29,18 +29,11 @@ export function decodeUplinkFrame(text: string, maxBytes: number): UplinkFrame {
   if (typeof value !== 'object' || value === null || !('type' in value) || value.type !== 'batch') {
     return { messages: [decodeEnvelope(value)], bytes };
   }
-  const batch = check<Batch>(envelopes.batch, value, '');
+  if (!envelopes.batch(value)) throw unreadable(value, describeErrors(envelopes.batch.errors, ''));
+  const batch = value as Batch;
   const [first] = batch.messages;
-  batch.messages.forEach(({ seq, id, type }, index) => {
-    if (first !== undefined && seq !== first.seq + index) {
-      throw new FrameError('invalid', 'seqs of a batch must be consecutive', {
-        id,
-        type,
-        seq,
-        lane: batch.lane,
-      });
-    }
-  });
+  if (batch.messages.some(({ seq }, index) => seq !== (first?.seq ?? seq) + index))
+    throw unreadable(value, 'seqs of a batch must be consecutive');
   return { messages: batch.messages.map((message) => ({ ...message, lane: batch.lane as Lane })), bytes };
 }
 

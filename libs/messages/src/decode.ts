@@ -12,6 +12,7 @@ export interface FailedFrame {
   type: string | undefined;
   /** The sequence number, if the envelope itself was good: a final reject uses it up. */
   seq: number | undefined;
+  /** As far as it reads. */
   lane: string | undefined;
 }
 
@@ -30,13 +31,7 @@ export function decodeEnvelope(value: unknown): Message<string, Record<string, u
   try {
     return check(envelopes.envelope, value, '');
   } catch (error) {
-    const { id, type } = { id: readableId(value), type: readableType(value) };
-    throw new FrameError('invalid', (error as ContractError).message, {
-      id,
-      type,
-      seq: undefined,
-      lane: undefined,
-    });
+    throw unreadable(value, (error as ContractError).message);
   }
 }
 
@@ -55,9 +50,15 @@ export function checkPayload(
   }
 }
 
-function readableType(value: unknown): string | undefined {
-  if (typeof value !== 'object' || value === null || !('type' in value)) return undefined;
-  return typeof value.type === 'string' ? value.type.slice(0, 64) : undefined;
+/** A frame whose envelope is broken: what of it reads all the same. */
+export function unreadable(value: unknown, why: string): FrameError {
+  const [type, lane] = [readable(value, 'type'), readable(value, 'lane')];
+  return new FrameError('invalid', why, { id: readableId(value), type, seq: undefined, lane });
+}
+
+function readable(value: unknown, member: 'type' | 'lane'): string | undefined {
+  const found = typeof value === 'object' && value !== null ? Reflect.get(value, member) : undefined;
+  return typeof found === 'string' ? found.slice(0, 64) : undefined;
 }
 
 export { parseFrame };

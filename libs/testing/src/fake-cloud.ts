@@ -28,8 +28,10 @@ export interface CloudBehaviour {
   heartbeat: boolean;
   /** Members that replace those of a normal welcome. */
   welcomeWith: Record<string, unknown>;
-  /** Closes 1007 on a frame that holds this text, and stores nothing of it. */
+  /** Stores nothing of a frame that holds this text. */
   chokesOn: string | undefined;
+  /** And closes the link 1007, or refuses the frame without naming a message. */
+  chokesBy: 'close' | 'unnamed-reject';
   /** Refuses every upgrade with this status. */
   refuseWith: { status: number; headers?: Record<string, string>; body?: string } | undefined;
 }
@@ -56,6 +58,7 @@ export class FakeCloud {
     heartbeat: true,
     welcomeWith: {},
     chokesOn: undefined,
+    chokesBy: 'close',
     refuseWith: undefined,
   };
   /** All links so far, oldest first. */
@@ -201,10 +204,19 @@ export class FakeCloud {
     this.links.push(link);
     socket.on('error', () => undefined);
     socket.on('close', (code) => (state.closeCode = code));
+    let refused = false;
     socket.on('message', (data: Buffer) => {
       if (socket.readyState !== socket.OPEN) return; // after its close a side stores nothing more from that link
-      const { chokesOn } = this.behaviour;
-      if (chokesOn !== undefined && data.includes(chokesOn)) return socket.close(1007);
+      const { chokesOn, chokesBy } = this.behaviour;
+      if (refused) return; // else receipts would pass what nobody can name
+      if (chokesOn !== undefined && data.includes(chokesOn)) {
+        if (chokesBy === 'close') return socket.close(1007);
+        refused = true;
+        return link.send({
+          ...envelope('reject'),
+          payload: { id: null, code: 'invalid', detail: 'no id reads' },
+        });
+      }
       const frame = JSON.parse(data.toString()) as UplinkRecord & { messages?: UplinkRecord[] };
       const messages = frame.messages?.map((message) => ({
         ...message,

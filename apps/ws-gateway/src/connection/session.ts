@@ -222,7 +222,10 @@ export class LinkSession {
         const { id, code, detail, retryable } = message.payload;
         counters.add('uplink.rejected');
         this.#ports.log.error({ id, code, detail }, 'the server rejected a message');
-        if (id !== null && retryable !== true) {
+        if (retryable === true) return;
+        if (id === null) {
+          if (this.suspects(undefined).length > 0) this.#unnamedReject(detail);
+        } else {
           await this.#ports.events.unlessRefused(
             queue.commit({ rejects: [{ id, code, detail }] }),
             'dead letter',
@@ -356,8 +359,18 @@ export class LinkSession {
 
   // ── Ending ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
+  /** The server broke the framing: nothing that we sent is to blame. */
   #violation(closeCode: number, { code, message }: { code: string; message: string }): void {
-    this.#end(closeCode, { end: { kind: 'closed', code: closeCode }, code, message });
+    this.#end(closeCode, { end: { kind: 'failed' }, code, message });
+  }
+
+  /**
+   * The server refused a frame for good and could not say which message: its lane would stand still for ever. To be found as
+   * if the server had closed the link over its framing.
+   */
+  #unnamedReject(detail: string): void {
+    const code = 1002;
+    this.#end(code, { end: { kind: 'closed', code }, code: 'unnamed-reject', message: detail });
   }
 
   #onError(error: Error): void {

@@ -289,19 +289,43 @@ describe('final rejects', () => {
     ]);
   });
 
-  it('when seqs of a batch are not consecutive, nothing of it is taken', async () => {
+  const batched = (seq: number, change: object = {}) => ({
+    id: uuidv7(),
+    type: 'event',
+    seq,
+    sentAt: 1,
+    payload: { kind: 'a', severity: 'info', at: 1, data: {} },
+    ...change,
+  });
+  it.each<[string, object]>([
+    ['seqs of a batch are not consecutive', { type: 'batch', messages: [batched(1), batched(3)] }],
+    ['a message in a batch has no envelope', { type: 'batch', messages: [batched(1), { seq: 2 }] }],
+    ['a batch has no message', { type: 'batch', messages: [] }],
+    ['the id of a message with a seq does not read', batched(1, { id: 7 })],
+  ])(
+    'when %s, it is refused without a name and the link ends before a receipt can pass it',
+    async (_, frame) => {
+      const link = await server.open();
+      link.frame({ lane: 'events', ...frame });
+      link.event(4);
+      await server.settle();
+      expect(link.of('reject')).toMatchObject([{ id: null, code: 'invalid' }]);
+      expect(link.closed?.code).toBe(1007);
+      expect(link.of('receipt')).toEqual([]);
+      expect(server.services.deadLetters.list(DEVICE)).toHaveLength(1);
+
+      const next = await server.open(lanes({ events: [1, 5] }));
+      expect(next.of('welcome')).toMatchObject([{ received: { events: 0 } }]);
+    },
+  );
+
+  it('when what is refused without an id was on no lane, the link stays', async () => {
     const link = await server.open();
-    const message = (seq: number) => ({
-      id: uuidv7(),
-      type: 'event',
-      seq,
-      sentAt: 1,
-      payload: { kind: 'a', severity: 'info', at: 1, data: {} },
-    });
-    link.frame({ type: 'batch', lane: 'events', messages: [message(1), message(3)] });
+    link.frame({ type: 'heartbeat', payload: {} });
+    link.event(1);
     await server.settle();
-    expect(link.of('reject')).toMatchObject([{ code: 'invalid' }]);
-    expect(link.of('receipt')).toEqual([]);
+    expect(link.of('reject')).toMatchObject([{ id: null }]);
+    expect(link.receipts('events')).toEqual([1]);
   });
 });
 

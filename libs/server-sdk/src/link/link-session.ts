@@ -246,7 +246,7 @@ export class LinkSession {
   /** Framing ends the link (section 6); anything else is refused, kept and told. */
   #refuse(fault: ContractError, frame: Buffer): void {
     const { code, message: detail } = fault;
-    const { id, type } = fault instanceof FrameError ? fault.frame : { id: null, type: undefined };
+    const { id, type, lane } = fault instanceof FrameError ? fault.frame : NOTHING_READS;
     this.#refusals += 1;
     if (this.#refusals <= LOGGED_REFUSALS)
       this.#services.log.warn({ deviceId: this.deviceId, code, id, type }, `refused a frame: ${detail}`);
@@ -262,13 +262,23 @@ export class LinkSession {
       ...(id === null ? {} : { id }),
       ...(type === undefined ? {} : { type }),
     };
-    this.#lastWrite = this.#link.intake.refuse(kept).then(() => this.#send('reject', reject));
+    const done = this.#link.intake.refuse(kept);
+    this.#lastWrite = done;
+    // What comes behind it would be receipted past messages that nobody can name (protocol, section 4).
+    const unnamed = type === 'batch' || (id === null && lane !== undefined);
+    if (unnamed) this.#phase = 'draining';
+    void done.then(() => {
+      this.#send('reject', reject);
+      if (unnamed) this.close(CLOSE.notJson);
+    });
   }
 
   #send<T extends DownlinkType>(type: T, payload: DownlinkPayload<T>): void {
     if (this.#phase !== 'closed') this.#socket.send(liveFrame(type, payload, this.#services.clock.wallMs()));
   }
 }
+
+const NOTHING_READS = { id: null, type: undefined, lane: undefined };
 
 const isDurable = ({ lane, seq }: Envelope): boolean =>
   seq !== undefined && lane !== undefined && (UPLINK_LANES as readonly string[]).includes(lane);

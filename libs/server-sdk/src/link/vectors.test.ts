@@ -19,6 +19,9 @@ const textOf = ({ frame, parts = [] }: Vector): string =>
     : JSON.stringify(frame);
 const CLOSES: Record<string, number> = { 'broken-json': 1007, 'too-deep': 1007, 'too-large': 1009 };
 const isHello = ({ frame }: Vector) => frame?.type === 'hello';
+/** Nobody can say which message was refused, and receipts must not pass it. */
+const isUnnamed = ({ frame }: Vector, rejects: { id?: unknown }[]) =>
+  rejects.some(({ id }) => id === null) && (frame?.lane !== undefined || frame?.type === 'batch');
 const isReject = ({ frame }: Vector) => frame?.type === 'reject';
 
 const afterWelcome = async (vector: Vector): Promise<FakeLink> => {
@@ -54,9 +57,11 @@ describe('the vectors of the contract', () => {
     async (vector) => {
       const link = await afterWelcome(vector);
       const closes = CLOSES[vector.code ?? ''];
-      expect(link.closed?.code).toBe(closes);
-      const codes = link.of('reject').map(({ code }) => code);
-      expect([...new Set(codes)]).toEqual(closes === undefined ? [vector.code] : []);
+      const rejects = link.of('reject');
+      expect(link.closed?.code).toBe(closes ?? (isUnnamed(vector, rejects) ? 1007 : undefined));
+      expect([...new Set(rejects.map(({ code }) => code))]).toEqual(
+        closes === undefined ? [vector.code] : [],
+      );
     },
   );
 
