@@ -101,6 +101,13 @@ export const ServerConfig = Type.Object(
     enrolment: section({
       burst: count(50, 1, 100_000, 'requests of one address at once'),
       perSecond: Type.Number({ exclusiveMinimum: 0, default: 5, description: 'and a second after that' }),
+      caFile: Type.Optional(
+        Type.String({
+          minLength: 1,
+          localOnly: true,
+          description: 'PEM of the authority that enrolled devices are to trust for TLS, and no other',
+        }),
+      ),
     }),
     streams: count(100, 1, 10_000, 'operators that follow the live stream at a time'),
     commitDeadlineMs: milliseconds(30_000, 600_000, 'a commit that takes longer ends the process'),

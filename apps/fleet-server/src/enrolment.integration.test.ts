@@ -1,6 +1,22 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { FakeClock, temporaryFolder } from '@bowline/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { RawDevice } from './testing/raw-device.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
+
+/** Some certificate; nothing looks at its dates. */
+const AUTHORITY = `-----BEGIN CERTIFICATE-----
+MIIBdDCCARmgAwIBAgIURL1DWYB7R3MdQP/0K+/WW5ML7aAwCgYIKoZIzj0EAwIw
+DzENMAsGA1UEAwwEdGVzdDAeFw0yNjExMjUxNjEwNDNaFw0zNjExMjIxNjEwNDNa
+MA8xDTALBgNVBAMMBHRlc3QwWTATBgcqhkjOPQIBBggqhkjOPQMBBwNCAAQ9qxRI
+EamLp7B74cIxncJ7LIWVyTAwjXX2d2tCXGH/LALRhHF3AqUX3tH0NEiDr5tvG9ag
+qx+dDh7Ot9KnjUxoo1MwUTAdBgNVHQ4EFgQUrCy8wtOEI84D/0+pABnjeiQPUBww
+HwYDVR0jBBgwFoAUrCy8wtOEI84D/0+pABnjeiQPUBwwDwYDVR0TAQH/BAUwAwEB
+/zAKBggqhkjOPQQDAgNJADBGAiEA42/Jo2QKGvGJZCGvBKTkMk2eQN/Yzcwijyi/
+kB9HGUoCIQDJ8CBRD0nP2YUouXANZcSdyL621ZHuW5lTADqnr9E6KA==
+-----END CERTIFICATE-----
+`;
 
 let server: TestServer;
 beforeAll(async () => {
@@ -135,7 +151,7 @@ describe('enrolment', () => {
     const old = await server.device('reborn');
     const link = await old.open();
     const device = await server.device('reborn');
-    expect((await link.closed).code).toBe(4403);
+    expect((await link.closed).code).toBe(4401);
     expect((await old.connect().refused).status).toBe(401);
     await device.open();
   });
@@ -149,11 +165,59 @@ describe('enrolment', () => {
     });
   });
 
+  it('when a token has expired, the answer is 410, also to the key that has used it', async () => {
+    const clock = new FakeClock(Date.now());
+    const timed = await startTestServer({}, { clock });
+    const made = await timed.api('POST', '/v1/enrolment-tokens', { expiresInMs: 60_000 });
+    const [used, unused] = [new RawDevice(), new RawDevice()];
+    const text = String(made.body['token']);
+    expect((await used.enrol(timed.url, text)).status).toBe(201);
+    await clock.advance(60_000);
+    expect(await used.enrol(timed.url, text)).toMatchObject({ status: 410, answer: { code: 'token-gone' } });
+    expect((await unused.enrol(timed.url, text)).status).toBe(410);
+    expect((await timed.api('GET', '/v1/enrolment-tokens')).body['tokens']).toEqual([]);
+    await timed.stop();
+  });
+
+  it('when the server pins an authority for TLS, the device is told it', async () => {
+    const caFile = join(temporaryFolder(), 'ca.pem');
+    writeFileSync(caFile, AUTHORITY);
+    const pinning = await startTestServer({ enrolment: { caFile } });
+    const { body } = await pinning.api('POST', '/v1/enrolment-tokens', {});
+    const { answer } = await new RawDevice().enrol(pinning.url, String(body['token']));
+    expect(answer['ca']).toBe(AUTHORITY);
+    await pinning.stop();
+    writeFileSync(caFile, 'no certificate');
+    await expect(startTestServer({ enrolment: { caFile } })).rejects.toMatchObject({ code: 'bad-authority' });
+  });
+
+  it.each([
+    ['400', (device: RawDevice) => device.enrol(server.url, 'x', { device: { os: 7 } })],
+    ['401', (device: RawDevice) => device.enrol(server.url, 'x', { proof: 'a.b.c' })],
+    ['403', (device: RawDevice) => device.enrol(server.url, undefined)],
+    ['410', (device: RawDevice) => device.enrol(server.url, 'gone')],
+    ['413', (device: RawDevice) => device.enrol(server.url, 'x', { more: 'x'.repeat(17_000) })],
+  ])('when the answer is %s, it is a problem document that no cache keeps', async (status, ask) => {
+    const { answer, headers } = await ask(new RawDevice());
+    expect(headers.get('content-type')).toMatch(/^application\/problem\+json/);
+    expect(headers.get('cache-control')).toBe('no-store');
+    expect(answer).toMatchObject({
+      status: Number(status),
+      title: expect.any(String),
+      detail: expect.any(String),
+    });
+    expect(answer['code']).toMatch(/^[a-z-]+$/);
+    expect('serverTime' in answer).toBe(status === '401');
+  });
+
   it('when one address asks too often, it is told when to come back', async () => {
     const small = await startTestServer({ enrolment: { burst: 2, perSecond: 0.01 } });
     const tries = [1, 2, 3].map(() => new RawDevice().enrol(small.url, 'x'));
-    const statuses = (await Promise.all(tries)).map(({ status }) => status);
-    expect(statuses.toSorted()).toEqual([410, 410, 429]);
+    const answers = await Promise.all(tries);
+    expect(answers.map(({ status }) => status).toSorted()).toEqual([410, 410, 429]);
+    const late = answers.find(({ status }) => status === 429);
+    expect(late?.answer).toMatchObject({ code: 'too-many-requests' });
+    expect(Number(late?.headers.get('retry-after'))).toBeGreaterThan(60);
     await small.stop();
   });
 

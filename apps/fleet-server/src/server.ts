@@ -2,7 +2,9 @@ import { join } from 'node:path';
 import type { Server } from 'node:tls';
 import { waitForLock, writeFileDurably, type AppContext, type RunningApp } from '@bowline/runtime';
 import {
+  CLOSE,
   DeadLetters,
+  DeviceAccess,
   DeviceDirectory,
   DeviceStatusBook,
   DeviceViews,
@@ -16,6 +18,7 @@ import {
   UplinkLog,
   type ServerStore,
 } from '@bowline/server-sdk';
+import { readAuthority } from './adapters/authority-file.ts';
 import { DiskGuard } from './adapters/disk-guard.ts';
 import { LmdbBackend } from './adapters/lmdb-backend.ts';
 import { TlsFiles } from './adapters/tls-files.ts';
@@ -78,8 +81,17 @@ async function serve(
     { maxLinks: link.maxLinks, attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond } },
   );
   const tokens = new EnrolmentTokens(store, clock, keys.rootThumbprint);
-  const onRekeyed = (deviceId: string) => links.dismiss(deviceId);
-  const enrolment = new Enrolment({ devices, tokens, identity, clock, trust: keys.trust, onRekeyed });
+  const dismiss = (deviceId: string) => links.dismiss(deviceId);
+  const access = new DeviceAccess({ store, devices, status, tokens, clock, dismiss });
+  const enrolment = new Enrolment({
+    devices,
+    tokens,
+    identity,
+    clock,
+    trust: keys.trust,
+    ...(config.enrolment.caFile === undefined ? {} : { ca: readAuthority(config.enrolment.caFile) }),
+    onRekeyed: (deviceId) => links.dismiss(deviceId, CLOSE.tokenRefused),
+  });
 
   let url = '';
   const http = await createHttpServer(
@@ -87,6 +99,7 @@ async function serve(
       ...parts,
       views: new DeviceViews(uplink),
       tokens,
+      access,
       links,
       enrolment,
       origins: () => originsOf(url, config.publicUrl),

@@ -30,6 +30,7 @@ export type {
   DeadLetter,
   Device,
   EnrolmentToken,
+  EnrolmentTokenState,
   Order,
   OrderStep,
   SeriesSummary,

@@ -207,7 +207,15 @@ export class FakeFleetServer {
       method: 'POST',
       path: /^\/v1\/enrolment-tokens$/,
       handle: (_, response) =>
-        json(response, 201, { token: 'SECRET.THUMBPRINT', expiresAt: Date.now() + 3_600_000 }),
+        json(response, 201, {
+          tokenId: '0123456789ab',
+          groups: [],
+          createdAt: Date.now(),
+          expiresAt: Date.now() + 3_600_000,
+          maxUses: 1,
+          uses: 0,
+          token: 'SECRET.THUMBPRINT',
+        }),
     },
     {
       method: 'GET',

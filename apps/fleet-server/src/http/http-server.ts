@@ -12,6 +12,7 @@ import {
 import { fastify, type FastifyInstance } from 'fastify';
 import type { TlsFiles } from '../adapters/tls-files.ts';
 import { PAGE_HEADERS, serveConsole } from './console.ts';
+import { serveDevicesAdmin, type DevicesAdminPorts } from './devices-admin.ts';
 import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
 import { createNodeServer, endWith, refuseUnreadable, type RequestLimits } from './node-server.ts';
 import { carriesToken } from './operator-token.ts';
@@ -19,7 +20,7 @@ import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
 import { serveStream } from './stream.ts';
 
-export interface HttpPorts extends OperatorsPorts {
+export interface HttpPorts extends OperatorsPorts, DevicesAdminPorts {
   log: Logger;
   clock: Clock;
   news: NewsDesk;
@@ -69,6 +70,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
       }
     });
     serveOperators(operators, ports);
+    serveDevicesAdmin(operators, ports);
     serveStream(operators, ports.news, options.maxStreams);
   });
   if (!(await serveConsole(http, options.consoleDir))) {

@@ -1,19 +1,17 @@
-import { thumbprint } from '@bowline/identity';
 import { check, type Order } from '@bowline/messages';
 import { decodeDownlink } from '@bowline/messages/downlink';
-import { ContractError, RejectedError, type Clock } from '@bowline/runtime';
+import { ContractError, RejectedError } from '@bowline/runtime';
 import type {
   DeadLetters,
   DeviceDirectory,
   DeviceStatusBook,
   DeviceViews,
-  EnrolmentTokens,
   OrderBook,
   ServerIdentity,
 } from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
 import * as validators from '../generated/bodies.js';
-import type { EnrolmentTokenBody, NewDeviceBody, OrderBody } from './bodies.ts';
+import type { OrderBody } from './bodies.ts';
 import { MAX_ORDER_BYTES } from './limits.ts';
 import { limitOf, timeOf } from './query.ts';
 
@@ -23,9 +21,7 @@ export interface OperatorsPorts {
   views: DeviceViews;
   deadLetters: DeadLetters;
   orders: OrderBook;
-  tokens: EnrolmentTokens;
   identity: ServerIdentity;
-  clock: Clock;
 }
 
 type OfDevice = { Params: { deviceId: string }; Querystring: Record<string, string | undefined> };
@@ -33,7 +29,7 @@ type OfOrder = { Params: { orderId: string } };
 
 /** The operators' API (README). Who may call it was checked before. */
 export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): void {
-  const { devices, status, views, deadLetters, orders, tokens, identity, clock } = ports;
+  const { devices, status, views, deadLetters, orders, identity } = ports;
 
   const known = (deviceId: string): string => {
     if (devices.get(deviceId) === undefined) {
@@ -50,25 +46,6 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.get('/v1/devices', () => ({ devices: status.list() }));
 
   http.get<OfDevice>('/v1/devices/:deviceId', ({ params }) => status.get(known(params.deviceId)));
-
-  http.post('/v1/devices', async ({ body }, reply) => {
-    const { deviceId, publicKey, name, groups } = check<NewDeviceBody>(validators.device, body, 'body');
-    const key = await thumbprint(publicKey);
-    if (devices.get(deviceId) !== undefined || devices.byKey(key) !== undefined) {
-      throw new RejectedError('device-exists', 'a device of this id or with this key is known already');
-    }
-    const enrolledAt = clock.wallMs();
-    const record = {
-      deviceId,
-      name: name ?? deviceId,
-      groups: groups ?? [],
-      publicKey,
-      thumbprint: key,
-      enrolledAt,
-    };
-    await devices.put(record);
-    return reply.status(201).send(status.get(deviceId));
-  });
 
   const bodyLimit = MAX_ORDER_BYTES;
   http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async ({ params, body }, reply) => {
@@ -109,14 +86,6 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.get<OfDevice>('/v1/devices/:deviceId/dead-letters', ({ params, query }) => ({
     deadLetters: deadLetters.list(known(params.deviceId), limitOf(query['limit'], 100, 1000)),
   }));
-
-  http.post('/v1/enrolment-tokens', async ({ body }, reply) => {
-    const wanted = check<EnrolmentTokenBody>(validators.enrolmentToken, body ?? {}, 'body');
-    if (wanted.deviceId !== undefined && (wanted.maxUses ?? 1) > 1) {
-      throw new ContractError('invalid', 'a token for one device id has one use');
-    }
-    return reply.status(201).send(await tokens.create(wanted));
-  });
 }
 
 /** An order that no device could take is refused here, with the same schemas. */

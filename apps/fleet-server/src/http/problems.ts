@@ -5,6 +5,7 @@ import type { FastifyReply } from 'fastify';
 const STATUS_OF: Record<string, number> = {
   'unknown-device': 404,
   'unknown-order': 404,
+  'unknown-token': 404,
   'order-ended': 409,
   'device-exists': 409,
   'too-many-orders': 429,

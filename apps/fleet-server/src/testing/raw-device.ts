@@ -53,7 +53,7 @@ export class RawDevice {
     origin: string,
     token: string | undefined,
     body: object = {},
-  ): Promise<{ status: number; answer: Frame }> {
+  ): Promise<{ status: number; headers: Headers; answer: Frame }> {
     const request = { ...this.enrolment(origin, token), ...body };
     const response = await fetch(`${origin}/v1/enrolments`, {
       method: 'POST',
@@ -62,7 +62,7 @@ export class RawDevice {
     });
     const answer = (await response.json()) as Frame;
     if (response.status === 201) this.enrolled(answer);
-    return { status: response.status, answer };
+    return { status: response.status, headers: response.headers, answer };
   }
 
   token(claims: object = {}, header: object = { alg: 'EdDSA', typ: 'JWT' }): string {

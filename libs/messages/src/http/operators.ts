@@ -22,6 +22,9 @@ export const Device = Type.Object({
   deviceId: DeviceId,
   name: Text,
   groups: Type.Array(Name),
+  enrolledAt: Type.Optional(EpochMs),
+  /** Set as long as the device may not connect. */
+  revokedAt: Type.Optional(EpochMs),
   online: Type.Boolean(),
   since: Type.Optional(EpochMs),
   lastSeenAt: Type.Optional(EpochMs),
@@ -110,12 +113,27 @@ const LiveSample = Type.Object({
 export const TelemetryNews = Type.Object({ deviceId: DeviceId, samples: Type.Array(LiveSample) });
 export type TelemetryNews = Static<typeof TelemetryNews>;
 
-export const EnrolmentToken = Type.Object({ token: Text, expiresAt: EpochMs });
+/** Of an enrolment token; the token itself is told once, when it is made. */
+export const EnrolmentTokenState = Type.Object({
+  tokenId: Text,
+  /** The device that it is for; without one, each key becomes a device of its own. */
+  deviceId: Type.Optional(DeviceId),
+  name: Type.Optional(Text),
+  groups: Type.Array(Name),
+  createdAt: EpochMs,
+  expiresAt: EpochMs,
+  maxUses: Count,
+  /** Keys that have used it. */
+  uses: Count,
+});
+export type EnrolmentTokenState = Static<typeof EnrolmentTokenState>;
+
+export const EnrolmentToken = Type.Object({ ...EnrolmentTokenState.properties, token: Text });
 export type EnrolmentToken = Static<typeof EnrolmentToken>;
 
 /**
  * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
- * `{ deadLetters }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+ * `{ deadLetters }`, `{ tokens }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
  */
 export const OPERATORS = {
   device: Device,
@@ -126,4 +144,5 @@ export const OPERATORS = {
   deadLetter: DeadLetter,
   telemetry: TelemetryNews,
   enrolmentToken: EnrolmentToken,
+  enrolmentTokenState: EnrolmentTokenState,
 } as const;

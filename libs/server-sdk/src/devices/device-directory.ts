@@ -13,6 +13,7 @@ export interface DeviceRecord {
   enrolledAt: number;
   /** What the device said of itself when it enrolled. */
   about?: EnrolmentDevice;
+  /** Revoked: no link, and no enrolment but by a token that was made for this device afterwards. */
   revokedAt?: number;
 }
 

@@ -56,6 +56,11 @@ export class DeviceStatusBook {
     return this.#online.has(deviceId);
   }
 
+  /** What the directory says of the device is another than before: tells those who watch. */
+  changed(deviceId: string): void {
+    this.#change(deviceId, {});
+  }
+
   wentOnline(deviceId: string, { agentVersion, queue }: Hello): void {
     const now = this.#clock.wallMs();
     this.#online.add(deviceId);
@@ -100,10 +105,19 @@ export class DeviceStatusBook {
   }
 
   #view(device: DeviceRecord, status = this.#record(device.deviceId)): Device {
-    const { deviceId, name, groups } = device;
+    const { deviceId, name, groups, enrolledAt, revokedAt } = device;
     const online = this.isOnline(deviceId);
     // The server itself was away: the device was last seen when it was last seen.
     const since = status.online === true && !online ? status.lastSeenAt : status.since;
-    return { deviceId, name, groups, ...status, online, ...(since === undefined ? {} : { since }) };
+    return {
+      deviceId,
+      name,
+      groups,
+      enrolledAt,
+      ...(revokedAt === undefined ? {} : { revokedAt }),
+      ...status,
+      online,
+      ...(since === undefined ? {} : { since }),
+    };
   }
 }

@@ -13,7 +13,7 @@ import type { Clock } from '@bowline/runtime/clock';
 import type { DeviceDirectory, DeviceRecord } from '../devices/device-directory.ts';
 import { refusal, type Refusal } from '../problem.ts';
 import type { ServerIdentity } from '../server-identity.ts';
-import type { EnrolmentTokenRecord, EnrolmentTokens } from './enrolment-tokens.ts';
+import type { EnrolmentTokens, LiveToken } from './enrolment-tokens.ts';
 
 export interface EnrolmentPorts {
   devices: DeviceDirectory;
@@ -22,6 +22,8 @@ export interface EnrolmentPorts {
   clock: Clock;
   /** The bundle that the root key of the tokens' thumbprint signed. */
   trust: TrustBundleJws;
+  /** PEM of the authority that devices are to trust for TLS, and no other. */
+  ca?: string;
   /** A known device has a new key: a link by the old one must end. */
   onRekeyed: (deviceId: string) => void;
 }
@@ -60,34 +62,36 @@ export class Enrolment {
     const known = this.#ports.devices.byKey(key);
     // From here to the writes nothing is awaited: two requests cannot share one use.
     if (token === undefined) {
-      if (known === undefined || known.revokedAt !== undefined)
-        return refusal(403, 'unknown-key', 'an unknown key needs an enrolment token');
-      return this.#answer(known, origin);
+      if (known === undefined) return refusal(403, 'unknown-key', 'an unknown key needs an enrolment token');
+      return isRevoked(known) ?? this.#answer(known, origin);
     }
-    const record = this.#ports.tokens.find(token);
-    if (record === undefined) return refusal(410, 'token-gone', 'the token is unknown, spent or expired');
-    if (record.usedBy.includes(key)) {
-      return known === undefined
-        ? refusal(410, 'token-gone', 'the device of this token has another key by now')
-        : this.#answer(known, origin);
+    const { tokens, devices } = this.#ports;
+    const live = tokens.find(token);
+    if (live === undefined) return refusal(410, 'token-gone', 'the token is unknown, spent or expired');
+    if (tokens.wasUsedBy(live, key)) {
+      if (known === undefined)
+        return refusal(410, 'token-gone', 'the device of this token has another key by now');
+      return isRevoked(known) ?? this.#answer(known, origin);
     }
-    if (record.usedBy.length >= record.maxUses) {
-      return record.maxUses === 1
+    if (live.record.uses >= live.record.maxUses) {
+      return live.record.maxUses === 1
         ? refusal(409, 'token-used', 'another key has used this one-time token')
         : refusal(410, 'token-gone', 'the token is spent');
     }
-    if (known !== undefined && record.deviceId !== undefined && record.deviceId !== known.deviceId)
+    if (known !== undefined && live.record.deviceId !== undefined && live.record.deviceId !== known.deviceId)
       return refusal(409, 'key-in-use', `the key belongs to ${known.deviceId} already`);
-    this.#ports.tokens.use(token, record, key);
-    const enrolled = this.#record(record, key, known, request);
-    const rekeyed = this.#ports.devices.get(enrolled.deviceId) !== undefined && known === undefined;
-    await this.#ports.devices.put({ ...enrolled, about: device });
-    if (rekeyed) this.#ports.onRekeyed(enrolled.deviceId);
+    const enrolled = this.#record(live.record, key, known, request);
+    const before = devices.get(enrolled.deviceId);
+    const revoked = before && isRevoked(before, live);
+    if (revoked !== undefined) return revoked;
+    tokens.use(live, key);
+    await devices.put({ ...enrolled, about: device });
+    if (before !== undefined && known === undefined) this.#ports.onRekeyed(enrolled.deviceId);
     return this.#answer(enrolled, origin);
   }
 
   #record(
-    token: EnrolmentTokenRecord,
+    token: LiveToken['record'],
     key: string,
     known: DeviceRecord | undefined,
     { publicKey }: EnrolmentRequest,
@@ -104,11 +108,27 @@ export class Enrolment {
   }
 
   #answer({ deviceId, name, groups }: DeviceRecord, origin: string): EnrolmentResponse {
-    const { identity, clock, trust } = this.#ports;
+    const { identity, clock, trust, ca } = this.#ports;
     const link = `${origin.replace(/^http/, 'ws')}/v1/devices/${deviceId}/link`;
-    return { deviceId, name, groups, serverId: identity.serverId, link, trust, serverTime: clock.wallMs() };
+    return {
+      deviceId,
+      name,
+      groups,
+      serverId: identity.serverId,
+      link,
+      trust,
+      ...(ca === undefined ? {} : { ca }),
+      serverTime: clock.wallMs(),
+    };
   }
 }
 
 const provesRequest = (proof: EnrolmentProof, { token, device }: EnrolmentRequest): boolean =>
   proof.token === token && isDeepStrictEqual(proof.device, device);
+
+/** A revoked device stays out; only a token that an operator has made for it since then lets it in again. */
+function isRevoked({ deviceId, revokedAt }: DeviceRecord, token?: LiveToken): Refusal | undefined {
+  if (revokedAt === undefined) return undefined;
+  if (token?.record.deviceId === deviceId && token.record.createdAt >= revokedAt) return undefined;
+  return refusal(403, 'device-revoked', 'the device was revoked');
+}

@@ -3,7 +3,7 @@ import type { Duplex } from 'node:stream';
 import type { Timer } from '@bowline/runtime/clock';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { refusal, type Refusal } from '../problem.ts';
-import { CLOSE, closeReason } from './close-codes.ts';
+import { CLOSE, closeReason, type CloseCode } from './close-codes.ts';
 import { FIRST_FRAME_BYTES } from './link-limits.ts';
 import { LinkRegistry } from './link-registry.ts';
 import { LinkSession } from './link-session.ts';
@@ -75,9 +75,9 @@ export class LinkServer {
     return true;
   }
 
-  /** Closes the link of a device that may no longer have one. */
-  dismiss(deviceId: string): void {
-    this.#registry.get(deviceId)?.close(CLOSE.deviceRefused);
+  /** Closes every link of a device that may no longer have one, also those that have not said hello. */
+  dismiss(deviceId: string, code: CloseCode = CLOSE.deviceRefused): void {
+    for (const session of this.#sessions.values()) if (session.deviceId === deviceId) session.close(code);
   }
 
   /** Takes no links while there is a reason, e.g. a full disk; those that are open come back later. */

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http';
 import { verifyLinkToken } from '@bowline/identity';
 import { RejectedError } from '@bowline/runtime/errors';
+import type { DeviceRecord } from '../devices/device-directory.ts';
 import { refusal, type Refusal } from '../problem.ts';
 import { certifiedDevice } from './client-certificate.ts';
 import type { RateLimiter } from './rate-limiter.ts';
@@ -31,8 +32,8 @@ export async function refuseUpgrade(
   const { devices, identity, clock } = services;
   const serverTime = clock.wallMs();
   const device = devices.get(deviceId);
-  if (device === undefined) return refusal(403, 'unknown-device', 'this server does not know the device');
-  if (device.revokedAt !== undefined) return refusal(403, 'device-revoked', 'the device was revoked');
+  if (device === undefined) return unknown();
+  if (device.revokedAt !== undefined) return revoked();
   const retryAfterMs = attempts.take(`${deviceId} ${socket.remoteAddress}`);
   if (retryAfterMs > 0) return refusal(429, 'too-many-requests', 'too many attempts', { retryAfterMs });
   const certified = certifiedDevice(socket);
@@ -50,10 +51,26 @@ export async function refuseUpgrade(
       publicKey: device.publicKey,
       nowMs: serverTime,
     });
-    if (await replay.spend(deviceId, jti, exp)) return undefined;
-    return refusal(401, 'token-replayed', 'the token was used before', { serverTime });
+    if (!(await replay.spend(deviceId, jti, exp)))
+      return refusal(401, 'token-replayed', 'the token was used before', { serverTime });
   } catch (error) {
     if (!(error instanceof RejectedError)) throw error;
     return refusal(401, error.code, error.message, { serverTime });
   }
+  return changedSince(device, devices.get(deviceId), serverTime);
 }
+
+/** While the token was written down as spent, the device may have been revoked or have got another key. */
+function changedSince(
+  before: DeviceRecord,
+  now: DeviceRecord | undefined,
+  serverTime: number,
+): Refusal | undefined {
+  if (now === undefined) return unknown();
+  if (now.revokedAt !== undefined) return revoked();
+  if (now.thumbprint === before.thumbprint) return undefined;
+  return refusal(401, 'bad-token', 'the device has another key by now', { serverTime });
+}
+
+const unknown = () => refusal(403, 'unknown-device', 'this server does not know the device');
+const revoked = () => refusal(403, 'device-revoked', 'the device was revoked');

@@ -41,4 +41,16 @@ export const keys = {
   /** Hash of an enrolment token's secret → EnrolmentTokenRecord */
   enrolmentTokens: 'enrolment-token/',
   enrolmentToken: (hash: string) => `enrolment-token/${hash}`,
+  /** Thumbprints of the keys that used a token. */
+  enrolmentUsesOf: (hash: string) => `enrolment-use/${hash}/`,
+  enrolmentUse: (hash: string, thumbprint: string) => `enrolment-use/${hash}/${thumbprint}`,
 } as const;
+
+/** Where everything of one device lies that grows with time; its single records are `device`, `status`, `uplink`, `downlink`. */
+export const prefixesOf = (deviceId: string): string[] => [
+  `log/${deviceId}/`,
+  `ids/${deviceId}/`,
+  keys.deadLettersOf(deviceId),
+  keys.queueOf(deviceId),
+  keys.ordersOf(deviceId),
+];
