@@ -11,7 +11,8 @@ import { restart } from './commands/restart.ts';
 import { status } from './commands/status.ts';
 import { upkeep } from './commands/upkeep.ts';
 import type { Side } from './core/explain-frame.ts';
-import { parseDuration } from './core/format.ts';
+import { duration, wholeNumber } from './arguments.ts';
+import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 
 export interface Run {
   context: (options: { json?: boolean; home?: string }) => Context;
@@ -96,10 +97,10 @@ export function program({ context, exit }: Run, version: string): Command {
     .option(
       '--timeout <duration>',
       'how long to wait for the end, e.g. 30s; the order itself goes on',
-      milliseconds,
+      duration,
       30_000,
     )
-    .option('--expires <duration>', 'the device does not start it after that, e.g. 10m', milliseconds)
+    .option('--expires <duration>', 'the device does not start it after that, e.g. 10m', duration)
     .addOption(json())
     .action(
       async (
@@ -131,6 +132,7 @@ export function program({ context, exit }: Run, version: string): Command {
     .action((orderId: string, _, command: Command) =>
       fleetOrder(contextOf(command), apiOf(command), orderId),
     );
+  addFleetEnrolment(fleet, { contextOf, apiOf, json });
   return root;
 }
 
@@ -169,17 +171,6 @@ function addDeadLetters(
         exit(await settleDeadLetters(contextOf(command), what, numbers, all)),
       );
   }
-}
-
-function wholeNumber(text: string): number {
-  if (!/^\d{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number.');
-  return Number(text);
-}
-
-function milliseconds(text: string): number {
-  const ms = parseDuration(text);
-  if (ms === undefined) throw new InvalidArgumentError('Write it as 500ms, 30s, 10m, 2h or 7d.');
-  return ms;
 }
 
 function jsonObject(text: string): Record<string, unknown> {

@@ -1,5 +1,12 @@
 import { readFileSync } from 'node:fs';
-import { check, type Device, type Order, type ProblemDocument } from '@bowline/messages';
+import {
+  check,
+  type Device,
+  type EnrolmentToken,
+  type EnrolmentTokenState,
+  type Order,
+  type ProblemDocument,
+} from '@bowline/messages';
 import * as operators from '@bowline/messages/operators';
 import type { Installation } from '@bowline/pm2';
 import { CliError, EXIT } from '../core/cli-error.ts';
@@ -11,6 +18,14 @@ export interface NewOrder {
   type: string;
   payload: Record<string, unknown>;
   expiresInMs?: number;
+}
+
+export interface NewToken {
+  deviceId?: string;
+  name?: string;
+  groups?: string[];
+  expiresInMs?: number;
+  maxUses?: number;
 }
 
 /** The server's HTTP API for operators; every answer is checked before it is used. */
@@ -39,6 +54,43 @@ export class OperatorsApi {
 
   async order(orderId: string): Promise<Order> {
     return check<Order>(operators.order, await this.#call(`/v1/orders/${encodeURIComponent(orderId)}`));
+  }
+
+  /** A key that may enrol without a token; the server checks that it is one. */
+  async register(
+    deviceId: string,
+    publicKey: unknown,
+    about: { name?: string | undefined; groups: string[] },
+  ): Promise<Device> {
+    return check<Device>(
+      operators.device,
+      await this.#call('/v1/devices', { deviceId, publicKey, ...about }),
+    );
+  }
+
+  async setAccess(deviceId: string, what: 'revoke' | 'restore'): Promise<Device> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/${what}`;
+    return check<Device>(operators.device, await this.#call(path, {}));
+  }
+
+  decommission(deviceId: string): Promise<unknown> {
+    return this.#call(`/v1/devices/${encodeURIComponent(deviceId)}/decommission`, {});
+  }
+
+  async tokens(): Promise<EnrolmentTokenState[]> {
+    const { tokens } = (await this.#call('/v1/enrolment-tokens')) as { tokens?: unknown };
+    return (Array.isArray(tokens) ? tokens : []).map((token) =>
+      check<EnrolmentTokenState>(operators.enrolmentTokenState, token),
+    );
+  }
+
+  async createToken(wanted: NewToken): Promise<EnrolmentToken> {
+    return check<EnrolmentToken>(operators.enrolmentToken, await this.#call('/v1/enrolment-tokens', wanted));
+  }
+
+  async revokeToken(tokenId: string): Promise<EnrolmentTokenState> {
+    const path = `/v1/enrolment-tokens/${encodeURIComponent(tokenId)}/revoke`;
+    return check<EnrolmentTokenState>(operators.enrolmentTokenState, await this.#call(path, {}));
   }
 
   async #call(path: string, body?: unknown): Promise<unknown> {

@@ -13,6 +13,11 @@ export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
 };
 
+/** Beside what a command prints: for people, never part of what a program reads. */
+export const remark = (text: string): void => {
+  process.stderr.write(`${text}\n`);
+};
+
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
 
 /** Every place where cli-table3 would draw a line. */

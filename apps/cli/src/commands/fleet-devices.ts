@@ -11,16 +11,21 @@ export async function fleetDevices({ json }: Context, api: OperatorsApi): Promis
   if (devices.length === 0) return print('No device has enrolled yet.');
   const now = Date.now();
   const ago = (at: number | undefined) => (at === undefined ? '' : duration(now - at));
-  const rows = devices.map(({ deviceId, name, online, since, agentVersion, queue, alarms }) => [
+  const rows = devices.map(({ deviceId, name, online, since, agentVersion, queue, alarms, revokedAt }) => [
     deviceId,
     name,
-    online ? paint('green', 'online') : paint('red', 'offline'),
+    linkOf(online, revokedAt),
     ago(since),
     agentVersion ?? '',
     queue === undefined ? '' : String(queue.messages),
     alarms.length === 0 ? '' : paint('yellow', String(alarms.length)),
   ]);
   print(table(['device', 'name', 'link', 'for', 'version', 'queued', 'alarms'], rows));
+}
+
+function linkOf(online: boolean, revokedAt: number | undefined): string {
+  if (revokedAt !== undefined) return paint('red', 'revoked');
+  return online ? paint('green', 'online') : paint('red', 'offline');
 }
 
 /** `bowline fleet order ID`: one order as the server has it. */

@@ -1,0 +1,78 @@
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { WORKSPACE } from '../test/run.ts';
+import { OperatorsApi } from './operators-api.ts';
+
+export interface Ended {
+  code: number | null;
+  stdout: string;
+  stderr: string;
+}
+
+/** fleet-server as it is shipped, without pm2, as often as a test starts it; after its first start always on one port. */
+export class PlainServer {
+  readonly folder = temporaryFolder();
+  readonly #config: Record<string, unknown>;
+  #process: TestProcess | undefined;
+  #port = 0;
+  url = '';
+
+  constructor(config: Record<string, unknown> = {}) {
+    this.#config = config;
+  }
+
+  static async start(config: Record<string, unknown> = {}): Promise<PlainServer> {
+    const server = new PlainServer(config);
+    await server.start();
+    return server;
+  }
+
+  async start(): Promise<void> {
+    const [infoFile, configFile] = [join(this.folder, 'info.json'), join(this.folder, 'config.json')];
+    const common = { stateDir: join(this.folder, 'state'), port: this.#port, infoFile };
+    writeFileSync(configFile, JSON.stringify({ ...common, ...this.#config }));
+    const main = join(WORKSPACE, 'apps/fleet-server/dist/main.js');
+    this.#process = startProcess(process.execPath, [main, '--config', configFile]);
+    await this.#process.output(/"message":"listening"/);
+    await waitFor(() => existsSync(infoFile));
+    this.url = (JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string }).url;
+    this.#port = Number(new URL(this.url).port);
+  }
+
+  async kill(): Promise<void> {
+    await this.#process?.kill('SIGKILL');
+  }
+
+  get api(): OperatorsApi {
+    return new OperatorsApi(this.url, this.operatorToken);
+  }
+
+  get operatorToken(): string {
+    return readFileSync(join(this.folder, 'state/operator-token'), 'utf8').trim();
+  }
+
+  /** `bowline fleet …`, as an operator types it. */
+  fleet(...args: string[]): Promise<Ended> {
+    return bowline(['fleet', ...args], { BOWLINE_SERVER: this.url, BOWLINE_TOKEN: this.operatorToken });
+  }
+
+  /** A new enrolment token, by the command line. */
+  async token(...options: string[]): Promise<string> {
+    const { code, stdout, stderr } = await this.fleet('tokens', 'create', ...options);
+    if (code !== 0) throw new Error(stderr);
+    return stdout.trim();
+  }
+}
+
+/** The command line as it is shipped. */
+export async function bowline(args: string[], env: Record<string, string> = {}): Promise<Ended> {
+  const main = join(WORKSPACE, 'apps/cli/dist/main.js');
+  const { PATH = '', HOME = '' } = process.env;
+  const child = startProcess(process.execPath, [main, ...args], {
+    cwd: '/',
+    env: { PATH, HOME, NO_COLOR: '1', ...env },
+  });
+  const { code } = await child.exited;
+  return { code, stdout: child.stdout(), stderr: child.stderr() };
+}
