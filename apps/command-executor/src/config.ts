@@ -6,21 +6,29 @@ const milliseconds = (fallback: number, description: string, minimum = 0) =>
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const ExecutorConfig = Type.Object(
   {
-    stateDir: Type.String({ minLength: 1, localOnly: true, description: "this app's own folder: its lock" }),
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: "this app's own folder: its lock, its trust bundle, used signatures",
+    }),
     hubFolder: Type.String({
       minLength: 1,
       localOnly: true,
       description: 'folder of the hub sockets, one an app',
     }),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
-    policyFile: Type.Optional(
-      Type.String({
-        minLength: 1,
-        localOnly: true,
-        description:
-          'what the cloud may ask of this device; without it only the commands that change nothing',
-      }),
-    ),
+    policyFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/policy.json',
+      description: 'what the cloud may ask of this device; without it only the commands that change nothing',
+    }),
+    trustAnchorFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/trust-anchor.json',
+      description: 'whose signatures count here; without it those of nobody',
+    }),
     maxConcurrent: Type.Integer({
       minimum: 1,
       maximum: 64,

@@ -33,6 +33,7 @@ const environment = () => ({
   BOWLINE_COMMAND_EXECUTOR__STATE_DIR: join(folder, 'state'),
   BOWLINE_COMMAND_EXECUTOR__HUB_FOLDER: hubFolder,
   BOWLINE_COMMAND_EXECUTOR__POLICY_FILE: policyFile,
+  BOWLINE_COMMAND_EXECUTOR__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });
 function startExecutor(): TestProcess {
   const child = startProcess(process.execPath, [MAIN], { env: environment() });
@@ -121,7 +122,7 @@ describe('command-executor as a process', () => {
 
   test('when an order is refused, the reason is told and it never starts', async () => {
     gateway = await openTestGateway(hubFolder);
-    writeFileSync(policyFile, '{"commands":{"allow":["ping"]}}', { mode: 0o600 });
+    writeFileSync(policyFile, '{"commands":{"ping":{}}}', { mode: 0o600 });
     startExecutor();
     const refused = [
       order({ name: 'listCommands' }),
@@ -144,14 +145,25 @@ describe('command-executor as a process', () => {
   test('when the policy file is edited, the next order is judged by it', async () => {
     gateway = await openTestGateway(hubFolder);
     startExecutor();
-    writeFileSync(policyFile, '{"commands":{"allow":[]}}', { mode: 0o600 });
+    writeFileSync(policyFile, '{"commands":{}}', { mode: 0o600 });
     const before = order({ name: 'ping' });
     await gateway.hand(before);
     await gateway.reported(before.orderId, 'rejected');
-    writeFileSync(policyFile, '{"commands":{"allow":["ping"]}}');
+    writeFileSync(policyFile, '{"commands":{"ping":{}}}');
     const after = order({ name: 'ping' });
     await gateway.hand(after);
     await gateway.reported(after.orderId, 'succeeded');
+  });
+
+  test('when the policy file is broken, the default is in force, and log and operators hear of it', async () => {
+    gateway = await openTestGateway(hubFolder);
+    writeFileSync(policyFile, '{"comands":{"reboot":{}}}', { mode: 0o600 });
+    const child = startExecutor();
+    const ping = order({ name: 'ping' });
+    await gateway.hand(ping);
+    await gateway.reported(ping.orderId, 'succeeded');
+    await child.output(/did you mean \\"commands\\"/);
+    await waitFor(() => gateway?.events.includes('policy-broken'), { what: 'the event' });
   });
 
   test('when an order has an expiry, it waits for the time of the server and then counts by it', async () => {

@@ -1,9 +1,11 @@
 import { join } from 'node:path';
+import { OrderGate } from '@bowline/identity';
+import { watchPolicy } from '@bowline/identity/policy';
 import { connectHub } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
-import { decodeOrder } from './adapters/decode-order.ts';
+import { admitOrder } from './adapters/admit-order.ts';
+import { commandPolicy } from './adapters/command-policy.ts';
 import { deviceFacts } from './adapters/device-facts.ts';
-import { readPolicy } from './adapters/policy-file.ts';
 import { reportOrder } from './adapters/report-order.ts';
 import { BUILT_IN } from './commands/built-in.ts';
 import type { ExecutorConfig } from './config.ts';
@@ -18,10 +20,6 @@ await runApp<ExecutorConfig>({
   validateConfig,
   start: async ({ config, log, clock, ready, signal }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
-    const policy = readPolicy(config.policyFile);
-    if ('code' in policy) log.error({ code: policy.code }, policy.message);
-    else log.info({ allow: policy.allow }, `commands are allowed by the ${policy.source}`);
-
     const client = connectHub({
       folder: config.hubFolder,
       app: APP,
@@ -32,9 +30,13 @@ await runApp<ExecutorConfig>({
       clock,
     });
     const serverClock = new ServerClock(clock);
+    const { stateDir, trustAnchorFile } = config;
+    const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
+    const readPolicy = await watchPolicy(config.policyFile, { hub: client, clock, log });
     const executor = new CommandExecutor({
       commands: BUILT_IN,
-      readPolicy: () => readPolicy(config.policyFile),
+      readPolicy: async () => commandPolicy(await readPolicy()),
+      record: gate.spent,
       report: (report, until) => reportOrder(client, clock, report, until),
       clock,
       serverClock,
@@ -49,9 +51,9 @@ await runApp<ExecutorConfig>({
     };
     client.onRegistered(heard);
     client.onNotification('link', heard);
-    client.handle('order', (order) => {
+    client.handle('order', async (order) => {
       heard(order);
-      executor.take(decodeOrder(order));
+      executor.take(await admitOrder(order, gate));
       return {};
     });
     client.handle('cancelOrder', ({ orderId }) => ({ outcome: executor.cancel(orderId) }));
@@ -61,6 +63,7 @@ await runApp<ExecutorConfig>({
       stop: async () => {
         await executor.stop(config.stopGraceMs);
         client.close();
+        gate.close();
         lock.release();
       },
     };

@@ -4,17 +4,15 @@ import { collectDiagnostics } from './commands/collect-diagnostics.ts';
 import { listCommands } from './commands/list-commands.ts';
 import { ping } from './commands/ping.ts';
 import { ExecutorConfig } from './config.ts';
-import { PolicyFile } from './policy-schema.ts';
 
 const order = contract['downlink']?.['command'];
 if (order === undefined) throw new Error('the contract has no schema for the payload of a command');
 
-/** Only our own configuration is completed; orders and policy are judged as they stand. */
+/** Only our own configuration is completed; orders are judged as they stand. */
 export const fillDefaults = ['config'];
 
 export const schemas: Record<string, Record<string, object>> = {
   config: { config: ExecutorConfig },
-  policy: { policy: PolicyFile },
   orders: { order },
   commands: Object.fromEntries(
     [ping, listCommands, collectDiagnostics].map(({ name, params }) => [name, params]),

@@ -8,4 +8,17 @@ export {
   verifyLinkToken,
   type LinkTokenClaims,
 } from './link-token.ts';
-export { signTrustBundle, verifyTrustBundle } from './trust-bundle.ts';
+export { readTrustBundle, signTrustBundle, verifyTrustBundle } from './trust/trust-bundle.ts';
+export { extendChain, readChain, type ChainedBundle } from './trust/trust-chain.ts';
+export { readTrustAnchor, writeTrustAnchor } from './trust/trust-anchor.ts';
+export type { TrustAnchor } from './trust/trust-anchor-schema.ts';
+export { HeldTrust, type DeviceIdentity } from './trust/held-trust.ts';
+export {
+  ROLE_OF,
+  signClaims,
+  verifyClaims,
+  LONGEST_SIGNED_SECONDS,
+  type OrderRole,
+} from './orders/signed-claims.ts';
+export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from './orders/order-gate.ts';
+export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';

@@ -30,6 +30,7 @@ export const TO_HUB: Vocabulary = {
       response: hubRequests.reportOrder_response,
       durable: true,
     },
+    trustBundles: { request: hubRequests.trustBundles_request, response: hubRequests.trustBundles_response },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
     linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
     deadLetters: { request: hubRequests.deadLetters_request, response: hubRequests.deadLetters_response },
@@ -59,6 +60,7 @@ export const TO_APP: Vocabulary = {
   } satisfies Record<keyof AppRequests, RequestEntry>,
   notifications: {
     link: notifications.link,
+    trust: notifications.trust,
   } satisfies Record<keyof AppNotifications, Validator>,
 };
 

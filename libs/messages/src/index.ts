@@ -14,6 +14,7 @@ export type { LedgerEntry, QueueSummary } from './wire/queue-state.ts';
 export type { Receipt } from './wire/receipt.ts';
 export type { Reject } from './wire/reject.ts';
 export type { Sample, Telemetry } from './wire/telemetry.ts';
+export type { SignedClaims, SignedCommand, SignedType, SignedUpdate, SshGrant } from './wire/signed.ts';
 export type { TrustBundleJws } from './wire/trust.ts';
 export type { Welcome } from './wire/welcome.ts';
 export type {

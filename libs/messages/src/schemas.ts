@@ -12,6 +12,8 @@ import {
 import { OPERATORS } from './http/operators.ts';
 import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from './local/hub.ts';
 import { strict } from './strict.ts';
+import { SIGNED } from './wire/signed.ts';
+import { TrustBundleJws } from './wire/trust.ts';
 import { TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
 
 const bothWays = (table: Record<string, { request: TSchema; response: TSchema }>) =>
@@ -36,9 +38,12 @@ export const schemas: Record<string, Record<string, TSchema>> = {
     enrolmentRequest: EnrolmentRequest,
     enrolmentResponse: EnrolmentResponse,
     enrolmentProof: EnrolmentProof,
-    trustBundle: TrustBundle,
     problem: ProblemDocument,
   },
+  /** Apart from `http`, so that an app that only checks bundles does not pay for the rest. */
+  trust: { trustBundle: TrustBundle, trustBundleJws: TrustBundleJws },
   operators: OPERATORS,
+  /** Claims of what an order carries signed, by the type of the order. */
+  signed: SIGNED,
   tunnel: { attached: TunnelAttached, paired: TunnelPaired },
 };

@@ -8,7 +8,7 @@ import { DEVICE_ID, type DemoLayout } from './layout.ts';
 const ENROLMENT = 'enrolment.json';
 
 /** What the demo's server may ask of the demo's device. Written once: whoever changes it keeps the change. */
-const POLICY = { commands: { allow: ['ping', 'listCommands', 'collectDiagnostics'] } };
+const POLICY = { commands: { ping: {}, listCommands: {}, collectDiagnostics: {} } };
 
 export const isEnrolled = (layout: DemoLayout): boolean =>
   existsSync(join(layout.stateDir, 'ws-gateway', ENROLMENT));

@@ -10,7 +10,7 @@ import {
 import * as operators from '@bowline/messages/operators';
 import type { Installation } from '@bowline/pm2';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import { suggest } from '../core/suggest.ts';
+import { suggest } from '@bowline/runtime/suggest';
 
 const CALL_DEADLINE_MS = 10_000;
 

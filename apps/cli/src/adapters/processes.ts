@@ -7,7 +7,7 @@ import {
   type Pm2Process,
 } from '@bowline/pm2';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import { suggest } from '../core/suggest.ts';
+import { suggest } from '@bowline/runtime/suggest';
 
 export const pm2Of = ({ pm2Home }: Pick<Installation, 'pm2Home'>): Pm2 =>
   new Pm2({ home: pm2Home, env: callerEnvironment(process.env, {}) });

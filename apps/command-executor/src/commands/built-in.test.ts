@@ -1,3 +1,4 @@
+import { DEFAULT_POLICY } from '@bowline/identity/policy';
 import { FakeClock } from '@bowline/testing';
 import { describeErrors } from '@bowline/messages/check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
@@ -5,14 +6,15 @@ import { describe, expect, test } from 'vitest';
 import { deviceFacts } from '../adapters/device-facts.ts';
 import type { CommandContext } from '../core/command.ts';
 import { capResult } from '../core/outcome.ts';
-import { DEFAULT_POLICY } from '../core/policy.ts';
+import { commandPolicy } from '../adapters/command-policy.ts';
+import { policyOf } from '../testing/policies.ts';
 import { BUILT_IN } from './built-in.ts';
 
 const context: CommandContext = {
   clock: new FakeClock(),
   signal: new AbortController().signal,
   device: deviceFacts('0.1.0'),
-  policy: { allow: ['ping'], source: 'policy file /etc/p.json' },
+  policy: policyOf({ ping: { signed: true } }),
   commands: BUILT_IN,
   orders: () => ({ running: 1, waiting: 2, ended: { succeeded: 3 } }),
 };
@@ -36,19 +38,19 @@ describe('built-in commands', () => {
   test.each(BUILT_IN.map(({ name }) => name))(
     'when %s runs on a device without policy, it is allowed and idempotent',
     (name) => {
-      expect(DEFAULT_POLICY.allow).toContain(name);
+      expect(commandPolicy(DEFAULT_POLICY).isAllowed(name)).toBe(true);
       expect(named(name).idempotent).toBe(true);
     },
   );
 
-  test('when listCommands runs, it says which commands the policy allows', async () => {
+  test('when listCommands runs, it says which commands the policy allows, and which only signed', async () => {
     const { commands } = (await named('listCommands').run({}, context)) as {
-      commands: { name: string; allowed: boolean }[];
+      commands: { name: string; allowed: boolean; signed: boolean }[];
     };
-    expect(commands.map(({ name, allowed }) => [name, allowed])).toEqual([
-      ['ping', true],
-      ['listCommands', false],
-      ['collectDiagnostics', false],
+    expect(commands.map(({ name, allowed, signed }) => [name, allowed, signed])).toEqual([
+      ['ping', true, true],
+      ['listCommands', false, false],
+      ['collectDiagnostics', false, false],
     ]);
   });
 

@@ -10,7 +10,15 @@ const SECTIONS = {
   memory: ({ device }) => device.memory(),
   load: ({ device }) => device.loadAverage(),
   orders: (context) => context.orders(),
-  policy: ({ policy }) => policy,
+  policy: ({ policy: { source, fault, isAllowed, needsSignature }, commands }) => {
+    const allow = commands.map(({ name }) => name).filter(isAllowed);
+    return {
+      source,
+      ...(fault === undefined ? {} : { fault }),
+      allow,
+      signed: allow.filter(needsSignature),
+    };
+  },
 } as const satisfies Record<string, (context: CommandContext) => unknown>;
 
 type Section = keyof typeof SECTIONS;

@@ -1,5 +1,4 @@
 import type { CommandDefinition } from '../core/command.ts';
-import { isAllowed } from '../core/policy.ts';
 
 /** What may be asked of this device, and how. */
 export const listCommands: CommandDefinition<Record<string, never>> = {
@@ -15,12 +14,13 @@ export const listCommands: CommandDefinition<Record<string, never>> = {
         type: 'array',
         items: {
           type: 'object',
-          required: ['name', 'description', 'idempotent', 'allowed', 'params', 'result'],
+          required: ['name', 'description', 'idempotent', 'allowed', 'signed', 'params', 'result'],
           properties: {
             name: { type: 'string' },
             description: { type: 'string' },
             idempotent: { type: 'boolean' },
             allowed: { type: 'boolean', description: "by the device's own policy" },
+            signed: { type: 'boolean', description: 'whether that policy wants a signature' },
             params: { type: 'object' },
             result: { type: 'object' },
           },
@@ -35,7 +35,8 @@ export const listCommands: CommandDefinition<Record<string, never>> = {
       name,
       description,
       idempotent,
-      allowed: isAllowed(policy, name),
+      allowed: policy.isAllowed(name),
+      signed: policy.needsSignature(name),
       params,
       result,
     })),

@@ -1,8 +1,9 @@
 import { ServerClock, type Logger } from '@bowline/runtime';
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { FakeClock } from '@bowline/testing';
-import { describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, test } from 'vitest';
 import { CommandExecutor, type ExecutorLimits } from './command-executor.ts';
+import { policyOf } from '../testing/policies.ts';
 import { command, type Command, type CommandContext, type DeviceFacts } from './command.ts';
 import type { CommandOrder } from './plan-command.ts';
 import type { OrderReport } from './run-step.ts';
@@ -26,8 +27,15 @@ const order = (n: number, fields: Partial<CommandOrder> = {}): CommandOrder => (
   ...fields,
 });
 
+let recorded: string[] = [];
+beforeEach(() => (recorded = []));
+
 /** An executor with one command `work`, whose runs the test ends one by one. */
-function setUp(limits: Partial<ExecutorLimits> = {}, idempotent = true) {
+function setUp(
+  limits: Partial<ExecutorLimits> = {},
+  idempotent = true,
+  begin: (id: string) => void = (id) => void recorded.push(`begun ${id}`),
+) {
   const clock = new FakeClock();
   const serverClock = new ServerClock(clock);
   const reports: OrderReport[] = [];
@@ -50,7 +58,8 @@ function setUp(limits: Partial<ExecutorLimits> = {}, idempotent = true) {
   );
   const executor = new CommandExecutor({
     commands: [work],
-    readPolicy: () => ({ allow: ['work'], source: 'test' }),
+    readPolicy: () => Promise.resolve(policyOf({ work: {} })),
+    record: { begin, end: (id) => void recorded.push(`ended ${id}`) },
     report: async (report, signal) => {
       reports.push(report);
       await onReport(report, signal);
@@ -180,6 +189,7 @@ describe('CommandExecutor', () => {
       status === 'started' ? new Promise((resolve) => (durable = resolve)) : Promise.resolve(),
     );
     executor.take(order(1));
+    await settle();
     expect(executor.cancel(orderId(1))).toBe('stopping');
     durable();
     await settle();
@@ -264,5 +274,29 @@ describe('CommandExecutor', () => {
     const stopped = executor.stop(5000);
     await clock.advance(5000);
     await expect(stopped).resolves.toBeUndefined();
+  });
+
+  test('when a signed order runs, its use is recorded before the effect and its end before the report', async () => {
+    const { executor, runs, onReport, settle } = setUp();
+    onReport(({ status }) => {
+      recorded.push(status);
+      return Promise.resolve();
+    });
+    executor.take(order(1, { signature: { id: 'j1', signer: 'k', earlier: undefined } }));
+    await settle();
+    expect(recorded).toEqual(['started', 'begun j1']);
+    runs[0]?.end(1);
+    await settle();
+    expect(recorded).toEqual(['started', 'begun j1', 'ended j1', 'succeeded', 'ended j1']);
+  });
+
+  test('when the use of a signature cannot be recorded, the command does not run', async () => {
+    const { executor, runs, last, settle } = setUp({}, true, () => {
+      throw new TransientError('spent-orders-unwritable', 'full');
+    });
+    executor.take(order(1, { signature: { id: 'j1', signer: 'k', earlier: undefined } }));
+    await settle();
+    expect(runs.length).toBe(0);
+    expect(last()).toMatchObject({ status: 'failed', error: { code: 'spent-orders-unwritable' } });
   });
 });

@@ -2,14 +2,15 @@ import type { Clock, Logger, ServerClock } from '@bowline/runtime';
 import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
 import type { Command, DeviceFacts, OrderCounts } from './command.ts';
 import { cancelOutcome, nextPhase, type OrderPhase } from './order-phase.ts';
-import { planCommand, type CommandOrder, type OrderError } from './plan-command.ts';
-import type { Policy } from './policy.ts';
-import { runStep, type OrderReport, type StepContext } from './run-step.ts';
+import { planCommand, type CommandOrder } from './plan-command.ts';
+import type { CommandPolicy } from './policy.ts';
+import { runStep, type OrderReport, type SignatureRecord, type StepContext } from './run-step.ts';
 
 export interface ExecutorOptions {
   commands: readonly Command[];
-  /** Reads the device's policy as it stands now; an error allows nothing. */
-  readPolicy(): Policy | OrderError;
+  /** Reads the device's policy as it stands now. */
+  readPolicy(): Promise<CommandPolicy>;
+  record: SignatureRecord;
   /** Resolves once it is on disk; tries again while the gateway is away, until `signal`. Rejects if it is refused. */
   report(report: OrderReport, signal: AbortSignal): Promise<void>;
   clock: Clock;
@@ -29,12 +30,12 @@ export interface ExecutorLimits {
 interface Entry {
   order: CommandOrder;
   phase: OrderPhase;
+  /** Being looked at; nothing was reported yet. */
+  planning: boolean;
   /** Held back until the server's time is known. */
   held: boolean;
   abort: AbortController;
 }
-
-const WITHOUT_POLICY: Policy = { allow: [], source: 'policy that cannot be read' };
 
 /**
  * Runs the orders that it is handed, a few at once, the others in line. The gateway's journal is the durable truth; what
@@ -68,6 +69,7 @@ export class CommandExecutor {
     this.#entries.set(order.orderId, {
       order,
       phase: { kind: 'waiting' },
+      planning: false,
       held: false,
       abort: new AbortController(),
     });
@@ -119,13 +121,27 @@ export class CommandExecutor {
   #pump(): void {
     for (const entry of this.#entries.values()) {
       if (this.#stopping || this.#runs.size >= this.#options.limits.maxConcurrent) return;
-      if (entry.phase.kind === 'waiting' && !entry.held) this.#begin(entry);
+      if (entry.phase.kind === 'waiting' && !entry.held && !entry.planning) this.#begin(entry);
     }
   }
 
   #begin(entry: Entry): void {
+    entry.planning = true;
+    const run = this.#run(entry)
+      .catch((error: unknown) => this.#broken(entry, error))
+      .finally(() => {
+        entry.planning = false;
+        this.#runs.delete(run);
+        if (!entry.held) this.#entries.delete(entry.order.orderId);
+        this.#pump();
+      });
+    this.#runs.add(run);
+  }
+
+  async #run(entry: Entry): Promise<void> {
     const { commands, readPolicy, serverClock, limits } = this.#options;
-    const policy = readPolicy();
+    const policy = await readPolicy();
+    if (this.#entries.get(entry.order.orderId) !== entry) return; // cancelled, or left to the next life
     const plan = planCommand(entry.order, {
       commands,
       policy,
@@ -138,27 +154,19 @@ export class CommandExecutor {
       return;
     }
     entry.phase = nextPhase(entry.phase, 'begin');
-    const context = this.#stepContext(entry, 'code' in policy ? WITHOUT_POLICY : policy);
-    const run = (async () => {
-      for (const step of plan.steps) await runStep(step, context);
-    })()
-      .catch((error: unknown) => this.#broken(entry, error))
-      .finally(() => {
-        this.#runs.delete(run);
-        this.#entries.delete(entry.order.orderId);
-        this.#pump();
-      });
-    this.#runs.add(run);
+    const context = this.#stepContext(entry, policy);
+    for (const step of plan.steps) await runStep(step, context);
   }
 
-  #stepContext(entry: Entry, policy: Policy): StepContext {
-    const { clock, serverClock, commands, device, limits, report } = this.#options;
+  #stepContext(entry: Entry, policy: CommandPolicy): StepContext {
+    const { clock, serverClock, commands, device, limits, report, record } = this.#options;
     const log = this.#log(entry);
     return {
       order: entry.order,
       clock,
       signal: entry.abort.signal,
       resultBytes: limits.resultBytes,
+      record,
       serverNowMs: () => serverClock.nowMs(),
       report: async (order) => {
         await report(order, this.#giveUp.signal);
@@ -187,6 +195,10 @@ export class CommandExecutor {
   }
 
   #log({ order }: Entry): Logger {
-    return this.#options.log.child({ orderId: order.orderId, command: order.payload.name });
+    return this.#options.log.child({
+      orderId: order.orderId,
+      command: order.payload.name,
+      signer: order.signature?.signer,
+    });
   }
 }

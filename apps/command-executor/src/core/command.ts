@@ -1,6 +1,6 @@
 import type { Clock } from '@bowline/runtime';
 import type { describeErrors } from '@bowline/messages/check';
-import type { Policy } from './policy.ts';
+import type { CommandPolicy } from './policy.ts';
 
 /** JSON Schema 2020-12, as it is shown to operators by `listCommands`. */
 export type JsonSchema = Readonly<Record<string, unknown>>;
@@ -11,7 +11,7 @@ export interface CommandContext {
   /** Aborted at the deadline, on cancel and when the app stops. */
   signal: AbortSignal;
   device: DeviceFacts;
-  policy: Policy;
+  policy: CommandPolicy;
   commands: readonly Command[];
   orders(): OrderCounts;
 }

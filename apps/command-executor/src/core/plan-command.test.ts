@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { command, type Command } from './command.ts';
 import { planCommand, type CommandOrder, type PlanContext } from './plan-command.ts';
-import { DEFAULT_POLICY } from './policy.ts';
+import { policyOf } from '../testing/policies.ts';
 
 const ORDER_ID = '01900000-0000-7000-8000-000000000001';
 const ok = () => true;
@@ -12,7 +12,7 @@ const fake = (name: string, idempotent: boolean, check: Command['check'] = ok): 
 const commands = [fake('ping', true), fake('openValve', false)];
 const context: PlanContext = {
   commands,
-  policy: { allow: ['ping', 'openValve'], source: 'policy file /etc/p.json' },
+  policy: policyOf({ ping: {}, openValve: {} }),
   serverNowMs: 1000,
   commandTimeoutMs: 60_000,
 };
@@ -53,29 +53,71 @@ describe('planCommand', () => {
   });
 
   test('when the policy does not name the command, it is rejected by that rule', () => {
-    const policy = { allow: ['ping'], source: 'policy file /etc/p.json' };
+    const policy = policyOf({ ping: {} });
     expect(refusal(order({ payload: { name: 'openValve' } }), { ...context, policy })).toEqual({
       kind: 'report-refusal',
       status: 'rejected',
       error: {
         code: 'not-allowed',
-        message: 'commands.allow of the policy file /etc/p.json permits only ping, not openValve',
+        message: '/commands of the policy file /etc/p.json: permits only ping, not openValve',
       },
     });
   });
 
-  test('when there is no policy file, only what changes nothing is allowed', () => {
-    const withDefault = { ...context, policy: DEFAULT_POLICY };
-    expect(planCommand(order(), withDefault).kind).toBe('steps');
-    expect(refusal(order({ payload: { name: 'openValve' } }), withDefault)).toMatchObject({
-      status: 'rejected',
-      error: { code: 'not-allowed' },
+  test('when the policy wants a signature, the order needs one, and with it the run is recorded around its effect', () => {
+    const policy = policyOf({ openValve: { signed: true, maxTimeoutMs: 1000 } });
+    const wanted = order({ payload: { name: 'openValve' } });
+    expect(refusal(wanted, { ...context, policy })).toMatchObject({ error: { code: 'signature-needed' } });
+    const signature = { id: 'j1', signer: 'k', earlier: undefined };
+    expect(planCommand({ ...wanted, signature }, { ...context, policy })).toMatchObject({
+      steps: [
+        { kind: 'report-started' },
+        { kind: 'record', what: 'begun' },
+        { kind: 'run', timeoutMs: 1000 },
+        { kind: 'record', what: 'ended' },
+        { kind: 'report-outcome' },
+        { kind: 'record', what: 'reported' },
+      ],
     });
   });
 
-  test('when the policy cannot be read, even ping is rejected', () => {
-    const policy = { code: 'policy-unusable', message: 'broken' };
-    expect(refusal(order(), { ...context, policy })).toMatchObject({ status: 'rejected', error: policy });
+  const recorded = (phase: 'claimed' | 'begun' | 'ended', outcome?: object) => ({
+    id: 'j1',
+    signer: 'k',
+    earlier: { phase, outcome: outcome && JSON.stringify(outcome) },
+  });
+
+  test.each(['begun', 'ended'] as const)(
+    'when a signed order has %s by our own record and the gateway hands it over as new, it is a replay',
+    (phase) => {
+      expect(refusal(order({ signature: recorded(phase) }), context)).toMatchObject({
+        status: 'rejected',
+        error: { code: 'replayed' },
+      });
+    },
+  );
+
+  test('when a signed order was cut off before it began, it goes on', () => {
+    expect(planCommand(order({ signature: recorded('claimed') }), context)).toMatchObject({
+      steps: [{ kind: 'report-started' }, {}, { kind: 'run' }, {}, {}, {}],
+    });
+  });
+
+  test('when a signed order had ended and only its report was lost, that is reported and nothing runs', () => {
+    const stored = { status: 'succeeded', result: 7 };
+    const cutOff = order({ signature: recorded('ended', stored), state: 'started', attempt: 1 });
+    expect(planCommand(cutOff, context)).toEqual({
+      kind: 'steps',
+      steps: [
+        { kind: 'report-outcome', stored },
+        { kind: 'record', what: 'reported' },
+      ],
+    });
+  });
+
+  test('when a signed order has ended and was reported, it cannot be made to run again', () => {
+    const again = order({ signature: recorded('ended'), state: 'started', attempt: 1 });
+    expect(refusal(again, context)).toMatchObject({ status: 'indeterminate', error: { code: 'replayed' } });
   });
 
   test('when params break their schema, the error names the field', () => {
@@ -89,14 +131,11 @@ describe('planCommand', () => {
     });
   });
 
-  test('when the command is unknown, signed or broken, the order is rejected', () => {
+  test('when the command is unknown or broken, the order is rejected', () => {
     const fault = { code: 'invalid', message: 'payload/name must be string' };
     expect(refusal(order({ payload: { name: 'nope' } }), context)).toMatchObject({
       status: 'rejected',
       error: { code: 'unknown-command', message: 'there is no command nope here, only ping, openValve' },
-    });
-    expect(refusal(order({ payload: { signed: 'a.b.c' } }), context)).toMatchObject({
-      error: { code: 'unsupported' },
     });
     expect(refusal(order({ payload: {}, fault }), context)).toMatchObject({ error: fault });
   });
@@ -132,7 +171,7 @@ describe('planCommand', () => {
 
   test('when a cut off order would be refused now, it ends indeterminate, since its effect may be there', () => {
     const cutOff = order({ state: 'started', attempt: 1 });
-    const policy = { allow: [], source: 'policy file' };
+    const policy = policyOf({});
     expect(refusal(cutOff, { ...context, policy })).toMatchObject({
       status: 'indeterminate',
       error: { code: 'not-allowed' },

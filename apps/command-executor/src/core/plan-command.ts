@@ -1,17 +1,29 @@
 import type { Command as CommandPayload } from '@bowline/messages';
 import { describeErrors } from '@bowline/messages/check';
 import type { Command } from './command.ts';
-import { isAllowed, refusal, type Policy } from './policy.ts';
+import type { Outcome } from './outcome.ts';
+import type { CommandPolicy } from './policy.ts';
 
 /** An order as it was handed over; `fault` if its payload broke the contract. */
 export interface CommandOrder {
   orderId: string;
   payload: CommandPayload;
   fault?: OrderError;
+  /** It was signed by a command key; `payload` is what the signature covers. */
+  signature?: OrderSignature;
   /** `started`: an earlier attempt was cut off, and nobody knows how far it came. */
   state: 'received' | 'started';
   /** Attempts so far: 0 before the first `started`. */
   attempt: number;
+}
+
+export interface OrderSignature {
+  /** Under which its use is recorded. */
+  id: string;
+  /** Thumbprint of the key. */
+  signer: string;
+  /** How far this order had come, by this app's own record, which no gateway can set back. */
+  earlier: { phase: 'claimed' | 'begun' | 'ended'; outcome: string | undefined } | undefined;
 }
 
 export interface OrderError {
@@ -22,8 +34,11 @@ export interface OrderError {
 /** One thing to do; the executor has one function a kind (run-step.ts). */
 export type Step =
   | { kind: 'report-started'; attempt: number }
+  /** Records how far a signature was used; only with one. */
+  | { kind: 'record'; what: 'begun' | 'ended' | 'reported' }
   | { kind: 'run'; command: Command; params: Record<string, unknown>; timeoutMs: number }
-  | { kind: 'report-outcome' }
+  /** `stored`: of an earlier life of this process. */
+  | { kind: 'report-outcome'; stored?: Outcome }
   | { kind: 'report-refusal'; status: 'rejected' | 'expired' | 'indeterminate'; error: OrderError };
 
 export type Plan =
@@ -33,8 +48,8 @@ export type Plan =
 
 export interface PlanContext {
   commands: readonly Command[];
-  /** How the policy reads now; an error if its file cannot be used, which allows nothing. */
-  policy: Policy | OrderError;
+  /** How the policy reads now. */
+  policy: CommandPolicy;
   /** Server time, epoch milliseconds; undefined if the server was not heard since boot. */
   serverNowMs: number | undefined;
   /** For an order without `timeoutMs`, and the most that one may ask for. */
@@ -45,14 +60,13 @@ export interface PlanContext {
 export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   const { payload, state, attempt } = order;
   const refuse = (status: 'rejected' | 'expired', error: OrderError): Plan =>
-    steps({ kind: 'report-refusal', ...refused(state, status, error) });
+    steps({ kind: 'report-refusal', ...closing(state, status, error) });
 
   if (order.fault !== undefined) return refuse('rejected', order.fault);
-  if (payload.name === undefined) {
-    const message = 'this version does not run signed commands: name and params are needed';
-    return refuse('rejected', { code: 'unsupported', message });
-  }
   const { name } = payload;
+  if (name === undefined) return refuse('rejected', { code: 'invalid', message: 'payload/name is missing' });
+  const again = repeated(order);
+  if (again !== undefined) return again;
   const command = context.commands.find((known) => known.name === name);
   if (command === undefined) {
     const names = context.commands.map((known) => known.name).join(', ');
@@ -61,11 +75,12 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
       message: `there is no command ${name} here, only ${names}`,
     });
   }
-  if ('code' in context.policy) return refuse('rejected', context.policy);
-  if (!isAllowed(context.policy, name))
-    return refuse('rejected', { code: 'not-allowed', message: refusal(context.policy, name) });
-
   const params = payload.params ?? {};
+  const { timeoutMs: askedMs } = payload;
+  const signed = order.signature !== undefined;
+  const forbidden = context.policy.judge({ name, params, timeoutMs: askedMs, signed });
+  if (forbidden !== undefined) return refuse('rejected', forbidden);
+
   if (!command.check(params)) {
     return refuse('rejected', {
       code: 'invalid-params',
@@ -85,17 +100,43 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
     if (payload.expiresAt <= context.serverNowMs)
       return refuse('expired', { code: 'expired', message: 'expired before it could start' });
   }
-  const timeoutMs = Math.min(payload.timeoutMs ?? context.commandTimeoutMs, context.commandTimeoutMs);
+  const longestMs = Math.min(
+    context.commandTimeoutMs,
+    context.policy.longestTimeoutMs(name) ?? context.commandTimeoutMs,
+  );
+  const record = (what: 'begun' | 'ended' | 'reported'): Step[] => (signed ? [{ kind: 'record', what }] : []);
   return steps(
     { kind: 'report-started', attempt: attempt + 1 },
-    { kind: 'run', command, params, timeoutMs },
+    ...record('begun'),
+    { kind: 'run', command, params, timeoutMs: Math.min(askedMs ?? longestMs, longestMs) },
+    ...record('ended'),
     { kind: 'report-outcome' },
+    ...record('reported'),
   );
+}
+
+/**
+ * A signature is good once: what is recorded here about its order overrules what the gateway says of it. Cut off before
+ * the effect began, or in its middle and `started` by the gateway's journal too, it goes on as any order does.
+ */
+function repeated({ signature, state }: CommandOrder): Plan | undefined {
+  const earlier = signature?.earlier;
+  if (earlier === undefined || earlier.phase === 'claimed') return undefined;
+  if (state === 'received' || (earlier.phase === 'ended' && earlier.outcome === undefined)) {
+    const message = 'this order was carried out before: a signature is good once';
+    return steps({
+      kind: 'report-refusal',
+      ...closing(state, 'rejected', { code: 'replayed', message }),
+    });
+  }
+  if (earlier.outcome === undefined) return undefined;
+  const stored = JSON.parse(earlier.outcome) as Outcome;
+  return steps({ kind: 'report-outcome', stored }, { kind: 'record', what: 'reported' });
 }
 
 const steps = (...all: Step[]): Plan => ({ kind: 'steps', steps: all });
 
 /** An order that had started cannot be refused any more: an effect may be there (protocol, section 4, order states). */
-function refused(state: CommandOrder['state'], status: 'rejected' | 'expired', error: OrderError) {
+function closing(state: CommandOrder['state'], status: 'rejected' | 'expired', error: OrderError) {
   return { status: state === 'started' ? ('indeterminate' as const) : status, error };
 }

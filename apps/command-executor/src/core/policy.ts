@@ -1,21 +1,21 @@
-/** Which commands the cloud may run here. It lives on the device, so a stolen cloud connection cannot widen it (invariant 7). */
-export interface Policy {
-  /** Names that may run. */
-  allow: readonly string[];
-  /** Where the rule stands, for the answer to whoever was refused: a file's path, or the built-in default. */
+/** What the device's own policy says about commands; made anew for each order (adapters/command-policy.ts). */
+export interface CommandPolicy {
+  /** Where the rules stand: a file's path, or the built-in default. */
   source: string;
+  /** Why the file that there is cannot be used; the default is in force then. */
+  fault?: string;
+  isAllowed(name: string): boolean;
+  needsSignature(name: string): boolean;
+  /** The most time that it gives a command, if it says so, milliseconds. */
+  longestTimeoutMs(name: string): number | undefined;
+  /** The rule that is against it; undefined if it may run. */
+  judge(wanted: WantedCommand): { code: string; message: string } | undefined;
 }
 
-/** Without a policy file: what reads and changes nothing. */
-export const DEFAULT_POLICY: Policy = {
-  allow: ['ping', 'listCommands', 'collectDiagnostics'],
-  source: 'built-in default policy',
-};
-
-export const isAllowed = (policy: Policy, name: string): boolean => policy.allow.includes(name);
-
-/** The rule that refuses, in one sentence. */
-export function refusal(policy: Policy, name: string): string {
-  const allowed = policy.allow.length === 0 ? 'nothing' : `only ${policy.allow.join(', ')}`;
-  return `commands.allow of the ${policy.source} permits ${allowed}, not ${name}`;
+export interface WantedCommand {
+  name: string;
+  params: Record<string, unknown>;
+  timeoutMs: number | undefined;
+  /** A signature by a command key was checked. */
+  signed: boolean;
 }

@@ -1,4 +1,4 @@
-import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
+import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
 import type { CommandContext } from './command.ts';
 import { capResult, type Outcome } from './outcome.ts';
@@ -29,7 +29,15 @@ export interface StepContext {
   /** Called once, when it is decided how the order ends. */
   ending(status: OrderReport['status']): void;
   commandContext(signal: AbortSignal): CommandContext;
+  /** This app's record of how far a signed order came. */
+  record: SignatureRecord;
   outcome?: Outcome;
+}
+
+/** Durable when a method returns; throws a TransientError if the disk does not take it. */
+export interface SignatureRecord {
+  begin(id: string): void;
+  end(id: string, outcome?: string): void;
 }
 
 type StepRunners = {
@@ -40,20 +48,33 @@ type StepRunners = {
 const RUNNERS: StepRunners = {
   'report-started': ({ attempt }, context) => report(context, { status: 'started', attempt }),
 
-  run: async (step, context) => {
-    context.outcome = await runCommand(step, context);
+  record: async ({ what }, context) => {
+    const { id } = context.order.signature ?? {};
+    if (id === undefined) return;
+    try {
+      if (what === 'begun') context.record.begin(id);
+      else context.record.end(id, what === 'ended' ? JSON.stringify(context.outcome) : undefined);
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      // What cannot be recorded must not begin; what is over is told all the same.
+      if (what === 'begun') context.outcome = { status: 'failed', error: told(error) };
+    }
   },
 
-  'report-outcome': async (_, context) => {
-    const { outcome, resultBytes } = context;
+  run: async (step, context) => {
+    if (context.outcome !== undefined) return;
+    const outcome = await runCommand(step, context);
+    context.outcome =
+      outcome.status === 'succeeded'
+        ? { ...outcome, result: capResult(outcome.result, context.resultBytes) }
+        : outcome;
+  },
+
+  'report-outcome': async ({ stored }, context) => {
+    const outcome = stored ?? context.outcome;
     if (outcome === undefined) return;
     context.ending(outcome.status);
-    await report(
-      context,
-      outcome.status === 'succeeded'
-        ? { ...outcome, result: capResult(outcome.result, resultBytes) }
-        : outcome,
-    );
+    await report(context, outcome);
   },
 
   'report-refusal': async ({ status, error }, context) => {
@@ -91,8 +112,7 @@ async function runCommand(
     return { status: 'succeeded', result };
   } catch (error) {
     if (error instanceof CancelledError && error.code === 'stopping') throw error;
-    const told = { code: codeOf(error), message: error instanceof Error ? error.message : String(error) };
-    return { status: error instanceof CancelledError ? 'cancelled' : 'failed', error: told };
+    return { status: error instanceof CancelledError ? 'cancelled' : 'failed', error: told(error) };
   } finally {
     timer.cancel();
   }
@@ -107,7 +127,10 @@ function checkExpiry({ order, serverNowMs }: StepContext): void {
   }
 }
 
-const codeOf = (error: unknown): string => (error instanceof BowlineError ? error.code : 'command-failed');
+const told = (error: unknown): OrderError => ({
+  code: error instanceof BowlineError ? error.code : 'command-failed',
+  message: error instanceof Error ? error.message : String(error),
+});
 
 function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => {

@@ -1,4 +1,5 @@
 import { openHub, type Hub, type Peer } from '@bowline/ipc';
+import type { TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubRequests } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
 import { waitFor } from '@bowline/testing';
@@ -9,6 +10,10 @@ export type HandedOrder = AppRequests['order']['request'];
 /** The gateway's hub on a real socket; what becomes of a report is up to the test. */
 export interface TestGateway {
   reports: Report[];
+  /** Kinds of the events that were handed over. */
+  events: string[];
+  /** What it offers, oldest first; a captured one may offer anything. */
+  bundles: { version: number; jws: TrustBundleJws }[];
   peers(): Peer[];
   hand(order: HandedOrder): Promise<void>;
   cancel(orderId: string): Promise<AppRequests['cancelOrder']['response']>;
@@ -23,17 +28,36 @@ export async function openTestGateway(
   folder: string,
   {
     serverTime,
+    deviceId,
+    groups,
+    bundles = [],
     onReport = () => Promise.resolve(),
-  }: { serverTime?: number; onReport?: (report: Report) => Promise<void> } = {},
+  }: {
+    serverTime?: number;
+    deviceId?: string;
+    groups?: string[];
+    bundles?: TestGateway['bundles'];
+    onReport?: (report: Report) => Promise<void>;
+  } = {},
 ): Promise<TestGateway> {
   const hub: Hub = await openHub({ folder, log, clock: systemClock });
   const reports: Report[] = [];
+  const events: string[] = [];
   const attempts = new Map<string, number>();
   hub.handle('register', () => ({
     bootId: '00000000-0000-4000-8000-000000000000',
     link: 'online',
     ...(serverTime === undefined ? {} : { serverTime }),
+    ...(deviceId === undefined ? {} : { deviceId }),
+    ...(groups === undefined ? {} : { groups }),
   }));
+  hub.handle('trustBundles', ({ above }) => ({
+    bundles: bundles.filter(({ version }) => version > above).map(({ jws }) => jws),
+  }));
+  hub.handle('enqueue', ({ messages }) => {
+    for (const { payload } of messages) events.push(String(payload['kind']));
+    return { accepted: messages.length, duplicate: false };
+  });
   hub.handle('reportOrder', async (report) => {
     reports.push(report);
     await onReport(report);
@@ -42,6 +66,8 @@ export async function openTestGateway(
   });
   return {
     reports,
+    events,
+    bundles,
     peers: () => hub.peers(),
     hand: async (order) => {
       await waitFor(() => hub.peers().length > 0, { what: 'the app to register' });

@@ -4,8 +4,19 @@
  */
 import { Type, type Static, type TSchema } from 'typebox';
 import { ACK_STATUSES, ORDER_TYPES } from '../names.ts';
-import { Count, EpochMs, JsonObject, MessageId, Seq, Text, Uuid, WireErrorSchema } from '../primitives.ts';
+import {
+  Count,
+  EpochMs,
+  JsonObject,
+  MessageId,
+  Name,
+  Seq,
+  Text,
+  Uuid,
+  WireErrorSchema,
+} from '../primitives.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
+import { TrustBundleJws } from '../wire/trust.ts';
 import { HUB_APPS, LINK_STATES } from './hub-apps.ts';
 
 export * from './hub-apps.ts';
@@ -44,6 +55,7 @@ const Register = {
   }),
   response: Type.Object({
     deviceId: Type.Optional(Text),
+    groups: Type.Optional(Type.Array(Name, { maxItems: 64 })),
     bootId: Text,
     link: Type.Enum([...LINK_STATES]),
     serverTime: ServerTime,
@@ -179,6 +191,14 @@ export const HUB_REQUESTS = {
   register: Register,
   enqueue: Enqueue,
   reportOrder: ReportOrder,
+  /**
+   * The next trust bundles above a version, oldest first, at most 8: ask again above the last one until none comes. The
+   * asking app verifies each from the one that it holds; what the gateway says proves nothing.
+   */
+  trustBundles: {
+    request: Type.Object({ above: Count }),
+    response: Type.Object({ bundles: Type.Array(TrustBundleJws, { maxItems: 8 }) }),
+  },
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
   linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
@@ -221,6 +241,8 @@ export const HUB_NOTIFICATIONS = {
 /** One-way, hub to app. */
 export const APP_NOTIFICATIONS = {
   link: Link,
+  /** There is a new trust bundle, to be asked for. */
+  trust: Type.Object({ version: Count }),
 } as const satisfies Record<string, TSchema>;
 
 export type LaneStatus = Static<typeof LaneStatus>;

@@ -1,8 +1,8 @@
 import { check, type Ed25519Jwk, type TrustBundle, type TrustBundleJws } from '@bowline/messages';
-import { trustBundle } from '@bowline/messages/http';
+import { trustBundle } from '@bowline/messages/trust';
 import { RejectedError } from '@bowline/runtime/errors';
 import { GeneralSign, generalVerify, importJWK } from 'jose';
-import { thumbprint, type SigningKey } from './key.ts';
+import { thumbprint, type SigningKey } from '../key.ts';
 
 /** Signs a bundle with each root key given (protocol, section 7). */
 export async function signTrustBundle(
@@ -29,7 +29,7 @@ export async function verifyTrustBundle(
   jws: TrustBundleJws,
   against: { rootThumbprint: string } | { held: TrustBundle },
 ): Promise<TrustBundle> {
-  const bundle = readBundle(jws);
+  const bundle = readTrustBundle(jws);
   const signers = await signersOf(jws, bundle.keys.root);
   if (signers.size < bundle.threshold) {
     throw new RejectedError(
@@ -59,7 +59,12 @@ export async function verifyTrustBundle(
   return bundle;
 }
 
-function readBundle({ payload }: TrustBundleJws): TrustBundle {
+/**
+ * What a bundle says, unproven: for one whose signatures were checked before, or to be shown.
+ *
+ * @throws RejectedError `untrusted-bundle`: it breaks its schema.
+ */
+export function readTrustBundle({ payload }: Pick<TrustBundleJws, 'payload'>): TrustBundle {
   try {
     return check<TrustBundle>(trustBundle, JSON.parse(Buffer.from(payload, 'base64url').toString()), 'trust');
   } catch (error) {

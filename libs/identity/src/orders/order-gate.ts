@@ -1,0 +1,128 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { SignedClaims, SignedType, TrustBundleJws } from '@bowline/messages';
+import { BowlineError, RejectedError, TransientError, type ServerClock } from '@bowline/runtime';
+import { reportEvent, type EventPorts } from '../report-event.ts';
+import { HeldTrust, type DeviceIdentity } from '../trust/held-trust.ts';
+import { verifyClaims } from './signed-claims.ts';
+import { SpentOrders, type SpentOrder } from './spent-orders.ts';
+
+export interface OrderGateOptions extends EventPorts {
+  /** The app's own folder: its copy of the trust bundle and its record of used signatures. */
+  stateDir: string;
+  /** {@link readTrustAnchor} */
+  trustAnchorFile: string;
+  serverClock: Pick<ServerClock, 'nowMs'>;
+  hub: GateHub;
+}
+
+/** What the gate needs of the app's connection to the gateway (libs/ipc). */
+export type GateHub = EventPorts['hub'] & {
+  request(name: 'trustBundles', body: { above: number }): Promise<{ bundles: TrustBundleJws[] }>;
+  onRegistered(callback: (hub: { deviceId?: string; groups?: string[] }) => void): void;
+  onNotification(name: 'trust', handler: () => void): void;
+};
+
+/** A signature that holds, for this order, on this device, now. */
+export interface Admission<T extends SignedType> {
+  claims: SignedClaims<T>;
+  /** Under which its use is recorded: see {@link OrderGate.spent}. */
+  id: string;
+  /** Thumbprint of the key that signed. */
+  signer: string;
+  /** How far this same order had come before this process began to see it; undefined if it is new. */
+  earlier: SpentOrder | undefined;
+}
+
+/**
+ * Where every signed order is judged, in the app that has the effect and before anything else happens (invariant 7):
+ * signature and role, audience, order, time, single use. What it stands on (bundle, identity, used signatures) is this app's
+ * own and verified by it; the gateway only carries it.
+ */
+export class OrderGate {
+  readonly spent: SpentOrders;
+  readonly #trust: HeldTrust;
+  readonly #options: OrderGateOptions;
+  #tail: Promise<void> = Promise.resolve();
+  readonly #alarmed = new Set<string>();
+
+  constructor(options: OrderGateOptions) {
+    const { stateDir, trustAnchorFile } = options;
+    mkdirSync(stateDir, { recursive: true, mode: 0o700 });
+    this.#options = options;
+    this.#trust = new HeldTrust({ file: join(stateDir, 'trust.json'), anchorFile: trustAnchorFile });
+    this.spent = new SpentOrders(join(stateDir, 'spent-orders.db'));
+    if (this.spent.recovered) this.#alarm('spent-orders-lost', {});
+    options.hub.onRegistered(({ deviceId, groups = [] }) => {
+      if (deviceId !== undefined) this.#told({ deviceId, groups });
+      void this.#refresh();
+    });
+    options.hub.onNotification('trust', () => void this.#refresh());
+  }
+
+  /**
+   * @throws RejectedError with the exact rule (signed-claims.ts, spent-orders.ts, held-trust.ts); TransientError
+   *   `no-server-time`, `spent-orders-full`, `spent-orders-unwritable`: offer it again.
+   */
+  async admit<T extends SignedType>(type: T, jws: string, orderId: string): Promise<Admission<T>> {
+    await this.#refresh();
+    const nowMs = this.#options.serverClock.nowMs();
+    if (nowMs === undefined)
+      throw new TransientError(
+        'no-server-time',
+        'a signature has an expiry, and the time is not known yet: try again later',
+      );
+    const bundle = this.#trust.bundle();
+    const expected = { bundle, ...this.#trust.identity(), orderId, nowMs };
+    const { claims, signer } = await verifyClaims(type, jws, expected);
+    const id = 'jti' in claims ? claims.jti : orderId;
+    const { exp, iat } = claims;
+    const earlier = this.spent.claim({ id, orderId, exp, iat, nowMs });
+    return { claims, id, signer, earlier };
+  }
+
+  close(): void {
+    this.spent.close();
+  }
+
+  /** Takes the bundles that the gateway has above ours, as far as each proves itself; one look after the other. */
+  #refresh(): Promise<void> {
+    this.#tail = this.#tail.then(() => this.#followBundles());
+    return this.#tail;
+  }
+
+  #told(identity: DeviceIdentity): void {
+    try {
+      if (this.#trust.told(identity)) return;
+      this.#alarm('device-id-changed', { deviceId: identity.deviceId, groups: identity.groups });
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      this.#options.log.warn({ code: error.code }, error.message);
+    }
+  }
+
+  async #followBundles(): Promise<void> {
+    try {
+      for (;;) {
+        const { bundles } = await this.#options.hub.request('trustBundles', { above: this.#trust.version });
+        const before = this.#trust.version;
+        for (const jws of bundles) await this.#trust.take(jws);
+        if (this.#trust.version === before) return;
+        this.#options.log.info({ version: this.#trust.version }, 'trust bundle taken');
+      }
+    } catch (error) {
+      if (!(error instanceof BowlineError)) throw error;
+      if (error.code === 'untrusted-bundle' || error.code === 'bundle-rollback')
+        this.#alarm('trust-refused', { code: error.code, why: error.message, held: this.#trust.version });
+      // Otherwise the gateway is away, or nobody told this device whom to trust: what is held counts.
+    }
+  }
+
+  /** Once for each in the life of this process: a captured gateway must not fill log and lane. */
+  #alarm(kind: string, data: Record<string, unknown>): void {
+    const key = JSON.stringify([kind, data]);
+    if (this.#alarmed.has(key) || this.#alarmed.size > 100) return;
+    this.#alarmed.add(key);
+    reportEvent(this.#options, kind, 'critical', data);
+  }
+}

@@ -1,0 +1,15 @@
+export { parsePolicy, PolicyFile } from './policy-file.ts';
+export {
+  DEFAULT_POLICY,
+  isAllowed,
+  judgeCommand,
+  judgeSsh,
+  judgeUpdate,
+  longestTimeoutMs,
+  needsSignature,
+  type HeldPolicy,
+  type PolicyRefusal,
+  type WantedCommand,
+} from './policy.ts';
+export type { CommandRule, Policy } from './policy-schema.ts';
+export { watchPolicy } from './watch-policy.ts';

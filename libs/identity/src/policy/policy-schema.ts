@@ -1,0 +1,85 @@
+import { Type, type Static } from 'typebox';
+
+const closed = { additionalProperties: false };
+const Name = '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$';
+const SystemUser = Type.String({ pattern: '^[a-z_][a-z0-9_-]{0,31}$' });
+
+/** What is allowed of one command. `{}` allows it as it is. */
+export const CommandRule = Type.Object(
+  {
+    signed: Type.Optional(
+      Type.Boolean({ description: 'it must carry a signature by a command key; default false' }),
+    ),
+    params: Type.Optional(
+      Type.Record(Type.String(), Type.Unknown(), {
+        description:
+          'JSON Schema 2020-12 that its params must meet, besides the schema of the command itself',
+      }),
+    ),
+    maxTimeoutMs: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 2 ** 31 - 1,
+        unit: 'ms',
+        description: 'longest time that an order may ask for',
+      }),
+    ),
+    users: Type.Optional(
+      Type.Array(SystemUser, {
+        maxItems: 64,
+        description: 'system users that its program may run as; default none but its own',
+      }),
+    ),
+  },
+  closed,
+);
+export type CommandRule = Static<typeof CommandRule>;
+
+/**
+ * The device's own policy: what the cloud may ask of this device. A section that is absent allows what the default allows
+ * ({@link DEFAULT_POLICY}): the commands that change nothing, no updates, no ssh.
+ */
+export const Policy = Type.Object(
+  {
+    commands: Type.Optional(
+      Type.Record(Type.String({ pattern: Name }), CommandRule, {
+        maxProperties: 1000,
+        description: 'every command that may run, by its name',
+      }),
+    ),
+    updates: Type.Optional(
+      Type.Object(
+        {
+          channels: Type.Array(Type.String({ pattern: Name }), {
+            maxItems: 64,
+            description: 'channels from which software may be installed',
+          }),
+        },
+        closed,
+      ),
+    ),
+    ssh: Type.Optional(
+      Type.Object(
+        {
+          users: Type.Array(SystemUser, {
+            maxItems: 64,
+            description: 'system users for which a session may be opened',
+          }),
+          maxSeconds: Type.Integer({
+            minimum: 1,
+            maximum: 7 * 24 * 3600,
+            unit: 's',
+            description: 'longest life of a grant, from its nbf to its exp',
+          }),
+          capabilities: Type.Array(Type.String({ pattern: Name }), {
+            maxItems: 32,
+            description: 'what a grant may ask for',
+          }),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+);
+export type Policy = Static<typeof Policy>;

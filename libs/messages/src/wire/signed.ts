@@ -1,0 +1,67 @@
+import { Type, type Static } from 'typebox';
+import { DurationMs, JsonObject, MessageId, Name, Text } from '../primitives.ts';
+
+/** Times inside a JWS are seconds, as in JWT (protocol, section 6, "Signed parts"). */
+const Seconds = Type.Integer({
+  minimum: 0,
+  maximum: Number.MAX_SAFE_INTEGER,
+  description: 'seconds since 1970',
+});
+
+/** A device id, or `group:NAME` of a group that the device knows itself to be in. */
+const Audience = Type.String({
+  pattern: '^([A-Za-z0-9._-]{1,64}|group:[A-Za-z0-9][A-Za-z0-9._:/-]{0,127})$',
+});
+
+const TokenId = Type.String({ minLength: 1, maxLength: 128 });
+
+const claimed = { aud: Audience, exp: Seconds, iat: Type.Optional(Seconds), nbf: Type.Optional(Seconds) };
+
+/** What the `signed` of a command covers. Its `orderId` is what makes it good once. */
+export const SignedCommand = Type.Object({
+  ...claimed,
+  orderId: MessageId,
+  name: Name,
+  params: Type.Optional(JsonObject),
+  timeoutMs: Type.Optional(DurationMs),
+});
+export type SignedCommand = Static<typeof SignedCommand>;
+
+/** What the `order` of a `softwareUpdate` covers: who may have what, from which channel. Good once by its `jti`. */
+export const SignedUpdate = Type.Object({
+  ...claimed,
+  jti: TokenId,
+  /** Binds it to one order; without it it is good for any one order, e.g. one for each device of a group. */
+  orderId: Type.Optional(MessageId),
+  channel: Name,
+  by: Type.Optional(Text),
+  reason: Type.Optional(Text),
+});
+export type SignedUpdate = Static<typeof SignedUpdate>;
+
+/** What the `grant` of an `sshAccess` covers (protocol, section 5). Good once by its `jti`. */
+export const SshGrant = Type.Object(
+  {
+    ...claimed,
+    nbf: Seconds,
+    jti: TokenId,
+    orderId: Type.Optional(MessageId),
+    sessionId: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+    user: Type.String({ pattern: '^[a-z_][a-z0-9_-]{0,31}$', description: 'system user of the session' }),
+    publicKey: Type.Optional(Type.String({ minLength: 1, maxLength: 8192 })),
+    principal: Type.Optional(Text),
+    capabilities: Type.Array(Name, { maxItems: 32 }),
+    streams: Type.Integer({ minimum: 1, maximum: 64 }),
+    idleSeconds: Type.Integer({ minimum: 1, maximum: 86_400 }),
+    reason: Text,
+    by: Text,
+    record: Type.Optional(Type.Boolean()),
+  },
+  { anyOf: [{ required: ['publicKey'] }, { required: ['principal'] }] },
+);
+export type SshGrant = Static<typeof SshGrant>;
+
+/** Claims by the type of the order that carries them. */
+export const SIGNED = { command: SignedCommand, softwareUpdate: SignedUpdate, sshAccess: SshGrant } as const;
+export type SignedType = keyof typeof SIGNED;
+export type SignedClaims<T extends SignedType> = Static<(typeof SIGNED)[T]>;
