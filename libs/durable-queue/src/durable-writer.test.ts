@@ -31,6 +31,22 @@ describe('a transaction', () => {
     });
   });
 
+  test('when LMDB cannot even be read after a failed write, the process must end', async () => {
+    const broken = Object.assign(new Error('MDB_PANIC'), { code: 22 });
+    const io = Object.assign(new Error('I/O error'), { code: 5 });
+    const env = {
+      get: (): never => {
+        throw broken;
+      },
+      commit: () => Promise.reject(io),
+    };
+    const room = { isFull: () => true, wrote: () => undefined, release: () => undefined };
+    await expect(new DurableWriter(() => env, room).write(writes, state)).rejects.toMatchObject({
+      name: 'InternalError',
+      code: 'commit-failed',
+    });
+  });
+
   test('when the disk is full, a small transaction goes through before the next is tried', async () => {
     const { writer, written, released } = disk([5]);
     await expect(writer.write(writes, state)).rejects.toMatchObject({

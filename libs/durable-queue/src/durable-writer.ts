@@ -73,11 +73,17 @@ export class DurableWriter {
   /** A full disk is an answer that the callers can live with, as long as it left the state alone; anything else is not. */
   #checkExplained(cause: unknown, before: StoreState): void {
     const code = cause instanceof Error && 'code' in cause ? Number(cause.code) : 0;
-    const record = this.#env().get(stateKey());
-    const untouched =
-      record !== undefined && jsonOf<StoreState>(stateKey(), record)?.commit === before.commit;
-    if (DISK_ERRORS.includes(code) && untouched && this.#room.isFull()) return;
+    if (DISK_ERRORS.includes(code) && this.#isUntouched(before) && this.#room.isFull()) return;
     throw new InternalError('commit-failed', 'a transaction could not be written', { cause });
+  }
+
+  #isUntouched(before: StoreState): boolean {
+    try {
+      const record = this.#env().get(stateKey());
+      return record !== undefined && jsonOf<StoreState>(stateKey(), record)?.commit === before.commit;
+    } catch {
+      return false; // after a failed write of its meta page LMDB cannot even be read
+    }
   }
 }
 

@@ -186,6 +186,9 @@ export class GroupCommit {
       await this.#ground.write(writes, this.#state);
       this.#state = draft.state;
       this.#ground.committed(writes);
+    } catch (error) {
+      this.#expireAt.clear(); // what this would have expired is still there
+      throw error;
     } finally {
       this.#ground.marks.heldFrom = Number.POSITIVE_INFINITY;
     }

@@ -6,6 +6,7 @@ import { ConfigError, hasCode } from './errors.ts';
 import type { Logger } from './logger.ts';
 
 export interface Lock {
+  /** May be called again: whoever cleans up after an error need not know who did so before. */
   release(): void;
 }
 
@@ -27,7 +28,7 @@ export function acquireLock(file: string): Lock {
       database.close();
       throw error;
     }
-    return { release: () => database.close() };
+    return { release: () => database.isOpen && database.close() };
   } catch (error) {
     if (hasCode(error, 'ERR_SQLITE_ERROR') && /locked/.test(error.message)) {
       throw new ConfigError('already-running', `another process holds ${file}; stop it first`, {
