@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 
 const MIB = 1024 * 1024;
+const DAY_MS = 24 * 3600 * 1000;
 
 const count = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });
@@ -108,6 +109,39 @@ export const ServerConfig = Type.Object(
           description: 'PEM of the authority that enrolled devices are to trust for TLS, and no other',
         }),
       ),
+    }),
+    trustedProxies: Type.Array(Type.String({ minLength: 1, maxLength: 64 }), {
+      default: [],
+      localOnly: true,
+      description: 'addresses or subnets of proxies that name the caller by X-Forwarded-For',
+    }),
+    operators: section({
+      fileToken: Type.Boolean({
+        default: true,
+        description: 'whether the token in STATE_DIR/operator-token is good, as an admin',
+      }),
+      callsBurst: count(500, 1, 1_000_000, 'calls of one token at once'),
+      callsPerSecond: Type.Number({
+        exclusiveMinimum: 0,
+        default: 100,
+        description: 'and a second after that',
+      }),
+      failuresBurst: count(20, 1, 1_000_000, 'calls of one address without a good token, at once'),
+      failuresPerSecond: Type.Number({
+        exclusiveMinimum: 0,
+        default: 0.2,
+        description: 'and a second after that',
+      }),
+      sessionIdleMs: milliseconds(
+        3_600_000,
+        30 * DAY_MS,
+        'a session of the console ends this long after its last call',
+      ),
+      sessionMaxMs: milliseconds(12 * 3_600_000, 30 * DAY_MS, 'and this long after it began'),
+    }),
+    audit: section({
+      maxBytes: bytes(16 * MIB, 4096, 1024 * MIB, 'the oldest entries go first'),
+      maxAgeMs: milliseconds(400 * DAY_MS, 10_000 * DAY_MS, 'what is older goes'),
     }),
     streams: count(100, 1, 10_000, 'operators that follow the live stream at a time'),
     commitDeadlineMs: milliseconds(30_000, 600_000, 'a commit that takes longer ends the process'),

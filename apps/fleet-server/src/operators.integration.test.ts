@@ -15,7 +15,7 @@ beforeAll(async () => {
   mkdirSync(consoleDir);
   writeFileSync(join(consoleDir, 'index.html'), '<!doctype html><title>console</title>');
   writeFileSync(join(consoleDir, '.secret'), 'secret');
-  server = await startTestServer({ consoleDir, streams: 2 });
+  server = await startTestServer({ consoleDir, streams: 2, operators: { failuresBurst: 1000 } });
 });
 const get = (path: string) => server.api('GET', path);
 const status = async (method: string, path: string, body?: unknown) =>

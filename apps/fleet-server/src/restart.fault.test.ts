@@ -5,24 +5,8 @@ import { freePort, seededRandom, startProcess, temporaryFolder, waitFor } from '
 import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, it } from 'vitest';
 import { lanes, type RawDevice, type RawLink } from './testing/raw-device.ts';
+import { MAIN, startReal } from './testing/real-server.ts';
 import { enrolled, operatorsApi } from './testing/test-server.ts';
-
-const MAIN = join(import.meta.dirname, 'main.ts');
-
-/** The real process, on the same port and folder each time. */
-async function startReal(stateDir: string, port: number) {
-  const infoFile = join(stateDir, 'info.json');
-  const process = startProcess('node', [
-    MAIN,
-    `--stateDir=${stateDir}`,
-    `--port=${port}`,
-    `--infoFile=${infoFile}`,
-    '--link.attemptsBurst=1000',
-  ]);
-  await process.output(/"message":"listening"/);
-  const { url } = JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string };
-  return { process, url };
-}
 
 const receivedOf = ({ frames }: RawLink): number => {
   const welcome = frames.find(({ type }) => type === 'welcome');

@@ -1,11 +1,23 @@
 /** Everything of this app that is compiled ahead of time into src/generated. */
 import { ServerConfig } from './config.ts';
-import { EnrolmentTokenBody, NewDeviceBody, OrderBody } from './http/bodies.ts';
+import {
+  EnrolmentTokenBody,
+  NewDeviceBody,
+  NewOperatorBody,
+  NewOperatorTokenBody,
+  OrderBody,
+} from './http/bodies.ts';
 
 /** Only our own configuration is completed; what comes over HTTP is judged as it stands. */
 export const fillDefaults = ['config'];
 
 export const schemas: Record<string, Record<string, object>> = {
   config: { config: ServerConfig },
-  bodies: { order: OrderBody, enrolmentToken: EnrolmentTokenBody, device: NewDeviceBody },
+  bodies: {
+    order: OrderBody,
+    enrolmentToken: EnrolmentTokenBody,
+    device: NewDeviceBody,
+    operator: NewOperatorBody,
+    operatorToken: NewOperatorTokenBody,
+  },
 };

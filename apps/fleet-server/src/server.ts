@@ -1,6 +1,12 @@
 import { join } from 'node:path';
 import type { Server } from 'node:tls';
-import { waitForLock, writeFileDurably, type AppContext, type RunningApp } from '@bowline/runtime';
+import {
+  ConfigError,
+  waitForLock,
+  writeFileDurably,
+  type AppContext,
+  type RunningApp,
+} from '@bowline/runtime';
 import {
   CLOSE,
   DeadLetters,
@@ -25,6 +31,10 @@ import { TlsFiles } from './adapters/tls-files.ts';
 import { loadServerKeys } from './adapters/server-keys.ts';
 import type { ServerConfig } from './config.ts';
 import { createHttpServer } from './http/http-server.ts';
+import { AuditLog } from './operators/audit-log.ts';
+import { OperatorDirectory } from './operators/operator-directory.ts';
+import { Sessions } from './operators/sessions.ts';
+import { TokenCheck } from './operators/token-check.ts';
 import { listen, originsOf, tlsFilesOf } from './listen.ts';
 
 /** Where the console's build is, seen from `src/` as from `dist/`. */
@@ -56,10 +66,23 @@ async function serve(
   store: ServerStore,
   release: () => Promise<void>,
 ): Promise<RunningApp> {
-  const { link, keep } = config;
+  const { link, keep, operators } = config;
   const tlsFiles = tlsFilesOf(config);
   const tls = tlsFiles && new TlsFiles(tlsFiles, log);
   const keys = await loadServerKeys(config.stateDir);
+  const fileToken = operators.fileToken ? keys.operatorToken : undefined;
+  const directory = new OperatorDirectory(store, clock, fileToken);
+  if (!directory.hasAdmin) {
+    const sentence = 'Nobody could make operators: make an admin before operators.fileToken is false.';
+    throw new ConfigError('no-admin', sentence);
+  }
+  const { sessionIdleMs: idleMs, sessionMaxMs: maxAgeMs } = operators;
+  const people = {
+    directory,
+    tokenCheck: new TokenCheck(directory, fileToken),
+    sessions: new Sessions(store, clock, { idleMs, maxAgeMs }),
+    audit: new AuditLog(store, clock, config.audit),
+  };
   const identity = await ServerIdentity.load(store);
   const news = new NewsDesk();
   const devices = new DeviceDirectory(store);
@@ -97,6 +120,7 @@ async function serve(
   const http = await createHttpServer(
     {
       ...parts,
+      ...people,
       views: new DeviceViews(uplink),
       tokens,
       access,
@@ -105,7 +129,12 @@ async function serve(
       origins: () => originsOf(url, config.publicUrl),
     },
     {
-      operatorToken: keys.operatorToken,
+      gate: {
+        calls: { burst: operators.callsBurst, perSecond: operators.callsPerSecond },
+        failures: { burst: operators.failuresBurst, perSecond: operators.failuresPerSecond },
+        secure: tls !== undefined || config.publicUrl?.startsWith('https:') === true,
+      },
+      trustedProxies: config.trustedProxies,
       consoleDir: config.consoleDir ?? CONSOLE_DIR,
       maxStreams: config.streams,
       enrolmentRate: config.enrolment,

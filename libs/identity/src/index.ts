@@ -22,3 +22,4 @@ export {
 } from './orders/signed-claims.ts';
 export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from './orders/order-gate.ts';
 export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';
+export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './audit-chain.ts';

@@ -28,10 +28,17 @@ export type {
 } from './http/enrolment.ts';
 export type {
   Alarm,
+  AuditEntry,
+  AuditMark,
+  AuditPage,
   DeadLetter,
   Device,
   EnrolmentToken,
   EnrolmentTokenState,
+  NewOperatorToken,
+  Operator,
+  OperatorSession,
+  OperatorToken,
   Order,
   OrderStep,
   SeriesSummary,

@@ -56,3 +56,7 @@ export const SAMPLE_QUALITIES = ['good', 'unsynchronised', 'estimated'] as const
 /** Before the device's first ack an order is `queued` or, once a link has taken it, `sent`. */
 export const ORDER_STATUSES = ['queued', 'sent', ...ACK_STATUSES] as const;
 export type OrderStatus = (typeof ORDER_STATUSES)[number];
+
+/** What an operator may do, each role all that the one before it may. */
+export const ROLES = ['viewer', 'operator', 'admin'] as const;
+export type Role = (typeof ROLES)[number];

@@ -1,6 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { ORDER_TYPES } from '@bowline/messages';
-import { DeviceId, JsonObject, Name, Text } from '@bowline/messages/primitives';
+import { ORDER_TYPES, ROLES } from '@bowline/messages';
+import { DeviceId, JsonObject, Name, OperatorName, Text } from '@bowline/messages/primitives';
 
 /** Bodies of the operators' API. An unknown member is an error: whoever misspells one should hear of it. */
 const body = <T extends Record<string, Parameters<typeof Type.Object>[0][string]>>(properties: T) =>
@@ -25,6 +25,17 @@ export const EnrolmentTokenBody = body({
   maxUses: Type.Optional(Type.Integer({ minimum: 1, maximum: 100_000 })),
 });
 export type EnrolmentTokenBody = Static<typeof EnrolmentTokenBody>;
+
+const token = {
+  label: Type.Optional(Type.String({ minLength: 1, maxLength: 128 })),
+  expiresInMs: Type.Optional(Type.Integer({ minimum: 1000, maximum: 10 * 365 * DAY_MS })),
+};
+
+export const NewOperatorBody = body({ name: OperatorName, role: Type.Enum([...ROLES]), ...token });
+export type NewOperatorBody = Static<typeof NewOperatorBody>;
+
+export const NewOperatorTokenBody = body(token);
+export type NewOperatorTokenBody = Static<typeof NewOperatorTokenBody>;
 
 /** A device whose key is known beforehand: it enrols without a token. */
 export const NewDeviceBody = body({

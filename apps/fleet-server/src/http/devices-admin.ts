@@ -4,6 +4,7 @@ import { ContractError, RejectedError, type Clock } from '@bowline/runtime';
 import type { DeviceAccess, DeviceDirectory, DeviceStatusBook, EnrolmentTokens } from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
 import * as validators from '../generated/bodies.js';
+import { note } from './audit.ts';
 import type { EnrolmentTokenBody, NewDeviceBody } from './bodies.ts';
 
 export interface DevicesAdminPorts {
@@ -55,12 +56,14 @@ export function serveDevicesAdmin(http: FastifyInstance, ports: DevicesAdminPort
 
   http.get('/v1/enrolment-tokens', () => ({ tokens: tokens.list() }));
 
-  http.post('/v1/enrolment-tokens', async ({ body }, reply) => {
-    const wanted = check<EnrolmentTokenBody>(validators.enrolmentToken, body ?? {}, 'body');
+  http.post('/v1/enrolment-tokens', async (request, reply) => {
+    const wanted = check<EnrolmentTokenBody>(validators.enrolmentToken, request.body ?? {}, 'body');
     if (wanted.deviceId !== undefined && (wanted.maxUses ?? 1) > 1) {
       throw new ContractError('invalid', 'a token for one device id has one use');
     }
-    return reply.status(201).send(await tokens.create(wanted));
+    const made = await tokens.create(wanted);
+    note(request, { tokenId: made.tokenId });
+    return reply.status(201).send(made);
   });
 
   http.post<OfToken>('/v1/enrolment-tokens/:tokenId/revoke', async ({ params }) => {

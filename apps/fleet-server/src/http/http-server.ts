@@ -1,6 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { IncomingMessage, Server } from 'node:http';
-import type { Clock, Logger } from '@bowline/runtime';
+import type { Logger } from '@bowline/runtime';
 import {
   refusal,
   RateLimiter,
@@ -15,14 +15,15 @@ import { PAGE_HEADERS, serveConsole } from './console.ts';
 import { serveDevicesAdmin, type DevicesAdminPorts } from './devices-admin.ts';
 import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
 import { createNodeServer, endWith, refuseUnreadable, type RequestLimits } from './node-server.ts';
-import { carriesToken } from './operator-token.ts';
+import { note, recordCalls } from './audit.ts';
+import { Gate, type GateOptions, type GatePorts } from './gate.ts';
+import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
 import { serveStream } from './stream.ts';
 
-export interface HttpPorts extends OperatorsPorts, DevicesAdminPorts {
+export interface HttpPorts extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts {
   log: Logger;
-  clock: Clock;
   news: NewsDesk;
   links: LinkServer;
   enrolment: Enrolment;
@@ -31,7 +32,9 @@ export interface HttpPorts extends OperatorsPorts, DevicesAdminPorts {
 }
 
 export interface HttpOptions {
-  operatorToken: string;
+  gate: GateOptions;
+  /** Proxies whose word about the caller's address counts. */
+  trustedProxies: readonly string[];
   consoleDir: string;
   maxStreams: number;
   enrolmentRate: Rate;
@@ -48,7 +51,11 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
     forceCloseConnections: true,
     serverFactory: (handler) => createNodeServer(handler, options.limits, options.tls),
     clientErrorHandler: refuseUnreadable,
+    trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
   });
+  const gate = new Gate(ports, options.gate);
+  recordCalls(http, ports.audit, ports);
+  gate.guard(http);
   http.addHook('onSend', async (_request, reply) => void reply.headers(PAGE_HEADERS));
   http.setErrorHandler((error, request, reply) => {
     const refused = refusalOf(error);
@@ -62,17 +69,10 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
 
   http.get('/v1/health', () => ({ status: 'ok', links: links.links }));
   serveEnrolment(http, ports, new RateLimiter(ports.clock, options.enrolmentRate));
-  await http.register(async (operators) => {
-    const mayPass = carriesToken(options.operatorToken);
-    operators.addHook('onRequest', async ({ headers }, reply) => {
-      if (!mayPass(headers.authorization)) {
-        return sendRefusal(reply, refusal(401, 'unauthorized', "the operators' token is missing or wrong"));
-      }
-    });
-    serveOperators(operators, ports);
-    serveDevicesAdmin(operators, ports);
-    serveStream(operators, ports.news, options.maxStreams);
-  });
+  serveOperators(http, ports);
+  serveDevicesAdmin(http, ports);
+  serveAccounts(http, ports, gate.secure);
+  serveStream(http, ports.news, gate, options.maxStreams);
   if (!(await serveConsole(http, options.consoleDir))) {
     log.warn({ folder: options.consoleDir }, 'the console is not built: only the API is served');
   }
@@ -94,6 +94,8 @@ function serveEnrolment(http: FastifyInstance, { enrolment, origins }: HttpPorts
     const named =
       origins().find((origin) => new URL(origin).host === request.headers.host) ?? origins()[0] ?? '';
     const answer = await enrolment.enrol(request.body, named);
-    return 'deviceId' in answer ? reply.status(201).send(answer) : sendRefusal(reply, answer);
+    if (!('deviceId' in answer)) return sendRefusal(reply, answer);
+    note(request, { deviceId: answer.deviceId });
+    return reply.status(201).send(answer);
   });
 }

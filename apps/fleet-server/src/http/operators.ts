@@ -11,9 +11,10 @@ import type {
 } from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
 import * as validators from '../generated/bodies.js';
+import { note } from './audit.ts';
 import type { OrderBody } from './bodies.ts';
 import { MAX_ORDER_BYTES } from './limits.ts';
-import { limitOf, timeOf } from './query.ts';
+import { countOf, limitOf } from './query.ts';
 
 export interface OperatorsPorts {
   devices: DeviceDirectory;
@@ -48,10 +49,11 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.get<OfDevice>('/v1/devices/:deviceId', ({ params }) => status.get(known(params.deviceId)));
 
   const bodyLimit = MAX_ORDER_BYTES;
-  http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async ({ params, body }, reply) => {
-    const wanted = check<OrderBody>(validators.order, body, 'body');
+  http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async (request, reply) => {
+    const wanted = check<OrderBody>(validators.order, request.body, 'body');
     checkPayload(wanted);
-    const created = await orders.create(known(params.deviceId), identity.serverEpoch, wanted);
+    const created = await orders.create(known(request.params.deviceId), identity.serverEpoch, wanted);
+    note(request, { orderId: created.orderId });
     return reply.status(201).send(created);
   });
 
@@ -72,8 +74,8 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.get<OfDevice>('/v1/devices/:deviceId/telemetry', async ({ params, query }) => {
     const { series } = query;
     if (series === undefined) throw new ContractError('invalid', 'the query needs series');
-    const from = timeOf(query['from'], 'from');
-    const to = timeOf(query['to'], 'to');
+    const from = countOf(query['from'], 'from');
+    const to = countOf(query['to'], 'to');
     const limit = limitOf(query['limit'], 1000, 10_000);
     const range = { ...(from === undefined ? {} : { from }), ...(to === undefined ? {} : { to }) };
     return { samples: await views.samples(known(params.deviceId), { series, limit, ...range }) };

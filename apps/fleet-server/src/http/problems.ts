@@ -3,9 +3,18 @@ import { refusal, type Refusal } from '@bowline/server-sdk';
 import type { FastifyReply } from 'fastify';
 
 const STATUS_OF: Record<string, number> = {
+  unauthorized: 401,
+  forbidden: 403,
+  'cross-site': 403,
   'unknown-device': 404,
-  'unknown-order': 404,
+  'unknown-operator': 404,
   'unknown-token': 404,
+  'operator-exists': 409,
+  'too-many-operators': 409,
+  'too-many-tokens': 409,
+  'last-admin': 409,
+  'too-many-requests': 429,
+  'unknown-order': 404,
   'order-ended': 409,
   'device-exists': 409,
   'too-many-orders': 429,
@@ -13,6 +22,7 @@ const STATUS_OF: Record<string, number> = {
 const RETRY_AFTER_MS = 5000;
 
 export function sendRefusal(reply: FastifyReply, { status, headers, body }: Refusal): FastifyReply {
+  if (body.code !== undefined) (reply.request.audited ??= { target: {} }).code = body.code;
   return reply.status(status).headers(headers).send(JSON.stringify(body));
 }
 

@@ -8,8 +8,8 @@ export function limitOf(text: string | undefined, fallback: number, most: number
   return Math.min(limit, most);
 }
 
-/** Epoch milliseconds. */
-export const timeOf = (text: string | undefined, name: string): number | undefined =>
+/** A whole number, e.g. epoch milliseconds. */
+export const countOf = (text: string | undefined, name: string): number | undefined =>
   text === undefined ? undefined : wholeNumber(text, name);
 
 function wholeNumber(text: string, name: string): number {

@@ -1,5 +1,7 @@
 import { refusal, type NewsDesk } from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
+import { PAGE_HEADERS } from './console.ts';
+import type { Gate } from './gate.ts';
 import { sendRefusal } from './problems.ts';
 
 /** A comment in between, so that both sides notice a dead connection. */
@@ -8,7 +10,12 @@ const KEEP_ALIVE_MS = 15_000;
 const MAX_BEHIND_BYTES = 4 * 1024 * 1024;
 
 /** `GET /v1/stream?device=ID`: what happens, as server-sent events. */
-export function serveStream(http: FastifyInstance, news: NewsDesk, maxStreams: number): void {
+export function serveStream(
+  http: FastifyInstance,
+  news: NewsDesk,
+  gate: Pick<Gate, 'stillAdmits'>,
+  maxStreams: number,
+): void {
   let streams = 0;
   http.get<{ Querystring: { device?: string } }>('/v1/stream', (request, reply) => {
     if (streams >= maxStreams) {
@@ -21,11 +28,13 @@ export function serveStream(http: FastifyInstance, news: NewsDesk, maxStreams: n
     reply.hijack();
     const { raw } = reply;
     raw.writeHead(200, {
+      ...PAGE_HEADERS,
       'content-type': 'text/event-stream',
       'cache-control': 'no-store',
       'x-accel-buffering': 'no',
     });
     const write = (text: string) => {
+      if (!gate.stillAdmits(request)) return raw.end();
       raw.write(text);
       if (raw.writableLength > MAX_BEHIND_BYTES) raw.destroy();
     };

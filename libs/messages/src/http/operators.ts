@@ -3,8 +3,18 @@
  * carry further fields; clients ignore what they do not know.
  */
 import { Type, type Static } from 'typebox';
-import { Count, DeviceId, EpochMs, JsonObject, Name, perLane, Text, WireErrorSchema } from '../primitives.ts';
-import { ORDER_STATUSES, SEVERITIES } from '../names.ts';
+import {
+  Count,
+  DeviceId,
+  EpochMs,
+  JsonObject,
+  Name,
+  OperatorName,
+  perLane,
+  Text,
+  WireErrorSchema,
+} from '../primitives.ts';
+import { ORDER_STATUSES, ROLES, SEVERITIES } from '../names.ts';
 
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
 
@@ -131,9 +141,87 @@ export type EnrolmentTokenState = Static<typeof EnrolmentTokenState>;
 export const EnrolmentToken = Type.Object({ ...EnrolmentTokenState.properties, token: Text });
 export type EnrolmentToken = Static<typeof EnrolmentToken>;
 
+const RoleName = Type.Enum([...ROLES]);
+
+/** The token itself is shown once, when it is made. */
+export const OperatorToken = Type.Object({
+  tokenId: Text,
+  label: Type.Optional(Text),
+  createdAt: EpochMs,
+  expiresAt: Type.Optional(EpochMs),
+  /** To the hour. */
+  lastUsedAt: Type.Optional(EpochMs),
+});
+export type OperatorToken = Static<typeof OperatorToken>;
+
+export const Operator = Type.Object({
+  name: OperatorName,
+  role: RoleName,
+  createdAt: EpochMs,
+  createdBy: Text,
+  tokens: Type.Array(OperatorToken),
+});
+export type Operator = Static<typeof Operator>;
+
+/** A token that was just made: the only time that it is told. */
+export const NewOperatorToken = Type.Object({
+  operator: OperatorName,
+  role: RoleName,
+  tokenId: Text,
+  token: Text,
+  expiresAt: Type.Optional(EpochMs),
+});
+export type NewOperatorToken = Static<typeof NewOperatorToken>;
+
+/**
+ * Who is signed in to the console. `csrfToken` comes once, with the cookie: both are needed on every call. The session ends at
+ * `expiresAt`, and after `idleMs` without a call.
+ */
+export const OperatorSession = Type.Object({
+  operator: OperatorName,
+  role: RoleName,
+  csrfToken: Type.Optional(Text),
+  expiresAt: Type.Optional(EpochMs),
+  idleMs: Type.Optional(Count),
+});
+export type OperatorSession = Static<typeof OperatorSession>;
+
+/**
+ * One line of the audit log. What changes something is written twice: before its effect, without `outcome`, and after it, with
+ * `of` naming the first; what was refused at the door, once. `hash` covers all that stands before it (libs/identity:
+ * audit-chain.ts), `prev` among it.
+ */
+export const AuditEntry = Type.Object({
+  seq: Count,
+  at: EpochMs,
+  /** Absent where nobody was signed in. */
+  actor: Type.Optional(
+    Type.Object({ operator: Text, role: Text, tokenId: Text, via: Type.Enum(['token', 'session']) }),
+  ),
+  /** Address of the caller. */
+  from: Text,
+  action: Text,
+  target: Type.Record(Type.String(), Text),
+  outcome: Type.Optional(Type.Object({ status: Type.Integer(), code: Type.Optional(Text) })),
+  of: Type.Optional(Count),
+  /** Refusals since the last entry that were not written, because there were too many. */
+  unwritten: Type.Optional(Count),
+  prev: Text,
+  hash: Text,
+});
+export type AuditEntry = Static<typeof AuditEntry>;
+
+/** A place in the chain of the audit log: `seq` 0 and an empty hash before its first entry. */
+export const AuditMark = Type.Object({ seq: Count, hash: Text });
+export type AuditMark = Static<typeof AuditMark>;
+
+/** Entries follow `anchor`, what was forgotten before them; `head` is the newest there is. */
+export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), anchor: AuditMark, head: AuditMark });
+export type AuditPage = Static<typeof AuditPage>;
+
 /**
  * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
- * `{ deadLetters }`, `{ tokens }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+ * `{ deadLetters }`, `{ tokens }`, `{ operators }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
  */
 export const OPERATORS = {
   device: Device,
@@ -145,4 +233,8 @@ export const OPERATORS = {
   telemetry: TelemetryNews,
   enrolmentToken: EnrolmentToken,
   enrolmentTokenState: EnrolmentTokenState,
+  operator: Operator,
+  newOperatorToken: NewOperatorToken,
+  session: OperatorSession,
+  auditPage: AuditPage,
 } as const;

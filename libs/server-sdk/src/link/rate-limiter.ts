@@ -29,17 +29,26 @@ export class RateLimiter {
 
   /** @returns 0 if the caller may go on, else in how many milliseconds. */
   take(caller: string): number {
-    const { burst, perSecond } = this.#rate;
-    const now = this.#clock.monotonicMs();
-    const bucket = this.#buckets.get(caller) ?? { tokens: burst, atMs: now };
-    const tokens = Math.min(burst, bucket.tokens + ((now - bucket.atMs) / 1000) * perSecond);
-    const mayGo = tokens >= 1;
+    const { tokens, waitMs } = this.#look(caller);
     this.#buckets.delete(caller);
-    this.#buckets.set(caller, { tokens: mayGo ? tokens - 1 : tokens, atMs: now });
+    const left = waitMs === 0 ? tokens - 1 : tokens;
+    this.#buckets.set(caller, { tokens: left, atMs: this.#clock.monotonicMs() });
     if (this.#buckets.size > MAX_CALLERS) {
       const [idle] = this.#buckets.keys();
       if (idle !== undefined) this.#buckets.delete(idle);
     }
-    return mayGo ? 0 : Math.ceil(((1 - tokens) / perSecond) * 1000);
+    return waitMs;
+  }
+
+  /** What {@link take} would answer, without counting: for limits on what fails only. */
+  waitMs(caller: string): number {
+    return this.#look(caller).waitMs;
+  }
+
+  #look(caller: string): { tokens: number; waitMs: number } {
+    const { burst, perSecond } = this.#rate;
+    const { tokens: held, atMs } = this.#buckets.get(caller) ?? { tokens: burst, atMs: -Infinity };
+    const tokens = Math.min(burst, held + ((this.#clock.monotonicMs() - atMs) / 1000) * perSecond);
+    return { tokens, waitMs: tokens >= 1 ? 0 : Math.ceil(((1 - tokens) / perSecond) * 1000) };
   }
 }

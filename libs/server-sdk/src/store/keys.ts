@@ -3,7 +3,7 @@ import type { Lane } from '@bowline/messages';
 /** Seqs sort as text. 16 digits hold every integer below 2^53. */
 const padded = (seq: number): string => String(seq).padStart(16, '0');
 
-/** Every key of the store. No part of a key that the outside gives may contain `/`. */
+/** Every key of this library in the store; fleet-server adds its own (its operators/keys.ts). No part of a key that the outside gives may contain `/`. */
 export const keys = {
   server: 'meta/server',
   /** DeviceRecord */

@@ -1,0 +1,53 @@
+import type { Role } from '@bowline/messages';
+
+/** Who may call an endpoint, and under which name the audit log has it. */
+export interface Access {
+  /** The least role; `anyone`: no operator is asked for. */
+  role: Role | 'anyone';
+  /** What changes something has one. */
+  audit?: string;
+}
+
+/**
+ * The one table of who may do what: every endpoint under `/v1/` by method and path, as it is registered. One that is not here
+ * keeps the server from starting, and HEAD is as GET.
+ */
+export const ACCESS: Record<string, Access> = {
+  'GET /v1/health': { role: 'anyone' },
+  /** Proves itself by token and key (protocol, section 7). */
+  'POST /v1/enrolments': { role: 'anyone', audit: 'device.enrol' },
+
+  'POST /v1/session': { role: 'viewer', audit: 'session.begin' },
+  'GET /v1/session': { role: 'viewer' },
+  'DELETE /v1/session': { role: 'viewer', audit: 'session.end' },
+
+  'GET /v1/devices': { role: 'viewer' },
+  'GET /v1/devices/:deviceId': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/orders': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/series': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/telemetry': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/events': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/dead-letters': { role: 'viewer' },
+  'GET /v1/orders/:orderId': { role: 'viewer' },
+  'GET /v1/stream': { role: 'viewer' },
+
+  'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create' },
+  'POST /v1/orders/:orderId/cancel': { role: 'operator', audit: 'order.cancel' },
+
+  'POST /v1/devices': { role: 'admin', audit: 'device.create' },
+  'POST /v1/devices/:deviceId/revoke': { role: 'admin', audit: 'device.revoke' },
+  'POST /v1/devices/:deviceId/restore': { role: 'admin', audit: 'device.restore' },
+  'POST /v1/devices/:deviceId/decommission': { role: 'admin', audit: 'device.decommission' },
+  'GET /v1/enrolment-tokens': { role: 'admin' },
+  'POST /v1/enrolment-tokens/:tokenId/revoke': { role: 'admin', audit: 'enrolment-token.revoke' },
+  'POST /v1/enrolment-tokens': { role: 'admin', audit: 'enrolment-token.create' },
+  'GET /v1/operators': { role: 'admin' },
+  'POST /v1/operators': { role: 'admin', audit: 'operator.create' },
+  'POST /v1/operators/:name/revoke': { role: 'admin', audit: 'operator.revoke' },
+  'POST /v1/operators/:name/tokens': { role: 'admin', audit: 'operator-token.create' },
+  'POST /v1/operators/:name/tokens/:tokenId/revoke': { role: 'admin', audit: 'operator-token.revoke' },
+  'GET /v1/audit': { role: 'admin' },
+};
+
+export const accessOf = (method: string, path: string): Access | undefined =>
+  ACCESS[`${method === 'HEAD' ? 'GET' : method} ${path}`];
