@@ -33,6 +33,12 @@ const ask = (endpoint: string, token: string | undefined, body?: object): Promis
   });
 };
 
+/** Whether a call got past the gate, whatever it got there. */
+function verdictOf({ status, body }: Answer): string {
+  if (status === 403 && body['code'] === 'forbidden') return 'forbidden';
+  return [401, 403, 500].includes(status) || body['code'] === 'not-found' ? `failed: ${status}` : 'passed';
+}
+
 describe('who may call what', () => {
   // The names lead nowhere: whoever may call gets 404 or 400, and nothing changes.
   const rows = Object.entries(ACCESS).map(([endpoint, access]) => ({
@@ -48,10 +54,10 @@ describe('who may call what', () => {
       for (const role of ROLES) {
         const refused = ROLES.indexOf(role) < ROLES.indexOf(least as Role);
         if (!refused && endpoint === 'GET /v1/stream') continue;
-        const { status, body } = await ask(endpoint, tokens[role]);
-        if (refused) expect([status, body['code']]).toEqual([403, 'forbidden']);
-        else expect([401, 403, 405, 500]).not.toContain(status);
-        expect(body['code']).not.toBe('not-found');
+        expect([role, verdictOf(await ask(endpoint, tokens[role]))]).toEqual([
+          role,
+          refused ? 'forbidden' : 'passed',
+        ]);
       }
     },
   );
