@@ -9,6 +9,9 @@
  * | BOWLINE_ROOT | the folder above this file | holds `apps/APP/dist/main.js` and `runtime` |
  * | BOWLINE_RUNTIME | ROOT/runtime | link to the pinned Node; its name must not end in `node` |
  * | BOWLINE_CONFIG_DIR | /etc/bowline | `APP.json`, the configuration of each app |
+ * | BOWLINE_STATE_DIR | /var/lib/bowline | `APP/`, the only folder of the disk that an app may write |
+ * | BOWLINE_RUN_DIR | /run/bowline | `hub/`, `sockets/`, `ssh-broker/` |
+ * | BOWLINE_SINGLE_USER | unset | `1`: every app runs as whoever calls pm2, as in the demo; else as its own user (privileges.config.cjs) |
  * | BOWLINE_LOG_DIR | /var/lib/bowline/logs | `APP.log`: what the app writes, one JSON object a line; `APP.stderr.log`: what a crash leaves |
  * | BOWLINE_INSTANCE | unset | marks every process, so that whoever started them knows them again |
  * | BOWLINE_FLEET_SERVER | unset | `1`: the reference server too, as the demo does |
@@ -16,13 +19,22 @@
  * | BOWLINE_RESTART_DELAY_MS | 100 | first delay before a restart |
  */
 const path = require('node:path');
+const { privilegesOf } = require('./privileges.config.cjs');
 
 const { env } = process;
 const root = env.BOWLINE_ROOT || path.dirname(__dirname);
 const runtime = env.BOWLINE_RUNTIME || path.join(root, 'runtime');
 const configDir = env.BOWLINE_CONFIG_DIR || '/etc/bowline';
 const logDir = env.BOWLINE_LOG_DIR || '/var/lib/bowline/logs';
+const runDir = env.BOWLINE_RUN_DIR || '/run/bowline';
 const pm2Home = env.PM2_HOME || '/run/bowline/pm2';
+const places = {
+  root,
+  config: configDir,
+  state: env.BOWLINE_STATE_DIR || '/var/lib/bowline',
+  run: runDir,
+};
+const singleUser = env.BOWLINE_SINGLE_USER === '1';
 
 /** Resident memory at which pm2 restarts the process; it looks every 30 s. A leak costs a restart, never the device. */
 const MEMORY_LIMITS = {
@@ -53,14 +65,17 @@ function environmentOf(app) {
 
 function entry(app, memoryLimit) {
   const log = path.join(logDir, `${app}.log`);
+  const { user, nodeArgs } = privilegesOf(app, places);
   return {
     name: app,
+    // pm2 looks the name up, takes that user's own group and no other, and refuses a user that is not there.
+    ...(user === undefined || singleUser ? {} : { user }),
     script: path.join(root, 'apps', app, 'dist', 'main.js'),
     args: ['--config', path.join(configDir, `${app}.json`)],
     cwd: '/',
     interpreter: runtime,
     // A small young generation halves the resident memory under load at no loss of speed.
-    node_args: ['--max-semi-space-size=4', '--enable-source-maps'],
+    node_args: ['--max-semi-space-size=4', '--enable-source-maps', ...nodeArgs],
     exec_mode: 'fork',
     filter_env: NOTHING_FROM_THE_CALLER,
     env: environmentOf(app),

@@ -16,6 +16,13 @@ export const ExecutorConfig = Type.Object(
       localOnly: true,
       description: 'folder of the hub sockets, one an app',
     }),
+    hubOwner: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: "the gateway's user, a name or a number, if this app runs as another",
+      }),
+    ),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     policyFile: Type.String({
       minLength: 1,

@@ -22,6 +22,7 @@ await runApp<ExecutorConfig>({
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
+      owner: config.hubOwner,
       app: APP,
       version: AGENT_VERSION,
       orderTypes: ['command'],

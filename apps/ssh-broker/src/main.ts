@@ -23,6 +23,7 @@ await runApp<BrokerConfig>({
 
     const client = connectHub({
       folder: config.hubFolder,
+      owner: config.hubOwner,
       app: APP,
       version: AGENT_VERSION,
       orderTypes: [],

@@ -23,6 +23,13 @@ export const CollectorConfig = Type.Object(
       localOnly: true,
       description: 'folder of the hub sockets, one an app',
     }),
+    hubOwner: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: "the gateway's user, a name or a number, if this app runs as another",
+      }),
+    ),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     procDir: Type.String({ minLength: 1, default: '/proc', localOnly: true }),
     sysDir: Type.String({ minLength: 1, default: '/sys', localOnly: true }),

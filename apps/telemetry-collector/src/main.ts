@@ -20,6 +20,7 @@ await runApp<CollectorConfig>({
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
+      owner: config.hubOwner,
       app: APP,
       version: AGENT_VERSION,
       orderTypes: [],

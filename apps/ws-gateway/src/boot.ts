@@ -2,6 +2,7 @@ import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { join } from 'node:path';
 import { loadOrCreateKey } from '@bowline/identity';
 import { openHub } from '@bowline/ipc';
+import { HUB_APPS } from '@bowline/messages/hub/apps';
 import {
   AGENT_VERSION,
   bootId as readBootId,
@@ -46,6 +47,9 @@ export async function boot({
   const lock = await waitForLock(join(config.stateDir, 'gateway.lock'), { log, signal });
   const serverClock = new ServerClock(clock);
   const queue = await openPersistentQueue(config, clock, serverClock);
+  // Child and addon were for the store alone: a gateway that is captured from here on starts and loads nothing.
+  process.permission?.drop('child');
+  process.permission?.drop('addon');
   const key = await loadOrCreateKey(join(config.stateDir, 'device.pem'));
   let enrolment = loadEnrolment(config.stateDir);
 
@@ -56,7 +60,7 @@ export async function boot({
   if (queue.recovery !== undefined) await events.report('store-recovered', 'critical', { ...queue.recovery });
   const startedAtMs = clock.monotonicMs();
   const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
-  const hub = await openHub({ folder: config.hubFolder, log, clock });
+  const hub = await openHub({ ...hubFolders(config), log, clock });
   const handOver = new HandOver({ hub, queue, clock, log, serverClock });
   const stored = () => connection.pump();
   const desk = new OrderDesk({
@@ -166,6 +170,13 @@ export async function boot({
       lock.release();
     },
   };
+}
+
+/** With a user for each app, a folder for each app: its group is who may enter (docs/ipc.md). */
+function hubFolders({ hubFolder, appSocketsFolder }: GatewayConfig) {
+  if (appSocketsFolder === undefined) return { folder: hubFolder };
+  const appFolders = Object.fromEntries(HUB_APPS.map((app) => [app, join(appSocketsFolder, app)]));
+  return { folder: hubFolder, folderMode: 0o750, appFolders };
 }
 
 function serverTime(serverClock: ServerClock): { serverTime?: number } {

@@ -25,6 +25,14 @@ export const GatewayConfig = Type.Object(
       localOnly: true,
       description: 'folder of the hub sockets, one an app',
     }),
+    appSocketsFolder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description:
+          "holds one folder an app, made by root with that app's group (0750); without it all sockets are in hubFolder",
+      }),
+    ),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     enrolment: Type.Object(
       {

@@ -37,12 +37,14 @@ export function testDevice(
   }
   symlinkSync(process.execPath, join(root, 'runtime'));
   const ecosystem = join(root, 'ecosystem.config.cjs');
-  cpSync(join(DEPLOY, 'ecosystem.config.cjs'), ecosystem);
+  for (const file of ['ecosystem.config.cjs', 'privileges.config.cjs'])
+    cpSync(join(DEPLOY, file), join(root, file));
   const pm2 = new Pm2({
     home: join(root, 'pm2'),
     env: callerEnvironment(env, {
       BOWLINE_ROOT: root,
       BOWLINE_LOG_DIR: logs,
+      BOWLINE_SINGLE_USER: '1',
       PM2_HOME: join(root, 'pm2'),
       ...own,
     }),

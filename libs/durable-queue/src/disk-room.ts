@@ -1,6 +1,7 @@
 import type { StoreFiles } from '@bowline/record-store';
-import { closeSync, existsSync, fsyncSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
+import { existsSync, rmSync, statfsSync } from 'node:fs';
 import type { Lane } from '@bowline/messages';
+import { writeFileSynchronously } from '@bowline/runtime';
 
 const MIB = 2 ** 20;
 const LARGEST_DEFAULT_RESERVE = 16 * MIB;
@@ -62,15 +63,12 @@ export class DiskRoom {
   /** Lays the ballast in again once there is plenty of room. */
   restore(): void {
     if (existsSync(this.#files.ballast) || this.#free() < 2 * this.#reserveBytes + this.#ballastBytes) return;
-    const handle = openSync(this.#files.ballast, 'w', 0o600);
     try {
       // Written, not sparse: the room must be taken.
-      writeSync(handle, Buffer.alloc(this.#ballastBytes, 0xb0));
-      fsyncSync(handle);
+      writeFileSynchronously(this.#files.ballast, Buffer.alloc(this.#ballastBytes, 0xb0));
     } catch {
       rmSync(this.#files.ballast, { force: true });
     } finally {
-      closeSync(handle);
       this.#forget();
     }
   }

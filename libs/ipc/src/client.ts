@@ -13,7 +13,7 @@ import type { Outcome } from './channel.ts';
 import { newCounters, type IpcCounters } from './counters.ts';
 import { Enqueuer, type NewMessage } from './enqueuer.ts';
 import { away, HubConnection } from './hub-connection.ts';
-import { checkHubFolder, ownUid, socketPath } from './hub-folder.ts';
+import { checkHubFolder, ownUid, socketPath, userId } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
 import { ThrottledLog } from './throttled-log.ts';
 
@@ -27,8 +27,8 @@ export interface HubClientOptions {
   idempotent?: readonly string[];
   log: Logger;
   clock: Clock;
-  /** Users whose folder is trusted; default this process's own and root. */
-  folderOwners?: readonly number[];
+  /** The hub's user, a name or a number, where it is not this process's own: only its folder or root's is trusted then. */
+  owner?: string | undefined;
   limits?: Partial<IpcLimits>;
   /** Delays between attempts to connect; default base 100 ms, cap 2,000 ms, min 20 ms. */
   backoff?: BackoffOptions;
@@ -76,7 +76,7 @@ export interface HubClient {
 /**
  * Connects an app to the hub and keeps it connected. Until `close` it keeps the process alive, connected or not.
  *
- * @throws ConfigError `socket-path-too-long`, `hub-folder-unsafe`. A folder that is absent or unsafe later is an attempt
+ * @throws ConfigError `socket-path-too-long`, `hub-folder-unsafe`, `hub-owner-unknown`. A folder that is absent or unsafe later is an attempt
  *   that failed: it is logged and tried again.
  */
 export function connectHub(options: HubClientOptions): HubClient {
@@ -258,8 +258,8 @@ class ConnectingHubClient implements HubClient {
   }
 }
 
-function checkFolder({ folder, folderOwners = [ownUid(), 0] }: HubClientOptions): void {
-  checkHubFolder(folder, { owners: folderOwners, mode: 0o755 });
+function checkFolder({ folder, owner }: HubClientOptions): void {
+  checkHubFolder(folder, { owners: [owner === undefined ? ownUid() : userId(owner), 0], mode: 0o755 });
 }
 
 const isAbsent = (error: unknown) => error instanceof Error && hasCode(error.cause, 'ENOENT');

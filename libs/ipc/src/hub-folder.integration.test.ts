@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync 
 import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
-import { checkHubFolder, ownUid, prepareHubFolder, socketPath } from './hub-folder.ts';
+import { checkHubFolder, ownUid, prepareHubFolder, socketPath, userId } from './hub-folder.ts';
 
 const unsafe = (pattern: RegExp) =>
   expect.objectContaining({
@@ -61,5 +61,20 @@ describe('socketPath', () => {
     expect(() => socketPath(`${longest}x`, 'cli')).toThrow(tooLong);
     expect(() => socketPath(`/${'é'.repeat(50)}`, 'cli')).toThrow(tooLong);
     expect(existsSync(longest)).toBe(false);
+  });
+});
+
+describe('userId', () => {
+  it('when it is a name, its number is the one in the file; a number is itself; a stranger is refused', () => {
+    const file = join(temporaryFolder(), 'passwd');
+    writeFileSync(file, 'root:x:0:0::/root:/bin/sh\nbowline-gateway:x:995:994::/:/bin/false\nodd:x::0::/:\n');
+    expect(userId('bowline-gateway', file)).toBe(995);
+    expect(userId('root', file)).toBe(0);
+    expect(userId('64801', file)).toBe(64_801);
+    for (const user of ['bowline', 'odd', '']) {
+      expect(() => userId(user, file)).toThrow(
+        expect.objectContaining({ name: 'ConfigError', code: 'hub-owner-unknown' }),
+      );
+    }
   });
 });

@@ -1,4 +1,4 @@
-import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubApp } from '@bowline/messages/hub/apps';
 import { ConfigError, hasCode } from '@bowline/runtime/errors';
@@ -61,6 +61,26 @@ export function checkHubFolder(
     const has = (stat.mode & 0o777).toString(8);
     throw unsafe(folder, `its mode ${has} allows more than ${mode.toString(8)}: chmod it`);
   }
+}
+
+/**
+ * The number of a system user, who always stands in /etc/passwd; a number is itself. Node has no getpwnam.
+ *
+ * @throws ConfigError `hub-owner-unknown`
+ */
+export function userId(user: string, passwdFile = '/etc/passwd'): number {
+  if (/^\d+$/.test(user)) return Number(user);
+  // passwd(5): name, password, number …
+  const entry = readFileSync(passwdFile, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'))
+    .find(([name]) => name === user);
+  const uid = Number(entry?.[2] || Number.NaN);
+  if (Number.isSafeInteger(uid)) return uid;
+  throw new ConfigError(
+    'hub-owner-unknown',
+    `hubOwner: there is no user ${user} in ${passwdFile}: was this device installed whole?`,
+  );
 }
 
 /** The user that this process runs as. Linux only, as all of Bowline's device side. */

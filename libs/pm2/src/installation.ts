@@ -8,6 +8,8 @@ export interface Installation {
   runDir: string;
   /** Folder of the hub's sockets. */
   hubFolder: string;
+  /** The gateway's user, a name or a number, if the CLI runs as another. */
+  hubOwner?: string;
   pm2Home: string;
   serverUrl?: string;
   consoleUrl?: string;
@@ -16,7 +18,7 @@ export interface Installation {
 }
 
 const REQUIRED = ['runDir', 'hubFolder', 'pm2Home'] as const;
-const OPTIONAL = ['serverUrl', 'consoleUrl', 'operatorTokenFile', 'deviceId'] as const;
+const OPTIONAL = ['hubOwner', 'serverUrl', 'consoleUrl', 'operatorTokenFile', 'deviceId'] as const;
 
 /**
  * @param file named in the error.

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
+import { childEnvironment } from '@bowline/runtime';
 import { InternalError } from '@bowline/runtime/errors';
 
 export interface ScrubOutcome {
@@ -21,7 +22,10 @@ export async function runScrub(script: string, args: readonly string[]): Promise
   if (!existsSync(script)) {
     throw new InternalError('store-check-failed', `the store's check is missing: ${script}`);
   }
-  const child = spawn(process.execPath, [script, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [script, ...args], {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: childEnvironment(),
+  });
   const ended = new Promise<string>((resolve, reject) => {
     child.on('error', (cause) =>
       reject(new InternalError('store-check-failed', 'the check of the store cannot be started', { cause })),

@@ -1,5 +1,6 @@
-import { closeSync, fsyncSync, linkSync, mkdirSync, openSync, renameSync, rmSync } from 'node:fs';
+import { linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { syncFolder } from '@bowline/runtime';
 
 /** The files of a store's folder. */
 export class StoreFiles {
@@ -39,23 +40,14 @@ export class StoreFiles {
 
   /**
    * The next store becomes the current one: from here on either is there, whole, whatever happens. It may be open; its own
-   * lock file, named after its first name, goes, so that the next "next" does not share it.
+   * lock file, named after its first name, goes, so that the next "next" does not share it. Its content is on the disk:
+   * every one ends with a commit, and LMDB's fdatasync is of the whole file.
    */
   promoteNext(): void {
-    fsyncPath(this.next);
     renameSync(this.next, this.current);
     rmSync(lmdbLock(this.next), { force: true });
-    fsyncPath(this.folder);
+    syncFolder(this.folder);
   }
 }
 
 const lmdbLock = (file: string): string => `${file}-lock`;
-
-function fsyncPath(path: string): void {
-  const handle = openSync(path, 'r');
-  try {
-    fsyncSync(handle);
-  } finally {
-    closeSync(handle);
-  }
-}

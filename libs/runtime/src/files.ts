@@ -1,28 +1,60 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import {
+  closeSync,
+  constants,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeSync,
+} from 'node:fs';
+import { dirname, join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { hasCode } from './errors.ts';
+
+const { O_WRONLY, O_CREAT, O_TRUNC, O_SYNC } = constants;
 
 /**
  * Replaces a file so that after a crash or power cut either the old or the new content is there, whole: write beside it,
- * fsync, rename, fsync of the folder.
+ * synchronously, rename, fsync of the folder.
  */
 export function writeFileDurably(file: string, content: string | Uint8Array, mode = 0o600): void {
   const folder = dirname(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const beside = `${file}.${process.pid}.new`;
-  const handle = openSync(beside, 'w', mode);
+  writeFileSynchronously(beside, content, mode);
+  renameSync(beside, file);
+  syncFolder(folder);
+}
+
+/**
+ * Writes a file whose bytes are on the disk when this returns. By O_SYNC (open(2)), since Node refuses `fsync` to a process
+ * with a permission model (docs/adr/0009).
+ */
+export function writeFileSynchronously(file: string, content: string | Uint8Array, mode = 0o600): void {
+  const bytes = typeof content === 'string' ? Buffer.from(content) : content;
+  const handle = openSync(file, O_WRONLY | O_CREAT | O_TRUNC | O_SYNC, mode);
   try {
-    writeFileSync(handle, content);
-    fsyncSync(handle);
+    for (let at = 0; at < bytes.length;) at += writeSync(handle, bytes, at);
   } finally {
     closeSync(handle);
   }
-  renameSync(beside, file);
-  const folderHandle = openSync(folder, 'r');
+}
+
+/**
+ * Makes durable which names a folder holds: what was made, renamed and removed in it before this call. There is no flag of
+ * `open` for that, and no `fsync` under the permission model; SQLite does it as part of a transaction, for its journal is
+ * no good without its name (docs/adr/0009).
+ */
+export function syncFolder(folder: string): void {
+  const file = join(folder, `.sync-${process.pid}`);
+  closeSync(openSync(file, 'w', 0o600));
+  const database = new DatabaseSync(file);
   try {
-    fsyncSync(folderHandle);
+    database.exec('PRAGMA journal_mode = DELETE; PRAGMA synchronous = FULL; PRAGMA user_version = 1');
   } finally {
-    closeSync(folderHandle);
+    database.close();
+    rmSync(file, { force: true });
   }
 }
 

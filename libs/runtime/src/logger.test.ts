@@ -19,4 +19,17 @@ describe('createLogger', () => {
       message: 'hello',
     });
   });
+
+  it('when a secret is in an error, its cause, the message or a child’s own field, it is redacted there too', () => {
+    const lines: string[] = [];
+    const log = createLogger({ app: 'x', write: (line) => lines.push(line) });
+    const cause = new Error('https://joe:s3cret@host refused');
+    log
+      .child({ link: { auth: { token: 's3cret' } } })
+      .error({ error: new Error('sent Bearer s3cret', { cause }) }, 'token=s3cret was refused');
+    expect(lines[0]).not.toContain('s3cret');
+    const { error } = JSON.parse(lines[0] ?? '') as { error: { message: string; stack: string } };
+    expect(error.message).toContain('sent Bearer [redacted]');
+    expect(error.stack).toContain('logger.test.ts');
+  });
 });

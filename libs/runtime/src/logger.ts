@@ -1,25 +1,13 @@
 import { pino, type Logger as PinoLogger } from 'pino';
+import { redact } from './redact.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
 
-/** One JSON object a line on standard output, with `app` and whatever fields the caller gives. */
+/** One JSON object a line on standard output, with `app` and whatever fields the caller gives; secrets are redacted. */
 export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'> & {
   child(fields: Record<string, unknown>): Logger;
 };
-
-/** Members that never reach a log, wherever a caller put them (one and two levels deep). */
-const SECRETS = [
-  'token',
-  'authorization',
-  'privateKey',
-  'password',
-  'secret',
-  'nextToken',
-  'd',
-  'signed',
-  'grant',
-];
 
 export interface LoggerOptions {
   app: string;
@@ -36,10 +24,10 @@ export function createLogger({ app, level = 'info', write }: LoggerOptions): Log
     formatters: { level: (label: string) => ({ level: label }) },
     messageKey: 'message',
     errorKey: 'error',
-    redact: {
-      paths: SECRETS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`, `*.headers.${name}`]),
-      censor: '[redacted]',
-    },
+    // On the finished line: fields, those of a child logger, message, error and its causes, however deep, in one place.
+    hooks: { streamWrite: redactLine },
   };
   return write === undefined ? pino(options) : pino(options, { write });
 }
+
+const redactLine = (line: string): string => `${JSON.stringify(redact(JSON.parse(line)))}\n`;

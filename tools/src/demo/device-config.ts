@@ -15,7 +15,7 @@ export const isEnrolled = (layout: DemoLayout): boolean =>
 
 /** Writes `device/config/APP.json` of each app, and the one-time token if there is one. */
 export function writeDeviceConfig(layout: DemoLayout, server: string, token: string | undefined): void {
-  const tokenFile = join(layout.home, 'device', 'enrolment-token');
+  const tokenFile = join(layout.stateDir, 'ws-gateway', 'enrolment-token');
   if (token !== undefined) writeFileDurably(tokenFile, `${token}\n`, 0o600);
   const policyFile = join(layout.configDir, 'policy.json');
   if (!existsSync(policyFile)) writeJson(policyFile, POLICY);

@@ -141,7 +141,10 @@ function daemonOf(layout: DemoLayout, logrotateConf: string | undefined): Pm2 {
     BOWLINE_ROOT: layout.checkout,
     BOWLINE_RUNTIME: layout.runtime,
     BOWLINE_CONFIG_DIR: layout.configDir,
+    BOWLINE_STATE_DIR: layout.stateDir,
+    BOWLINE_RUN_DIR: layout.runDir,
     BOWLINE_LOG_DIR: layout.logDir,
+    BOWLINE_SINGLE_USER: '1',
     BOWLINE_FLEET_SERVER: '1',
     ...(logrotateConf === undefined ? {} : { BOWLINE_LOGROTATE_CONF: logrotateConf }),
   };

@@ -1,11 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { connectHub, type HubClient } from '@bowline/ipc';
 import type { HubRequests } from '@bowline/messages/hub';
+import type { Installation } from '@bowline/pm2';
 import { BowlineError, RejectedError, systemClock, type Logger } from '@bowline/runtime';
 import { CliError, EXIT } from '../core/cli-error.ts';
 
 /** What apps say of themselves is not the CLI's to say. */
 type Question = Exclude<keyof HubRequests, 'register' | 'enqueue'>;
+
+export type GatewayAddress = Pick<Installation, 'hubFolder' | 'hubOwner'> & { version: string };
 
 const ANSWER_WITHIN_MS = 3000;
 const POLL_MS = 10;
@@ -25,7 +28,7 @@ const QUIET = {
  * @throws CliError `gateway-away`, or the code of its refusal.
  */
 export async function askGateway<N extends Question>(
-  { hubFolder, version }: { hubFolder: string; version: string },
+  { hubFolder, hubOwner, version }: GatewayAddress,
   name: N,
   body: HubRequests[N]['request'],
 ): Promise<HubRequests[N]['response']> {
@@ -33,6 +36,7 @@ export async function askGateway<N extends Question>(
   try {
     hub = connectHub({
       folder: hubFolder,
+      owner: hubOwner,
       app: 'cli',
       version,
       orderTypes: [],

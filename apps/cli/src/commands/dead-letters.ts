@@ -1,11 +1,11 @@
 import type { DeadLetterView } from '@bowline/messages/hub';
-import { askGateway } from '../adapters/gateway.ts';
+import { askGateway, type GatewayAddress } from '../adapters/gateway.ts';
 import { print, printJson, reportError, table } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime, size } from '../core/format.ts';
 import type { Context } from './context.ts';
 
-const addressOf = ({ version, installation }: Context) => ({ hubFolder: installation().hubFolder, version });
+const addressOf = ({ version, installation }: Context) => ({ ...installation(), version });
 
 /** `bowline dead-letters`: messages that the server rejected for good, newest first. */
 export async function listDeadLetters(context: Context): Promise<void> {
@@ -48,7 +48,7 @@ export async function settleDeadLetters(
   return reportError(error, false);
 }
 
-async function allNumbers(address: { hubFolder: string; version: string }): Promise<number[]> {
+async function allNumbers(address: GatewayAddress): Promise<number[]> {
   const { letters } = await askGateway(address, 'deadLetters', {});
   return letters.map(({ number }) => number);
 }

@@ -6,8 +6,7 @@ import type { Context } from './context.ts';
 
 /** `bowline status --link`: why the device was dark, attempt by attempt, oldest first; kept across restarts. */
 export async function linkLog({ json, version, installation }: Context): Promise<void> {
-  const { hubFolder } = installation();
-  const { attempts } = await askGateway({ hubFolder, version }, 'linkLog', {});
+  const { attempts } = await askGateway({ ...installation(), version }, 'linkLog', {});
   if (json) return printJson({ attempts });
   if (attempts.length === 0) return print('No attempt has failed and no link has ended yet.');
   print(table(['when', 'stage', 'after', 'code', 'what happened'], attempts.map(rowOf)));

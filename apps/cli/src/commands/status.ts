@@ -13,7 +13,7 @@ export async function status({ json, version, installation }: Context): Promise<
   const pm2 = pm2Of(where);
   const running = await pm2.isRunning();
   const [device, processes] = await Promise.all([
-    askGateway({ hubFolder: where.hubFolder, version }, 'status', {}).catch(asCliError),
+    askGateway({ ...where, version }, 'status', {}).catch(asCliError),
     running ? appsIn(pm2) : [],
   ]);
   const away = device instanceof CliError ? (running ? device : nothingRuns(pm2)) : undefined;

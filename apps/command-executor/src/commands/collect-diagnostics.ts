@@ -1,3 +1,4 @@
+import { redact } from '@bowline/runtime/redact';
 import type { CommandContext, CommandDefinition } from '../core/command.ts';
 
 const SECTIONS = {
@@ -31,7 +32,8 @@ interface Params {
 /** The first look at a device that misbehaves; small enough to come back inline. */
 export const collectDiagnostics: CommandDefinition<Params> = {
   name: 'collectDiagnostics',
-  description: 'Reports versions, uptime, memory, load, the orders of this executor and its policy.',
+  description:
+    'Reports versions, uptime, memory, load, the orders of this executor and its policy; without secrets.',
   idempotent: true,
   params: {
     type: 'object',
@@ -57,6 +59,6 @@ export const collectDiagnostics: CommandDefinition<Params> = {
   },
   run: ({ sections = NAMES }, context) => ({
     at: Math.round(context.clock.wallMs()),
-    ...Object.fromEntries(sections.map((name) => [name, SECTIONS[name](context)])),
+    ...Object.fromEntries(sections.map((name) => [name, redact(SECTIONS[name](context))])),
   }),
 };

@@ -28,6 +28,12 @@ describe('findSshd', () => {
     expect(await findSshd(sshd)).toEqual({ sshd, sshdVersion: undefined });
   });
 
+  test('when it is started, it gets none of what this process knows', async () => {
+    process.env['BOWLINE_SSH_BROKER__SECRET'] = 'x';
+    const sshd = program('test -n "$PATH" && test -z "$BOWLINE_SSH_BROKER__SECRET" && echo OpenSSH_9.9p1');
+    expect((await findSshd(sshd)).sshdVersion).toBe('OpenSSH_9.9p1');
+  });
+
   test('when it is not there or may not be started, there is none', async () => {
     const absent = { sshd: undefined, sshdVersion: undefined };
     expect(await findSshd('/nonexistent/sshd')).toEqual(absent);

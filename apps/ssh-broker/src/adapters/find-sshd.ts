@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { childEnvironment } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { parseSshdVersion } from '../core/ssh-ready.ts';
 
@@ -9,7 +10,8 @@ export function findSshd(
   path: string,
 ): Promise<{ sshd: string | undefined; sshdVersion: string | undefined }> {
   return new Promise((resolve) => {
-    execFile(path, ['-V'], { timeout: DEADLINE_MS, encoding: 'utf8' }, (error, stdout, stderr) => {
+    const options = { timeout: DEADLINE_MS, encoding: 'utf8', env: childEnvironment() } as const;
+    execFile(path, ['-V'], options, (error, stdout, stderr) => {
       const runs = !hasCode(error, 'ENOENT', 'EACCES', 'ENOTDIR', 'ENOEXEC');
       resolve({
         sshd: runs ? path : undefined,

@@ -1,0 +1,63 @@
+'use strict';
+/**
+ * What each app may do, as the flags of Node's permission model and the system user that pm2 starts it as. The table for
+ * people is docs/security.md; a test tries every cell of it with exactly these flags.
+ *
+ * The model is a seat belt (addons and SQLite reach around it); the wall is the system user, where there is one.
+ */
+const path = require('node:path');
+
+/** Warnings that Node prints for the flags below, at every start. */
+const QUIET = ['--disable-warning=SecurityWarning', '--disable-warning=ExperimentalWarning'];
+
+/** Read by every app: the id of this boot, and whose number the owner of the hub's folder has. */
+const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd'];
+
+/**
+ * - `user`: absent, root. - `read`, `write`: beyond the app's own code, its configuration and its state folder.
+ * - `addons`: opens LMDB. - `children`: starts programs. The gateway gives both up once its store is open (boot.ts).
+ *
+ * Node counts unix sockets as network, so all of them have it; who may reach what is for nftables/bowline.nft to say.
+ */
+const PRIVILEGES = {
+  'ws-gateway': {
+    user: 'bowline-gateway',
+    write: ({ run }) => [path.join(run, 'hub'), path.join(run, 'sockets')],
+    addons: true,
+    children: true,
+  },
+  'command-executor': { children: true },
+  // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.
+  'telemetry-collector': { user: 'bowline-telemetry', read: () => ['*'] },
+  'ota-updater': {},
+  'ssh-broker': { write: ({ run }) => [path.join(run, 'ssh-broker')], children: true },
+};
+
+const NOTHING = () => [];
+
+/**
+ * @param app one of the device's apps; of any other nothing is said.
+ * @param places `root`, `config`, `state`, `run`: the folders of ecosystem.config.cjs.
+ * @returns `{ user, nodeArgs }`
+ */
+function privilegesOf(app, places) {
+  const rights = PRIVILEGES[app];
+  if (rights === undefined) return { user: undefined, nodeArgs: [] };
+  const { user, read = NOTHING, write = NOTHING, addons = false, children = false } = rights;
+  const writable = [path.join(places.state, app), ...write(places)];
+  const hub = [path.join(places.run, 'hub'), path.join(places.run, 'sockets', app)];
+  const code = path.join(places.root, 'apps', app, 'dist');
+  const readable = [code, places.config, ...hub, ...SYSTEM_FILES, ...writable, ...read(places)];
+  const nodeArgs = [
+    '--permission',
+    '--allow-net',
+    ...(addons ? ['--allow-addons'] : []),
+    ...(children ? ['--allow-child-process'] : []),
+    ...[...new Set(readable)].map((each) => `--allow-fs-read=${each}`),
+    ...writable.map((each) => `--allow-fs-write=${each}`),
+    ...QUIET,
+  ];
+  return { user, nodeArgs };
+}
+
+module.exports = { privilegesOf };

@@ -1,0 +1,18 @@
+/** What a program needs to find others and to speak the person's language; nothing else of ours is its business. */
+const INHERITED = ['PATH', 'HOME', 'LANG', 'LC_ALL', 'TZ', 'TMPDIR'];
+
+/**
+ * The environment for a program that an app starts: without the app's settings, without what pm2 adds. Under the
+ * permission model Node itself still adds NODE_OPTIONS with the app's own limits, for children that are Node
+ * (docs/security.md).
+ */
+export function childEnvironment(
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): Record<string, string> {
+  return Object.fromEntries(
+    INHERITED.flatMap((name) => {
+      const value = env[name];
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+}
