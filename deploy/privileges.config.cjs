@@ -10,6 +10,9 @@ const path = require('node:path');
 /** Warnings that Node prints for the flags below, at every start. */
 const QUIET = ['--disable-warning=SecurityWarning', '--disable-warning=ExperimentalWarning'];
 
+/** A folder and what is in it. Without the star it would be its bare name for as long as it has not been made. */
+const all = (folder) => path.join(folder, '*');
+
 /** Read by every app: the id of this boot, and whose number the owner of the hub's folder has. */
 const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd'];
 
@@ -22,7 +25,7 @@ const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd'];
 const PRIVILEGES = {
   'ws-gateway': {
     user: 'bowline-gateway',
-    write: ({ run }) => [path.join(run, 'hub'), path.join(run, 'sockets')],
+    write: ({ run }) => [all(path.join(run, 'hub')), all(path.join(run, 'sockets'))],
     addons: true,
     children: true,
   },
@@ -30,7 +33,7 @@ const PRIVILEGES = {
   // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.
   'telemetry-collector': { user: 'bowline-telemetry', read: () => ['*'] },
   'ota-updater': {},
-  'ssh-broker': { write: ({ run }) => [path.join(run, 'ssh-broker')], children: true },
+  'ssh-broker': { write: ({ run }) => [all(path.join(run, 'ssh-broker'))], children: true },
 };
 
 const NOTHING = () => [];
@@ -44,10 +47,10 @@ function privilegesOf(app, places) {
   const rights = PRIVILEGES[app];
   if (rights === undefined) return { user: undefined, nodeArgs: [] };
   const { user, read = NOTHING, write = NOTHING, addons = false, children = false } = rights;
-  const writable = [path.join(places.state, app), ...write(places)];
-  const hub = [path.join(places.run, 'hub'), path.join(places.run, 'sockets', app)];
-  const code = path.join(places.root, 'apps', app, 'dist');
-  const readable = [code, places.config, ...hub, ...SYSTEM_FILES, ...writable, ...read(places)];
+  const writable = [all(path.join(places.state, app)), ...write(places)];
+  const hub = [all(path.join(places.run, 'hub')), all(path.join(places.run, 'sockets', app))];
+  const code = all(path.join(places.root, 'apps', app, 'dist'));
+  const readable = [code, all(places.config), ...hub, ...SYSTEM_FILES, ...writable, ...read(places)];
   const nodeArgs = [
     '--permission',
     '--allow-net',

@@ -74,7 +74,7 @@ describe('npm start and npm stop', () => {
   test('when started again after a stop, the device keeps its enrolment and spends no other token', async () => {
     await checkout.start(['--port', port]);
     const enrolment = join(checkout.layout.stateDir, 'ws-gateway/enrolment.json');
-    const tokenFile = join(checkout.layout.home, 'device/enrolment-token');
+    const tokenFile = join(checkout.layout.stateDir, 'ws-gateway/enrolment-token');
     expect(readFileSync(tokenFile, 'utf8')).toBe('');
     const before = readFileSync(enrolment, 'utf8');
     await checkout.stop();

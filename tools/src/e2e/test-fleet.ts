@@ -60,7 +60,10 @@ export class TestFleet {
       BOWLINE_ROOT: checkout,
       BOWLINE_RUNTIME: this.layout.runtime,
       BOWLINE_CONFIG_DIR: this.layout.configDir,
+      BOWLINE_STATE_DIR: this.layout.stateDir,
+      BOWLINE_RUN_DIR: this.layout.runDir,
       BOWLINE_LOG_DIR: this.layout.logDir,
+      BOWLINE_SINGLE_USER: '1',
     };
     this.pm2 = new Pm2({ home: this.layout.pm2Home, env: callerEnvironment(process.env, env) });
     afterThisFile(() => this.end());

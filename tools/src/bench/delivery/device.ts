@@ -12,11 +12,12 @@ import type { BenchProcess } from '../processes.ts';
 /** Ends a run that hangs; says nothing about speed. */
 const GIVE_UP_MS = 600_000;
 
-/** How a device starts its gateway; the benchmark does as it does. */
+/** How a device starts its gateway; the benchmark does as it does, but for the folders, which are its own. */
 const ecosystem = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/ecosystem.config.cjs')) as {
   apps: { name: string; node_args: string[] }[];
 };
-const nodeArgs = ecosystem.apps.find(({ name }) => name === 'ws-gateway')?.node_args ?? [];
+const gatewayArgs = ecosystem.apps.find(({ name }) => name === 'ws-gateway')?.node_args ?? [];
+const nodeArgs = gatewayArgs.filter((arg) => !arg.startsWith('--allow-fs-'));
 const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
 
 export const mainOf = (app: string): string => join(WORKSPACE, 'apps', app, 'dist', 'main.js');
@@ -55,7 +56,12 @@ export class BenchDevice {
     };
     writeFileSync(config, JSON.stringify({ ...settings, ...change }));
     this.#gateway = await this.#context.processes.node(`${this.#name}-gateway`, mainOf('ws-gateway'), {
-      nodeArgs: [...nodeArgs, ...(more.nodeArgs ?? [])],
+      nodeArgs: [
+        ...nodeArgs,
+        '--allow-fs-read=*',
+        `--allow-fs-write=${this.folder}`,
+        ...(more.nodeArgs ?? []),
+      ],
       args: ['--config', config],
       env: { ...env, ...more.env },
     });

@@ -48,7 +48,7 @@ export class FakeCheckout {
     mkdirSync(join(folder, 'tools/src'), { recursive: true });
     cpSync(join(CHECKOUT, 'tools/src/demo'), join(folder, 'tools/src/demo'), { recursive: true });
     mkdirSync(join(folder, 'deploy'));
-    for (const part of ['ecosystem.config.cjs', 'logrotate']) {
+    for (const part of ['ecosystem.config.cjs', 'privileges.config.cjs', 'logrotate']) {
       cpSync(join(CHECKOUT, 'deploy', part), join(folder, 'deploy', part), { recursive: true });
     }
     for (const file of ['package.json', 'package-lock.json'])
