@@ -13,8 +13,6 @@ const SECRET_MEMBERS = new Set([
   'passphrase',
   'secret',
   'apikey',
-  'signed',
-  'grant',
   'd', // the private half of a JWK (RFC 8037)
 ]);
 
