@@ -2,6 +2,7 @@ import { Type, type Static } from 'typebox';
 
 const MIB = 1024 * 1024;
 const DAY_MS = 24 * 3600 * 1000;
+const GIB = 1024 * MIB;
 
 const count = (fallback: number, minimum: number, maximum: number, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description });
@@ -92,6 +93,19 @@ export const ServerConfig = Type.Object(
       minFreeBytes: bytes(64 * MIB, 0, 2 ** 50, 'of the disk; below it no device is let in'),
       orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
       waitingOrders: count(200, 1, 10_000, 'of a device, that it has not receipted'),
+    }),
+    compaction: section({
+      smallestFile: bytes(
+        64 * MIB,
+        0,
+        2 ** 50,
+        'of the store; at start a larger one half of which is free is made smaller',
+      ),
+      largestContent: bytes(4 * GIB, 0, 2 ** 50, 'of the store; with more in it copying would take too long'),
+    }),
+    backup: section({
+      folder: Type.Optional(Type.String({ ...File, description: 'default: backups in stateDir' })),
+      keep: count(7, 1, 1000, 'backups; the oldest go first'),
     }),
     http: section({
       headerBytes: bytes(16 * 1024, 1024, 64 * 1024, 'of all headers of a request'),

@@ -16,17 +16,13 @@ import {
   DeviceViews,
   Enrolment,
   EnrolmentTokens,
-  GroupCommitStore,
   LinkServer,
   NewsDesk,
   OrderBook,
-  ServerIdentity,
   UplinkLog,
-  type ServerStore,
 } from '@bowline/server-sdk';
 import { readAuthority } from './adapters/authority-file.ts';
 import { DiskGuard } from './adapters/disk-guard.ts';
-import { LmdbBackend } from './adapters/lmdb-backend.ts';
 import { TlsFiles } from './adapters/tls-files.ts';
 import { loadServerKeys } from './adapters/server-keys.ts';
 import type { ServerConfig } from './config.ts';
@@ -36,6 +32,8 @@ import { OperatorDirectory } from './operators/operator-directory.ts';
 import { Sessions } from './operators/sessions.ts';
 import { TokenCheck } from './operators/token-check.ts';
 import { listen, originsOf, tlsFilesOf } from './listen.ts';
+import { Backups } from './store/backups.ts';
+import { openStore, type OpenedStore } from './store/open-store.ts';
 
 /** Where the console's build is, seen from `src/` as from `dist/`. */
 const CONSOLE_DIR = join(import.meta.dirname, '../../fleet-console/dist');
@@ -44,17 +42,15 @@ const CONSOLE_DIR = join(import.meta.dirname, '../../fleet-console/dist');
 export async function startServer(context: AppContext<ServerConfig>): Promise<RunningApp> {
   const { config, log, clock, signal } = context;
   const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
-  const store = new GroupCommitStore(new LmdbBackend(join(config.stateDir, 'store')), {
-    clock,
-    commitDeadlineMs: config.commitDeadlineMs,
-    onDamage: (key) => log.error({ key }, 'a record is damaged: it counts as absent'),
-  });
+  let opened: OpenedStore | undefined;
   const release = async () => {
-    await store.close();
+    await opened?.store.close();
     lock.release();
   };
   try {
-    return await serve(context, store, release);
+    const { stateDir, commitDeadlineMs, compaction } = config;
+    opened = await openStore({ stateDir, commitDeadlineMs, compaction, clock, log });
+    return await serve(context, opened, release);
   } catch (error) {
     await release();
     throw error;
@@ -63,7 +59,7 @@ export async function startServer(context: AppContext<ServerConfig>): Promise<Ru
 
 async function serve(
   { config, log, clock, ready }: AppContext<ServerConfig>,
-  store: ServerStore,
+  { store, backend, files, identity }: OpenedStore,
   release: () => Promise<void>,
 ): Promise<RunningApp> {
   const { link, keep, operators } = config;
@@ -83,7 +79,6 @@ async function serve(
     sessions: new Sessions(store, clock, { idleMs, maxAgeMs }),
     audit: new AuditLog(store, clock, config.audit),
   };
-  const identity = await ServerIdentity.load(store);
   const news = new NewsDesk();
   const devices = new DeviceDirectory(store);
   const status = new DeviceStatusBook(store, { devices, clock, news, log });
@@ -122,6 +117,10 @@ async function serve(
       ...parts,
       ...people,
       views: new DeviceViews(uplink),
+      store,
+      backend,
+      files,
+      backups: new Backups({ backend, identity, clock }, config),
       tokens,
       access,
       links,

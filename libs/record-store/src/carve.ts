@@ -34,6 +34,11 @@ export class CarvedRecords implements SourceRecords {
     return this.#keys.length;
   }
 
+  /** In their order. */
+  *keys(): Generator<Buffer> {
+    for (const name of this.#keys) yield Buffer.from(name, 'latin1');
+  }
+
   get(key: Buffer): Buffer | undefined {
     const found = this.#found.get(key.toString('latin1'));
     return found === undefined ? undefined : readAt(this.#handle, found.at, found.length);

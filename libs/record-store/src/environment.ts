@@ -17,6 +17,15 @@ export interface EnvironmentOptions {
   commitDeadlineMs?: number;
 }
 
+/** Of `getStats`, which has no type of its own. */
+interface LmdbStats {
+  pageSize: number;
+  entryCount: number;
+  treeBranchPageCount: number;
+  treeLeafPageCount: number;
+  overflowPages: number;
+}
+
 const DEFAULT_COMMIT_DEADLINE_MS = 30_000;
 
 /**
@@ -75,6 +84,20 @@ export class Environment {
     for (const { key, record } of this.views(from, to)) yield { key, record: Buffer.from(record) };
   }
 
+  /** As {@link range}, at most `limit` of them; `reverse` begins with the highest key, within the same bounds. */
+  *some(
+    from: Buffer,
+    to: Buffer,
+    { limit, reverse = false }: { limit?: number; reverse?: boolean },
+  ): Generator<Entry> {
+    const bounds = reverse
+      ? { start: to, end: from, reverse, exclusiveStart: true, inclusiveEnd: true }
+      : { start: from, end: to };
+    for (const key of this.#keys({ ...bounds, ...(limit === undefined ? {} : { limit }) })) {
+      for (const { record } of this.#view(key)) yield { key, record: Buffer.from(record) };
+    }
+  }
+
   /** As {@link range}, but each record is a view into memory that the next look into the store uses again. */
   *views(from: Buffer, to: Buffer): Generator<Entry> {
     for (const key of this.#keys({ start: from, end: to })) yield* this.#view(key);
@@ -93,7 +116,14 @@ export class Environment {
     return undefined;
   }
 
-  *#keys(options: { start: Buffer; end: Buffer; reverse?: boolean; limit?: number }): Generator<Buffer> {
+  *#keys(options: {
+    start: Buffer;
+    end: Buffer;
+    reverse?: boolean;
+    exclusiveStart?: boolean;
+    inclusiveEnd?: boolean;
+    limit?: number;
+  }): Generator<Buffer> {
     for (const key of this.#db.getKeys({ ...options, snapshot: false })) yield Buffer.from(key as Uint8Array);
   }
 
@@ -135,6 +165,13 @@ export class Environment {
     } catch (error) {
       throw await causeOf(error);
     }
+  }
+
+  /** How many records there should be, and the bytes of the file that they and its tree take up. */
+  stats(): { entries: number; usedBytes: number } {
+    const { entryCount, pageSize, ...pages } = this.#db.getStats() as LmdbStats;
+    const used = pages.treeBranchPageCount + pages.treeLeafPageCount + pages.overflowPages;
+    return { entries: entryCount, usedBytes: used * pageSize };
   }
 
   /** A compact copy of what is committed. */

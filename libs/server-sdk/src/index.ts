@@ -10,20 +10,7 @@ export type { LinkServices } from './link/services.ts';
 export { NewsDesk, type News } from './news.ts';
 export { OrderBook, ORDER_LIFE_MS, type NewOrder, type OrderLimits } from './orders/order-book.ts';
 export { refusal, type Refusal } from './problem.ts';
-export { ServerIdentity } from './server-identity.ts';
-export { GroupCommitStore, type GroupCommitOptions, type StoreBackend } from './store/group-commit-store.ts';
-export { memoryStore, MemoryBackend } from './store/memory-store.ts';
-export {
-  parse,
-  put,
-  read,
-  remove,
-  within,
-  type Entry,
-  type KeyRange,
-  type ServerStore,
-  type Write,
-} from './store/server-store.ts';
+export * from './store.ts';
 export { DeadLetters, type DeadLetterRecord } from './uplink/dead-letters.ts';
 export { UplinkLog, type LogLimits } from './uplink/uplink-log.ts';
 export { Enrolment, type EnrolmentPorts } from './enrolment/enrolment.ts';

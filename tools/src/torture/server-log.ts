@@ -1,10 +1,10 @@
 import { join } from 'node:path';
-import { open } from 'lmdb';
+import { Environment, unseal } from '@bowline/record-store';
 import type { Arrival } from './account.ts';
 import { SERIES } from './producer.ts';
 
-/** Before the JSON of a record: checksum and stamp (libs/server-sdk/src/store). */
-const HEAD_BYTES = 4 + 8;
+/** Before the JSON of a record: its stamp (libs/server-sdk/src/store). */
+const STAMP_BYTES = 8;
 
 interface StoredMessage {
   id: string;
@@ -21,18 +21,15 @@ export interface Arrivals {
 
 /** Every message with samples in the log of a server that has stopped. */
 export async function readArrivals(serverDir: string, deviceId: string): Promise<Arrivals> {
-  const db = open<Buffer, string>({
-    path: join(serverDir, 'store', 'data.mdb'),
-    noSubdir: true,
-    encoding: 'binary',
-    readOnly: true,
-  });
+  const env = Environment.open(join(serverDir, 'store', 'store.mdb'), { readOnly: true });
   const arrivals: Arrivals = { producer: [], collector: [] };
   for (const lane of ['telemetry', 'history']) {
     const prefix = `log/${deviceId}/${lane}/`;
-    for (const { key, value } of db.getRange({ start: prefix, end: `${prefix}~` })) {
-      const generation = Number(key.slice(prefix.length).split('/')[0]);
-      const frames = JSON.parse(value.subarray(HEAD_BYTES).toString()) as (StoredMessage & {
+    for (const { key, record } of env.range(Buffer.from(prefix), Buffer.from(`${prefix}~`))) {
+      const generation = Number(key.toString().slice(prefix.length).split('/')[0]);
+      const body = unseal(key, record);
+      if (body === undefined) throw new Error(`the record ${key.toString()} of the server is damaged`);
+      const frames = JSON.parse(body.subarray(STAMP_BYTES).toString()) as (StoredMessage & {
         messages?: StoredMessage[];
       })[];
       for (const { id, seq, payload } of frames.flatMap((frame) => frame.messages ?? [frame])) {
@@ -44,6 +41,6 @@ export async function readArrivals(serverDir: string, deviceId: string): Promise
       }
     }
   }
-  await db.close();
+  await env.close();
   return arrivals;
 }

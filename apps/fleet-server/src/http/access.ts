@@ -47,6 +47,9 @@ export const ACCESS: Record<string, Access> = {
   'POST /v1/operators/:name/tokens': { role: 'admin', audit: 'operator-token.create' },
   'POST /v1/operators/:name/tokens/:tokenId/revoke': { role: 'admin', audit: 'operator-token.revoke' },
   'GET /v1/audit': { role: 'admin' },
+  'GET /v1/server': { role: 'viewer' },
+  'GET /v1/server/backups': { role: 'admin' },
+  'POST /v1/server/backups': { role: 'admin', audit: 'server.backup' },
 };
 
 export const accessOf = (method: string, path: string): Access | undefined =>

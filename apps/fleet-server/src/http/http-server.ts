@@ -20,9 +20,11 @@ import { Gate, type GateOptions, type GatePorts } from './gate.ts';
 import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
+import { serveServerItself, type ServerApiPorts } from './server-api.ts';
 import { serveStream } from './stream.ts';
 
-export interface HttpPorts extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts {
+export interface HttpPorts
+  extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts, ServerApiPorts {
   log: Logger;
   news: NewsDesk;
   links: LinkServer;
@@ -71,6 +73,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveEnrolment(http, ports, new RateLimiter(ports.clock, options.enrolmentRate));
   serveOperators(http, ports);
   serveDevicesAdmin(http, ports);
+  serveServerItself(http, ports);
   serveAccounts(http, ports, gate.secure);
   serveStream(http, ports.news, gate, options.maxStreams);
   if (!(await serveConsole(http, options.consoleDir))) {

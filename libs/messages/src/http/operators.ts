@@ -222,6 +222,51 @@ export type AuditPage = Static<typeof AuditPage>;
 /**
  * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
  * `{ deadLetters }`, `{ tokens }`, `{ operators }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+/** Something that the server's store lost. */
+export const StoreLoss = Type.Object({
+  /** A lane, or a kind of record: `device`, `orders`, `link-state`, … */
+  kind: Name,
+  deviceId: Type.Optional(DeviceId),
+  bytes: Type.Optional(Count),
+  records: Type.Optional(Count),
+});
+export type StoreLoss = Static<typeof StoreLoss>;
+
+/** What befell the server's store: each began a new `serverEpoch` (protocol, section 3). */
+export const ServerIncident = Type.Object({
+  at: EpochMs,
+  /** `damaged`: salvaged; `restored`: from a backup; `set-back`: somebody put an older state in its place. */
+  kind: Type.Enum(['damaged', 'restored', 'set-back']),
+  message: Text,
+  /** The first of them. */
+  lost: Type.Optional(Type.Array(StoreLoss)),
+  lostInAll: Type.Optional(Count),
+});
+export type ServerIncident = Static<typeof ServerIncident>;
+
+/** `GET /v1/server`. */
+export const ServerInfo = Type.Object({
+  serverId: Text,
+  serverEpoch: Text,
+  store: Type.Object({ fileBytes: Count, usedBytes: Count }),
+  incidents: Type.Array(ServerIncident),
+});
+export type ServerInfo = Static<typeof ServerInfo>;
+
+/** A copy of the server's state, whole and checked. */
+export const Backup = Type.Object({
+  name: Text,
+  at: EpochMs,
+  bytes: Count,
+  serverEpoch: Text,
+  /** On the server. */
+  folder: Text,
+});
+export type Backup = Static<typeof Backup>;
+
+/**
+ * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
+ * `{ deadLetters }`, `{ backups }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
  */
 export const OPERATORS = {
   device: Device,
@@ -237,4 +282,6 @@ export const OPERATORS = {
   newOperatorToken: NewOperatorToken,
   session: OperatorSession,
   auditPage: AuditPage,
+  server: ServerInfo,
+  backup: Backup,
 } as const;

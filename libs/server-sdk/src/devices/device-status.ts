@@ -7,7 +7,7 @@ import { put, read, type ServerStore } from '../store/server-store.ts';
 import type { DeviceDirectory, DeviceRecord } from './device-directory.ts';
 
 /** What was last known of a device; kept so that an operator sees it after a restart too. */
-interface StatusRecord {
+export interface StatusRecord {
   online?: boolean;
   since?: number;
   lastSeenAt?: number;
@@ -90,7 +90,7 @@ export class DeviceStatusBook {
     const held = this.#record(deviceId).alarms;
     const others = held.filter((alarm) => alarm.kind !== kind || at - alarm.at > REPEAT_MS);
     if (others.length === held.length) this.#log.warn({ deviceId, alarm: kind, ...data }, message);
-    this.#change(deviceId, { alarms: [...others, { kind, at, message, data }].slice(-MAX_ALARMS) });
+    this.#change(deviceId, withAlarm({ alarms: others }, { kind, at, message, data }));
   }
 
   #record(deviceId: string): StatusRecord {
@@ -121,3 +121,8 @@ export class DeviceStatusBook {
     };
   }
 }
+
+export const withAlarm = <T extends Pick<StatusRecord, 'alarms'>>(status: T, alarm: Alarm): T => ({
+  ...status,
+  alarms: [...status.alarms, alarm].slice(-MAX_ALARMS),
+});

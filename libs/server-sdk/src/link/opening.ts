@@ -1,7 +1,13 @@
 import type { Hello, Welcome } from '@bowline/messages';
 import { keys } from '../store/keys.ts';
 import { put, read } from '../store/server-store.ts';
-import { open, receivedOf, type Unexplained, type UplinkState } from '../uplink/uplink-state.ts';
+import {
+  open,
+  receivedOf,
+  UNKNOWN_EPOCH,
+  type Unexplained,
+  type UplinkState,
+} from '../uplink/uplink-state.ts';
 import type { LinkServices } from './services.ts';
 
 export interface OpenedLink {
@@ -22,7 +28,7 @@ export async function openLink(services: LinkServices, deviceId: string, hello: 
   const held = read<UplinkState>(store, keys.uplink(deviceId));
   const { state, newEpoch, rolledBack, unexplained } = open(held, hello, clock.wallMs());
   const written = store.write([put(keys.uplink(deviceId), state)]);
-  if (newEpoch) {
+  if (newEpoch && held?.epoch !== UNKNOWN_EPOCH) {
     const message = 'the device began a new epoch: its store was new, lost or restored';
     status.alarm(deviceId, 'new-epoch', message, { epoch: hello.epoch });
   }

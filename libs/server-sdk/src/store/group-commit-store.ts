@@ -1,9 +1,8 @@
 import { InternalError } from '@bowline/runtime/errors';
 import { systemClock, type Clock } from '@bowline/runtime/clock';
-import { seal, unseal } from './checksum.ts';
 import type { Entry, KeyRange, ServerStore, Write } from './server-store.ts';
 
-/** What keeps the bytes. Reads see what was flushed. */
+/** What keeps the bytes. Reads see what was flushed; what it finds damaged counts as absent. */
 export interface StoreBackend {
   get(key: string): Buffer | undefined;
   range(range: KeyRange): Entry[];
@@ -16,8 +15,6 @@ export interface GroupCommitOptions {
   /** A flush that takes longer fails everything that waits; default 30,000 ms (a disk that gives up may never answer). */
   commitDeadlineMs?: number;
   clock?: Clock;
-  /** Called with the key of each record whose checksum is wrong; it counts as absent. */
-  onDamage?: (key: string) => void;
 }
 
 interface Group {
@@ -34,25 +31,23 @@ export class GroupCommitStore implements ServerStore {
   readonly #backend: StoreBackend;
   readonly #commitDeadlineMs: number;
   readonly #clock: Clock;
-  readonly #onDamage: (key: string) => void;
   #gathering: Group | undefined;
   #flushing: { writes: Map<string, Buffer | undefined>; group: Group } | undefined;
   #failed: InternalError | undefined;
 
   constructor(
     backend: StoreBackend,
-    { commitDeadlineMs = 30_000, clock = systemClock, onDamage = () => {} }: GroupCommitOptions = {},
+    { commitDeadlineMs = 30_000, clock = systemClock }: GroupCommitOptions = {},
   ) {
     this.#backend = backend;
     this.#commitDeadlineMs = commitDeadlineMs;
     this.#clock = clock;
-    this.#onDamage = onDamage;
   }
 
   get(key: string): Buffer | undefined {
     if (this.#gathering?.writes.has(key)) return bodyOf(this.#gathering.writes.get(key));
     const { writes } = this.#flushing ?? {};
-    return this.#unsealed(key, writes?.has(key) ? writes.get(key) : this.#backend.get(key));
+    return writes?.has(key) ? writes.get(key) : this.#backend.get(key);
   }
 
   range(range: KeyRange): Entry[] {
@@ -60,10 +55,7 @@ export class GroupCommitStore implements ServerStore {
     const { limit = Infinity, reverse = false } = range;
     const wider = limit === Infinity ? range : { ...range, limit: limit + pending.size };
     const entries: Entry[] = [];
-    for (const { key, value } of this.#backend.range(wider)) {
-      const body = pending.has(key) ? undefined : this.#unsealed(key, value);
-      if (body !== undefined) entries.push({ key, value: body });
-    }
+    for (const entry of this.#backend.range(wider)) if (!pending.has(entry.key)) entries.push(entry);
     if (pending.size > 0) {
       for (const [key, value] of pending) if (value !== undefined) entries.push({ key, value });
       entries.sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
@@ -88,7 +80,7 @@ export class GroupCommitStore implements ServerStore {
   #pendingIn({ from, to }: KeyRange): Map<string, Buffer | undefined> {
     const pending = new Map<string, Buffer | undefined>();
     for (const [key, value] of this.#flushing?.writes ?? [])
-      if (key >= from && key < to) pending.set(key, this.#unsealed(key, value));
+      if (key >= from && key < to) pending.set(key, value);
     for (const [key, value] of this.#gathering?.writes ?? [])
       if (key >= from && key < to) pending.set(key, bodyOf(value));
     return pending;
@@ -110,8 +102,7 @@ export class GroupCommitStore implements ServerStore {
     if (group === undefined || this.#flushing !== undefined || this.#failed !== undefined) return;
     const writes = new Map<string, Buffer | undefined>();
     for (const [key, value] of group.writes) {
-      const body = typeof value === 'function' ? value() : value;
-      writes.set(key, body && seal(body));
+      writes.set(key, bodyOf(value));
     }
     this.#gathering = undefined;
     this.#flushing = { writes, group };
@@ -139,16 +130,9 @@ export class GroupCommitStore implements ServerStore {
     this.#flushing?.group.settle(this.#failed);
     this.#gathering?.settle(this.#failed);
   }
-
-  #unsealed(key: string, value: Buffer | undefined): Buffer | undefined {
-    if (value === undefined) return undefined;
-    const body = unseal(value);
-    if (body === undefined) this.#onDamage(key);
-    return body;
-  }
 }
 
 function bodyOf(value: Write['value']): Buffer | undefined {
   const body = typeof value === 'function' ? value() : value;
-  return body && Buffer.from(body);
+  return body && Buffer.from(body.buffer, body.byteOffset, body.length);
 }

@@ -49,16 +49,4 @@ describe('group commit', () => {
     ]);
     expect(outcome).toMatchObject({ code: 'store-failed' });
   });
-
-  it('when a record is damaged, it counts as absent and is reported', async () => {
-    const backend = new MemoryBackend();
-    const damaged: string[] = [];
-    const store = new GroupCommitStore(backend, { onDamage: (key) => damaged.push(key) });
-    await store.write([...write('a'), ...write('b')]);
-    const stored = backend.get('a');
-    if (stored !== undefined) stored[stored.length - 1]! ^= 1;
-    expect(store.get('a')).toBeUndefined();
-    expect(store.range({ from: 'a', to: 'c' }).map(({ key }) => key)).toEqual(['b']);
-    expect(damaged).toEqual(['a', 'a']);
-  });
 });

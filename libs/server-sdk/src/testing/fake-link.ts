@@ -54,7 +54,7 @@ export class FakeServer {
       devices,
       status,
       orders,
-      identity: await ServerIdentity.load(store),
+      identity: await ServerIdentity.load(store, clock),
       uplink: new UplinkLog(store, caps),
       deadLetters: new DeadLetters(store),
       limits: { ...DEFAULT_LINK_LIMITS, ...limits },

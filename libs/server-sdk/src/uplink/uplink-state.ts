@@ -2,6 +2,9 @@ import { UPLINK_LANES, type Hello, type Lane } from '@bowline/messages';
 import { emptyLane, giveUp, raiseHorizon, type LaneState } from './lane-state.ts';
 import type { SeqRange } from './seq-ranges.ts';
 
+/** Of a device whose state was lost here: no device has it. */
+export const UNKNOWN_EPOCH = '';
+
 /** Everything about a device's uplink that outlives a link. */
 export interface UplinkState {
   /** The device's epoch. */
