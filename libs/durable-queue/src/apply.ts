@@ -6,7 +6,7 @@ import type { Draft } from './draft.ts';
 import { reportRuns, type GapContext } from './gap-report.ts';
 import { evictOrders, hasEnded, putOrder, type OrderRecord } from './journal.ts';
 import { metaKey, orderKey } from './keys.ts';
-import { takeHead } from './lane-head.ts';
+import { takeUpTo } from './lane-head.ts';
 import { LANES } from './lanes.ts';
 import {
   ACK_BYTES_PER_ORDER,
@@ -42,10 +42,11 @@ const PRODUCERS_PER_APP = 4;
 /**
  * Puts one batch into the transaction, whole or not at all. Room that its own receipts make counts only for the next one.
  *
- * @throws RejectedError `lane-full`, `journal-full`, `disk-full`; the draft is as it was, but for evicted journal entries.
+ * @throws RejectedError `out-of-order`, `lane-full`, `journal-full`, `disk-full`; the draft is as it was, but for evicted journal entries.
  */
 export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext): CommitResult {
   if (isDuplicate(draft, batch)) return { duplicate: true, seqs: [] };
+  checkRow(draft, batch);
   checkDisk(draft, batch, context.room);
   checkOrders(draft, batch, context.limits);
   checkRoom(draft, batch, context.limits);
@@ -75,10 +76,21 @@ export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext)
   return { duplicate: false, seqs };
 }
 
+type Producer = NonNullable<WriteBatch['producer']>;
+
+/** The highest batch stored of a producer. */
+const highestOf = (draft: Draft, { app, id }: Producer): number | undefined =>
+  draft.state.producers[app]?.find((mark) => mark.id === id)?.batch;
+
 function isDuplicate(draft: Draft, { producer }: PreparedBatch): boolean {
-  if (producer === undefined) return false;
-  const known = draft.state.producers[producer.app]?.find(({ id }) => id === producer.id);
-  return known !== undefined && producer.batch <= known.batch;
+  return producer !== undefined && producer.batch <= (highestOf(draft, producer) ?? 0);
+}
+
+/** A batch that was sent behind another, which was refused: to store it now would bring the producer's calls out of order. */
+function checkRow(draft: Draft, { producer }: PreparedBatch): void {
+  if (producer?.after === undefined || producer.after === highestOf(draft, producer)) return;
+  const { batch, after } = producer;
+  throw new RejectedError('out-of-order', `batch ${batch} comes after ${after}, which is not stored`);
 }
 
 function rememberProducer(draft: Draft, { producer }: PreparedBatch): void {
@@ -169,7 +181,7 @@ function receipt(draft: Draft, lane: Lane, upTo: number): void {
   const counters = draft.state.lanes[lane];
   const last = Math.min(upTo, draft.before.lanes[lane].next - 1);
   if (last < counters.first) return;
-  counters.receipted += takeHead(draft, lane, (seq) => seq <= last).messages;
+  counters.receipted += takeUpTo(draft, lane, last);
 }
 
 function applyReject(

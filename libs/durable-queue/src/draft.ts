@@ -170,21 +170,21 @@ export class Draft {
   #sealTail(lane: Lane, { first, items, sizes }: NewTail): void {
     let from = 0;
     let bytes = 0;
-    for (let at = 0; at < items.length; at += 1) {
-      bytes += sizes[at] ?? 0;
-      if (bytes < SEGMENT_BYTES && at < items.length - 1) continue;
+    for (let to = 1; to <= items.length; to += 1) {
+      bytes += (sizes[to - 1] ?? 0) + 1;
+      if (to < items.length && bytes + (sizes[to] ?? 0) + 1 <= SEGMENT_BYTES) continue;
       const { key, record } = encodeSegment(
         lane,
         first + from,
-        items.slice(from, at + 1),
-        sizes.slice(from, at + 1),
+        items.slice(from, to),
+        sizes.slice(from, to),
         {
           ageMs: this.ageMs,
           commit: this.state.commit,
         },
       );
       this.put(key, record);
-      from = at + 1;
+      from = to;
       bytes = 0;
     }
   }

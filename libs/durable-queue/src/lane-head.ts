@@ -1,6 +1,6 @@
 import type { Lane } from '@bowline/messages';
 import type { Draft } from './draft.ts';
-import { sizeOf } from './segment.ts';
+import { sizeOf, type Segment } from './segment.ts';
 
 /** What was taken off the old end of a lane. */
 export interface Taken {
@@ -38,6 +38,37 @@ export function takeHead(draft: Draft, lane: Lane, more: More): Taken {
   counters.bytes -= taken.bytes;
   if (taken.messages > 0) draft.changed = true;
   return taken;
+}
+
+/**
+ * Takes off what lies at or below a seq, as {@link takeHead} does; a segment that goes whole is not looked through.
+ *
+ * @returns how many messages that were.
+ */
+export function takeUpTo(draft: Draft, lane: Lane, last: number): number {
+  const counters = draft.state.lanes[lane];
+  const before = counters.messages;
+  for (const segment of draft.segments(lane, counters.first)) {
+    if (segment.last > last) break;
+    const left = segment.first >= counters.first ? segment : leftOf(segment, counters.first);
+    draft.removeSegment(lane, segment.first);
+    counters.messages -= left.messages;
+    counters.bytes -= left.bytes;
+    counters.first = segment.last + 1;
+  }
+  takeHead(draft, lane, (seq) => seq <= last);
+  return before - counters.messages;
+}
+
+/** What of a segment lies at or above a seq. */
+function leftOf(segment: Segment, from: number): { messages: number; bytes: number } {
+  const left = { messages: 0, bytes: 0 };
+  for (let seq = from; seq <= segment.last; seq += 1) {
+    const size = sizeOf(segment, seq);
+    left.messages += Number(size > 0);
+    left.bytes += size;
+  }
+  return left;
 }
 
 type More = (seq: number, ageMs: number, taken: Taken) => boolean;

@@ -117,6 +117,57 @@ describe('messages', () => {
     expect(queue.lanes().events).toEqual({ first: 1, next: 1, messages: 0, bytes: 0, offered: 0 });
   });
 
+  test('when the text of a message is there already, it is stored as it is; one that begins otherwise is refused', async () => {
+    const queue = await openTestQueue({ folder: temporaryFolder() });
+    const { id, type, sentAt, payloadJson } = message('telemetry', { n: 1, deep: 'é"}' });
+    const text = `{"id":"${id}","type":"${type}","sentAt":${sentAt},"payload":${payloadJson}}`;
+    const commit = (text: string) =>
+      queue.commit({ enqueue: [{ lane: 'telemetry', messages: [{ id, type, sentAt, text }] }] });
+    await commit(text);
+    const [stored] = all(queue, 'telemetry');
+    expect(stored?.json).toBe(text.replace(',"sentAt"', ',"seq":1,"sentAt"'));
+    expect(stored?.bytes).toBe(Buffer.byteLength(stored?.json ?? ''));
+    for (const other of [
+      text.replace('"type"', ' "type"'),
+      text.replace(id, randomUUID()),
+      text.replace(String(sentAt), `${sentAt}0`),
+      text.replace('"payload":{', '"payload":[{'),
+      JSON.stringify({ type, id, sentAt, payload: {} }),
+    ]) {
+      await expect(commit(other)).rejects.toMatchObject({ code: 'invalid-message' });
+    }
+  });
+
+  test('when a batch comes after one that was refused, it is refused too, and what is stored stays a row', async () => {
+    const queue = await openTestQueue({
+      folder: temporaryFolder(),
+      lanes: { events: { messages: 2, bytes: 1e6 } },
+    });
+    const producer = { app: 'telemetry-collector', id: randomUUID() };
+    const store = (count: number, batch: number, after?: number) =>
+      queue
+        .commit({
+          producer: { ...producer, batch, ...(after === undefined ? {} : { after }) },
+          enqueue: [{ lane: 'events' as const, messages: messages(count, 'event') }],
+        })
+        .then(
+          ({ duplicate }) => (duplicate ? 'duplicate' : 'stored'),
+          (error: { code: string }) => error.code,
+        );
+    expect(await Promise.all([store(1, 1), store(2, 2, 1), store(1, 3, 2)])).toEqual([
+      'stored',
+      'lane-full',
+      'out-of-order',
+    ]);
+    expect(await Promise.all([store(1, 3, 2), store(1, 4), store(1, 5, 4)])).toEqual([
+      'out-of-order',
+      'stored',
+      'lane-full',
+    ]);
+    expect(await store(1, 4, 2)).toBe('duplicate');
+    expect(seqs(queue, 'events')).toEqual([1, 2]);
+  });
+
   test('when a call of the same producer comes again, it is stored once, also after a restart', async () => {
     const folder = temporaryFolder();
     const producer = { app: 'telemetry-collector', id: randomUUID(), batch: 7 };

@@ -26,7 +26,8 @@ export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): 
       drops(lane) ? lowWater(limits.lanes[lane].bytes) : Infinity,
     );
     const prepared = messages.map((message) => {
-      const { head, tail, bytes: size } = prepare(message);
+      const made = prepare(message);
+      const size = made.bytes;
       if (size > largest) {
         throw new RejectedError(
           'message-too-large',
@@ -36,7 +37,7 @@ export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): 
       bytes += size + OVERHEAD_BYTES;
       wanted[lane].messages += 1;
       wanted[lane].bytes += size + SEQ_DIGITS;
-      return { head, tail, bytes: size };
+      return made;
     });
     return { lane, messages: prepared };
   });

@@ -17,7 +17,7 @@ export interface DurableQueue {
   /**
    * Resolves once the whole batch is on disk.
    *
-   * @throws RejectedError `lane-full` (results, events), `journal-full`, `message-too-large`, `disk-full`,
+   * @throws RejectedError `lane-full` (results, events), `journal-full`, `message-too-large`, `disk-full`, `out-of-order`,
    *   ContractError `invalid-message`, TransientError `store-busy` (more waits for the disk than memory may hold): nothing
    *   of the batch was stored. InternalError `commit-failed`: the store is unusable, the process should exit.
    */
@@ -79,12 +79,12 @@ export interface DurableQueue {
 
 export interface WriteBatch {
   /** New messages; each list gets consecutive seqs in its lane. */
-  enqueue?: { lane: Lane; messages: readonly NewMessage[] }[];
+  enqueue?: { lane: Lane; messages: readonly (NewMessage | WrittenMessage)[] }[];
   /**
    * Makes a repeated call harmless: if `batch` is not above the highest one stored for this app's producer, nothing is
-   * written and the result says `duplicate`.
+   * written and the result says `duplicate`. With `after`, the batch is stored only if that one is the highest.
    */
-  producer?: { app: string; id: string; batch: number };
+  producer?: { app: string; id: string; batch: number; after?: number };
   /**
    * Cumulative: deletes everything of the lane up to and including the seq. As with `setAside`, the seqs are those of the
    * epoch in which the call is made; if the store takes a new one before it gets to it, they are ignored.
@@ -119,6 +119,15 @@ export interface NewMessage {
   sentAt: number;
   /** The payload, already validated, as JSON text: it is never parsed again on its way out. */
   payloadJson: string;
+}
+
+/** A message whose text is there already: stored and sent as it is, but for its seq. */
+export interface WrittenMessage {
+  id: string;
+  type: string;
+  sentAt: number;
+  /** `{"id":…,"type":…,"sentAt":…,"payload":{…}}`, in this order and without white space outside the payload. */
+  text: string;
 }
 
 export interface StoredMessage {

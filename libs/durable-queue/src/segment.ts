@@ -23,8 +23,11 @@ export interface Segment {
 }
 
 const OFFSETS_AT = 28;
-/** A segment takes no further message once its body is as long: large values leave holes in the file. */
-export const SEGMENT_BYTES = 64 * 1024;
+/**
+ * A segment takes no message that would make its body longer: it fits whole into a frame of the protocol's default size
+ * (64 KiB), so no frame carries the few messages that did not.
+ */
+export const SEGMENT_BYTES = 64 * 1024 - 256;
 
 /** @param items the messages' JSON, consecutive from `first`; undefined where one is missing. */
 export function encodeSegment(
@@ -51,18 +54,18 @@ export function encodeSegment(
   data.writeUInt32LE(bytes, 16);
   data.writeDoubleLE(ageMs, 20);
   let offset = 0;
+  let isAscii = true;
   items.forEach((item, index) => {
     data.writeUInt32LE(offset, OFFSETS_AT + 4 * index);
     if (item === undefined) return;
-    // One byte a character as a rule: then the plain copy is the right one, and the fast one.
     const size = sizes[index] ?? 0;
-    if (size === item.length) data.write(item, bodyAt + offset, size, 'latin1');
-    else data.write(item, bodyAt + offset, size, 'utf8');
-    offset += size;
-    data[bodyAt + offset] = 0x2c;
-    offset += 1;
+    isAscii &&= size === item.length;
+    offset += size + 1;
   });
   data.writeUInt32LE(offset, OFFSETS_AT + 4 * items.length);
+  const body = `${items.filter((item) => item !== undefined).join(',')},`;
+  // One byte a character as a rule: then the plain copy is the right one, and the fast one.
+  if (messages > 0) data.write(body, bodyAt, offset, isAscii ? 'latin1' : 'utf8');
   return { key, record: seal(record) };
 }
 

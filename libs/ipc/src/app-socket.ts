@@ -6,7 +6,7 @@ import { IPCProtocolError, type IPCModule } from 'node-ipc';
 import { Channel } from './channel.ts';
 import { TO_APP, TO_HUB } from './contract.ts';
 import type { IpcCounters } from './counters.ts';
-import { FRAME_EVENT, type Frame } from './frame-parser.ts';
+import { FRAME_EVENT, type Frame, type FramePart } from './frame-parser.ts';
 import { newIpcModule } from './ipc-module.ts';
 import type { IpcLimits } from './limits.ts';
 import type { ThrottledLog } from './throttled-log.ts';
@@ -121,7 +121,7 @@ class Connection implements AppConnection {
     this.#socket = socket;
     this.#options = options;
     const sink = {
-      write: (messages: readonly string[]) => ipc.server.emit(socket, FRAME_EVENT, messages),
+      write: (messages: readonly FramePart[]) => ipc.server.emit(socket, FRAME_EVENT, messages),
       pendingBytes: () => socket.writableLength,
     };
     this.#writes = new WriteQueue(sink, limits);

@@ -1,8 +1,9 @@
 import { InternalError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { waitFor } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
+import type { Channel, Outcome } from './channel.ts';
 import { channelPair } from './testing/channel-pair.ts';
-import { messageId } from './testing/messages.ts';
+import { messageId, telemetry } from './testing/messages.ts';
 
 const report = { orderId: messageId(1), status: 'started', at: 1 };
 
@@ -108,16 +109,17 @@ describe('contract', () => {
   it('when a request of the other side breaks it, it is refused and counted and no handler sees it', async () => {
     const seen: unknown[] = [];
     const { hub, wire, clock } = channelPair({ hub: { onRequest: (_name, body) => seen.push(body) } });
-    const frame = (...messages: unknown[]) => hub.channel.receive({ messages, bytes: 100 });
+    const frame = (...messages: unknown[]) => hub.channel.receive({ messages, lines: [], bytes: 100 });
     frame(
       ['request', 1, 'reportOrder', { ...report, status: 'done' }],
       ['request', 2, 'constructor', {}],
       ['request', 3, 'order', {}],
     );
     await clock.advance(0);
+    await waitFor(() => wire.toApp.length > 0);
     expect(seen).toEqual([]);
     expect(hub.counters.contractErrors).toBe(3);
-    const errors = wire.toApp.flat().map((text) => JSON.parse(text) as unknown[]);
+    const errors = wire.toApp.flat().map(({ text }) => JSON.parse(text) as unknown[]);
     expect(errors).toMatchObject([
       ['error', 1, { code: 'invalid', retryable: false }],
       ['error', 2, { code: 'unsupported', retryable: false }],
@@ -130,7 +132,7 @@ describe('contract', () => {
     const request = app.channel.request('reportOrder', report);
     const failure = request.catch((error: unknown) => error);
     await clock.advance(0);
-    app.channel.receive({ messages: [['response', 1, { attempt: -1 }]], bytes: 10 });
+    app.channel.receive({ messages: [['response', 1, { attempt: -1 }]], lines: [], bytes: 10 });
     expect(await failure).toMatchObject({ name: 'ContractError', code: 'invalid' });
     expect(app.counters.contractErrors).toBe(1);
   });
@@ -146,7 +148,75 @@ describe('contract', () => {
     const seen: string[] = [];
     const { hub } = channelPair({ hub: { onNotification: (name) => seen.push(name) } });
     const good = ['notification', 'appState', { state: 'ready' }];
-    hub.channel.receive({ messages: [message, good], bytes: 100 });
+    hub.channel.receive({ messages: [message, good], lines: [], bytes: 100 });
+    expect(seen).toEqual(['appState']);
+    expect(hub.counters.contractErrors).toBe(1);
+  });
+});
+
+describe('lines', () => {
+  const producer = '01900000-0000-4000-8000-000000000000';
+  const ask = (channel: Channel, batch: number, lines: string[]) =>
+    new Promise<Outcome>((resolve) => {
+      channel.send('enqueue', JSON.stringify({ producer, batch }), undefined, resolve, lines);
+    });
+  const line = (n: number) => JSON.stringify(telemetry(n));
+
+  it('when requests of one tick bring lines, each handler gets its own, decoded and as they came', async () => {
+    const seen: unknown[] = [];
+    const { app } = channelPair({
+      hub: {
+        onRequest: (name, body) => {
+          seen.push(body);
+          return name === 'enqueue' ? { accepted: 1, duplicate: false } : { attempt: 1 };
+        },
+      },
+    });
+    const outcomes = [
+      ask(app.channel, 1, [line(1), line(2)]),
+      app.channel.request('reportOrder', report),
+      ask(app.channel, 2, [line(3)]),
+    ];
+    await Promise.all(outcomes);
+    expect(seen).toEqual([
+      { producer, batch: 1, messages: [telemetry(1), telemetry(2)], texts: [line(1), line(2)] },
+      report,
+      { producer, batch: 2, messages: [telemetry(3)], texts: [line(3)] },
+    ]);
+  });
+
+  it.each([
+    ['is not JSON', '{"id":'],
+    ['breaks its schema', JSON.stringify({ ...telemetry(2), id: 'two' })],
+    ['is empty', ''],
+  ])(
+    'when a line %s, the request is refused, the line is named and no handler sees it',
+    async (_what, bad) => {
+      const { app, hub } = channelPair({ hub: { onRequest: () => expect.unreachable() } });
+      const outcome = await ask(app.channel, 1, [line(1), bad]);
+      expect(outcome).toMatchObject({ kind: 'refused', error: { code: 'invalid' } });
+      expect(outcome.kind === 'refused' && outcome.error.message).toContain('enqueue/1');
+      expect(hub.counters.contractErrors).toBe(1);
+    },
+  );
+
+  it.each([
+    ['brings none', 'enqueue', { producer, batch: 1 }, 0],
+    ['may bring none', 'status', {}, 1],
+    ['claims a number that is none', 'enqueue', { producer, batch: 1 }, -1],
+  ])('when a request %s, it is counted as a breach', async (_what, name, body, lines) => {
+    const { hub, clock } = channelPair({ hub: { onRequest: () => expect.unreachable() } });
+    hub.channel.receive({ messages: [['request', 1, name, body, lines]], lines: [line(1)], bytes: 10 });
+    await clock.advance(0);
+    expect(hub.counters.contractErrors).toBeGreaterThan(0);
+  });
+
+  it('when a request claims more lines than the frame has, the others of the frame are handled', async () => {
+    const seen: string[] = [];
+    const { hub } = channelPair({ hub: { onNotification: (name) => seen.push(name) } });
+    const greedy = ['request', 1, 'enqueue', { producer, batch: 1 }, 9];
+    const good = ['notification', 'appState', { state: 'ready' }];
+    hub.channel.receive({ messages: [greedy, good], lines: [line(1)], bytes: 10 });
     expect(seen).toEqual(['appState']);
     expect(hub.counters.contractErrors).toBe(1);
   });
@@ -284,9 +354,9 @@ describe('bounds', () => {
       hub: { onRequest: () => new Promise(() => {}) },
       limits: { bytesInWork: 1000 },
     });
-    hub.channel.receive({ messages: [['request', 1, 'reportOrder', report]], bytes: 999 });
+    hub.channel.receive({ messages: [['request', 1, 'reportOrder', report]], lines: [], bytes: 999 });
     expect(hub.events).toEqual([]);
-    hub.channel.receive({ messages: [['request', 2, 'reportOrder', report]], bytes: 10 });
+    hub.channel.receive({ messages: [['request', 2, 'reportOrder', report]], lines: [], bytes: 10 });
     expect(hub.events).toEqual(['pause']);
   });
 });

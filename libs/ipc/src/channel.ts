@@ -10,14 +10,23 @@ import {
   fromWireError,
   toWireError,
 } from '@bowline/runtime/errors';
-import { checkOwn, entryOf, type Validator, type Vocabulary } from './contract.ts';
+import { checkOwn, entryOf, type RequestEntry, type Validator, type Vocabulary } from './contract.ts';
 import type { IpcCounters } from './counters.ts';
-import type { Frame } from './frame-parser.ts';
+import type { Frame, FramePart } from './frame-parser.ts';
+import { decodeLines } from './lines.ts';
 import { answerWindowBytes, FRAMING_BYTES, type IpcLimits } from './limits.ts';
-import { encodeError, encodeNotification, encodeRequest, encodeResponse, readMessage } from './message.ts';
+import {
+  encodeError,
+  encodeNotification,
+  encodeRequest,
+  encodeResponse,
+  readMessage,
+  type IpcMessage,
+  type IpcRequest,
+} from './message.ts';
 import type { ThrottledLog } from './throttled-log.ts';
 import { WorkMeter } from './work-meter.ts';
-import type { WriteQueue } from './write-queue.ts';
+import { bytesOf, type WriteQueue } from './write-queue.ts';
 
 /** How a request ended: the other side answered yes or no, or nobody knows. */
 export type Outcome =
@@ -41,7 +50,7 @@ export interface ChannelOptions {
   clock: Clock;
   log: ThrottledLog;
   counters: IpcCounters;
-  /** Answers a request that has passed its schema. What it throws goes back as `{code, message, retryable}`. */
+  /** Answers a request that has passed its schema, with the lines that it brought. What it throws goes back as `{code, message, retryable}`. */
   onRequest(name: string, body: unknown): unknown;
   /** Takes a notification that has passed its schema. */
   onNotification(name: string, body: unknown): void;
@@ -99,6 +108,7 @@ export class Channel {
   /**
    * The same for a body that is JSON text already, without a promise. `done` is called once, later.
    *
+   * @param lines that go with it: one JSON text each.
    * @returns gives the request up: `done` is called with `unanswered` and a late answer is ignored.
    * @throws TransientError `window-full` or the code of {@link end}; RejectedError `message-too-large`: nothing was sent.
    */
@@ -107,6 +117,7 @@ export class Channel {
     bodyText: string,
     deadlineMs = DEFAULT_DEADLINE_MS,
     done: (outcome: Outcome) => void,
+    lines: readonly string[] = [],
   ): () => void {
     const { clock, limits, ours, writes } = this.#options;
     if (this.#ended !== undefined) throw this.#ended;
@@ -115,9 +126,10 @@ export class Channel {
       throw new InternalError('own-message-invalid', `${name} is not in the contract`);
     if (this.#outstanding.size >= limits.outstandingRequests) throw windowFull(name);
     const id = (this.#lastId += 1);
-    const text = encodeRequest(id, name, bodyText);
-    this.#mustFit(name, text);
-    if (!writes.add(text, limits.windowBytes)) throw windowFull(name);
+    const text = encodeRequest(id, name, bodyText, lines.length);
+    const part = lines.length === 0 ? { text } : { text, lines: lines.join('\n') };
+    this.#mustFit(name, part);
+    if (!writes.add(part, limits.windowBytes)) throw windowFull(name);
     const timer = clock.after(deadlineMs, () => {
       const error = new TransientError('deadline', `${name} was not answered within ${deadlineMs} ms`);
       this.#settle(id, { kind: 'unanswered', error });
@@ -144,23 +156,31 @@ export class Channel {
   /** {@link notify} for a body that is checked and JSON text already. */
   notifyText(name: string, bodyText: string): boolean {
     const { counters, limits, writes } = this.#options;
-    const text = encodeNotification(name, bodyText);
-    this.#mustFit(name, text);
-    const taken = this.#ended === undefined && writes.add(text, limits.windowBytes);
+    const part = { text: encodeNotification(name, bodyText) };
+    this.#mustFit(name, part);
+    const taken = this.#ended === undefined && writes.add(part, limits.windowBytes);
     if (!taken) counters.droppedNotifications += 1;
     return taken;
   }
 
   /** A frame came in. Never throws: one bad message must not cost the others. */
-  receive({ messages, bytes }: Frame): void {
+  receive({ messages, lines, bytes }: Frame): void {
     const share = bytes / messages.length;
-    for (const message of messages) {
+    let taken = 0;
+    for (const value of messages) {
       try {
-        this.#receive(message, share);
+        const message = readMessage(value);
+        const first = taken;
+        if (message?.kind === 'request') taken += message.lines;
+        const isWhole = taken <= lines.length;
+        taken = Math.min(taken, lines.length);
+        if (message === undefined || !isWhole) this.#breach('a message of unknown shape');
+        else this.#receive(message, lines.slice(first, taken), share);
       } catch (error) {
         this.#failed({ error });
       }
     }
+    if (taken < lines.length) this.#breach('lines that belong to no request');
   }
 
   /** The connection is gone: whatever is outstanding fails with `error`. */
@@ -170,36 +190,51 @@ export class Channel {
     for (const id of this.#outstanding.keys()) this.#settle(id, { kind: 'unanswered', error });
   }
 
-  #receive(value: unknown, bytes: number): void {
-    const message = readMessage(value);
-    if (message === undefined) return this.#breach('a message of unknown shape');
-    if (message.kind === 'request') void this.#serve(message.id, message.name, message.body, bytes);
+  #receive(message: IpcMessage, lines: string[], bytes: number): void {
+    if (message.kind === 'request') this.#serve(message, lines, bytes);
     else if (message.kind === 'notification') this.#heed(message.name, message.body);
     else if (message.kind === 'response') this.#answered(message.id, message.body);
     else this.#settle(message.id, { kind: 'refused', error: fromWireError(message.error) });
   }
 
-  async #serve(id: number, name: string, body: unknown, bytes: number): Promise<void> {
-    const { theirs, onRequest } = this.#options;
-    const entry = entryOf(theirs.requests, name);
+  /**
+   * Not one `async` function, whose frame would keep every decoded line until the answer: with hundreds of them under way,
+   * that is most of what a collection of garbage would have to move.
+   */
+  #serve(request: IpcRequest, lines: string[], bytes: number): void {
+    const { id, name } = request;
+    const entry = entryOf(this.#options.theirs.requests, name);
     this.#work.begin(bytes);
+    this.#handle(entry, request, lines)
+      .then((response) => {
+        checkOwn(entry?.response, name, response);
+        this.#answer(encodeResponse(id, JSON.stringify(response)), name);
+      })
+      .catch((error: unknown) => this.#refuse(id, name, error, entry?.durable ?? false))
+      .finally(() => this.#work.finish(bytes))
+      .catch((error: unknown) => this.#failed({ request: name, error }));
+  }
+
+  #handle(entry: RequestEntry | undefined, { name, body }: IpcRequest, lines: string[]): Promise<unknown> {
     try {
       if (entry === undefined) throw new ContractError('unsupported', `unknown request ${name.slice(0, 64)}`);
       check(entry.request, body, name);
-      const response = await onRequest(name, body);
-      checkOwn(entry.response, name, response);
-      this.#answer(encodeResponse(id, JSON.stringify(response)), name);
+      const brought = decodeLines(entry.line, lines, name);
+      const whole = brought === undefined ? body : { ...(body as object), ...brought };
+      return Promise.resolve(this.#options.onRequest(name, whole));
     } catch (error) {
-      if (error instanceof ContractError) this.#breach(error.message);
-      else if (error instanceof InternalError || !(error instanceof BowlineError)) {
-        this.#failed({ request: name, error });
-        if (entry?.durable) return this.#options.abort('it is unknown what was stored');
-      }
-      const { code, message, retryable } = toWireError(error);
-      this.#answer(encodeError(id, { code, message: message.slice(0, 4096), retryable }), name);
-    } finally {
-      this.#work.finish(bytes);
+      return Promise.reject(error as Error);
     }
+  }
+
+  #refuse(id: number, name: string, error: unknown, durable: boolean): void {
+    if (error instanceof ContractError) this.#breach(error.message);
+    else if (error instanceof InternalError || !(error instanceof BowlineError)) {
+      this.#failed({ request: name, error });
+      if (durable) return this.#options.abort('it is unknown what was stored');
+    }
+    const { code, message, retryable } = toWireError(error);
+    this.#answer(encodeError(id, { code, message: message.slice(0, 4096), retryable }), name);
   }
 
   #heed(name: string, body: unknown): void {
@@ -233,15 +268,15 @@ export class Channel {
   /** An answer that finds no room means that the other side asks but does not read. */
   #answer(text: string, name: string): void {
     if (this.#ended !== undefined) return;
-    this.#mustFit(name, text);
-    if (!this.#options.writes.add(text, answerWindowBytes(this.#options.limits))) {
+    this.#mustFit(name, { text });
+    if (!this.#options.writes.add({ text }, answerWindowBytes(this.#options.limits))) {
       this.#options.abort('it does not read its answers');
     }
   }
 
-  #mustFit(name: string, text: string): void {
+  #mustFit(name: string, part: FramePart): void {
     const room = this.#options.limits.frameBytes - FRAMING_BYTES;
-    if (text.length <= room && (text.length * 3 <= room || Buffer.byteLength(text) <= room)) return;
+    if (bytesOf(part) <= room) return;
     throw new RejectedError('message-too-large', `${name} is larger than a frame may be (${room} bytes)`);
   }
 

@@ -9,6 +9,8 @@ export type Validator = (typeof hubRequests)['register_request'];
 
 export interface RequestEntry {
   request: Validator;
+  /** The request brings lines with it, each of which must pass. */
+  line?: Validator;
   response: Validator;
   /** An error answer promises that nothing was stored: where that is unknown, there is no answer. */
   durable?: true;
@@ -24,7 +26,12 @@ export interface Vocabulary {
 export const TO_HUB: Vocabulary = {
   requests: {
     register: { request: hubRequests.register_request, response: hubRequests.register_response },
-    enqueue: { request: hubRequests.enqueue_request, response: hubRequests.enqueue_response, durable: true },
+    enqueue: {
+      request: hubRequests.enqueue_request,
+      line: hubRequests.enqueue_line,
+      response: hubRequests.enqueue_response,
+      durable: true,
+    },
     reportOrder: {
       request: hubRequests.reportOrder_request,
       response: hubRequests.reportOrder_response,

@@ -10,6 +10,7 @@ interface Sent {
   producer: string;
   batch: number;
   ids: number[];
+  after: number | undefined;
   text: string;
   settle(outcome: Outcome): void;
 }
@@ -19,14 +20,21 @@ function recorder() {
   const sent: Sent[] = [];
   const state = { full: false };
   const channel = {
-    send(_name: string, text: string, _deadlineMs: number | undefined, done: (outcome: Outcome) => void) {
+    send(
+      _name: string,
+      text: string,
+      _deadlineMs: number | undefined,
+      done: (outcome: Outcome) => void,
+      lines: readonly string[] = [],
+    ) {
       if (state.full) throw new TransientError('window-full', 'full');
-      const { producer, batch, messages } = JSON.parse(text) as {
+      const { producer, batch, after } = JSON.parse(text) as {
         producer: string;
         batch: number;
-        messages: { payload: { n: number } }[];
+        after?: number;
       };
-      sent.push({ producer, batch, ids: messages.map(({ payload }) => payload.n), text, settle: done });
+      const ids = lines.map((line) => (JSON.parse(line) as { payload: { n: number } }).payload.n);
+      sent.push({ producer, batch, after, ids, text: [text, ...lines].join('\n'), settle: done });
       return () => {};
     },
   };
@@ -37,6 +45,8 @@ const stored: Outcome = { kind: 'answered', response: { accepted: 1, duplicate: 
 const lost: Outcome = { kind: 'unanswered', error: new TransientError('hub-away', 'gone') };
 const refused: Outcome = { kind: 'refused', error: new RejectedError('lane-full', 'no room') };
 
+const outOfOrder: Outcome = { kind: 'refused', error: new RejectedError('out-of-order', 'not stored') };
+
 function start(limits: Partial<IpcLimits> = {}) {
   const recorded = recorder();
   let hung = 0;
@@ -45,16 +55,21 @@ function start(limits: Partial<IpcLimits> = {}) {
 }
 
 describe('Enqueuer', () => {
-  it('when calls come while a batch is under way, they gather into the next one in their order', async () => {
+  it('when calls come while a batch is under way, those of one turn go behind it, and later ones wait', async () => {
     const { enqueuer, channel, sent } = start();
     enqueuer.attach(channel);
     const calls = [1, 2, 3].map((n) => enqueuer.enqueue([telemetry(n), telemetry(n + 10)]));
-    expect(sent).toMatchObject([{ batch: 1, ids: [1, 11] }]);
+    expect(sent).toMatchObject([{ batch: 1, after: undefined, ids: [1, 11] }]);
+    await turn();
+    const later = [4, 5].map((n) => enqueuer.enqueue([telemetry(n)]));
+    await turn();
+    expect(sent.slice(1)).toMatchObject([{ batch: 2, after: 1, ids: [2, 12, 3, 13] }]);
     sent[0]?.settle(stored);
     await calls[0];
-    expect(sent.slice(1)).toMatchObject([{ batch: 2, ids: [2, 12, 3, 13] }]);
-    sent[1]?.settle(stored);
-    await Promise.all(calls);
+    await turn();
+    expect(sent.slice(2)).toMatchObject([{ batch: 3, after: 2, ids: [4, 5] }]);
+    for (const n of [1, 2]) sent[n]?.settle(stored);
+    await Promise.all([...calls, ...later]);
   });
 
   it('when the hub is away, calls wait and go out with its return', async () => {
@@ -66,53 +81,102 @@ describe('Enqueuer', () => {
     await call;
   });
 
-  it('when the answer is lost, the same batch is sent again, byte for byte, before anything newer', async () => {
+  it('when answers are lost, the same batches are sent again, byte for byte, before anything newer', async () => {
     const { enqueuer, channel, sent } = start();
     enqueuer.attach(channel);
-    const calls = [enqueuer.enqueue([telemetry(1)]), enqueuer.enqueue([telemetry(2)])];
-    sent[0]?.settle(lost);
+    const calls = [1, 2, 3].map((n) => enqueuer.enqueue([telemetry(n)]));
+    await turn();
+    const texts = sent.map(({ text }) => text);
+    expect(texts).toHaveLength(2);
+    for (const each of sent) each.settle(lost);
     enqueuer.detach();
-    expect(sent).toHaveLength(1);
-    enqueuer.attach(channel);
     expect(sent).toHaveLength(2);
-    expect(sent[1]?.text).toBe(sent[0]?.text);
-    sent[1]?.settle({ kind: 'answered', response: { accepted: 0, duplicate: true } });
-    expect(sent[2]).toMatchObject({ batch: 2, ids: [2], producer: sent[0]?.producer });
-    sent[2]?.settle(stored);
+    enqueuer.attach(channel);
+    expect(sent.slice(2).map(({ text }) => text)).toEqual(texts);
+    sent[2]?.settle({ kind: 'answered', response: { accepted: 0, duplicate: true } });
+    sent[3]?.settle(stored);
     await Promise.all(calls);
+  });
+
+  it('when the first of two is refused, what came behind it is taken back and sent after it, in the order of the calls', async () => {
+    const { enqueuer, channel, sent } = start({ waitingCalls: 6 });
+    const calls = [1, 2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)]));
+    enqueuer.attach(channel);
+    expect(sent.map(({ ids }) => ids)).toEqual([
+      [1, 2],
+      [3, 4],
+    ]);
+    const last = enqueuer.enqueue([telemetry(5)]);
+    sent[0]?.settle(refused);
+    await turn();
+    expect(sent).toHaveLength(2);
+    sent[1]?.settle(outOfOrder);
+    for (const n of [2, 3]) {
+      await turn();
+      sent[n]?.settle(stored);
+    }
+    await turn();
+    expect(sent.slice(2).map(({ ids, after }) => ({ ids, after }))).toEqual([
+      { ids: [1], after: undefined },
+      { ids: [2], after: undefined },
+      { ids: [3, 4], after: 4 },
+      { ids: [5], after: 5 },
+    ]);
+    for (const n of [4, 5]) sent[n]?.settle(stored);
+    await Promise.all([...calls, last]);
+  });
+
+  it('when the refusal of the first is known and the answer to the second is lost, only the second is sent again', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach(channel);
+    const calls = [1, 2].map((n) => enqueuer.enqueue([telemetry(n)]));
+    await turn();
+    sent[0]?.settle(refused);
+    sent[1]?.settle(lost);
+    enqueuer.detach();
+    enqueuer.attach(channel);
+    await turn();
+    expect(sent.slice(2)).toMatchObject([{ batch: 2, after: 1, ids: [2] }]);
+    sent[2]?.settle(outOfOrder);
+    await expect(calls[0]).rejects.toMatchObject({ code: 'lane-full' });
+    await turn();
+    expect(sent.slice(3)).toMatchObject([{ batch: 3, after: undefined, ids: [2] }]);
+    sent[3]?.settle(stored);
+    await calls[1];
   });
 
   it('when the hub refuses, the caller gets its error and the next call goes on', async () => {
     const { enqueuer, channel, sent } = start();
     enqueuer.attach(channel);
     const first = enqueuer.enqueue([telemetry(1)]);
-    const second = enqueuer.enqueue([telemetry(2)]);
     sent[0]?.settle(refused);
     await expect(first).rejects.toMatchObject({ name: 'RejectedError', code: 'lane-full' });
+    const second = enqueuer.enqueue([telemetry(2)]);
+    await turn();
     sent[1]?.settle(stored);
     await second;
   });
 
   it('when a batch of several calls is refused, each call is sent alone and gets an answer of its own', async () => {
     const { enqueuer, channel, sent } = start();
+    const calls = [1, 2, 3].map((n) => enqueuer.enqueue([telemetry(n)]));
+    const failure = calls[1]?.catch((error: unknown) => error);
     enqueuer.attach(channel);
-    const first = enqueuer.enqueue([telemetry(1)]);
-    const gathered = [2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)]));
-    sent[0]?.settle(stored);
-    await first;
-    expect(sent[1]?.ids).toEqual([2, 3, 4]);
-    const later = [enqueuer.enqueue([telemetry(5)]), enqueuer.enqueue([telemetry(6)])];
-    sent[1]?.settle(refused);
-    sent[2]?.settle(stored);
-    sent[3]?.settle(refused);
+    expect(sent[0]?.ids).toEqual([1, 2, 3]);
+    sent[0]?.settle(refused);
+    const later = [4, 5].map((n) => enqueuer.enqueue([telemetry(n)]));
+    for (const [n, outcome] of [stored, refused, stored].entries()) {
+      await turn();
+      expect(sent.slice(1).map(({ ids }) => ids)).toEqual(
+        [[1], [2], [3], [4, 5]].slice(0, n === 2 ? 4 : n + 1),
+      );
+      sent[n + 1]?.settle(outcome);
+    }
     sent[4]?.settle(stored);
-    await gathered[0];
-    await expect(gathered[1]).rejects.toMatchObject({ code: 'lane-full' });
-    await gathered[2];
-    sent[5]?.settle(stored);
-    await Promise.all(later);
-    expect(sent.slice(2).map(({ ids }) => ids)).toEqual([[2], [3], [4], [5, 6]]);
-    expect(sent.map(({ batch }) => batch)).toEqual([1, 2, 3, 4, 5, 6]);
+    await calls[0];
+    expect(await failure).toMatchObject({ code: 'lane-full' });
+    await Promise.all([calls[2], ...later]);
+    expect(sent.map(({ batch }) => batch)).toEqual([1, 2, 3, 4, 5]);
   });
 
   it('when the window of the connection is full, the batch goes out once there is room', async () => {
@@ -147,8 +211,8 @@ describe('Enqueuer', () => {
     enqueuer.attach(channel);
     for (const n of [0, 1]) sent[n]?.settle(stored);
     await Promise.all(calls);
-    const next = enqueuer.enqueue([telemetry(4)]);
     await turn();
+    const next = enqueuer.enqueue([telemetry(4)]);
     sent[2]?.settle(stored);
     await next;
   });
@@ -171,17 +235,18 @@ describe('Enqueuer', () => {
     await Promise.all(callers);
   });
 
-  it('when as many calls wait as may, half of them go at a time, so that the others are on their way meanwhile', async () => {
-    const { enqueuer, channel, sent } = start({ waitingCalls: 4 });
-    const calls = [1, 2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)]));
+  it('when as many calls wait as may, a third of them goes at a time, so that some are on their way meanwhile', async () => {
+    const { enqueuer, channel, sent } = start({ waitingCalls: 6 });
+    const calls = [1, 2, 3, 4, 5, 6].map((n) => enqueuer.enqueue([telemetry(n)]));
     enqueuer.attach(channel);
-    expect(sent.map(({ ids }) => ids)).toEqual([[1, 2]]);
-    sent[0]?.settle(stored);
     expect(sent.map(({ ids }) => ids)).toEqual([
       [1, 2],
       [3, 4],
     ]);
-    sent[1]?.settle(stored);
+    sent[0]?.settle(stored);
+    await turn();
+    expect(sent[2]?.ids).toEqual([5, 6]);
+    for (const n of [1, 2]) sent[n]?.settle(stored);
     await Promise.all(calls);
   });
 
@@ -200,7 +265,6 @@ describe('Enqueuer', () => {
     const { enqueuer, channel, sent } = start({ frameBytes: 10_000 });
     for (const n of [1, 2, 3]) enqueuer.enqueue([telemetry(n, 3000)]).catch(() => {});
     enqueuer.attach(channel);
-    sent[0]?.settle(stored);
     expect(sent.map(({ ids }) => ids)).toEqual([[1, 2], [3]]);
 
     const many = start();
@@ -208,6 +272,8 @@ describe('Enqueuer', () => {
     for (const _ of [1, 2]) many.enqueuer.enqueue(most).catch(() => {});
     many.enqueuer.attach(many.channel);
     expect(many.sent[0]?.ids).toHaveLength(6000);
+    const tooMany = Array.from({ length: 10_001 }, (_, n) => telemetry(n));
+    await expect(many.enqueuer.enqueue(tooMany)).rejects.toMatchObject({ code: 'message-too-large' });
   });
 
   it('when a message breaks the contract, the call fails with InternalError and nothing is sent', async () => {
@@ -244,8 +310,10 @@ describe('Enqueuer', () => {
     await expect(given).rejects.toMatchObject({ name: 'CancelledError' });
     expect(sent).toHaveLength(1);
     sent[0]?.settle(refused);
-    sent[1]?.settle(stored);
-    sent[2]?.settle(stored);
+    for (const n of [1, 2]) {
+      await turn();
+      sent[n]?.settle(stored);
+    }
     await Promise.all(kept);
     expect(sent.map(({ ids }) => ids)).toEqual([[1, 2, 3], [2], [3]]);
   });

@@ -1,21 +1,25 @@
 import { randomUUID } from 'node:crypto';
-import type { HubRequests } from '@bowline/messages/hub';
+import type { EnqueuedMessage } from '@bowline/messages/hub';
 import { CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Channel, Outcome } from './channel.ts';
-import { checkOwn, entryOf, TO_HUB } from './contract.ts';
+import { checkOwn, TO_HUB } from './contract.ts';
 import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
+import { MAX_LINES } from './lines.ts';
 
-export type NewMessage = HubRequests['enqueue']['request']['messages'][number];
+export type NewMessage = EnqueuedMessage;
+
+const enqueueLine = TO_HUB.requests['enqueue']?.line;
+/** The hub's answer to a batch that comes behind one which it has not stored. */
+const OUT_OF_ORDER = 'out-of-order';
 
 /** What it needs of a connection. */
 export type Sender = Pick<Channel, 'send'>;
 
 /** One call of `enqueue`. */
 interface Call {
-  /** The messages as JSON, without the brackets around them. */
-  text: string;
+  /** The messages, a line each. */
+  lines: string[];
   bytes: number;
-  count: number;
   /** The caller does not wait any more; its messages may be on their way all the same. */
   givenUp: boolean;
   resolve: () => void;
@@ -26,14 +30,21 @@ interface Call {
 interface Flight {
   batch: number;
   text: string;
+  lines: string[];
   calls: Call[];
+  /** On the present connection. */
+  sent: boolean;
+  /** How it ended. Those before it end first. */
+  ended: Answer | undefined;
 }
 
-/** Most messages in a batch, by its schema. */
-const MAX_MESSAGES = 10_000;
+type Answer = Exclude<Outcome, { kind: 'unanswered' }>;
 
 /** Calls that wait together go as one batch up to this size, bytes. */
 const MERGE_BYTES = 1024 * 1024;
+
+/** Batches under way at a time: one is looked into while the other is stored. */
+const MOST_FLIGHTS = 2;
 
 /** A hub that has not answered by then is taken for hung: the connection is made anew. Twice the store's commit deadline. */
 const DEADLINE_MS = 60_000;
@@ -41,11 +52,11 @@ const DEADLINE_MS = 60_000;
 /**
  * Durable hand-over: a call ends only when the hub has its messages on disk, whatever happens to the hub meanwhile.
  *
- * One batch is under way at a time; what is called meanwhile gathers into the next one (as the store gathers callers into
- * a commit). So after a lost answer there is exactly one batch of which nobody knows whether it was stored; it is sent
- * again under its number, and the hub tells by `producer` and `batch`. With several under way, a refusal that got lost
- * followed by a success would look like a duplicate: a silent loss. A batch of several calls that is refused is sent again
- * call by call, so each gets an answer of its own.
+ * Two batches are under way at a time; what is called meanwhile gathers into the next one (as the store gathers callers
+ * into a commit). The second says behind which batch it comes, and is stored only if that one was: so what is stored of
+ * a producer is an unbroken row, and after lost answers both are sent again under their numbers, and the hub tells by the
+ * highest one what it has. Without that, a refusal that got lost followed by a success would look like a duplicate: a
+ * silent loss. A batch of several calls that is refused is sent again call by call, so each gets an answer of its own.
  */
 export class Enqueuer {
   /** Names this life of the process. */
@@ -54,15 +65,15 @@ export class Enqueuer {
   /** Largest call, and largest batch of several calls, in bytes of messages. */
   readonly #callBytes: number;
   readonly #mergeBytes: number;
-  /** Most calls in a batch: half of all that may wait, so that one half is made while the other is stored. */
+  /** Most calls in a batch: so few of all that may wait that one more is made while the others are stored. */
   readonly #mergeCalls: number;
   #waiting: Call[] = [];
   /** Bytes of all calls that have not ended. */
   #bytes = 0;
   #calls = 0;
   #lastBatch = 0;
-  #flight: Flight | undefined;
-  #sent = false;
+  /** Oldest first. */
+  #flights: Flight[] = [];
   #channel: Sender | undefined;
   /** That many of the first waiting calls go alone. */
   #alone = 0;
@@ -76,7 +87,7 @@ export class Enqueuer {
     this.#limits = limits;
     this.#callBytes = limits.frameBytes - 2 * FRAMING_BYTES;
     this.#mergeBytes = Math.min(MERGE_BYTES, this.#callBytes);
-    this.#mergeCalls = Math.max(1, Math.floor(limits.waitingCalls / 2));
+    this.#mergeCalls = Math.max(1, Math.floor(limits.waitingCalls / (MOST_FLIGHTS + 1)));
     this.#onHung = onHung;
   }
 
@@ -90,24 +101,26 @@ export class Enqueuer {
   enqueue(messages: readonly NewMessage[], signal?: AbortSignal): Promise<void> {
     if (messages.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      const text = this.#encode(messages);
-      const bytes = Buffer.byteLength(text);
-      this.#mustFit(bytes);
+      const lines = messages.map(lineOf);
+      const bytes = lines.reduce((sum, line) => sum + Buffer.byteLength(line) + 1, 0);
+      this.#mustFit(bytes, lines.length);
       if (this.#closed) throw closed();
       if (signal?.aborted) throw cancelled(signal);
-      const call: Call = { text, bytes, count: messages.length, givenUp: false, resolve, reject };
+      const call: Call = { lines, bytes, givenUp: false, resolve, reject };
       if (signal !== undefined) this.#followSignal(call, signal);
       this.#calls += 1;
       this.#bytes += bytes;
       this.#waiting.push(call);
-      this.pump();
+      // With a batch under way, the next one takes in all that is called in this turn.
+      if (this.#flights.length > 0) this.#gather();
+      else this.pump();
     });
   }
 
-  /** Connected and registered: goes on with the batch that was under way. */
+  /** Connected and registered: goes on with the batches that were under way. */
   attach(channel: Sender): void {
     this.#channel = channel;
-    this.#sent = false;
+    for (const flight of this.#flights) flight.sent = false;
     this.pump();
   }
 
@@ -118,75 +131,104 @@ export class Enqueuer {
   /** Fails every call that has not ended. */
   close(): void {
     this.#closed = true;
-    const calls = [...(this.#flight?.calls ?? []), ...this.#waiting];
-    this.#flight = undefined;
+    const calls = [...this.#flights.flatMap((flight) => flight.calls), ...this.#waiting];
+    this.#flights = [];
     this.#waiting = [];
     for (const call of calls) this.#end(call, closed());
   }
 
   /** Sends what can be sent. Also called when the window has room again. */
   pump(): void {
-    const channel = this.#channel;
-    if (channel === undefined || this.#gathering) return;
-    this.#flight ??= this.#nextFlight();
-    const flight = this.#flight;
-    if (flight === undefined || this.#sent) return;
-    try {
-      channel.send('enqueue', flight.text, DEADLINE_MS, (outcome) => this.#settled(flight, outcome));
-      this.#sent = true;
-    } catch (error) {
-      // No room, or just gone: `pump` is called again on room, `attach` on the next connection.
-      if (!(error instanceof TransientError)) throw error;
+    if (this.#gathering) return;
+    for (let flight = this.#next(); flight !== undefined; flight = this.#next()) {
+      if (!this.#send(flight)) return;
     }
   }
 
-  #nextFlight(): Flight | undefined {
+  /** What is to be sent next. */
+  #next(): Flight | undefined {
+    if (this.#channel === undefined) return undefined;
+    const unsent = this.#flights.find(({ sent, ended }) => !sent && ended === undefined);
+    if (unsent !== undefined) return unsent;
+    // Behind one that is refused none is stored; and those that go alone go one after the other.
+    const most = this.#alone > 0 || this.#flights.some(({ ended }) => ended !== undefined) ? 1 : MOST_FLIGHTS;
+    if (this.#flights.length >= most) return undefined;
+    const flight = this.#newFlight();
+    if (flight !== undefined) this.#flights.push(flight);
+    return flight;
+  }
+
+  /** False if there was no room, or the connection is just gone: `pump` is called again on room, `attach` on the next one. */
+  #send(flight: Flight): boolean {
+    const ended = (outcome: Outcome) => this.#settled(flight, outcome);
+    try {
+      this.#channel?.send('enqueue', flight.text, DEADLINE_MS, ended, flight.lines);
+      flight.sent = true;
+      return true;
+    } catch (error) {
+      if (error instanceof TransientError) return false;
+      throw error;
+    }
+  }
+
+  #newFlight(): Flight | undefined {
     const calls: Call[] = [];
     let bytes = 0;
     let count = 0;
     for (const call of this.#waiting) {
       const fits =
         bytes + call.bytes <= this.#mergeBytes &&
-        count + call.count <= MAX_MESSAGES &&
+        count + call.lines.length <= MAX_LINES &&
         calls.length < this.#mergeCalls;
       if (calls.length > 0 && (!fits || this.#alone > 0)) break;
       calls.push(call);
       bytes += call.bytes;
-      count += call.count;
+      count += call.lines.length;
     }
     if (calls.length === 0) return undefined;
     if (this.#alone > 0) this.#alone -= 1;
     this.#waiting.splice(0, calls.length);
     const batch = (this.#lastBatch += 1);
-    const messages = calls.map(({ text }) => text).join(',');
+    const after = this.#flights.at(-1)?.batch;
     return {
       batch,
       calls,
-      text: `{"producer":"${this.producer}","batch":${batch},"messages":[${messages}]}`,
+      text: JSON.stringify({ producer: this.producer, batch, after }),
+      lines: calls.flatMap(({ lines }) => lines),
+      sent: false,
+      ended: undefined,
     };
   }
 
   #settled(flight: Flight, outcome: Outcome): void {
-    if (this.#flight !== flight) return;
+    if (!this.#flights.includes(flight)) return;
     if (outcome.kind === 'unanswered') {
       // Kept as it is for the next connection.
       if (outcome.error.code === 'deadline') this.#onHung();
       return;
     }
-    this.#flight = undefined;
-    this.#sent = false;
-    if (outcome.kind === 'answered') {
-      for (const call of flight.calls) this.#end(call);
-    } else if (flight.calls.length === 1) {
-      for (const call of flight.calls) this.#end(call, outcome.error);
-    } else {
-      const again = flight.calls.filter(({ givenUp }) => !givenUp);
-      for (const call of flight.calls) if (call.givenUp) this.#end(call, outcome.error);
-      this.#waiting.unshift(...again);
-      this.#alone = again.length;
+    flight.ended = outcome;
+    while (this.#flights[0]?.ended?.kind === 'answered') {
+      for (const call of this.#flights.shift()?.calls ?? []) this.#end(call);
     }
-    if (this.#waiting.length === 0) this.#gather();
-    this.pump();
+    if (this.#flights.every(({ ended }) => ended !== undefined)) this.#takeBack(this.#flights.splice(0));
+    this.#gather();
+  }
+
+  /** What was refused, in its order, and what was refused only because it came behind that. */
+  #takeBack(flights: readonly Flight[]): void {
+    const again: Call[] = [];
+    for (const { calls, ended } of flights) {
+      const error = ended?.kind === 'refused' ? ended.error : undefined;
+      if (error?.code === OUT_OF_ORDER) again.push(...calls);
+      else if (calls.length === 1) for (const call of calls) this.#end(call, error);
+      else {
+        for (const call of calls) if (call.givenUp) this.#end(call, error);
+        again.push(...calls.filter(({ givenUp }) => !givenUp));
+        this.#alone = again.length;
+      }
+    }
+    this.#waiting.unshift(...again);
   }
 
   /**
@@ -194,6 +236,7 @@ export class Enqueuer {
    * others waiting for its commit.
    */
   #gather(): void {
+    if (this.#gathering) return;
     this.#gathering = true;
     setImmediate(() => {
       this.#gathering = false;
@@ -229,18 +272,12 @@ export class Enqueuer {
     };
   }
 
-  #encode(messages: readonly NewMessage[]): string {
-    const request = { producer: this.producer, batch: 1, messages };
-    checkOwn(entryOf(TO_HUB.requests, 'enqueue')?.request, 'enqueue', request);
-    return JSON.stringify(messages).slice(1, -1);
-  }
-
-  #mustFit(bytes: number): void {
+  #mustFit(bytes: number, lines: number): void {
     const { waitingBytes, waitingCalls } = this.#limits;
-    if (bytes > this.#callBytes) {
+    if (bytes > this.#callBytes || lines > MAX_LINES) {
       throw new RejectedError(
         'message-too-large',
-        `${bytes} bytes are more than a frame takes (${this.#callBytes}): split them`,
+        `${lines} messages of ${bytes} bytes are more than a call takes (${MAX_LINES}, ${this.#callBytes}): split them`,
       );
     }
     if (this.#calls > 0 && (this.#calls >= waitingCalls || this.#bytes + bytes > waitingBytes)) {
@@ -255,3 +292,11 @@ export class Enqueuer {
 const closed = () => new CancelledError('cancelled', 'the client of the hub was closed');
 const cancelled = (signal: AbortSignal) =>
   new CancelledError('cancelled', 'the caller gave the hand-over up', { cause: signal.reason });
+
+/** The line of a message: its members in the order that the store keeps them in. */
+function lineOf(message: NewMessage): string {
+  checkOwn(enqueueLine, 'enqueue', message);
+  const { id, type, sentAt, payload } = message;
+  // Checked: neither needs an escape.
+  return `{"id":"${id}","type":"${type}","sentAt":${sentAt},"payload":${JSON.stringify(payload)}}`;
+}

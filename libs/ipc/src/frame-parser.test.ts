@@ -17,7 +17,7 @@ const encoded = (...messages: unknown[]) =>
   parser
     .encode(
       FRAME_EVENT,
-      messages.map((message) => JSON.stringify(message)),
+      messages.map((message) => ({ text: JSON.stringify(message) })),
     )
     .toString();
 
@@ -29,6 +29,23 @@ describe('frame parser', () => {
       expect(read(text.slice(0, cut), text.slice(cut))).toEqual({ messages: expected, state: '' });
     }
     expect(read(...text)).toEqual({ messages: expected, state: '' });
+  });
+
+  it('when lines follow, they come with the frame in the order of the messages that bring them, unparsed', () => {
+    const text = parser
+      .encode(FRAME_EVENT, [{ text: '1', lines: '{"a":\n[é' }, { text: '2' }, { text: '3', lines: '' }])
+      .toString();
+    const frames: Frame[] = [];
+    parser.read('', text, ({ data }) => frames.push(data));
+    expect(frames).toEqual([{ messages: [1, 2, 3], lines: ['{"a":', '[é', ''], bytes: text.length - 1 }]);
+  });
+
+  it('when a frame has more lines than a few requests may bring, node-ipc is told to end the connection', () => {
+    const roomy = createFrameParser(limitsFrom());
+    const text = (lines: number) => `{"type":"messages","data":[]}${'\n'.repeat(lines)}\f`;
+    const feed = (lines: number) => roomy.read('', text(lines), () => {});
+    expect(() => feed(40_000)).not.toThrow();
+    expect(() => feed(40_001)).toThrow(expect.objectContaining({ code: 'too-large' }));
   });
 
   it('when a frame is not complete, its beginning is kept', () => {

@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { HUB_VERSION } from '@bowline/messages/hub/apps';
 import type { Logger } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
@@ -20,7 +21,7 @@ const registerAs = (app: string, orderTypes: string[], more: object = {}) => [
   'request',
   1,
   'register',
-  { app, version: '1', pid: 1, hubVersion: 1, orderTypes, ...more },
+  { app, version: '1', pid: 1, hubVersion: HUB_VERSION, orderTypes, ...more },
 ];
 
 describe('registration', () => {
@@ -49,7 +50,7 @@ describe('registration', () => {
     ],
     [
       'another version of the hub',
-      registerAs('command-executor', ['command'], { hubVersion: 2 }),
+      registerAs('command-executor', ['command'], { hubVersion: HUB_VERSION + 1 }),
       'hub-version',
     ],
     ['an app that does not exist', registerAs('root', []), 'invalid'],
@@ -315,13 +316,9 @@ describe('hostile peers', () => {
     await waitFor(() => hub.peers().length === 1);
     raw.socket.pause();
     const producer = '01900000-0000-4000-8000-000000000000';
-    const ask = (id: number) => [
-      'request',
-      id,
-      'enqueue',
-      { producer, batch: id, messages: [telemetry(id)] },
-    ];
-    for (let id = 2; id < 600; id += 1) raw.send(ask(id));
+    for (let id = 2; id < 600; id += 1) {
+      raw.sendLines(['request', id, 'enqueue', { producer, batch: id }, 1], telemetry(id));
+    }
     await waitFor(() => hub.counters.droppedConnections === 1);
     expect(hub.peers()).toEqual([]);
     expect(hub.counters.badFrames).toBe(0);

@@ -1,5 +1,6 @@
 import { setImmediate as nextTick } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
+import type { FramePart } from './frame-parser.ts';
 import { FRAMING_BYTES } from './limits.ts';
 import { WriteQueue } from './write-queue.ts';
 
@@ -9,9 +10,10 @@ function kernel({ takes = true } = {}) {
   return {
     state,
     sink: {
-      write(messages: readonly string[]) {
-        state.frames.push([...messages]);
-        if (!state.takes) state.pendingBytes += messages.join(',').length;
+      write(parts: readonly FramePart[]) {
+        const texts = parts.map(({ text }) => text);
+        state.frames.push(texts);
+        if (!state.takes) state.pendingBytes += texts.join(',').length;
         return state.takes;
       },
       pendingBytes: () => state.pendingBytes,
@@ -25,13 +27,13 @@ describe('WriteQueue', () => {
   it('when messages are added in one tick and its promises, they leave in one write, in order', async () => {
     const { state, sink } = kernel();
     const writes = new WriteQueue(sink, { frameBytes: LARGE });
-    writes.add('1', LARGE);
+    writes.add({ text: '1' }, LARGE);
     void Promise.resolve()
-      .then(() => writes.add('2', LARGE))
-      .then(() => writes.add('3', LARGE));
+      .then(() => writes.add({ text: '2' }, LARGE))
+      .then(() => writes.add({ text: '3' }, LARGE));
     await nextTick();
     expect(state.frames).toEqual([['1', '2', '3']]);
-    writes.add('4', LARGE);
+    writes.add({ text: '4' }, LARGE);
     await nextTick();
     expect(state.frames).toEqual([['1', '2', '3'], ['4']]);
   });
@@ -39,7 +41,7 @@ describe('WriteQueue', () => {
   it('when they are more than a frame holds, they leave in several', () => {
     const { state, sink } = kernel();
     const writes = new WriteQueue(sink, { frameBytes: FRAMING_BYTES + 10 });
-    for (const text of ['aaaa', 'bbbb', 'cccc', 'dddddddddddddddd']) writes.add(text, LARGE);
+    for (const text of ['aaaa', 'bbbb', 'cccc', 'dddddddddddddddd']) writes.add({ text: text }, LARGE);
     writes.flush();
     expect(state.frames).toEqual([['aaaa', 'bbbb'], ['cccc'], ['dddddddddddddddd']]);
   });
@@ -47,10 +49,10 @@ describe('WriteQueue', () => {
   it('when the kernel takes no more, messages wait for the drain and then leave together', async () => {
     const { state, sink } = kernel({ takes: false });
     const writes = new WriteQueue(sink, { frameBytes: LARGE });
-    writes.add('1', LARGE);
+    writes.add({ text: '1' }, LARGE);
     await nextTick();
     for (const text of ['2', '3']) {
-      writes.add(text, LARGE);
+      writes.add({ text: text }, LARGE);
       await nextTick();
     }
     expect(state.frames).toEqual([['1']]);
@@ -62,21 +64,28 @@ describe('WriteQueue', () => {
   it('when the window is full, what waits here and in the kernel both count, and bytes do, not characters', async () => {
     const { state, sink } = kernel({ takes: false });
     const writes = new WriteQueue(sink, { frameBytes: LARGE });
-    expect(writes.add('x'.repeat(59), 100)).toBe(true);
+    expect(writes.add({ text: 'x'.repeat(59) }, 100)).toBe(true);
     await nextTick();
     expect(state.pendingBytes).toBe(59);
-    expect(writes.add('é'.repeat(25), 100)).toBe(false);
-    expect(writes.add('e'.repeat(25), 100)).toBe(true);
-    expect(writes.add('e'.repeat(25), 100)).toBe(false);
-    expect(writes.add('e'.repeat(25), 200)).toBe(true);
+    expect(writes.add({ text: 'é'.repeat(25) }, 100)).toBe(false);
+    expect(writes.add({ text: 'e'.repeat(25) }, 100)).toBe(true);
+    expect(writes.add({ text: 'e'.repeat(25) }, 100)).toBe(false);
+    expect(writes.add({ text: 'e'.repeat(25) }, 200)).toBe(true);
+  });
+
+  it('when lines go with a message, their bytes count too', () => {
+    const { sink } = kernel();
+    const writes = new WriteQueue(sink, { frameBytes: LARGE });
+    expect(writes.add({ text: '1', lines: 'é'.repeat(50) }, 102)).toBe(false);
+    expect(writes.add({ text: '1', lines: 'é'.repeat(50) }, 103)).toBe(true);
   });
 
   it('when a message was refused, the owner is told once there is room again', async () => {
     let told = 0;
     const { state, sink } = kernel({ takes: false });
     const writes = new WriteQueue(sink, { frameBytes: LARGE }, () => (told += 1));
-    writes.add('x'.repeat(90), 100);
-    expect(writes.add('x'.repeat(90), 100)).toBe(false);
+    writes.add({ text: 'x'.repeat(90) }, 100);
+    expect(writes.add({ text: 'x'.repeat(90) }, 100)).toBe(false);
     await nextTick();
     expect(told).toBe(0);
     Object.assign(state, { takes: true, pendingBytes: 0 });
@@ -88,9 +97,9 @@ describe('WriteQueue', () => {
   it('when it is closed, nothing is written or taken any more', async () => {
     const { state, sink } = kernel();
     const writes = new WriteQueue(sink, { frameBytes: LARGE });
-    writes.add('1', LARGE);
+    writes.add({ text: '1' }, LARGE);
     writes.close();
-    expect(writes.add('2', LARGE)).toBe(false);
+    expect(writes.add({ text: '2' }, LARGE)).toBe(false);
     await nextTick();
     expect(state.frames).toEqual([]);
   });

@@ -1,9 +1,10 @@
+import type { FramePart } from './frame-parser.ts';
 import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
 
 /** Where frames go: one connection of node-ipc. */
 export interface FrameSink {
   /** Hands one frame over. False when the kernel did not take it at once: `drained` must follow. */
-  write(messages: readonly string[]): boolean;
+  write(messages: readonly FramePart[]): boolean;
   /** Bytes handed over that the kernel has not taken yet. */
   pendingBytes(): number;
 }
@@ -17,7 +18,7 @@ export class WriteQueue {
   readonly #sink: FrameSink;
   readonly #frameBytes: number;
   readonly #onRoom: () => void;
-  #messages: { text: string; bytes: number }[] = [];
+  #messages: (FramePart & { bytes: number })[] = [];
   #bytes = 0;
   #scheduled = false;
   #blocked = false;
@@ -32,13 +33,13 @@ export class WriteQueue {
   }
 
   /** False, and nothing is taken, if the message does not fit into the window of `windowBytes`. */
-  add(text: string, windowBytes: number): boolean {
-    const bytes = Buffer.byteLength(text) + 1;
+  add(part: FramePart, windowBytes: number): boolean {
+    const bytes = bytesOf(part);
     if (this.#closed || this.#bytes + this.#sink.pendingBytes() + bytes > windowBytes) {
       this.#refused = true;
       return false;
     }
-    this.#messages.push({ text, bytes });
+    this.#messages.push({ ...part, bytes });
     this.#bytes += bytes;
     if (!this.#scheduled && !this.#blocked) {
       this.#scheduled = true;
@@ -69,7 +70,7 @@ export class WriteQueue {
     this.#bytes = 0;
   }
 
-  #takeFrame(): string[] {
+  #takeFrame(): FramePart[] {
     const room = this.#frameBytes - FRAMING_BYTES;
     let count = 0;
     let bytes = 0;
@@ -79,7 +80,7 @@ export class WriteQueue {
       bytes += message.bytes;
     }
     this.#bytes -= bytes;
-    return this.#messages.splice(0, count).map(({ text }) => text);
+    return this.#messages.splice(0, count);
   }
 
   #tellRoom(): void {
@@ -88,3 +89,7 @@ export class WriteQueue {
     this.#onRoom();
   }
 }
+
+/** What a message takes in a frame, with what parts it from the next. */
+export const bytesOf = ({ text, lines }: FramePart): number =>
+  Buffer.byteLength(text) + 1 + (lines === undefined ? 0 : Buffer.byteLength(lines) + 1);

@@ -16,12 +16,11 @@ import { SIGNED } from './wire/signed.ts';
 import { TrustBundleJws } from './wire/trust.ts';
 import { TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
 
-const bothWays = (table: Record<string, { request: TSchema; response: TSchema }>) =>
+const bothWays = (table: Record<string, { request: TSchema; line?: TSchema; response: TSchema }>) =>
   Object.fromEntries(
-    Object.entries(table).flatMap(([name, { request, response }]) => [
-      [`${name}_request`, request],
-      [`${name}_response`, response],
-    ]),
+    Object.entries(table).flatMap(([name, schemasOf]) =>
+      Object.entries(schemasOf).map(([part, schema]) => [`${name}_${part}`, schema]),
+    ),
   );
 
 /** Module → name → schema. A process bundles only the modules whose side of the contract it plays. */

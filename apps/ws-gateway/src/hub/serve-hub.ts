@@ -47,13 +47,15 @@ export function serveHub({
     return greet();
   });
 
-  hub.handle('enqueue', async ({ producer, batch, messages }, { app }) => {
-    const { duplicate } = await queue.commit({
-      enqueue: toLanes(messages, online()),
-      producer: { app, id: producer, batch },
+  // No `async` function: it would keep the decoded messages until they are on disk.
+  hub.handle('enqueue', (request, { app }) => {
+    const { producer: id, batch, after } = request;
+    const accepted = request.messages.length;
+    const producer = { app, id, batch, ...(after === undefined ? {} : { after }) };
+    return queue.commit({ enqueue: toLanes(request, online()), producer }).then(({ duplicate }) => {
+      stored();
+      return { accepted, duplicate };
     });
-    stored();
-    return { accepted: messages.length, duplicate };
   });
 
   hub.handle('reportOrder', async ({ orderId, ...report }, { app }) => ({

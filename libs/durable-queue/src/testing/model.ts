@@ -1,6 +1,6 @@
 import type { Gap, Lane } from '@bowline/messages';
 import { forEachLane, LANES } from '../lanes.ts';
-import type { DurableQueue, LaneLimits, NewMessage, WriteBatch } from '../queue.ts';
+import type { DurableQueue, LaneLimits, NewMessage, WriteBatch, WrittenMessage } from '../queue.ts';
 import { NO_LIMIT } from './test-queue.ts';
 
 interface ModelMessage {
@@ -81,9 +81,11 @@ export class QueueModel {
     return 'stored';
   }
 
-  #append(lane: Lane, { id, type, sentAt, payloadJson }: NewMessage): void {
+  #append(lane: Lane, { id, type, sentAt, ...message }: NewMessage | WrittenMessage): void {
     const held = this.lanes[lane];
-    const json = `{"id":"${id}","type":"${type}","seq":${held.next},"sentAt":${sentAt},"payload":${payloadJson}}`;
+    const written = `{"id":"${id}","type":"${type}","sentAt":${sentAt},"payload":`;
+    const payload = 'text' in message ? message.text.slice(written.length, -1) : message.payloadJson;
+    const json = `{"id":"${id}","type":"${type}","seq":${held.next},"sentAt":${sentAt},"payload":${payload}}`;
     held.messages.push({ seq: held.next, id, bytes: Buffer.byteLength(json) });
     held.next += 1;
     held.accepted += 1;

@@ -3,6 +3,7 @@ import { FakeClock } from '@bowline/testing';
 import { Channel, type ChannelOptions } from '../channel.ts';
 import { TO_APP, TO_HUB } from '../contract.ts';
 import { newCounters } from '../counters.ts';
+import { createFrameParser, FRAME_EVENT, type FramePart } from '../frame-parser.ts';
 import { limitsFrom, type IpcLimits } from '../limits.ts';
 import { ThrottledLog } from '../throttled-log.ts';
 import { WriteQueue, type FrameSink } from '../write-queue.ts';
@@ -20,12 +21,12 @@ export interface PairOptions {
 export function channelPair({ hub = {}, app = {}, limits: given = {} }: PairOptions = {}) {
   const clock = new FakeClock();
   const limits = limitsFrom(given);
-  const wire = { toHub: [] as string[][], toApp: [] as string[][], delivers: true };
+  const wire = { toHub: [] as FramePart[][], toApp: [] as FramePart[][], delivers: true };
 
   const end = (
     ours: typeof TO_HUB,
     theirs: typeof TO_HUB,
-    frames: string[][],
+    frames: FramePart[][],
     handlers: Partial<Handlers>,
   ) => {
     const counters = newCounters();
@@ -61,10 +62,10 @@ export function channelPair({ hub = {}, app = {}, limits: given = {} }: PairOpti
     [wire.toHub, hubEnd.channel],
     [wire.toApp, appEnd.channel],
   ]);
-  const deliver = (frames: string[][]) => {
-    const messages = frames.at(-1) ?? [];
-    const text = messages.join('');
-    receiver.get(frames)?.receive({ messages: messages.map((each) => JSON.parse(each)), bytes: text.length });
+  const parser = createFrameParser(limits);
+  const deliver = (frames: FramePart[][]) => {
+    const text = parser.encode(FRAME_EVENT, frames.at(-1) ?? []).toString();
+    parser.read('', text, ({ data }) => receiver.get(frames)?.receive(data));
   };
   return { clock, wire, app: appEnd, hub: hubEnd };
 }

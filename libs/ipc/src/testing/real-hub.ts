@@ -62,6 +62,11 @@ export async function rawConnection(folder: string, app: HubApp) {
     socket,
     send: (...messages: unknown[]) =>
       socket.write(`${JSON.stringify({ type: 'messages', data: messages })}\f`),
+    /** One message with lines that go with it. */
+    sendLines: (message: unknown, ...lines: unknown[]) =>
+      socket.write(
+        `${[{ type: 'messages', data: [message] }, ...lines].map((line) => JSON.stringify(line)).join('\n')}\f`,
+      ),
     /** Every message that came. */
     messages: () =>
       received

@@ -1,11 +1,13 @@
 /**
  * A gateway in small, as a process of its own: `node storing-hub-process.ts FOLDER FILE [CRASH_AT before|after]`. It stores
- * each batch as one line of FILE by the rule of the store: a batch not above the highest of its producer is a duplicate.
+ * each batch as one line of FILE by the rules of the store: a batch not above the highest of its producer is a duplicate,
+ * one that comes after another than the highest is refused.
  * At its CRASH_AT-th batch it kills itself before or after the write, so that the answer is lost. It never answers
  * `reportOrder`.
  */
 import { appendFileSync } from 'node:fs';
 import { readFileIfPresent, systemClock, type Logger } from '@bowline/runtime';
+import { RejectedError } from '@bowline/runtime/errors';
 import { openHub } from '../hub.ts';
 import { silentLog } from './messages.ts';
 
@@ -22,10 +24,13 @@ for (const line of (readFileIfPresent(file) ?? '').split('\n').filter(Boolean)) 
 const hub = await openHub({ folder, log: silentLog as unknown as Logger, clock: systemClock });
 hub.handle('register', () => ({ bootId: 'boot', link: 'offline' }));
 hub.handle('reportOrder', () => new Promise(() => {}));
-hub.handle('enqueue', ({ producer, batch, messages }) => {
+hub.handle('enqueue', ({ producer, batch, after, messages }) => {
   untilCrash -= 1;
   if (untilCrash === 0 && crashWhen === 'before') die();
   const duplicate = batch <= (highest.get(producer) ?? 0);
+  if (!duplicate && after !== undefined && after !== highest.get(producer)) {
+    throw new RejectedError('out-of-order', `${after} is not stored`);
+  }
   const ns = messages.map(({ payload }) => payload['n']);
   appendFileSync(file, `${JSON.stringify({ producer, batch, duplicate, ns })}\n`);
   if (untilCrash === 0) die();

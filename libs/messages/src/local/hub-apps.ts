@@ -4,7 +4,7 @@
  */
 import type { OrderType } from '../names.ts';
 
-export const HUB_VERSION = 1;
+export const HUB_VERSION = 2;
 
 /** Who may connect: each has a hub socket of its own, and the socket is the identity. */
 export const HUB_APPS = [

@@ -62,24 +62,23 @@ const Register = {
   }),
 };
 
+/** One message that an app hands over, as a line with its members in this order. */
+export const EnqueuedMessage = Type.Object({
+  id: MessageId,
+  type: Type.Enum(['telemetry', 'event', 'configReport', 'gap', 'history']),
+  sentAt: EpochMs,
+  payload: JsonObject,
+});
+export type EnqueuedMessage = Static<typeof EnqueuedMessage>;
+
 /**
- * Durable hand-over of messages. `producer` names one life of the app and `batch` counts its calls, so that a call
- * repeated after a lost answer is stored once. Answered only when everything is on disk; an error means that nothing was.
+ * Durable hand-over of messages, one a line. `producer` names one life of the app and `batch` counts its calls, so that a
+ * call repeated after a lost answer is stored once; with `after` it is stored only behind that batch, so that two may be
+ * under way. Answered only when everything is on disk; an error means that nothing was.
  */
 const Enqueue = {
-  request: Type.Object({
-    producer: Uuid,
-    batch: Seq,
-    messages: Type.Array(
-      Type.Object({
-        id: MessageId,
-        type: Type.Enum(['telemetry', 'event', 'configReport', 'gap', 'history']),
-        sentAt: EpochMs,
-        payload: JsonObject,
-      }),
-      { minItems: 1, maxItems: 10000 },
-    ),
-  }),
+  request: Type.Object({ producer: Uuid, batch: Seq, after: Type.Optional(Seq) }),
+  line: EnqueuedMessage,
   response: Type.Object({ accepted: Count, duplicate: Type.Boolean() }),
 };
 
@@ -247,8 +246,12 @@ export const APP_NOTIFICATIONS = {
 
 export type LaneStatus = Static<typeof LaneStatus>;
 
+/** A request whose name has a `line` brings lines of JSON with it: decoded as `messages`, and as they came as `texts`. */
+type WithLines<Request, Entry> = Entry extends { line: infer Line extends TSchema }
+  ? Request & { messages: Static<Line>[]; texts: string[] }
+  : Request;
 type RequestsOf<T extends Record<string, { request: TSchema; response: TSchema }>> = {
-  [K in keyof T]: { request: Static<T[K]['request']>; response: Static<T[K]['response']> };
+  [K in keyof T]: { request: WithLines<Static<T[K]['request']>, T[K]>; response: Static<T[K]['response']> };
 };
 type NotificationsOf<T extends Record<string, TSchema>> = { [K in keyof T]: Static<T[K]> };
 

@@ -6,7 +6,8 @@ import { EpochMs, Name, Uuid } from '../primitives.ts';
 export const Sample = Type.Object({
   series: Name,
   at: EpochMs,
-  value: Type.Union([Type.Number(), Type.String({ maxLength: 1024 }), Type.Boolean()]),
+  // One schema with three types, not a union: ajv would try every branch of that and make the errors of those that fail.
+  value: Type.Unsafe<number | string | boolean>({ type: ['number', 'string', 'boolean'], maxLength: 1024 }),
   unit: Type.Optional(Type.String({ maxLength: 32 })),
   quality: Type.Optional(Type.Enum([...SAMPLE_QUALITIES])),
   bootId: Type.Optional(Uuid),
