@@ -1,6 +1,6 @@
 /**
  * Bundles the page into `dist/`, or the folder that is named: index.html, main.js, style.css, favicon.svg. Everything that it
- * needs is inside; it runs under `Content-Security-Policy: default-src 'self'`.
+ * needs is inside; it runs under the strict policy of fleet-server.
  */
 import { copyFileSync, mkdirSync } from 'node:fs';
 import { join, resolve } from 'node:path';

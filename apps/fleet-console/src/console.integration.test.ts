@@ -32,7 +32,12 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       const { page, complaints } = await openConsole(server, `#token=${server.token}&device=demo`);
       await page.getByRole('heading', { name: 'Demo device' }).waitFor();
       expect(page.url()).toBe(`${server.origin}/#/demo`);
-      expect(await page.evaluate(() => sessionStorage.getItem('bowline.token'))).toBe(server.token);
+      await page.getByText('admin', { exact: false }).first().waitFor();
+      const readable = await page.evaluate(() =>
+        JSON.stringify([{ ...localStorage }, { ...sessionStorage }, document.cookie]),
+      );
+      expect(readable).not.toContain(server.token);
+      for (const id of server.sessions.keys()) expect(readable).not.toContain(id);
       await page.reload();
       await page.getByRole('heading', { name: 'Demo device' }).waitFor();
       expect(complaints).toEqual([]);
@@ -50,7 +55,10 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await page.getByRole('heading', { name: 'Demo device' }).waitFor();
       await page.getByRole('button', { name: 'Sign out' }).click();
       await page.getByLabel('Operator token').waitFor();
-      expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
+      await waitFor(() => server.sessions.size === 0, { what: 'the end of the session' });
+      expect(await page.evaluate(() => localStorage.getItem('bowline.csrf'))).toBeNull();
+      await page.reload();
+      await page.getByLabel('Operator token').waitFor();
     });
 
     test('when a link with a token is pasted into the open page, the page signs in with it', async () => {
@@ -60,6 +68,27 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await page.goto(`${server.origin}/#token=${server.token}`);
       await page.getByRole('heading', { name: 'Demo device' }).waitFor();
       expect(page.url()).not.toContain(server.token);
+    });
+  });
+
+  describe('what a role may', () => {
+    test('when a viewer is signed in, all is shown and no order can be sent', async () => {
+      const server = await startFakeServer();
+      server.role = 'viewer';
+      fillFleet(server, Date.now());
+      const { page } = await openConsole(server);
+      await page.getByText('Your role may look, but not send orders.').waitFor();
+      await page.getByTitle('You are admin, with the role viewer').waitFor();
+      expect(await page.getByRole('button', { name: 'Send' }).count()).toBe(0);
+      expect(await page.getByRole('button', { name: /^Cancel order/ }).count()).toBe(0);
+    });
+
+    test('when an operator’s fleet is empty, it says who makes tokens', async () => {
+      const server = await startFakeServer();
+      server.role = 'operator';
+      const { page } = await openConsole(server);
+      await page.getByText('ask an admin for one').waitFor();
+      expect(await page.getByRole('button', { name: 'Make a token' }).count()).toBe(0);
     });
   });
 
@@ -251,6 +280,24 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await live(page);
       await page.getByText('Enrolled meanwhile').waitFor();
       await notice.getByText('Not live.').waitFor({ state: 'detached' });
+    });
+
+    test('when the session ends meanwhile, each tab asks for a token and says why; one sign-in is for all', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await live(page);
+      const { page: second } = await openConsole(server, '');
+      await live(second);
+      server.sessions.clear();
+      await server.stop();
+      await server.start();
+      await page.getByRole('alert').getByText('The session has ended.').waitFor();
+      await second.getByRole('alert').getByText('The session has ended.').waitFor();
+      await page.getByLabel('Operator token').fill(server.token);
+      await page.getByRole('button', { name: 'Sign in' }).click();
+      await live(page);
+      await second.reload();
+      await live(second);
     });
 
     test('when the token is revoked meanwhile, the page asks for another and says why', async () => {

@@ -1,12 +1,5 @@
 import { render } from 'preact';
-import {
-  forgetToken,
-  keepToken,
-  localZone,
-  preferredZone,
-  preferZone,
-  takeToken,
-} from './adapters/browser-session.ts';
+import { localZone, preferredZone, preferZone, takeToken } from './adapters/browser-session.ts';
 import { LiveFleet } from './adapters/live-fleet.ts';
 import { watchAll } from './core/attention.ts';
 import { readFragment } from './core/route.ts';
@@ -18,7 +11,7 @@ const DRAW_AFTER_MS = 50;
 const place = document.getElementById('page');
 if (place === null) throw new Error('the page has no place to draw in');
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
-const fleet = new LiveFleet({ onChange: drawSoon, onSignedOut: forgetToken });
+const fleet = new LiveFleet({ onChange: drawSoon });
 
 /** The device that the page itself chose to show: the worst off when it was opened. */
 let suggested: string | undefined;
@@ -56,19 +49,16 @@ function draw(): void {
         preferZone(zone);
         draw();
       }}
-      onToken={(token) => {
-        keepToken(token);
-        fleet.signIn(token);
-      }}
+      onToken={(token) => void fleet.signIn(token)}
     />,
     place as HTMLElement,
   );
 }
 
 function enter(): void {
-  const fresh = readFragment(location.hash).kind === 'token';
   const token = takeToken();
-  if (token !== undefined && (fresh || fleet.state.session.kind === 'out')) fleet.signIn(token);
+  if (token !== undefined) void fleet.signIn(token);
+  else if (fleet.state.session.kind === 'out') fleet.resume();
   draw();
 }
 

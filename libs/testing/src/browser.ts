@@ -12,6 +12,8 @@ export interface BrowserOptions {
   colorScheme: 'light' | 'dark';
   /** IANA name of the reader's zone. */
   timezoneId: string;
+  /** Takes any certificate, for a server whose authority is the test itself. */
+  anyCertificate?: boolean;
 }
 
 /** @returns a browser of its own; `close()` ends it and removes its profile */
@@ -25,6 +27,7 @@ export async function openBrowser(
     viewport: { width: options.width, height: options.height },
     colorScheme: options.colorScheme,
     timezoneId: options.timezoneId,
+    ignoreHTTPSErrors: options.anyCertificate ?? false,
     locale: 'en-GB',
     reducedMotion: 'reduce',
     args: [

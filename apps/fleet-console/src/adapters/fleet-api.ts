@@ -5,6 +5,7 @@ import type {
   DeadLetter,
   Device,
   EnrolmentToken,
+  OperatorSession,
   Order,
   SeriesSummary,
   StoredEvent,
@@ -22,24 +23,43 @@ const MOST_PAGES = 10;
 export interface FleetApiOptions {
   /** Origin of the server, without a path; default the page's own. */
   origin?: string;
-  token: string;
+  /** What each call carries beside the session's cookie. */
+  csrfToken: () => string | undefined;
   /** Called with the server's clock minus ours, milliseconds, after each answer. */
   onClockOffset?: (offsetMs: number) => void;
 }
 
 /**
- * The operators' API of fleet-server (its README). Each call throws `RejectedError` (`unauthorized` for a bad token, else the
- * server's code), `TransientError` (`unreachable`, `server-error`) or `ContractError` (`invalid`).
+ * The operators' API of fleet-server (its README), in a session. Each call throws `RejectedError` (`unauthorized` where nobody
+ * is signed in, else the server's code), `TransientError` (`unreachable`, `server-error`) or `ContractError` (`invalid`).
  */
 export class FleetApi {
   readonly #origin: string;
-  readonly #token: string;
+  readonly #csrfToken: () => string | undefined;
   readonly #onClockOffset: (offsetMs: number) => void;
 
-  constructor({ origin = '', token, onClockOffset = () => {} }: FleetApiOptions) {
+  constructor({ origin = '', csrfToken, onClockOffset = () => {} }: FleetApiOptions) {
     this.#origin = origin;
-    this.#token = token;
+    this.#csrfToken = csrfToken;
     this.#onClockOffset = onClockOffset;
+  }
+
+  /** Exchanges a token for a session: the browser keeps its cookie, the caller its `csrfToken`. */
+  async signIn(token: string): Promise<OperatorSession> {
+    const answer = await this.#request('POST', '/v1/session', { token });
+    return decode<OperatorSession>(contract.session, answer, 'session');
+  }
+
+  async session(): Promise<OperatorSession> {
+    return decode<OperatorSession>(
+      contract.session,
+      await this.#request('GET', '/v1/session', {}),
+      'session',
+    );
+  }
+
+  async signOut(): Promise<void> {
+    await this.#request('DELETE', '/v1/session', {});
   }
 
   async devices(signal?: AbortSignal): Promise<Device[]> {
@@ -138,13 +158,14 @@ export class FleetApi {
   async #request(
     method: string,
     path: string,
-    { body, signal }: { body?: object; signal?: AbortSignal },
+    { body, signal, token }: { body?: object; signal?: AbortSignal; token?: string },
   ): Promise<unknown> {
     const deadline = AbortSignal.timeout(ANSWER_WITHIN_MS);
     const response = await this.#fetch(method, path, {
       accept: 'application/json',
       signal: signal === undefined ? deadline : AbortSignal.any([signal, deadline]),
       ...(body && { body }),
+      ...(token && { token }),
     });
     try {
       const text = await response.text();
@@ -157,9 +178,11 @@ export class FleetApi {
   async #fetch(
     method: string,
     path: string,
-    { accept, body, signal }: { accept: string; body?: object; signal: AbortSignal },
+    { accept, body, signal, token }: { accept: string; body?: object; signal: AbortSignal; token?: string },
   ): Promise<Response> {
-    const headers: Record<string, string> = { accept, authorization: `Bearer ${this.#token}` };
+    const headers: Record<string, string> = { accept };
+    if (token === undefined) headers['x-csrf-token'] = this.#csrfToken() ?? '';
+    else headers['authorization'] = `Bearer ${token}`;
     if (body !== undefined) headers['content-type'] = 'application/json';
     let response: Response;
     try {
@@ -168,7 +191,7 @@ export class FleetApi {
         headers,
         signal,
         cache: 'no-store',
-        credentials: 'omit',
+        credentials: 'same-origin',
         ...(body && { body: JSON.stringify(body) }),
       });
     } catch (error) {
@@ -198,7 +221,8 @@ async function problemOf(response: Response): Promise<RejectedError | TransientE
   const words = [told.detail, told.title].find((text) => typeof text === 'string' && text !== '');
   const message = typeof words === 'string' ? words : `The server answered ${response.status}.`;
   const code = typeof told.code === 'string' ? told.code : undefined;
-  if (response.status === 401) return new RejectedError('unauthorized', message);
+  // The second: another session than ours is in the cookie.
+  if (response.status === 401 || code === 'cross-site') return new RejectedError('unauthorized', message);
   if (response.status === 429 || response.status >= 500)
     return new TransientError(code ?? 'server-error', message);
   return new RejectedError(code ?? 'refused', message);

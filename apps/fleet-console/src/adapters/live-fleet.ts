@@ -2,6 +2,7 @@ import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/er
 import type { EnrolmentToken } from '@bowline/messages';
 import { afterNews, EMPTY_FLEET, type FleetNews, type FleetState } from '../core/fleet-state.ts';
 import type { JsonValue } from '../core/json.ts';
+import { csrfToken, forgetCsrfToken, keepCsrfToken } from './browser-session.ts';
 import { FleetApi } from './fleet-api.ts';
 import { followStream } from './live-stream.ts';
 import { TelemetryStore } from './telemetry-store.ts';
@@ -16,7 +17,6 @@ const CLOCK_OFFSET_MATTERS_MS = 2_000;
 /** The fleet as the server tells it: loads, follows, and does what the operator asks. `onChange` after each change. */
 export class LiveFleet {
   readonly #onChange: () => void;
-  readonly #onSignedOut: () => void;
   #state: FleetState = EMPTY_FLEET;
   #api: FleetApi | undefined;
   #telemetry: TelemetryStore | undefined;
@@ -24,9 +24,8 @@ export class LiveFleet {
   #unfollow: () => void = () => {};
   #clockOffsetMs = 0;
 
-  constructor({ onChange, onSignedOut }: { onChange: () => void; onSignedOut: () => void }) {
+  constructor({ onChange }: { onChange: () => void }) {
     this.#onChange = onChange;
-    this.#onSignedOut = onSignedOut;
   }
 
   get state(): FleetState {
@@ -42,23 +41,56 @@ export class LiveFleet {
     return Date.now() + (Math.abs(this.#clockOffsetMs) > CLOCK_OFFSET_MATTERS_MS ? this.#clockOffsetMs : 0);
   }
 
-  signIn(token: string): void {
+  /** Begins a session with a token, which is then forgotten. */
+  async signIn(token: string): Promise<void> {
     this.#stop();
-    const api = new FleetApi({ token, onClockOffset: (offsetMs) => (this.#clockOffsetMs = offsetMs) });
-    this.#api = api;
+    const api = this.#newApi();
+    this.#tell({ kind: 'signingIn' });
+    try {
+      const session = await api.signIn(token);
+      if (api !== this.#api) return;
+      keepCsrfToken(session.csrfToken ?? '');
+      this.#follow(api);
+    } catch (error) {
+      if (api === this.#api) this.#signedOut(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  /** Goes on with the session that this browser has. @returns false if it has none. */
+  resume(): boolean {
+    if (csrfToken() === undefined) return false;
+    this.#stop();
+    this.#follow(this.#newApi());
+    return true;
+  }
+
+  /** Ends the session here; at the server too, if that can be reached. */
+  async signOut(): Promise<void> {
+    const api = this.#api;
+    const ended = api?.signOut().catch(() => {});
+    this.#signedOut();
+    await ended;
+  }
+
+  #newApi(): FleetApi {
+    this.#api = new FleetApi({ csrfToken, onClockOffset: (offsetMs) => (this.#clockOffsetMs = offsetMs) });
+    return this.#api;
+  }
+
+  #follow(api: FleetApi): void {
     this.#tell({ kind: 'signedIn' });
     this.#unfollow = followStream({
       open: (signal) => api.openStream(signal),
       onNews: (news) => this.#tell(news),
       onOpen: () => void this.#loadAll(api),
-      onUnauthorized: (reason) => this.signOut(reason),
+      onUnauthorized: (reason) => this.#signedOut(reason),
       now: () => this.now(),
     });
   }
 
-  signOut(reason?: string): void {
+  #signedOut(reason?: string): void {
     this.#stop();
-    this.#onSignedOut();
+    forgetCsrfToken();
     this.#tell({ kind: 'signedOut', ...(reason !== undefined && { reason }) });
   }
 
@@ -125,8 +157,9 @@ export class LiveFleet {
 
   async #loadAll(api: FleetApi): Promise<void> {
     await this.#guarded(async () => {
-      const devices = await api.devices();
+      const [session, devices] = await Promise.all([api.session(), api.devices()]);
       if (api !== this.#api) return;
+      this.#tell({ kind: 'session', session });
       this.#tell({ kind: 'devices', devices });
       const others = devices.filter(({ deviceId }) => deviceId !== this.#shown).slice(0, WATCHED_AT_ONCE);
       await Promise.all([
@@ -145,7 +178,8 @@ export class LiveFleet {
       await load();
     } catch (error) {
       if (error instanceof CancelledError) return;
-      if (error instanceof RejectedError && error.code === 'unauthorized') return this.signOut(error.message);
+      if (error instanceof RejectedError && error.code === 'unauthorized')
+        return this.#signedOut(error.message);
       const words = error instanceof Error ? error.message : String(error);
       const reason = error instanceof BowlineError ? words : `this page has a fault (${words}).`;
       this.#tell({ kind: 'loadFailed', reason });

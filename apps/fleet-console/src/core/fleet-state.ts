@@ -1,5 +1,14 @@
 /** All that the page knows, and the one function that changes it. */
-import type { DeadLetter, Device, Order, SeriesSummary, StoredEvent, TelemetryNews } from '@bowline/messages';
+import type {
+  DeadLetter,
+  Device,
+  Order,
+  Role,
+  SeriesSummary,
+  StoredEvent,
+  TelemetryNews,
+} from '@bowline/messages';
+import { ROLES } from '@bowline/messages/names';
 import { isNewer } from './orders.ts';
 
 /** Kept of each device: the newest. */
@@ -19,9 +28,12 @@ export interface Details {
   series: SeriesSummary[];
 }
 
+/** `reason`: why the operator is asked for a token again. Who is signed in is known once the server has said so. */
+export type Session =
+  { kind: 'out'; reason?: string } | { kind: 'entering' } | { kind: 'in'; operator?: string; role?: Role };
+
 export interface FleetState {
-  /** `reason`: why the operator is asked for a token again. */
-  session: { kind: 'out'; reason?: string } | { kind: 'in' };
+  session: Session;
   link: Link;
   /** Absent until the first answer. */
   devices: ReadonlyMap<string, Device> | undefined;
@@ -45,7 +57,9 @@ export const EMPTY_FLEET: FleetState = {
 };
 
 export type FleetNews =
+  | { kind: 'signingIn' }
   | { kind: 'signedIn' }
+  | { kind: 'session'; session: { operator: string; role: Role } }
   | { kind: 'signedOut'; reason?: string }
   | { kind: 'link'; link: Link }
   | { kind: 'devices'; devices: readonly Device[] }
@@ -60,6 +74,12 @@ export type FleetNews =
 
 export function afterNews(state: FleetState, news: FleetNews): FleetState {
   switch (news.kind) {
+    case 'signingIn':
+      return { ...EMPTY_FLEET, session: { kind: 'entering' } };
+    case 'session': {
+      const { operator, role } = news.session;
+      return { ...state, session: { kind: 'in', operator, role } };
+    }
     case 'signedIn':
       return { ...EMPTY_FLEET, session: { kind: 'in' } };
     case 'signedOut':
@@ -126,3 +146,8 @@ function withSamples(
   }
   return { ...details, series: [...series.values()] };
 }
+
+/** Whether the operator may do what takes this role, as far as is known: the server decides. */
+export const mayAct = ({ session }: FleetState, needed: Role): boolean =>
+  session.kind === 'in' &&
+  (session.role === undefined || ROLES.indexOf(session.role) >= ROLES.indexOf(needed));

@@ -2,12 +2,21 @@
  * A fleet-server that a test holds in its hand: it serves the built page under the strict policy and answers the operators'
  * API from what the test put in. It sends nothing that breaks the contract, so that a page which passes here reads the real one.
  */
+import { randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import * as contract from '@bowline/messages/operators';
-import type { DeadLetter, Device, Order, SeriesSummary, StoredEvent, StoredSample } from '@bowline/messages';
+import type {
+  DeadLetter,
+  Device,
+  Order,
+  Role,
+  SeriesSummary,
+  StoredEvent,
+  StoredSample,
+} from '@bowline/messages';
 import type { ValidateFunction } from 'ajv';
 import { decode } from '../adapters/decode.ts';
 
@@ -25,6 +34,10 @@ type Handler = (request: IncomingMessage, response: ServerResponse, url: URL) =>
 
 export class FakeFleetServer {
   readonly token = 'an-operator-token-for-tests';
+  /** The role of whoever signs in. */
+  role: Role = 'admin';
+  /** Cookie → CSRF token of each session. */
+  readonly sessions = new Map<string, string>();
   readonly devices = new Map<string, Device>();
   readonly orders: Order[] = [];
   readonly events: StoredEvent[] = [];
@@ -115,8 +128,16 @@ export class FakeFleetServer {
     const url = new URL(request.url ?? '/', this.origin);
     response.setHeader('content-security-policy', CONTENT_SECURITY_POLICY);
     if (!url.pathname.startsWith('/v1/')) return servePage(this.#page, url, response);
-    if (request.headers.authorization !== `Bearer ${this.token}`) {
+    const { authorization } = request.headers;
+    if (authorization !== undefined && authorization !== `Bearer ${this.token}`) {
       return problem(response, 401, 'unauthorized', 'This token is not known here.');
+    }
+    const csrfToken = this.sessions.get(this.#cookieOf(request));
+    if (authorization === undefined && csrfToken === undefined) {
+      return problem(response, 401, 'unauthorized', 'The session has ended.');
+    }
+    if (authorization === undefined && request.headers['x-csrf-token'] !== csrfToken) {
+      return problem(response, 403, 'cross-site', 'This call is not of the console.');
     }
     const { refuse } = this;
     if (refuse?.path.test(url.pathname) === true)
@@ -128,7 +149,40 @@ export class FakeFleetServer {
     await route.handle(request, response, url);
   }
 
+  get #cookieName(): string {
+    return `bowline-${this.#port}`;
+  }
+
+  #cookieOf({ headers: { cookie = '' } }: IncomingMessage): string {
+    return new RegExp(`(?:^|; )${this.#cookieName}=([^;]*)`).exec(cookie)?.[1] ?? '';
+  }
+
   readonly #routes: { method: string; path: RegExp; handle: Handler }[] = [
+    {
+      method: 'POST',
+      path: /^\/v1\/session$/,
+      handle: (_, response) => {
+        const [id, csrfToken] = [randomUUID(), randomUUID()];
+        this.sessions.set(id, csrfToken);
+        response.setHeader('set-cookie', `${this.#cookieName}=${id}; Path=/; HttpOnly; SameSite=Strict`);
+        const session = { operator: 'admin', role: this.role, csrfToken };
+        json(response, 201, decode(contract.session, session, 'session'));
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/session$/,
+      handle: (_, response) =>
+        json(response, 200, decode(contract.session, { operator: 'admin', role: this.role }, 'session')),
+    },
+    {
+      method: 'DELETE',
+      path: /^\/v1\/session$/,
+      handle: (request, response) => {
+        this.sessions.delete(this.#cookieOf(request));
+        json(response, 200, {});
+      },
+    },
     {
       method: 'GET',
       path: /^\/v1\/devices$/,

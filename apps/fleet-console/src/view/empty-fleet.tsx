@@ -10,7 +10,7 @@ type Invitation =
 
 /** Nobody is there yet: how to bring in the first device. */
 export function EmptyFleet() {
-  const { fleet } = usePage();
+  const { fleet, may } = usePage();
   const [invitation, setInvitation] = useState<Invitation>({ kind: 'none' });
   const invite = async (): Promise<void> => {
     setInvitation({ kind: 'busy' });
@@ -35,6 +35,8 @@ export function EmptyFleet() {
           Good for one device until <Moment at={invitation.expiresAt} />. The device shows here as soon as it
           has enrolled.
         </p>
+      ) : !may('admin') ? (
+        <p class="hint">Your role may not make tokens: ask an admin for one.</p>
       ) : (
         <button type="button" onClick={() => void invite()} disabled={invitation.kind === 'busy'}>
           Make a token

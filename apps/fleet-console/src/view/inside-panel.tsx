@@ -31,7 +31,7 @@ export function InsidePanel({ device: { apps, ledger } }: { device: Device }) {
 /** Accepted is the sum of all other columns, or the row says so. */
 function Ledger({ ledger }: { ledger: NonNullable<Device['ledger']> }) {
   return (
-    <div class="scroll-x">
+    <div class="scroll-x" tabIndex={0}>
       <table class="ledger">
         <caption class="unseen">Ledger: what became of the messages that the device accepted</caption>
         <thead>

@@ -18,6 +18,7 @@ export interface OrdersPanelProps {
 }
 
 export function OrdersPanel({ device, orders, loaded }: OrdersPanelProps) {
+  const { may } = usePage();
   const [open, setOpen] = useState<string | undefined>();
   const [all, setAll] = useState(false);
   const names = orders.filter(({ type }) => type === 'command').map(orderName);
@@ -26,12 +27,22 @@ export function OrdersPanel({ device, orders, loaded }: OrdersPanelProps) {
       <div class="panel-head">
         <h2 id="orders-title">Orders</h2>
       </div>
-      <CommandForm device={device} names={names} />
+      {may('operator') ? (
+        <CommandForm device={device} names={names} />
+      ) : (
+        <p class="hint">Your role may look, but not send orders.</p>
+      )}
       {!loaded && orders.length === 0 && <p class="empty">Loading…</p>}
       {loaded && orders.length === 0 && (
         <p class="empty">
-          No orders yet. Send <b>ping</b> above, or in a terminal{' '}
-          <code>npx bowline fleet command {device.deviceId} ping</code>
+          No orders yet.
+          {may('operator') && (
+            <>
+              {' '}
+              Send <b>ping</b> above, or in a terminal{' '}
+              <code>npx bowline fleet command {device.deviceId} ping</code>
+            </>
+          )}
         </p>
       )}
       <ul class="order-list">
@@ -62,6 +73,7 @@ interface OrderRowProps {
 }
 
 function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
+  const { may } = usePage();
   const params = orderParams(order, orders);
   const bodyId = `order-${order.orderId}`;
   return (
@@ -78,7 +90,9 @@ function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
           <span class="order-name">{orderName(order)}</span>
           <span class="order-params">{params}</span>
         </button>
-        {!isTerminal(order.status) && order.type !== 'cancel' && <CancelButton order={order} />}
+        {may('operator') && !isTerminal(order.status) && order.type !== 'cancel' && (
+          <CancelButton order={order} />
+        )}
       </div>
       <Steps order={order} />
       {order.error !== undefined && (

@@ -1,5 +1,5 @@
 import { watchAll, type Watched } from '../core/attention.ts';
-import { ordersOf, type FleetState } from '../core/fleet-state.ts';
+import { mayAct, ordersOf, type FleetState } from '../core/fleet-state.ts';
 import type { Zone } from '../core/time.ts';
 import { ChartGrid } from './chart-grid.tsx';
 import { DeviceHeader } from './device-header.tsx';
@@ -12,7 +12,7 @@ import { PageContextProvider, usePage, type PageContext } from './page-context.t
 import { SignIn } from './sign-in.tsx';
 import { StaleNotice, TopBar } from './top-bar.tsx';
 
-export interface PageProps extends PageContext {
+export interface PageProps extends Omit<PageContext, 'may'> {
   state: FleetState;
   /** The device in full view. */
   shown: string | undefined;
@@ -27,10 +27,12 @@ export interface PageProps extends PageContext {
 
 export function Page(props: PageProps) {
   const { fleet, now, zone, state, onToken, onZone, localZone } = props;
-  if (state.session.kind === 'out') return <SignIn reason={state.session.reason} onToken={onToken} />;
+  const { session } = state;
+  if (session.kind === 'entering') return <p class="entering">Signing in…</p>;
+  if (session.kind === 'out') return <SignIn reason={session.reason} onToken={onToken} />;
   const watched = state.devices && watchAll(state.devices.values(), [...state.orders.values()], now);
   return (
-    <PageContextProvider.Provider value={{ fleet, now, zone }}>
+    <PageContextProvider.Provider value={{ fleet, now, zone, may: (role) => mayAct(state, role) }}>
       <a class="skip" href="#device" onClick={skipToDevice}>
         Skip to the device
       </a>
@@ -39,7 +41,8 @@ export function Page(props: PageProps) {
         link={state.link}
         localZone={localZone}
         onZone={onZone}
-        onSignOut={() => fleet.signOut()}
+        session={session}
+        onSignOut={() => void fleet.signOut()}
       />
       <StaleNotice link={state.link} />
       <Fleet {...props} watched={watched} />

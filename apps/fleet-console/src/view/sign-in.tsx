@@ -1,6 +1,6 @@
 import { useState } from 'preact/hooks';
 
-/** Asks for the operators' token. `reason`: why the one that the page had is not good. */
+/** Asks for an operator's token. `reason`: why the one before, or the session, is not good. */
 export function SignIn({
   reason,
   onToken,
@@ -15,7 +15,7 @@ export function SignIn({
       <p>This page shows a fleet of devices and sends them orders, so it asks who you are.</p>
       {reason !== undefined && (
         <p class="problem" role="alert">
-          The server refused the token: {reason}
+          Not signed in: {reason}
         </p>
       )}
       <form
@@ -42,12 +42,15 @@ export function SignIn({
       </form>
       <div id="token-help" class="help">
         <p>
-          <code>npm start</code> prints a link to this page with the token in it. To see the token again:
+          <code>npm start</code> prints a link to this page with the first token in it. To see that again:
         </p>
         <pre>
           <code>cat .bowline/server/operator-token</code>
         </pre>
-        <p>It stays in this tab only, and is forgotten when you close it.</p>
+        <p>
+          The page exchanges it for a session of this browser, and keeps it nowhere. An admin makes a token
+          for you with <code>npx bowline fleet operators add NAME</code>.
+        </p>
       </div>
     </main>
   );

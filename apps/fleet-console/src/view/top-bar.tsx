@@ -9,11 +9,12 @@ export interface TopBarProps {
   watched: readonly Watched[] | undefined;
   link: Link;
   localZone: Zone;
+  session: { operator?: string; role?: string };
   onZone: (zone: Zone) => void;
   onSignOut: () => void;
 }
 
-export function TopBar({ watched, link, localZone, onZone, onSignOut }: TopBarProps) {
+export function TopBar({ watched, link, localZone, session, onZone, onSignOut }: TopBarProps) {
   const { now, zone } = usePage();
   return (
     <header class="top-bar">
@@ -34,6 +35,12 @@ export function TopBar({ watched, link, localZone, onZone, onSignOut }: TopBarPr
             ))}
           </select>
         </label>
+        {session.operator !== undefined && (
+          <span class="who" title={`You are ${session.operator}, with the role ${session.role}`}>
+            {session.operator}
+            {session.role !== session.operator && <span class="quiet"> {session.role}</span>}
+          </span>
+        )}
         <button type="button" class="plain" onClick={onSignOut}>
           Sign out
         </button>

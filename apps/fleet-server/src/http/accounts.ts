@@ -6,7 +6,7 @@ import type { OperatorDirectory } from '../operators/operator-directory.ts';
 import type { Sessions } from '../operators/sessions.ts';
 import { note } from './audit.ts';
 import type { NewOperatorBody, NewOperatorTokenBody } from './bodies.ts';
-import type { Caller } from './gate.ts';
+import type { Caller, Gate } from './gate.ts';
 import { countOf, limitOf } from './query.ts';
 import { endedCookie, sessionCookie } from './session-cookie.ts';
 
@@ -24,7 +24,7 @@ type Page = { Querystring: { after?: string; before?: string; limit?: string } }
 export function serveAccounts(
   http: FastifyInstance,
   { directory, sessions, audit }: AccountsPorts,
-  secure: boolean,
+  gate: Pick<Gate, 'cookieScope'>,
 ): void {
   const { idleMs, maxAgeMs } = sessions.limits;
 
@@ -34,7 +34,7 @@ export function serveAccounts(
     const session: OperatorSession = { operator, role, csrfToken, expiresAt, idleMs };
     return reply
       .status(201)
-      .header('set-cookie', sessionCookie(id, maxAgeMs, secure))
+      .header('set-cookie', sessionCookie(id, maxAgeMs, gate.cookieScope(request)))
       .send(session);
   });
 
@@ -47,7 +47,7 @@ export function serveAccounts(
   http.delete('/v1/session', async (request, reply) => {
     const { sessionId } = callerOf(request);
     if (sessionId !== undefined) await sessions.end(sessionId);
-    return reply.header('set-cookie', endedCookie(secure)).send({});
+    return reply.header('set-cookie', endedCookie(gate.cookieScope(request))).send({});
   });
 
   http.get('/v1/operators', () => ({ operators: directory.list() }));

@@ -6,7 +6,7 @@ import type { Holder, OperatorDirectory } from '../operators/operator-directory.
 import type { Sessions } from '../operators/sessions.ts';
 import type { TokenCheck } from '../operators/token-check.ts';
 import { accessOf, type Access } from './access.ts';
-import { comesFromOwnPage, CSRF_HEADER, sessionIdOf } from './session-cookie.ts';
+import { comesFromOwnPage, CSRF_HEADER, sessionIdOf, type CookieScope } from './session-cookie.ts';
 
 /** An operator who is calling, and how. */
 export interface Caller extends Holder {
@@ -48,13 +48,13 @@ export class Gate {
   readonly #ports: GatePorts;
   readonly #calls: RateLimiter;
   readonly #failures: RateLimiter;
-  readonly secure: boolean;
+  readonly #secure: boolean;
 
   constructor(ports: GatePorts, { calls, failures, secure }: GateOptions) {
     this.#ports = ports;
     this.#calls = new RateLimiter(ports.clock, calls);
     this.#failures = new RateLimiter(ports.clock, failures);
-    this.secure = secure;
+    this.#secure = secure;
   }
 
   /** To be called before any endpoint is registered. */
@@ -84,6 +84,10 @@ export class Gate {
     });
   }
 
+  cookieScope({ socket }: FastifyRequest): CookieScope {
+    return { secure: this.#secure, port: socket.localPort };
+  }
+
   /** Whether the caller of a request that goes on may still be answered. */
   stillAdmits({ caller, routeOptions }: FastifyRequest): boolean {
     const role = routeOptions.config.access?.role;
@@ -97,7 +101,7 @@ export class Gate {
   async #caller(request: FastifyRequest): Promise<Caller> {
     const { authorization, cookie } = request.headers;
     if (authorization === undefined) {
-      const sessionId = sessionIdOf(cookie, this.secure);
+      const sessionId = sessionIdOf(cookie, this.cookieScope(request));
       if (sessionId !== undefined) return this.#bySession(request, sessionId);
     }
     const token = BEARER.exec(authorization ?? '')?.[1];

@@ -74,7 +74,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveOperators(http, ports);
   serveDevicesAdmin(http, ports);
   serveServerItself(http, ports);
-  serveAccounts(http, ports, gate.secure);
+  serveAccounts(http, ports, gate);
   serveStream(http, ports.news, gate, options.maxStreams);
   if (!(await serveConsole(http, options.consoleDir))) {
     log.warn({ folder: options.consoleDir }, 'the console is not built: only the API is served');

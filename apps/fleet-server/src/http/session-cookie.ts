@@ -3,18 +3,25 @@ import type { IncomingHttpHeaders } from 'node:http';
 /** The header beside the cookie, and what the page got it from: `POST /v1/session`. */
 export const CSRF_HEADER = 'x-csrf-token';
 
-/** Over TLS `__Host-`: no other host or path can set it, and it never goes out in the clear. */
-const nameOf = (secure: boolean): string => (secure ? '__Host-bowline-session' : 'bowline-session');
-
-export function sessionCookie(id: string, maxAgeMs: number, secure: boolean): string {
-  const parts = [`${nameOf(secure)}=${id}`, 'Path=/', `Max-Age=${Math.floor(maxAgeMs / 1000)}`];
-  return [...parts, 'HttpOnly', 'SameSite=Strict', ...(secure ? ['Secure'] : [])].join('; ');
+/** How browsers reach us. */
+export interface CookieScope {
+  /** Over TLS: then `__Host-`, so that no other host or path can set it, and it never goes out in the clear. */
+  secure: boolean;
+  /** Cookies know no ports: two servers on one machine must not sign each other's operators out. */
+  port: number | undefined;
 }
 
-export const endedCookie = (secure: boolean): string => sessionCookie('', 0, secure);
+const nameOf = ({ secure, port = 0 }: CookieScope): string => `${secure ? '__Host-' : ''}bowline-${port}`;
 
-export function sessionIdOf(cookie: string | undefined, secure: boolean): string | undefined {
-  const name = `${nameOf(secure)}=`;
+export function sessionCookie(id: string, maxAgeMs: number, scope: CookieScope): string {
+  const parts = [`${nameOf(scope)}=${id}`, 'Path=/', `Max-Age=${Math.floor(maxAgeMs / 1000)}`];
+  return [...parts, 'HttpOnly', 'SameSite=Strict', ...(scope.secure ? ['Secure'] : [])].join('; ');
+}
+
+export const endedCookie = (scope: CookieScope): string => sessionCookie('', 0, scope);
+
+export function sessionIdOf(cookie: string | undefined, scope: CookieScope): string | undefined {
+  const name = `${nameOf(scope)}=`;
   const found = cookie?.split(/; */).find((pair) => pair.startsWith(name));
   return found?.slice(name.length);
 }
