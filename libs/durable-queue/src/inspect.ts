@@ -3,8 +3,9 @@ import { Environment, jsonOf, metaPagesAreSound, unseal } from '@bowline/record-
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, parseSegmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
+import { currentState, SCHEMA_VERSION } from './migrations.ts';
 import { decodeSegment, sizeOf } from './segment.ts';
-import { SCHEMA_VERSION, type StoreState } from './state.ts';
+import type { StoreState } from './state.ts';
 
 /**
  * - `sound`: every record is whole and the counters are true;
@@ -46,10 +47,11 @@ export async function inspect(file: string): Promise<Inspection> {
 
 function inspectRecords(env: Environment): Inspection {
   const record = env.get(stateKey());
-  const state = record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);
-  if (state === undefined) return { verdict: 'unreadable', detail: 'the state is damaged' };
+  const stored = record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);
+  if (stored === undefined) return { verdict: 'unreadable', detail: 'the state is damaged' };
   // What a newer program wrote is not for this one to judge; opening it refuses.
-  if (state.schema !== SCHEMA_VERSION) return { verdict: 'sound', detail: '' };
+  if (stored.schema > SCHEMA_VERSION) return { verdict: 'sound', detail: '' };
+  const state = currentState(stored);
 
   const lanes = inspectLanes(env, state);
   if (lanes?.verdict === 'unreadable') return lanes;

@@ -4,6 +4,7 @@ import { runScrub, type StoreFiles } from '@bowline/record-store';
 import { InternalError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
 import type { Inspection } from './inspect.ts';
+import { storeNewer } from './migrations.ts';
 import type { QueueOptions, Recovery } from './queue.ts';
 import type { Readings, RebuildAnswer } from './scrub.ts';
 
@@ -20,7 +21,7 @@ const DEFAULT_SCRIPT = join(
  * A crash at any moment of this leaves the damaged file in place: the next start does it again.
  *
  * @returns what had to be done, undefined as a rule.
- * @throws InternalError `store-check-failed`: the check could not be run, or the disk did not take the new file.
+ * @throws ConfigError `store-newer`. InternalError `store-check-failed`: the check could not be run, or the disk did not take the new file.
  */
 export async function makeSound(
   files: StoreFiles,
@@ -42,6 +43,10 @@ export async function makeSound(
   const rebuilt = mended ?? (await rebuild('salvage'));
   if (rebuilt === undefined) {
     throw new InternalError('store-check-failed', `a damaged store could not be saved: ${inspection.detail}`);
+  }
+  if ('newer' in rebuilt) {
+    files.removeNext();
+    throw storeNewer(rebuilt.newer);
   }
   files.quarantineCurrent();
   files.promoteNext();

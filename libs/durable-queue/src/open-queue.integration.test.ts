@@ -536,7 +536,7 @@ describe('the store', () => {
     const env = Environment.open(file);
     const state = jsonOf<StoreState>(stateKey(), env.get(stateKey()) ?? Buffer.alloc(0));
     if (state === undefined) throw new Error('no state');
-    await env.commit(stateOnly({ ...state, schema: 2 }));
+    await env.commit(stateOnly({ ...state, schema: 99 }));
     await env.close();
     await expect(openTestQueue({ folder })).rejects.toMatchObject({
       name: 'ConfigError',

@@ -1,12 +1,13 @@
 import { existsSync } from 'node:fs';
 import { Environment, jsonOf, StoreFiles } from '@bowline/record-store';
-import { acquireLock, ConfigError, InternalError, TransientError, type Lock } from '@bowline/runtime';
+import { acquireLock, InternalError, TransientError, type Lock } from '@bowline/runtime';
 import type { ClockReading } from './age-clock.ts';
 import { stateKey } from './keys.ts';
 import { environmentOptions } from './limits.ts';
 import { makeSound } from './make-sound.ts';
+import { currentState } from './migrations.ts';
 import type { DurableQueue, QueueOptions, Recovery } from './queue.ts';
-import { newState, SCHEMA_VERSION, stateOnly, type StoreState } from './state.ts';
+import { newState, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
 import { Store } from './store.ts';
 
@@ -73,11 +74,5 @@ function readState(env: Environment): StoreState {
   const record = env.get(stateKey());
   const state = record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);
   if (state === undefined) throw new InternalError('store-damaged', 'the state of the store cannot be read');
-  if (state.schema > SCHEMA_VERSION) {
-    throw new ConfigError(
-      'store-newer',
-      `the store has schema ${state.schema}, this program knows ${SCHEMA_VERSION}: install the newer one again`,
-    );
-  }
-  return state;
+  return currentState(state);
 }

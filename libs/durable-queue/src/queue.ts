@@ -153,8 +153,8 @@ export interface BatchCut {
 export interface LaneState {
   first: number;
   next: number;
-  /** Highest seq that may have been sent in this epoch; undefined if the store was made before it kept that. */
-  offered?: number;
+  /** Highest seq that may have been sent in this epoch. */
+  offered: number;
   messages: number;
   bytes: number;
   /** `sentAt` of the oldest message that waits. */

@@ -100,7 +100,7 @@ export class Reader {
       next,
       messages,
       bytes,
-      ...(offered === undefined ? {} : { offered }),
+      offered,
       ...(oldestAt === undefined ? {} : { oldestAt }),
     };
   }

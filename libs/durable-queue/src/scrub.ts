@@ -4,8 +4,9 @@ import type { ClockReading } from './age-clock.ts';
 import { carvedStore } from './carved-store.ts';
 import { inspect } from './inspect.ts';
 import { stateKey } from './keys.ts';
+import { currentState, SCHEMA_VERSION } from './migrations.ts';
 import { mend, renumber, type Rebuilt } from './rebuild.ts';
-import { newState, SCHEMA_VERSION, type StoreState } from './state.ts';
+import { newState, type StoreState } from './state.ts';
 
 /** The clocks of the process that asks, so that the child needs none. */
 export interface Readings {
@@ -13,7 +14,8 @@ export interface Readings {
   wallMs: number;
 }
 
-export type RebuildAnswer = Pick<Rebuilt, 'lost'>;
+/** `newer`: the schema of a store that a newer program wrote: it is left alone. */
+export type RebuildAnswer = Pick<Rebuilt, 'lost'> | { newer: number };
 
 /**
  * The part of opening a store that may abort (LMDB believes what it reads), for a process of its own. Its arguments are
@@ -28,9 +30,9 @@ async function perform([task, file = '', next = '', readings = '{}']: readonly s
   if (task === 'inspect') return inspect(file);
   const { now, wallMs } = JSON.parse(readings) as Readings;
   const to = Environment.open(next);
-  const { lost } = await (task === 'mend' ? mendFile : salvageFile)(file, to, now, () => wallMs);
+  const answer = await (task === 'mend' ? mendFile : salvageFile)(file, to, now, () => wallMs);
   await to.close();
-  return { lost } satisfies RebuildAnswer;
+  return answer;
 }
 
 async function mendFile(
@@ -38,14 +40,15 @@ async function mendFile(
   to: Environment,
   now: ClockReading,
   wallMs: () => number,
-): Promise<Rebuilt> {
+): Promise<RebuildAnswer> {
   const tree = Environment.open(file, { readOnly: true });
-  const state = stateIn(tree);
-  if (state === undefined) throw new Error('no state to mend by');
+  const stored = stateIn(tree);
+  if (stored === undefined) throw new Error('no state to mend by');
   const handle = openSync(file, 'r');
   try {
     const from = new MergedRecords(tree, carvedStore(handle));
-    return await mend({ from, to, state, now, wallMs });
+    const { lost } = await mend({ from, to, state: currentState(stored), now, wallMs });
+    return { lost };
   } finally {
     closeSync(handle);
     await tree.close();
@@ -57,18 +60,21 @@ async function salvageFile(
   to: Environment,
   now: ClockReading,
   wallMs: () => number,
-): Promise<Rebuilt> {
+): Promise<RebuildAnswer> {
   const handle = openSync(file, 'r');
   try {
     const from = carvedStore(handle);
-    const found = stateIn(from);
-    const state = found?.schema === SCHEMA_VERSION ? found : newState(now);
-    return await renumber({ from, to, state, now, wallMs, tell: true });
+    const stored = stateIn(from);
+    if (stored !== undefined && stored.schema > SCHEMA_VERSION) return { newer: stored.schema };
+    const state = stored === undefined ? newState(now) : currentState(stored);
+    const { lost } = await renumber({ from, to, state, now, wallMs, tell: true });
+    return { lost };
   } finally {
     closeSync(handle);
   }
 }
 
+/** In the form in which it is stored, which may be another version's. */
 function stateIn(from: Pick<Environment, 'get'>): StoreState | undefined {
   const record = from.get(stateKey());
   return record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);

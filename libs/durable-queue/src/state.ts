@@ -4,10 +4,8 @@ import { jsonRecord, type Writes } from '@bowline/record-store';
 import { ageMs, saveAge, type ClockReading, type SavedAge } from './age-clock.ts';
 import { stateKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
+import { SCHEMA_VERSION } from './migrations.ts';
 import type { DownlinkState } from './queue.ts';
-
-/** Version of everything in the file. A store of a newer one is refused, an older one is migrated. */
-export const SCHEMA_VERSION = 1;
 
 /**
  * The one record that every transaction rewrites: all counters, so that they are true after any crash without counting
@@ -33,8 +31,8 @@ export interface StoreState {
 export interface LaneCounters {
   first: number;
   next: number;
-  /** Highest seq that may have been sent in this epoch; absent in a store that never knew. */
-  offered?: number;
+  /** Highest seq that may have been sent in this epoch. */
+  offered: number;
   messages: number;
   bytes: number;
   accepted: number;

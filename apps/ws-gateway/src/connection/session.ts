@@ -415,6 +415,4 @@ export class LinkSession {
 }
 
 const offeredOf = (lanes: Record<Lane, LaneState>): Partial<Record<Lane, number>> =>
-  Object.fromEntries(
-    Object.entries(lanes).flatMap(([lane, { offered }]) => (offered === undefined ? [] : [[lane, offered]])),
-  );
+  Object.fromEntries(Object.entries(lanes).map(([lane, { offered }]) => [lane, offered]));
