@@ -1,12 +1,11 @@
 import { join } from 'node:path';
 import { OrderGate } from '@bowline/identity';
 import { watchPolicy } from '@bowline/identity/policy';
-import { connectHub } from '@bowline/ipc';
+import { connectHub, reportOrder } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import { admitOrder } from './adapters/admit-order.ts';
 import { commandPolicy } from './adapters/command-policy.ts';
 import { deviceFacts } from './adapters/device-facts.ts';
-import { reportOrder } from './adapters/report-order.ts';
 import { BUILT_IN } from './commands/built-in.ts';
 import type { ExecutorConfig } from './config.ts';
 import { CommandExecutor } from './core/command-executor.ts';

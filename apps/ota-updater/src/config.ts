@@ -7,7 +7,7 @@ export const UpdaterConfig = Type.Object(
       minLength: 1,
       localOnly: true,
       description:
-        "this app's own folder: its lock, what it has reported, later the update journal and trusted metadata",
+        "this app's own folder: its lock, what it has reported, its trust bundle, used signatures, later the update journal and trusted metadata",
     }),
     hubFolder: Type.String({
       minLength: 1,
@@ -21,6 +21,18 @@ export const UpdaterConfig = Type.Object(
         description: "the gateway's user, a name or a number, if this app runs as another",
       }),
     ),
+    policyFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/policy.json',
+      description: 'channels from which software may be installed; without it from none',
+    }),
+    trustAnchorFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/trust-anchor.json',
+      description: 'whose signatures count here; without it those of nobody',
+    }),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
   },
   { additionalProperties: false },

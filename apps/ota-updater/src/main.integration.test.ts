@@ -30,6 +30,8 @@ const environment = () => ({
   PATH: process.env['PATH'],
   BOWLINE_OTA_UPDATER__STATE_DIR: join(folder, 'state'),
   BOWLINE_OTA_UPDATER__HUB_FOLDER: hubFolder,
+  BOWLINE_OTA_UPDATER__POLICY_FILE: join(folder, 'policy.json'),
+  BOWLINE_OTA_UPDATER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });
 function startUpdater(): TestProcess {
   const child = startProcess(process.execPath, [MAIN], { env: environment() });
@@ -75,11 +77,15 @@ describe('ota-updater as a process', () => {
     await child.output(/"reported":true/);
   });
 
-  test('when it registers, it takes no orders yet', async () => {
+  test('when it registers, it takes orders of its type', async () => {
     gateway = await openTestGateway(hubFolder);
     startUpdater();
     const peer = await waitFor(() => gateway?.peers()[0]);
-    expect(peer).toMatchObject({ app: 'ota-updater', version: AGENT_VERSION, orderTypes: [] });
+    expect(peer).toMatchObject({
+      app: 'ota-updater',
+      version: AGENT_VERSION,
+      orderTypes: ['softwareUpdate'],
+    });
   });
 
   test('when the gateway is away, the app is ready all the same', async () => {

@@ -6,7 +6,7 @@ export const BrokerConfig = Type.Object(
     stateDir: Type.String({
       minLength: 1,
       localOnly: true,
-      description: "this app's own folder: its lock and what it has reported",
+      description: "this app's own folder: its lock, what it has reported, its trust bundle, used signatures",
     }),
     hubFolder: Type.String({
       minLength: 1,
@@ -20,6 +20,18 @@ export const BrokerConfig = Type.Object(
         description: "the gateway's user, a name or a number, if this app runs as another",
       }),
     ),
+    policyFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/policy.json',
+      description: 'for which users sessions may be opened; without it for none',
+    }),
+    trustAnchorFile: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/trust-anchor.json',
+      description: 'whose signatures count here; without it those of nobody',
+    }),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     runFolder: Type.Optional(
       Type.String({

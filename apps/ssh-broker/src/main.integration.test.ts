@@ -30,6 +30,8 @@ const environment = () => ({
   PATH: process.env['PATH'],
   BOWLINE_SSH_BROKER__STATE_DIR: join(folder, 'state'),
   BOWLINE_SSH_BROKER__HUB_FOLDER: hubFolder,
+  BOWLINE_SSH_BROKER__POLICY_FILE: join(folder, 'policy.json'),
+  BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });
 function startBroker(sshdPath = '/nonexistent/sshd'): TestProcess {
   const child = startProcess(process.execPath, [MAIN, `--sshdPath=${sshdPath}`], { env: environment() });
@@ -92,11 +94,11 @@ describe('ssh-broker as a process', () => {
     await child.output(/"reported":true/);
   });
 
-  test('when it registers, it takes no orders yet', async () => {
+  test('when it registers, it takes orders of its type', async () => {
     gateway = await openTestGateway(hubFolder);
     startBroker();
     const peer = await waitFor(() => gateway?.peers()[0]);
-    expect(peer).toMatchObject({ app: 'ssh-broker', version: AGENT_VERSION, orderTypes: [] });
+    expect(peer).toMatchObject({ app: 'ssh-broker', version: AGENT_VERSION, orderTypes: ['sshAccess'] });
   });
 
   test('when the gateway is away, the app is ready all the same', async () => {

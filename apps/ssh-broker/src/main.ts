@@ -1,9 +1,20 @@
 import { join } from 'node:path';
-import { connectHub } from '@bowline/ipc';
-import { AGENT_VERSION, bootId, onceDurably, retry, runApp, waitForLock } from '@bowline/runtime';
+import { OrderGate } from '@bowline/identity';
+import { watchPolicy } from '@bowline/identity/policy';
+import { connectHub, reportOrder } from '@bowline/ipc';
+import {
+  AGENT_VERSION,
+  bootId,
+  onceDurably,
+  retry,
+  runApp,
+  ServerClock,
+  waitForLock,
+} from '@bowline/runtime';
 import { CancelledError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 import { findSshd } from './adapters/find-sshd.ts';
+import { judgeOrder } from './adapters/judge-order.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
 import type { BrokerConfig } from './config.ts';
 import { readinessKey, sshReady } from './core/ssh-ready.ts';
@@ -26,10 +37,34 @@ await runApp<BrokerConfig>({
       owner: config.hubOwner,
       app: APP,
       version: AGENT_VERSION,
-      orderTypes: [],
+      orderTypes: ['sshAccess'],
       log,
       clock,
     });
+    const serverClock = new ServerClock(clock);
+    const { stateDir, trustAnchorFile } = config;
+    const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
+    const readPolicy = await watchPolicy(config.policyFile, { hub: client, clock, log });
+    const heard = ({ serverTime }: { serverTime?: number }) => {
+      if (serverTime !== undefined) serverClock.told(serverTime);
+    };
+    client.onRegistered(heard);
+    client.onNotification('link', heard);
+    client.handle('order', async (order) => {
+      heard(order);
+      const error = await judgeOrder(order, gate, readPolicy);
+      const { orderId } = order;
+      log.warn({ orderId, ...error }, 'order rejected');
+      const at = Math.round(clock.wallMs());
+      reportOrder(client, clock, { orderId, status: 'rejected', at, error }, signal).catch((cause: unknown) =>
+        log.warn(
+          { orderId, error: cause },
+          'the gateway did not take the report: it offers the order at the next start',
+        ),
+      );
+      return {};
+    });
+    client.handle('cancelOrder', () => ({ outcome: 'too-late' }));
     const readiness = { version: AGENT_VERSION, bootId: bootId(), ...found };
     const report = (id: string) => {
       const sentAt = Math.round(clock.wallMs());
@@ -55,6 +90,7 @@ await runApp<BrokerConfig>({
       stop: async () => {
         await reporting;
         client.close();
+        gate.close();
         lock.release();
       },
     };

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { loadOrCreateKey } from '@bowline/identity';
 import { openHub } from '@bowline/ipc';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
+import type { Trust } from '@bowline/messages';
 import {
   AGENT_VERSION,
   bootId as readBootId,
@@ -21,6 +22,7 @@ import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { EventReporter } from './event-reporter.ts';
 import { enrol, loadEnrolment } from './identity/enrolment.ts';
+import { TrustKeeper } from './identity/trust-keeper.ts';
 import { openPersistentQueue } from './persistent-queue.ts';
 import { Progress } from './sender/send-progress.ts';
 import { appStates, deviceStatus } from './status.ts';
@@ -52,6 +54,8 @@ export async function boot({
   process.permission?.drop('addon');
   const key = await loadOrCreateKey(join(config.stateDir, 'device.pem'));
   let enrolment = loadEnrolment(config.stateDir);
+  const trust = new TrustKeeper(config.stateDir);
+  if (enrolment !== undefined) await trust.enrolled(enrolment.trust);
 
   // 2. The apps: their sockets, their orders, their messages.
   const bootId = readBootId();
@@ -71,6 +75,18 @@ export async function boot({
     events,
     bootId,
     parkedOrders: config.downlink.inflightMessages,
+    own: new Map([
+      [
+        'trust',
+        async (payload) => {
+          const take = await trust.judge((payload as Trust).trust);
+          return () => {
+            take();
+            hub.notifyAll('trust', { version: trust.version });
+          };
+        },
+      ],
+    ]),
     supports: (type) => handOver.supports(type),
     offer: (entry) => handOver.offer(entry),
     cancel: (entry) => handOver.cancel(entry),
@@ -108,7 +124,12 @@ export async function boot({
         allowInsecure: config.link.allowInsecure,
         agentVersion,
       };
-      enrolment ??= await enrol(options, key, log, serverClock.nowMs() ?? clock.wallMs());
+      if (enrolment === undefined) {
+        const enrolled = await enrol(options, key, log, serverClock.nowMs() ?? clock.wallMs());
+        await trust.enrolled(enrolled.trust);
+        enrolment = enrolled;
+        hub.notifyAll('trust', { version: trust.version });
+      }
       return enrolment;
     },
   });
@@ -131,6 +152,12 @@ export async function boot({
     link: connection.state.name,
     ...serverTime(serverClock),
   });
+  const trustAbove = (version: number) => ({
+    bundles: trust.above(version),
+    ...(enrolment === undefined
+      ? {}
+      : { device: { deviceId: enrolment.deviceId, groups: enrolment.groups } }),
+  });
   const settle = (work: Promise<void>, what: string) => events.unlessRefused(work, what);
   const online = () => connection.online;
   const linkLog = () => connection.attemptLog();
@@ -146,6 +173,7 @@ export async function boot({
     learnIdempotent: (commands) => capabilities.learn(commands),
     greet,
     status,
+    trustAbove,
     linkLog,
   });
   const surroundings = new Surroundings({

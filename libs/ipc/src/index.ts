@@ -5,3 +5,4 @@ export type { NewMessage } from './enqueuer.ts';
 export { openHub, type Hub, type HubOptions } from './hub.ts';
 export { socketPath } from './hub-folder.ts';
 export { DEFAULT_LIMITS, type IpcLimits } from './limits.ts';
+export { reportOrder } from './report-order.ts';

@@ -15,7 +15,9 @@ export type { Receipt } from './wire/receipt.ts';
 export type { Reject } from './wire/reject.ts';
 export type { Sample, Telemetry } from './wire/telemetry.ts';
 export type { SignedClaims, SignedCommand, SignedType, SignedUpdate, SshGrant } from './wire/signed.ts';
-export type { TrustBundleJws } from './wire/trust.ts';
+export type { SoftwareUpdate } from './wire/software-update.ts';
+export type { SshAccess } from './wire/ssh-access.ts';
+export type { Trust, TrustBundleJws } from './wire/trust.ts';
 export type { Welcome } from './wire/welcome.ts';
 export type {
   Ed25519Jwk,

@@ -1,7 +1,13 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createKey, signTrustBundle, verifyEnrolmentProof, verifyLinkToken } from '@bowline/identity';
+import {
+  createKey,
+  signTrustBundle,
+  verifyEnrolmentProof,
+  verifyLinkToken,
+  type SigningKey,
+} from '@bowline/identity';
 import { UPLINK_LANES, type EnrolmentRequest, type EnrolmentResponse, type Lane } from '@bowline/messages';
 import { v7 as uuidv7 } from 'uuid';
 import { WebSocketServer, type WebSocket } from 'ws';
@@ -66,6 +72,8 @@ export class FakeCloud {
   /** What was stored, each (epoch, lane, seq) once. */
   readonly stored: UplinkRecord[] = [];
   readonly serverEpoch = randomUUID();
+  /** Signs the trust bundle; its thumbprint is in the token. */
+  root: SigningKey | undefined;
   /** Put this into the device's token file. */
   token = '';
   /** Where devices reach it; a test that puts something in between says so before the device enrols. */
@@ -110,6 +118,7 @@ export class FakeCloud {
 
   async #listen(port: number): Promise<void> {
     const root = await createKey();
+    this.root = root;
     this.token = `${randomUUID()}.${root.thumbprint}`;
     const keys = { root: [root.publicJwk], update: [], access: [], command: [] };
     const trust = await signTrustBundle({ version: 1, keys, threshold: 1 }, [root]);

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { parseEnrolmentToken, writeTrustAnchor } from '@bowline/identity';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
 import { DEVICE_ID, type DemoLayout } from './layout.ts';
@@ -19,13 +20,22 @@ export function writeDeviceConfig(layout: DemoLayout, server: string, token: str
   if (token !== undefined) writeFileDurably(tokenFile, `${token}\n`, 0o600);
   const policyFile = join(layout.configDir, 'policy.json');
   if (!existsSync(policyFile)) writeJson(policyFile, POLICY);
+  // On a device both files belong to root; whom to trust is what the token of the enrolment says.
+  const trustAnchorFile = join(layout.configDir, 'trust-anchor.json');
+  if (token !== undefined) {
+    const { rootThumbprint } = parseEnrolmentToken(token);
+    writeTrustAnchor(trustAnchorFile, { rootThumbprint, deviceId: DEVICE_ID, groups: [] });
+  }
+  const judges = { policyFile, trustAnchorFile };
   const own: Record<string, object> = {
     // The address stands here too: a later start may have another port than the one told at enrolment.
     'ws-gateway': {
       enrolment: { server, tokenFile },
       link: { allowInsecure: true, url: `${server.replace(/^http/, 'ws')}/v1/devices/${DEVICE_ID}/link` },
     },
-    'command-executor': { policyFile },
+    'command-executor': judges,
+    'ota-updater': judges,
+    'ssh-broker': judges,
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.
     'telemetry-collector': {
       telemetry: { commitMs: 1000 },

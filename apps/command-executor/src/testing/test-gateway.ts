@@ -29,7 +29,7 @@ export async function openTestGateway(
   {
     serverTime,
     deviceId,
-    groups,
+    groups = [],
     bundles = [],
     onReport = () => Promise.resolve(),
   }: {
@@ -48,11 +48,10 @@ export async function openTestGateway(
     bootId: '00000000-0000-4000-8000-000000000000',
     link: 'online',
     ...(serverTime === undefined ? {} : { serverTime }),
-    ...(deviceId === undefined ? {} : { deviceId }),
-    ...(groups === undefined ? {} : { groups }),
   }));
   hub.handle('trustBundles', ({ above }) => ({
     bundles: bundles.filter(({ version }) => version > above).map(({ jws }) => jws),
+    ...(deviceId === undefined ? {} : { device: { deviceId, groups } }),
   }));
   hub.handle('enqueue', ({ messages }) => {
     for (const { payload } of messages) events.push(String(payload['kind']));

@@ -8,6 +8,7 @@ import type { EventReporter } from '../event-reporter.ts';
 
 import { dispatch, type IncomingOrder } from './dispatcher.ts';
 import { applyReport, type OrderReport } from './order-state.ts';
+import { performOwn, type OwnEffect } from './own-order.ts';
 import { appFor } from './route.ts';
 
 export interface OrderDeskPorts {
@@ -19,6 +20,8 @@ export interface OrderDeskPorts {
   bootId: string;
   /** Most orders that wait unstored while the store has no room for their acks. */
   parkedOrders: number;
+  /** Types of orders that the gateway carries out itself. */
+  own: ReadonlyMap<string, OwnEffect>;
   supports(type: string): boolean;
   offer(entry: JournalEntry): void;
   cancel(entry: JournalEntry): Promise<'cancelled' | 'stopping' | 'too-late' | 'unknown-order' | undefined>;
@@ -99,6 +102,7 @@ export class OrderDesk {
       for (const entry of this.#ports.queue.unfinishedOrders()) {
         if (entry.type === 'cancel') await this.#cancel(entry);
         else if (entry.status === 'received' && isPast(entry, now)) await this.#expire(entry);
+        else await this.#perform(entry);
       }
     });
   }
@@ -122,7 +126,8 @@ export class OrderDesk {
       received,
       known: queue.order(order.orderId),
       serverNowMs: serverClock.nowMs(),
-      supported: order.type === 'cancel' || this.#ports.supports(order.type),
+      supported:
+        order.type === 'cancel' || this.#ports.own.has(order.type) || this.#ports.supports(order.type),
     });
     if (verdict.kind === 'duplicate') return this.#ports.receipt();
     if (order.seq > received + 1) {
@@ -152,7 +157,16 @@ export class OrderDesk {
     });
     if (!stored || fresh.status !== 'received') return;
     if (fresh.type === 'cancel') await this.#cancel(fresh);
-    else this.#ports.offer(fresh);
+    else if (!(await this.#perform(fresh))) this.#ports.offer(fresh);
+  }
+
+  /** @returns false if the order is an app's to carry out. */
+  async #perform(entry: JournalEntry): Promise<boolean> {
+    const effect = this.#ports.own.get(entry.type);
+    if (effect === undefined) return false;
+    const { bootId } = this.#ports;
+    await performOwn(entry, effect, { write: (next) => this.#write(next), bootId, now: () => this.#now() });
+    return true;
   }
 
   async #commitOrPark(order: IncomingOrder, batch: WriteBatch): Promise<boolean> {

@@ -23,6 +23,8 @@ export interface HubPorts {
   /** What an app is told when it registers. */
   greet(): HubRequests['register']['response'];
   status(): DeviceStatus;
+  /** Bundles above a version, and which device this is: what the apps that check signatures ask for. */
+  trustAbove(version: number): HubRequests['trustBundles']['response'];
   /** Failed attempts and ended links, oldest first. */
   linkLog(): HubRequests['linkLog']['response']['attempts'];
 }
@@ -40,6 +42,7 @@ export function serveHub({
   learnIdempotent,
   greet,
   status,
+  trustAbove,
   linkLog,
 }: HubPorts): void {
   hub.handle('register', ({ app, idempotent }) => {
@@ -63,6 +66,7 @@ export function serveHub({
   }));
 
   hub.handle('status', status);
+  hub.handle('trustBundles', ({ above }) => trustAbove(above));
 
   hub.handle('linkLog', () => ({ attempts: linkLog() }));
 

@@ -18,8 +18,11 @@ export interface OrderGateOptions extends EventPorts {
 
 /** What the gate needs of the app's connection to the gateway (libs/ipc). */
 export type GateHub = EventPorts['hub'] & {
-  request(name: 'trustBundles', body: { above: number }): Promise<{ bundles: TrustBundleJws[] }>;
-  onRegistered(callback: (hub: { deviceId?: string; groups?: string[] }) => void): void;
+  request(
+    name: 'trustBundles',
+    body: { above: number },
+  ): Promise<{ bundles: TrustBundleJws[]; device?: { deviceId: string; groups: string[] } }>;
+  onRegistered(callback: () => void): void;
   onNotification(name: 'trust', handler: () => void): void;
 };
 
@@ -53,10 +56,7 @@ export class OrderGate {
     this.#trust = new HeldTrust({ file: join(stateDir, 'trust.json'), anchorFile: trustAnchorFile });
     this.spent = new SpentOrders(join(stateDir, 'spent-orders.db'));
     if (this.spent.recovered) this.#alarm('spent-orders-lost', {});
-    options.hub.onRegistered(({ deviceId, groups = [] }) => {
-      if (deviceId !== undefined) this.#told({ deviceId, groups });
-      void this.#refresh();
-    });
+    options.hub.onRegistered(() => void this.#refresh());
     options.hub.onNotification('trust', () => void this.#refresh());
   }
 
@@ -104,8 +104,9 @@ export class OrderGate {
   async #followBundles(): Promise<void> {
     try {
       for (;;) {
-        const { bundles } = await this.#options.hub.request('trustBundles', { above: this.#trust.version });
         const before = this.#trust.version;
+        const { bundles, device } = await this.#options.hub.request('trustBundles', { above: before });
+        if (device !== undefined) this.#told(device);
         for (const jws of bundles) await this.#trust.take(jws);
         if (this.#trust.version === before) return;
         this.#options.log.info({ version: this.#trust.version }, 'trust bundle taken');

@@ -6,6 +6,7 @@ import { Type, type Static, type TSchema } from 'typebox';
 import { ACK_STATUSES, ORDER_TYPES } from '../names.ts';
 import {
   Count,
+  DeviceId,
   EpochMs,
   JsonObject,
   MessageId,
@@ -55,7 +56,6 @@ const Register = {
   }),
   response: Type.Object({
     deviceId: Type.Optional(Text),
-    groups: Type.Optional(Type.Array(Name, { maxItems: 64 })),
     bootId: Text,
     link: Type.Enum([...LINK_STATES]),
     serverTime: ServerTime,
@@ -191,12 +191,15 @@ export const HUB_REQUESTS = {
   enqueue: Enqueue,
   reportOrder: ReportOrder,
   /**
-   * The next trust bundles above a version, oldest first, at most 8: ask again above the last one until none comes. The
-   * asking app verifies each from the one that it holds; what the gateway says proves nothing.
+   * The next trust bundles above a version, oldest first, at most 8: ask again above the last one until none comes; and which
+   * device this is, once it is enrolled. The asking app verifies each bundle from the one that it holds.
    */
   trustBundles: {
     request: Type.Object({ above: Count }),
-    response: Type.Object({ bundles: Type.Array(TrustBundleJws, { maxItems: 8 }) }),
+    response: Type.Object({
+      bundles: Type.Array(TrustBundleJws, { maxItems: 8 }),
+      device: Type.Optional(Type.Object({ deviceId: DeviceId, groups: Type.Array(Name, { maxItems: 64 }) })),
+    }),
   },
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
@@ -240,7 +243,7 @@ export const HUB_NOTIFICATIONS = {
 /** One-way, hub to app. */
 export const APP_NOTIFICATIONS = {
   link: Link,
-  /** There is a new trust bundle, to be asked for. */
+  /** There is a new trust bundle, or the device is enrolled now: to be asked for. */
   trust: Type.Object({ version: Count }),
 } as const satisfies Record<string, TSchema>;
 

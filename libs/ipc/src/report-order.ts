@@ -1,6 +1,6 @@
-import type { HubClient } from '@bowline/ipc';
+import type { HubRequests } from '@bowline/messages/hub';
 import { retry, type Clock } from '@bowline/runtime';
-import type { OrderReport } from '../core/run-step.ts';
+import type { HubClient } from './client.ts';
 
 /** Twice the store's commit deadline: without an answer by then the gateway hangs. */
 const DEADLINE_MS = 60_000;
@@ -16,7 +16,7 @@ const MESSAGE_CHARS = 4096;
 export async function reportOrder(
   client: Pick<HubClient, 'request'>,
   clock: Clock,
-  report: OrderReport,
+  report: HubRequests['reportOrder']['request'],
   signal: AbortSignal,
 ): Promise<void> {
   const { error, ...rest } = report;
