@@ -13,3 +13,9 @@ export function duration(text: string): number {
   if (ms === undefined) throw new InvalidArgumentError('Write it as 500ms, 30s, 10m, 2h or 7d.');
   return ms;
 }
+
+/** Options that were not given are not part of a wish. */
+export const withoutUndefined = <T extends object>(fields: T) =>
+  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
+    [K in keyof T]?: NonNullable<T[K]>;
+  };

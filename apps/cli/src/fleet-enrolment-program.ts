@@ -9,7 +9,7 @@ import {
   revokeToken,
   setAccess,
 } from './commands/fleet-enrolment.ts';
-import { duration, wholeNumber } from './arguments.ts';
+import { duration, wholeNumber, withoutUndefined } from './arguments.ts';
 
 /** What those commands need of the program that they are part of. */
 export interface FleetCommands {
@@ -92,8 +92,3 @@ export function addFleetEnrolment(fleet: Command, { contextOf, apiOf, json }: Fl
       decommission(contextOf(command), apiOf(command), deviceId, yes),
     );
 }
-
-const withoutUndefined = <T extends object>(fields: T) =>
-  Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
-    [K in keyof T]?: NonNullable<T[K]>;
-  };

@@ -12,6 +12,7 @@ import { status } from './commands/status.ts';
 import { upkeep } from './commands/upkeep.ts';
 import type { Side } from './core/explain-frame.ts';
 import { duration, wholeNumber } from './arguments.ts';
+import { addFleetOperators } from './fleet-operators-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 
 export interface Run {
@@ -133,6 +134,7 @@ export function program({ context, exit }: Run, version: string): Command {
       fleetOrder(contextOf(command), apiOf(command), orderId),
     );
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
+  addFleetOperators(fleet, { contextOf, apiOf, json });
   return root;
 }
 

@@ -1,18 +1,32 @@
 import { readFileSync } from 'node:fs';
 import {
   check,
+  type AuditPage,
   type Device,
   type EnrolmentToken,
   type EnrolmentTokenState,
+  type NewOperatorToken,
+  type Operator,
   type Order,
   type ProblemDocument,
+  type Role,
 } from '@bowline/messages';
 import * as operators from '@bowline/messages/operators';
 import type { Installation } from '@bowline/pm2';
+import { hasCode } from '@bowline/runtime/errors';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { suggest } from '@bowline/runtime/suggest';
 
 const CALL_DEADLINE_MS = 10_000;
+/** What Node says of certificates that it does not trust. */
+const UNTRUSTED = [
+  'CERT_HAS_EXPIRED',
+  'DEPTH_ZERO_SELF_SIGNED_CERT',
+  'ERR_TLS_CERT_ALTNAME_INVALID',
+  'SELF_SIGNED_CERT_IN_CHAIN',
+  'UNABLE_TO_GET_ISSUER_CERT_LOCALLY',
+  'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
+];
 
 export interface NewOrder {
   type: string;
@@ -26,6 +40,12 @@ export interface NewToken {
   groups?: string[];
   expiresInMs?: number;
   maxUses?: number;
+}
+
+/** Of an operator's own token. */
+export interface NewOperatorTokenWish {
+  label?: string;
+  expiresInMs?: number;
 }
 
 /** The server's HTTP API for operators; every answer is checked before it is used. */
@@ -93,6 +113,36 @@ export class OperatorsApi {
     return check<EnrolmentTokenState>(operators.enrolmentTokenState, await this.#call(path, {}));
   }
 
+  async operators(): Promise<Operator[]> {
+    const { operators: list } = (await this.#call('/v1/operators')) as { operators?: unknown };
+    return (Array.isArray(list) ? list : []).map((operator) => check<Operator>(operators.operator, operator));
+  }
+
+  async createOperator(
+    wanted: { name: string; role: Role } & NewOperatorTokenWish,
+  ): Promise<NewOperatorToken> {
+    return check<NewOperatorToken>(operators.newOperatorToken, await this.#call('/v1/operators', wanted));
+  }
+
+  async createOperatorToken(name: string, wanted: NewOperatorTokenWish): Promise<NewOperatorToken> {
+    const made = await this.#call(`/v1/operators/${encodeURIComponent(name)}/tokens`, wanted);
+    return check<NewOperatorToken>(operators.newOperatorToken, made);
+  }
+
+  async revokeOperator(name: string, tokenId: string | undefined): Promise<void> {
+    const one = tokenId === undefined ? '' : `/tokens/${encodeURIComponent(tokenId)}`;
+    await this.#call(`/v1/operators/${encodeURIComponent(name)}${one}/revoke`, {});
+  }
+
+  /** Ascending from `after`, else the newest, newest first. */
+  async audit({ after, limit }: { after?: number; limit: number }): Promise<AuditPage> {
+    const query = new URLSearchParams({
+      limit: String(limit),
+      ...(after === undefined ? {} : { after: String(after) }),
+    });
+    return check<AuditPage>(operators.auditPage, await this.#call(`/v1/audit?${query}`));
+  }
+
   async #call(path: string, body?: unknown): Promise<unknown> {
     let response: Response;
     try {
@@ -107,6 +157,12 @@ export class OperatorsApi {
         signal: AbortSignal.timeout(CALL_DEADLINE_MS),
       });
     } catch (error) {
+      const cause = error instanceof Error ? error.cause : undefined;
+      if (hasCode(cause, ...UNTRUSTED)) {
+        const sentence = `The certificate of ${this.url} cannot be trusted (${cause.code}).`;
+        const advice = 'If its authority is your own: NODE_EXTRA_CA_CERTS=FILE bowline fleet …';
+        throw new CliError('server-untrusted', sentence, { exitCode: EXIT.serverUnreachable, advice, cause });
+      }
       throw new CliError('server-unreachable', `The server at ${this.url} does not answer.`, {
         exitCode: EXIT.serverUnreachable,
         advice: 'Is it running? bowline status shows the processes; npm start starts it.',
@@ -124,7 +180,9 @@ function refusal(status: number, problem: ProblemDocument | undefined): CliError
   return new CliError(problem?.code ?? `http-${status}`, `The server refused (${status}): ${why}`, {
     exitCode: EXIT.serverRefused,
     advice:
-      status === 401 ? 'The operator token is not its own: check operatorTokenFile, or BOWLINE_TOKEN.' : '',
+      status === 401
+        ? 'The operator token is not good (any more): check operatorTokenFile, or BOWLINE_TOKEN.'
+        : '',
     details: { status },
   });
 }

@@ -17,6 +17,7 @@ export const EXIT = {
   orderIndeterminate: 14,
   orderUnfinished: 15,
   notUnderstood: 20,
+  auditBroken: 21,
   calledOff: 130,
 } as const;
 
