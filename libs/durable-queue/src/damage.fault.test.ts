@@ -4,6 +4,7 @@ import {
   mkdirSync,
   openSync,
   readFileSync,
+  readSync,
   statSync,
   writeFileSync,
   writeSync,
@@ -12,6 +13,7 @@ import { join } from 'node:path';
 import { randomUUID } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
 import type { Gap, Lane } from '@bowline/messages';
+import { readRoots } from '@bowline/record-store';
 import { LANES } from './lanes.ts';
 import type { DurableQueue, JournalEntry, NewMessage } from './queue.ts';
 import { seededRandom } from './testing/seeded-random.ts';
@@ -142,6 +144,12 @@ async function openDamaged(folder: string, expected: Expected, what: string) {
   return queue.recovery;
 }
 
+function readU16(handle: number, at: number): number {
+  const bytes = Buffer.alloc(2);
+  readSync(handle, bytes, 0, 2, at);
+  return bytes.readUInt16LE(0);
+}
+
 /** Changes a byte of every copy of the marked message: old copies of its page lie about in the file. */
 function spoilMark(file: string): void {
   const handle = openSync(file, 'r+');
@@ -173,6 +181,23 @@ describe('a damaged file', () => {
       to: 2,
       count: 1,
       reason: 'corrupt',
+    });
+  });
+
+  test('when the list of free pages is damaged, which would end the process that writes, all is moved to a new file', async () => {
+    const folder = temporaryFolder();
+    const expected = await makeStore(folder);
+    const handle = openSync(join(folder, 'store.mdb'), 'r+');
+    const { freeRoot = 0, pageSize = 0 } = readRoots(handle) ?? {};
+    // The upper half of the last node's key length: the numbers behind it are read from elsewhere.
+    const node = freeRoot * pageSize + 24 + readU16(handle, freeRoot * pageSize + 24);
+    writeSync(handle, Buffer.of(2), 0, 1, node + 7);
+    closeSync(handle);
+    const recovery = await openDamaged(folder, expected, 'list of free pages');
+    expect(recovery).toMatchObject({
+      kind: 'mended',
+      detail: 'the list of free pages is damaged',
+      lost: { results: 0, events: 0, telemetry: 0, history: 0 },
     });
   });
 

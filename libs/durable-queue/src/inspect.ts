@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { Environment, jsonOf, metaPagesAreSound, unseal } from '@bowline/record-store';
+import { Environment, freeListIsSound, jsonOf, metaPagesAreSound, unseal } from '@bowline/record-store';
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, parseSegmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
@@ -25,8 +25,10 @@ export interface Inspection {
 export async function inspect(file: string): Promise<Inspection> {
   const unreadable = (detail: string): Inspection => ({ verdict: 'unreadable', detail });
   const handle = openSync(file, 'r');
+  let freeList: boolean;
   try {
     if (!metaPagesAreSound(handle)) return unreadable('the pages that hold the root are damaged');
+    freeList = freeListIsSound(handle);
   } finally {
     closeSync(handle);
   }
@@ -37,7 +39,9 @@ export async function inspect(file: string): Promise<Inspection> {
     return unreadable(`cannot be opened: ${String(error)}`);
   }
   try {
-    return inspectRecords(env);
+    const inspection = inspectRecords(env);
+    if (inspection.verdict !== 'sound' || freeList) return inspection;
+    return { verdict: 'damaged', detail: 'the list of free pages is damaged' };
   } catch (error) {
     return unreadable(`cannot be read to its end: ${String(error)}`);
   } finally {

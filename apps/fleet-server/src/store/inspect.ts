@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { Environment, metaPagesAreSound, openRecord } from '@bowline/record-store';
+import { Environment, freeListIsSound, metaPagesAreSound, openRecord } from '@bowline/record-store';
 import { keys, STORE_SCHEMA_VERSION, type ServerRecord } from '@bowline/server-sdk/store';
 import { keyOf } from './lmdb-backend.ts';
 
@@ -30,8 +30,10 @@ export async function inspect(file: string): Promise<StoreInspection> {
     usedBytes: 0,
   });
   const handle = openSync(file, 'r');
+  let freeList: boolean;
   try {
     if (!metaPagesAreSound(handle)) return unreadable('the pages that hold the root are damaged');
+    freeList = freeListIsSound(handle);
   } finally {
     closeSync(handle);
   }
@@ -42,7 +44,9 @@ export async function inspect(file: string): Promise<StoreInspection> {
     return unreadable(`cannot be opened: ${String(error)}`);
   }
   try {
-    return inspectRecords(env);
+    const inspection = inspectRecords(env);
+    if (inspection.verdict !== 'sound' || freeList) return inspection;
+    return { ...inspection, verdict: 'damaged', detail: 'the list of free pages is damaged' };
   } catch (error) {
     return unreadable(`cannot be read to its end: ${String(error)}`);
   } finally {
