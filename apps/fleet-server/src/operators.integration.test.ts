@@ -218,6 +218,36 @@ describe('stream', () => {
     await stream.end();
   });
 
+  it('when the whole fleet is followed, or some kinds only, samples come by their device alone', async () => {
+    const device = await server.device('followed');
+    const [fleet, one] = [await follow(), await follow('?device=followed&kinds=telemetry')];
+    const link = await device.open();
+    link.sample(1, 7);
+    link.event(1, 'door-open');
+    await waitFor(() => fleet.events().some(({ kind }) => kind === 'event'));
+    await waitFor(() => one.events().length > 0);
+    const kindsOf = ({ events }: typeof fleet) => new Set(events().map(({ kind }) => kind));
+    expect(kindsOf(fleet)).toEqual(new Set(['device', 'event']));
+    expect(kindsOf(one)).toEqual(new Set(['telemetry']));
+    await Promise.all([fleet.end(), one.end()]);
+
+    const some = await follow('?kinds=device');
+    link.event(2, 'door-shut');
+    await link.receipted('events', 2);
+    await link.close();
+    await waitFor(() => some.events().some(({ data }) => data['online'] === false));
+    expect(kindsOf(some)).toEqual(new Set(['device']));
+    await some.end();
+  });
+
+  it.each(['?kinds=telemetry', '?device=d&kinds=all', '?kinds='])(
+    'when it is asked for %s, that is refused',
+    async (query) => {
+      const { response } = await follow(query);
+      expect(response.status).toBe(400);
+    },
+  );
+
   it('when too many follow, the next is refused until one has gone', async () => {
     const streams = [await follow(), await follow()];
     const refused = await follow();

@@ -7,7 +7,7 @@ export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link/link-limits.ts';
 export { LinkServer, type LinkServerOptions } from './link/link-server.ts';
 export { RateLimiter, type Rate } from './link/rate-limiter.ts';
 export type { LinkServices } from './link/services.ts';
-export { NewsDesk, type News } from './news.ts';
+export { NEWS_KINDS, NewsDesk, type Interest, type News, type NewsKind } from './news.ts';
 export { OrderBook, ORDER_LIFE_MS, type NewOrder, type OrderLimits } from './orders/order-book.ts';
 export { refusal, type Refusal } from './problem.ts';
 export * from './store.ts';

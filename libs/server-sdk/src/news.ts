@@ -10,8 +10,15 @@ export interface NewsByKind {
 export type NewsKind = keyof NewsByKind;
 export type News = { [K in NewsKind]: { kind: K; body: NewsByKind[K] } }[NewsKind];
 
-interface Subscriber {
-  deviceId: string | undefined;
+export const NEWS_KINDS: readonly NewsKind[] = ['device', 'order', 'telemetry', 'event'];
+
+/** What a subscriber wants to hear; default everything. */
+export interface Interest {
+  deviceId?: string;
+  kinds?: ReadonlySet<NewsKind>;
+}
+
+interface Subscriber extends Interest {
   hear: (news: News) => void;
 }
 
@@ -20,8 +27,8 @@ export class NewsDesk {
   readonly #subscribers = new Set<Subscriber>();
 
   /** @returns ends the subscription. */
-  subscribe(hear: (news: News) => void, deviceId?: string): () => void {
-    const subscriber = { hear, deviceId };
+  subscribe(hear: (news: News) => void, interest: Interest = {}): () => void {
+    const subscriber = { ...interest, hear };
     this.#subscribers.add(subscriber);
     return () => this.#subscribers.delete(subscriber);
   }
@@ -29,7 +36,7 @@ export class NewsDesk {
   publish<K extends NewsKind>(kind: K, deviceId: string, make: () => NewsByKind[K]): void {
     let news: News | undefined;
     for (const subscriber of this.#subscribers) {
-      if (subscriber.deviceId !== undefined && subscriber.deviceId !== deviceId) continue;
+      if ((subscriber.deviceId ?? deviceId) !== deviceId || subscriber.kinds?.has(kind) === false) continue;
       news ??= { kind, body: make() } as News;
       subscriber.hear(news);
     }

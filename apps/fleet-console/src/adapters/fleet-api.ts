@@ -130,9 +130,13 @@ export class FleetApi {
     return decode<EnrolmentToken>(contract.enrolmentToken, answer, 'token');
   }
 
-  /** The stream of news, as the server sends it; it stays open until `signal`. */
-  async openStream(signal: AbortSignal): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
-    const response = await this.#fetch('GET', '/v1/stream', { accept: 'text/event-stream', signal });
+  /** News of these kinds, of one device or of all, as the server sends them; it stays open until `signal`. */
+  async openStream(
+    { kinds, device }: { kinds: string; device?: string },
+    signal: AbortSignal,
+  ): Promise<ReadableStream<Uint8Array<ArrayBuffer>>> {
+    const query = new URLSearchParams({ kinds, ...(device !== undefined && { device }) });
+    const response = await this.#fetch('GET', `/v1/stream?${query}`, { accept: 'text/event-stream', signal });
     const type = response.headers.get('content-type') ?? '';
     if (response.body === null || !type.startsWith('text/event-stream')) {
       throw new ContractError(

@@ -22,6 +22,7 @@ export class LiveFleet {
   #telemetry: TelemetryStore | undefined;
   #shown: string | undefined;
   #unfollow: () => void = () => {};
+  #unfollowShown: () => void = () => {};
   #clockOffsetMs = 0;
 
   constructor({ onChange }: { onChange: () => void }) {
@@ -80,7 +81,7 @@ export class LiveFleet {
   #follow(api: FleetApi): void {
     this.#tell({ kind: 'signedIn' });
     this.#unfollow = followStream({
-      open: (signal) => api.openStream(signal),
+      open: (signal) => api.openStream({ kinds: 'device,order' }, signal),
       onNews: (news) => this.#tell(news),
       onOpen: () => void this.#loadAll(api),
       onUnauthorized: (reason) => this.#signedOut(reason),
@@ -98,13 +99,26 @@ export class LiveFleet {
   show(deviceId: string | undefined): void {
     if (deviceId === this.#shown) return;
     this.#shown = deviceId;
+    this.#unfollowShown();
     this.#telemetry?.close();
     this.#telemetry = undefined;
     this.#tell({ kind: 'noDetails' });
     if (deviceId !== undefined && this.#api !== undefined) {
       this.#telemetry = new TelemetryStore(this.#api, deviceId, this.#onChange);
-      void this.loadDetails();
+      this.#followShown(this.#api, deviceId);
     }
+  }
+
+  /** A stream of its own, so that the samples of a whole fleet do not come to each page. */
+  #followShown(api: FleetApi, device: string): void {
+    this.#unfollowShown = followStream({
+      open: (signal) => api.openStream({ kinds: 'event,telemetry', device }, signal),
+      // How the link is, is told by the stream of the fleet.
+      onNews: (news) => news.kind !== 'link' && this.#tell(news),
+      onOpen: () => void this.retry(),
+      onUnauthorized: (reason) => this.#signedOut(reason),
+      now: () => this.now(),
+    });
   }
 
   /** Has these series of the shown device loaded and followed from `from` on. */
@@ -162,13 +176,11 @@ export class LiveFleet {
       this.#tell({ kind: 'session', session });
       this.#tell({ kind: 'devices', devices });
       const others = devices.filter(({ deviceId }) => deviceId !== this.#shown).slice(0, WATCHED_AT_ONCE);
-      await Promise.all([
-        this.loadDetails(),
-        this.#telemetry?.reload(),
-        ...others.map(async ({ deviceId }) =>
+      await Promise.all(
+        others.map(async ({ deviceId }) =>
           this.#tell({ kind: 'orders', orders: await api.orders(deviceId, PAGE) }),
         ),
-      ]);
+      );
     });
   }
 
@@ -199,6 +211,7 @@ export class LiveFleet {
 
   #stop(): void {
     this.#unfollow();
+    this.#unfollowShown();
     this.#telemetry?.close();
     this.#telemetry = undefined;
     this.#shown = undefined;

@@ -16,6 +16,7 @@ import type {
   SeriesSummary,
   StoredEvent,
   StoredSample,
+  TelemetryNews,
 } from '@bowline/messages';
 import type { ValidateFunction } from 'ajv';
 import { decode } from '../adapters/decode.ts';
@@ -51,7 +52,8 @@ export class FakeFleetServer {
   refuse: { path: RegExp; status: number; code: string; detail: string } | undefined;
 
   readonly #page: string;
-  readonly #streams = new Set<ServerResponse>();
+  /** Open streams, each with what it was asked for. */
+  readonly #streams = new Map<ServerResponse, URLSearchParams>();
   #server: Server | undefined;
   #port = 0;
 
@@ -115,13 +117,17 @@ export class FakeFleetServer {
     this.#push('telemetry', contract.telemetry, { deviceId, samples: named });
   }
 
-  /** Sends an event of the stream as it stands, unchecked. */
-  pushRaw(event: string, data: string): void {
-    for (const stream of this.#streams) stream.write(`event: ${event}\ndata: ${data}\n\n`);
+  /** Sends an event as it stands, unchecked, to the streams that asked for its kind, and for its device if that is given. */
+  pushRaw(event: string, data: string, deviceId?: string): void {
+    for (const [stream, asked] of this.#streams) {
+      if (event in contract && !asked.get('kinds')?.split(',').includes(event)) continue;
+      if (deviceId !== undefined && (asked.get('device') ?? deviceId) !== deviceId) continue;
+      stream.write(`event: ${event}\ndata: ${data}\n\n`);
+    }
   }
 
-  #push(event: string, validate: ValidateFunction, data: unknown): void {
-    this.pushRaw(event, JSON.stringify(decode(validate, data, event)));
+  #push(event: string, validate: ValidateFunction, data: Device | Order | StoredEvent | TelemetryNews): void {
+    this.pushRaw(event, JSON.stringify(decode(validate, data, event)), data.deviceId);
   }
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -274,10 +280,10 @@ export class FakeFleetServer {
     {
       method: 'GET',
       path: /^\/v1\/stream$/,
-      handle: (_, response) => {
+      handle: (_, response, url) => {
         response.writeHead(200, { 'content-type': 'text/event-stream', 'cache-control': 'no-store' });
         response.write(': hello\n\n');
-        this.#streams.add(response);
+        this.#streams.set(response, url.searchParams);
         response.on('close', () => this.#streams.delete(response));
       },
     },

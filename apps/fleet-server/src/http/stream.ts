@@ -1,4 +1,5 @@
-import { refusal, type NewsDesk } from '@bowline/server-sdk';
+import { ContractError } from '@bowline/runtime';
+import { NEWS_KINDS, refusal, type Interest, type NewsDesk, type NewsKind } from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
 import { PAGE_HEADERS } from './console.ts';
 import type { Gate } from './gate.ts';
@@ -9,7 +10,7 @@ const KEEP_ALIVE_MS = 15_000;
 /** A reader that is this far behind is cut off: it comes back and asks for what it missed. */
 const MAX_BEHIND_BYTES = 4 * 1024 * 1024;
 
-/** `GET /v1/stream?device=ID`: what happens, as server-sent events. */
+/** `GET /v1/stream?device=ID&kinds=device,order`: what happens, as server-sent events. */
 export function serveStream(
   http: FastifyInstance,
   news: NewsDesk,
@@ -17,7 +18,8 @@ export function serveStream(
   maxStreams: number,
 ): void {
   let streams = 0;
-  http.get<{ Querystring: { device?: string } }>('/v1/stream', (request, reply) => {
+  http.get<{ Querystring: StreamQuery }>('/v1/stream', (request, reply) => {
+    const interest = interestOf(request.query);
     if (streams >= maxStreams) {
       return sendRefusal(
         reply,
@@ -42,7 +44,7 @@ export function serveStream(
     const keepAlive = setInterval(() => write(': alive\n\n'), KEEP_ALIVE_MS).unref();
     const unsubscribe = news.subscribe(
       ({ kind, body }) => write(`event: ${kind}\ndata: ${JSON.stringify(body)}\n\n`),
-      request.query.device,
+      interest,
     );
     raw.on('error', () => raw.destroy());
     raw.on('close', () => {
@@ -52,4 +54,24 @@ export function serveStream(
     });
     return reply;
   });
+}
+
+interface StreamQuery {
+  device?: string;
+  kinds?: string;
+}
+
+/** The samples of a whole fleet are more than anybody reads: they come by the device only. */
+function interestOf({ device, kinds }: StreamQuery): Interest {
+  const offered = NEWS_KINDS.filter((kind) => kind !== 'telemetry' || device !== undefined);
+  const wanted = kinds === undefined ? offered : kinds.split(',');
+  const unknown = wanted.find((kind) => !offered.includes(kind as NewsKind));
+  if (unknown !== undefined) {
+    const why = unknown === 'telemetry' ? 'telemetry needs device=ID' : `kinds are ${offered.join(', ')}`;
+    throw new ContractError('invalid', why);
+  }
+  return {
+    kinds: new Set(wanted as NewsKind[]),
+    ...(device === undefined ? {} : { deviceId: device }),
+  };
 }
