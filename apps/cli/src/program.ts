@@ -14,6 +14,7 @@ import type { Side } from './core/explain-frame.ts';
 import { duration, wholeNumber } from './arguments.ts';
 import { addFleetOperators } from './fleet-operators-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
+import { addFleetServer } from './fleet-server-program.ts';
 
 export interface Run {
   context: (options: { json?: boolean; home?: string }) => Context;
@@ -135,6 +136,7 @@ export function program({ context, exit }: Run, version: string): Command {
     );
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
   addFleetOperators(fleet, { contextOf, apiOf, json });
+  addFleetServer(fleet, { contextOf, apiOf, json });
   return root;
 }
 

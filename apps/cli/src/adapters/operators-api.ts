@@ -1,6 +1,8 @@
 import { readFileSync } from 'node:fs';
 import {
   check,
+  type Backup,
+  type ServerInfo,
   type AuditPage,
   type Device,
   type EnrolmentToken,
@@ -18,6 +20,8 @@ import { CliError, EXIT } from '../core/cli-error.ts';
 import { suggest } from '@bowline/runtime/suggest';
 
 const CALL_DEADLINE_MS = 10_000;
+/** All of the store is copied and read. */
+const BACKUP_DEADLINE_MS = 30 * 60_000;
 /** What Node says of certificates that it does not trust. */
 const UNTRUSTED = [
   'CERT_HAS_EXPIRED',
@@ -143,7 +147,20 @@ export class OperatorsApi {
     return check<AuditPage>(operators.auditPage, await this.#call(`/v1/audit?${query}`));
   }
 
-  async #call(path: string, body?: unknown): Promise<unknown> {
+  async server(): Promise<ServerInfo> {
+    return check<ServerInfo>(operators.server, await this.#call('/v1/server'));
+  }
+
+  async backups(): Promise<Backup[]> {
+    const { backups } = (await this.#call('/v1/server/backups')) as { backups?: unknown };
+    return (Array.isArray(backups) ? backups : []).map((backup) => check<Backup>(operators.backup, backup));
+  }
+
+  async backUp(): Promise<Backup> {
+    return check<Backup>(operators.backup, await this.#call('/v1/server/backups', {}, BACKUP_DEADLINE_MS));
+  }
+
+  async #call(path: string, body?: unknown, deadlineMs = CALL_DEADLINE_MS): Promise<unknown> {
     let response: Response;
     try {
       response = await fetch(`${this.url}${path}`, {
@@ -154,7 +171,7 @@ export class OperatorsApi {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         ...(body === undefined ? {} : { body: JSON.stringify(body) }),
-        signal: AbortSignal.timeout(CALL_DEADLINE_MS),
+        signal: AbortSignal.timeout(deadlineMs),
       });
     } catch (error) {
       const cause = error instanceof Error ? error.cause : undefined;
