@@ -157,6 +157,19 @@ describe('what is written', () => {
     expect(failed).toEqual([]);
   });
 
+  it('when a proxy says where a call came from, that counts only if the proxy is trusted', async () => {
+    const from = async (at: TestServer) => {
+      const headers = { authorization: `Bearer ${at.token}`, 'x-forwarded-for': '198.51.100.7' };
+      await call(`${at.url}/v1/enrolment-tokens`, { method: 'POST', headers, body: {} });
+      const { body } = await at.api('GET', '/v1/audit?limit=1');
+      return (body as unknown as AuditPage).entries[0]?.from;
+    };
+    expect(await from(server)).toBe('127.0.0.1');
+    const proxied = await startTestServer({ trustedProxies: ['127.0.0.1'] });
+    expect(await from(proxied)).toBe('198.51.100.7');
+    await proxied.stop();
+  });
+
   it('when something is only looked at, nothing is written', async () => {
     expect(await since(() => server.api('GET', '/v1/devices'))).toEqual([]);
   });

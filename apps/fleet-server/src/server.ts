@@ -111,6 +111,7 @@ async function serve(
     onRekeyed: (deviceId) => links.dismiss(deviceId, CLOSE.tokenRefused),
   });
 
+  const isPublicTls = config.publicUrl?.startsWith('https:') === true;
   let url = '';
   const http = await createHttpServer(
     {
@@ -131,13 +132,14 @@ async function serve(
       gate: {
         calls: { burst: operators.callsBurst, perSecond: operators.callsPerSecond },
         failures: { burst: operators.failuresBurst, perSecond: operators.failuresPerSecond },
-        secure: tls !== undefined || config.publicUrl?.startsWith('https:') === true,
+        secure: tls !== undefined || isPublicTls,
       },
       trustedProxies: config.trustedProxies,
       consoleDir: config.consoleDir ?? CONSOLE_DIR,
       maxStreams: config.streams,
       enrolmentRate: config.enrolment,
       limits: config.http,
+      strictTransport: isPublicTls,
       tls,
     },
   );

@@ -43,7 +43,10 @@ describe('a session of the console', () => {
     const { setCookie, ask } = await signIn(behindProxy);
     expect(setCookie).toMatch(/^__Host-bowline-\d+=[\w-]{43}; Path=\/; .*; Secure$/);
     expect(setCookie).not.toMatch(/domain/i);
-    expect((await ask('GET', '/v1/devices', { origin: 'https://fleet.example' })).status).toBe(200);
+    const { status, headers } = await ask('GET', '/v1/devices', { origin: 'https://fleet.example' });
+    expect(status).toBe(200);
+    expect(headers['strict-transport-security']).toBe('max-age=31536000');
+    expect(headers['cache-control']).toBe('no-store');
     expect((await ask('GET', '/v1/devices', { origin: 'http://fleet.example' })).status).toBe(403);
     await behindProxy.stop();
   });
@@ -143,12 +146,23 @@ describe('how long a session lasts', () => {
     ).not.toContain(id);
   });
 
-  it('when there are very many, the oldest end', async () => {
+  it('when there are very many, the oldest end, and one token crowds out only its own', async () => {
     const sessions = new Sessions(memoryStore(), new FakeClock(), limits);
+    const other = await sessions.begin('other');
     const first = await sessions.begin('t');
     const second = await sessions.begin('t');
-    for (let n = 0; n < 999; n += 1) await sessions.begin('t');
+    for (let n = 0; n < 19; n += 1) await sessions.begin('t');
     expect(sessions.find(first.id)).toBeUndefined();
     expect(sessions.find(second.id)).toBeDefined();
+    expect(sessions.find(other.id)).toBeDefined();
+    for (let n = 0; n < 1000; n += 1) await sessions.begin(`t-${n}`);
+    expect(sessions.find(other.id)).toBeUndefined();
+  });
+
+  it('when a browser signs in anew, the session that it had is over', async () => {
+    const { cookie, ask } = await signIn();
+    const headers = { authorization: `Bearer ${server.token}`, cookie };
+    expect((await call(`${server.url}/v1/session`, { method: 'POST', headers })).status).toBe(201);
+    expect((await ask('GET', '/v1/devices')).status).toBe(401);
   });
 });

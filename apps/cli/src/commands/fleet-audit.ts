@@ -34,7 +34,9 @@ export async function verifyAudit(
   let mark = anchor;
   let found = noted === undefined || sameMark(noted, anchor);
   while (mark.seq < head.seq && !signal.aborted) {
-    const { entries } = await api.audit({ after: mark.seq, limit: PAGE });
+    const { entries, anchor: nowAfter } = await api.audit({ after: mark.seq, limit: PAGE });
+    // The oldest were forgotten while we read.
+    if (nowAfter.seq > mark.seq) mark = nowAfter;
     const followed = followAuditChain(mark, entries);
     if (followed.fault !== undefined) throw broken(followed.fault);
     if (entries.length === 0) throw broken(`entry ${mark.seq + 1} is missing`);

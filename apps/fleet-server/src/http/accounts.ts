@@ -8,7 +8,7 @@ import { note } from './audit.ts';
 import type { NewOperatorBody, NewOperatorTokenBody } from './bodies.ts';
 import type { Caller, Gate } from './gate.ts';
 import { countOf, limitOf } from './query.ts';
-import { endedCookie, sessionCookie } from './session-cookie.ts';
+import { endedCookie, sessionCookie, sessionIdOf } from './session-cookie.ts';
 
 export interface AccountsPorts {
   directory: OperatorDirectory;
@@ -30,6 +30,9 @@ export function serveAccounts(
 
   http.post('/v1/session', async (request, reply) => {
     const { operator, role, tokenId } = callerOf(request);
+    // The cookie that this browser has is about to be replaced.
+    const before = sessionIdOf(request.headers.cookie, gate.cookieScope(request));
+    if (before !== undefined) await sessions.end(before);
     const { id, csrfToken, expiresAt } = await sessions.begin(tokenId);
     const session: OperatorSession = { operator, role, csrfToken, expiresAt, idleMs };
     return reply

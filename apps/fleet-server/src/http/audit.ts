@@ -10,8 +10,8 @@ declare module 'fastify' {
   }
 }
 
-/** Strangers could fill the log with refusals and so push out what matters: above this they are only counted. */
-const STRANGERS = { burst: 60, perSecond: 1 / 60 };
+/** Whoever fills the log with refusals would push out what matters: above this, of each token and of strangers, they are counted. */
+const REFUSALS = { burst: 60, perSecond: 1 / 60 };
 const MAX_TEXT = 128;
 /** Members of a body that say what was asked for; none of them a secret. */
 const TOLD = ['type', 'name', 'deviceId', 'role', 'label'];
@@ -25,7 +25,7 @@ export function recordCalls(
   audit: AuditLog,
   ports: { clock: Clock; log: Logger },
 ): void {
-  const strangers = new RateLimiter(ports.clock, STRANGERS);
+  const refusals = new RateLimiter(ports.clock, REFUSALS);
   let unwritten = 0;
 
   const append = (entry: NewAuditEntry) => {
@@ -53,7 +53,7 @@ export function recordCalls(
     // Of what is open to anyone, only what had an effect.
     const wanted = access.role === 'anyone' ? status < 400 && access.audit !== undefined : true;
     if (!wanted || (access.audit === undefined && !refused)) return;
-    if (request.caller === undefined && refused && strangers.take('') > 0) {
+    if (refused && begun === undefined && refusals.take(request.caller?.tokenId ?? '') > 0) {
       unwritten += 1;
       return;
     }

@@ -41,8 +41,12 @@ export interface HttpOptions {
   maxStreams: number;
   enrolmentRate: Rate;
   limits: RequestLimits;
+  /** Tells browsers to come over TLS only, from now on. */
+  strictTransport: boolean;
   tls: TlsFiles | undefined;
 }
+
+const STRICT_TRANSPORT = 'max-age=31536000';
 
 /** Everything that the server answers over HTTP; links are upgraded on the same port. */
 export async function createHttpServer(ports: HttpPorts, options: HttpOptions): Promise<FastifyInstance> {
@@ -58,7 +62,12 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   const gate = new Gate(ports, options.gate);
   recordCalls(http, ports.audit, ports);
   gate.guard(http);
-  http.addHook('onSend', async (_request, reply) => void reply.headers(PAGE_HEADERS));
+  http.addHook('onSend', async (_request, reply) => {
+    reply.headers(PAGE_HEADERS);
+    // Answers are about the moment, and not for the next user of the browser.
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+    if (options.strictTransport) reply.header('strict-transport-security', STRICT_TRANSPORT);
+  });
   http.setErrorHandler((error, request, reply) => {
     const refused = refusalOf(error);
     if (refused.status >= 500)

@@ -22,6 +22,8 @@ interface SessionRecord {
 }
 
 const MAX_SESSIONS = 1000;
+/** Of one token, so that nobody crowds out the others. */
+const MAX_OF_TOKEN = 20;
 const SECRET_BYTES = 32;
 /** How exactly it is remembered on disk when a session was last used. */
 const SEEN_STEP_MS = 60_000;
@@ -54,7 +56,7 @@ export class Sessions {
       startedAt: now,
       lastSeenAt: now,
     };
-    this.#forget();
+    this.#forget(tokenId);
     this.#sessions.set(record.hash, record);
     await this.#store.write([put(keys.session(record.hash), record)]);
     return { id, csrfToken, expiresAt: now + this.limits.maxAgeMs };
@@ -89,14 +91,17 @@ export class Sessions {
     return now >= startedAt + this.limits.maxAgeMs || now >= lastSeenAt + this.limits.idleMs;
   }
 
-  /** Those that have ended, and the oldest if there are too many. */
-  #forget(): void {
-    const over = this.#sessions.size - MAX_SESSIONS + 1;
-    const gone = [...this.#sessions.values()].filter(
-      (record, index) => index < over || this.#hasEnded(record),
-    );
+  /** Those that have ended, and the oldest if there are too many: room for one more of this token. */
+  #forget(tokenId: string): void {
+    const all = [...this.#sessions.values()];
+    const own = all.filter((record) => record.tokenId === tokenId);
+    const gone = new Set([
+      ...all.filter((record) => this.#hasEnded(record)),
+      ...all.slice(0, Math.max(0, all.length - MAX_SESSIONS + 1)),
+      ...own.slice(0, Math.max(0, own.length - MAX_OF_TOKEN + 1)),
+    ]);
     for (const { hash } of gone) this.#sessions.delete(hash);
-    if (gone.length > 0) void this.#store.write(gone.map(({ hash }) => remove(keys.session(hash))));
+    if (gone.size > 0) void this.#store.write([...gone].map(({ hash }) => remove(keys.session(hash))));
   }
 }
 
