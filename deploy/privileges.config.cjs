@@ -13,8 +13,11 @@ const QUIET = ['--disable-warning=SecurityWarning', '--disable-warning=Experimen
 /** A folder and what is in it. Without the star it would be its bare name for as long as it has not been made. */
 const all = (folder) => path.join(folder, '*');
 
-/** Read by every app: the id of this boot, and whose number the owner of the hub's folder has. */
-const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd'];
+/**
+ * Read by every app: the id of this boot, whose number the owner of the hub's folder has, and what the owner of the device
+ * has laid down for all of them (trust anchor, policy), wherever their own configuration lies.
+ */
+const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd', all('/etc/bowline')];
 
 /**
  * - `user`: absent, root. - `read`, `write`: beyond the app's own code, its configuration and its state folder.
