@@ -65,16 +65,12 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
   /** Starts the built app as pm2 does: that user and its own group alone, those flags, a clean environment. */
   async function probe(app: string, flags: 'ecosystem' | 'none', waitForStore = false): Promise<Probed> {
     const { user = 'root', node_args, script, args } = entryOf(app);
-    const module = probeModule(app, { waitForStore });
-    return probedIn(
-      await device.run(
-        'setpriv',
-        ...[`--reuid=${user}`, `--regid=${user}`, '--clear-groups', 'env', '-i', '-C', '/'],
-        '/opt/bowline/runtime',
-        ...(flags === 'ecosystem' ? node_args : []),
-        ...['--import', module, script, ...args],
-      ),
+    const asUser = `--reuid=${user} --regid=${user} --clear-groups env -i -C / /opt/bowline/runtime`.split(
+      ' ',
     );
+    const flagged = flags === 'ecosystem' ? node_args : [];
+    const probing = ['--import', probeModule(app, { waitForStore }), script, ...args];
+    return probedIn(await device.run('setpriv', ...asUser, ...flagged, ...probing));
   }
 
   test('when pm2 starts the ecosystem, every app runs as its user with its own group alone, and joins the hub', async () => {
