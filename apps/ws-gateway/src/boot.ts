@@ -26,6 +26,7 @@ import { TrustKeeper } from './identity/trust-keeper.ts';
 import { openPersistentQueue } from './persistent-queue.ts';
 import { Progress } from './sender/send-progress.ts';
 import { appStates, deviceStatus } from './status.ts';
+import { TrustedTime } from './trusted-time.ts';
 
 /** How long one address may take before the next is tried beside it; Node's 250 ms break slow mobile links. */
 const ADDRESS_ATTEMPT_MS = 3000;
@@ -97,6 +98,7 @@ export async function boot({
   const capabilities = new Capabilities(join(config.stateDir, 'capabilities.json'));
 
   // 3. The cloud.
+  const trustedTime = new TrustedTime(join(config.stateDir, 'trusted-time.json'), { clock, log });
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS);
   const connection = new Connection({
     config,
@@ -117,6 +119,7 @@ export async function boot({
     retryParked: () => desk.retryParked(),
     onLost: () => desk.dropParked(),
     onState: ({ name, since }) => hub.notifyAll('link', { state: name, since, ...serverTime(serverClock) }),
+    provenBy: (certificate) => trustedTime.provenBy(certificate),
     enrolment: async () => {
       const options = {
         ...config.enrolment,
@@ -184,6 +187,7 @@ export async function boot({
   connection.connect();
   surroundings.start();
   const settling = setInterval(() => {
+    trustedTime.record(serverClock.nowMs());
     void settle(desk.settleWaiting(), 'settle').then(() => settle(desk.retryParked(), 'parked orders'));
   }, SETTLE_EVERY_MS);
   ready();
@@ -191,6 +195,7 @@ export async function boot({
   return {
     async stop() {
       clearInterval(settling);
+      trustedTime.record(serverClock.nowMs(), true);
       surroundings.stop();
       await connection.disconnect();
       await hub.close();

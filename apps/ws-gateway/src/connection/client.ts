@@ -4,6 +4,7 @@ import type { TLSSocket } from 'node:tls';
 import { TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
 import { WebSocket } from 'ws';
+import type { CertificateValidity } from '../trusted-time.ts';
 import type { LinkStage } from './connection-state.ts';
 
 export const SUBPROTOCOL = 'bowline.v1';
@@ -41,8 +42,8 @@ export interface OpenOptions<T> {
   maxPayload: number;
   ca?: string;
   signal: AbortSignal;
-  /** The connection is up and the request for the upgrade goes out. */
-  onUpgrading(): void;
+  /** The connection is up and the request for the upgrade goes out. @param certificate what proved the server, with TLS. */
+  onUpgrading(certificate: CertificateValidity | undefined): void;
   /**
    * Attaches the listeners. Called in the very event that opens the socket: a frame that came with the answer to the upgrade
    * is emitted before any promise goes on.
@@ -72,9 +73,9 @@ export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
       followRedirects: false,
       ...(options.ca === undefined ? {} : { ca: options.ca }),
       finishRequest: (request: ClientRequest) => {
-        watchStages(request, (next) => {
+        watchStages(request, (next, certificate) => {
           stage = next;
-          if (next === 'upgrade') options.onUpgrading();
+          if (next === 'upgrade') options.onUpgrading(certificate);
         });
         request.end();
       },
@@ -135,13 +136,21 @@ export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
 /** An address: there is nothing to look up. */
 const isAddress = (hostname: string): boolean => isIP(hostname.replace(/^\[|\]$/g, '')) !== 0;
 
-function watchStages(request: ClientRequest, enter: (stage: LinkStage) => void): void {
+function watchStages(
+  request: ClientRequest,
+  enter: (stage: LinkStage, certificate?: CertificateValidity) => void,
+): void {
   request.once('socket', (socket) => {
     const secure = 'encrypted' in socket && (socket as TLSSocket).encrypted;
     socket.once('lookup', () => enter('tcp'));
     socket.once('connect', () => enter(secure ? 'tls' : 'upgrade'));
-    if (secure) socket.once('secureConnect', () => enter('upgrade'));
+    if (secure) socket.once('secureConnect', () => enter('upgrade', validityOf(socket as TLSSocket)));
   });
+}
+
+function validityOf(socket: TLSSocket): CertificateValidity {
+  const { valid_from: from, valid_to: to } = socket.getPeerCertificate();
+  return { fromMs: Date.parse(from), toMs: Date.parse(to) };
 }
 
 /** Both forms of RFC 9110, section 10.2.3: seconds, or a date; milliseconds. */

@@ -6,6 +6,7 @@ import { wait } from '@bowline/runtime';
 import type { GatewayConfig } from '../config.ts';
 import type { Enrolment } from '../identity/enrolment.ts';
 import { queueSummary } from '../sender/send-heartbeat.ts';
+import type { CertificateValidity } from '../trusted-time.ts';
 import { AttemptLog } from './attempt-log.ts';
 import { LinkError, openSocket } from './client.ts';
 import {
@@ -27,6 +28,8 @@ export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome
   /** The device's enrolment; enrols first where there is none. Throws LinkError stage `enrol`. */
   enrolment(): Promise<Enrolment>;
   onState(state: ConnectionState): void;
+  /** What proves the server of the link that comes now; undefined without TLS. */
+  provenBy(certificate: CertificateValidity | undefined): void;
   /** For hello. */
   capabilities(): string[];
   /** The link is gone: what it parked is forgotten. */
@@ -159,7 +162,10 @@ export class Connection {
         maxPayload: HARD_FRAME_BYTES,
         signal: this.#stopping.signal,
         ...(enrolment.ca === undefined ? {} : { ca: enrolment.ca }),
-        onUpgrading: () => this.#enter({ type: 'upgrading' }),
+        onUpgrading: (certificate) => {
+          this.#ports.provenBy(certificate);
+          this.#enter({ type: 'upgrading' });
+        },
         attach: (socket) =>
           new LinkSession(socket, {
             ...this.#ports,
