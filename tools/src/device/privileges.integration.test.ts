@@ -35,11 +35,8 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
   beforeAll(async () => {
     device = await DeviceRoot.install();
     const ecosystem = '/opt/bowline/deploy/ecosystem.config.cjs';
-    const loaded = await device.run(
-      '/opt/bowline/runtime',
-      '-p',
-      `JSON.stringify(require('${ecosystem}').apps)`,
-    );
+    const load = 'JSON.stringify(require(process.argv[1]).apps)';
+    const loaded = await device.run('/opt/bowline/runtime', '-p', load, ecosystem);
     entries = JSON.parse(loaded) as Entry[];
     const secrets = DEVICE_APPS.map((app) => `/var/lib/bowline/${app}/secret`);
     // As each app would make it: its own, for nobody else.
