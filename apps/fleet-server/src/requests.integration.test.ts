@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { call } from './testing/call.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
@@ -66,5 +67,27 @@ describe('what a request may cost', () => {
     const upgrade = 'connection: upgrade\r\nupgrade: websocket\r\n\r\n';
     const answer = await raw(`GET /v1/elsewhere HTTP/1.1\r\nhost: x\r\n${upgrade}`);
     expect(problemIn(answer)).toMatchObject({ status: 404, code: 'not-found' });
+  });
+
+  it('when there are as many connections as may be, the next is not accepted until one has gone', async () => {
+    const small = await startTestServer({ http: { maxConnections: 10 } });
+    const { hostname, port } = new URL(small.url);
+    const held = await Promise.all(
+      Array.from({ length: 10 }, async () => {
+        const socket = connect(Number(port), hostname).on('error', () => {});
+        await new Promise((resolve) => socket.once('connect', resolve));
+        return socket;
+      }),
+    );
+    await expect(call(`${small.url}/v1/health`)).rejects.toThrow(/ECONNRESET|socket hang up/);
+    held[0]?.destroy();
+    await waitFor(() =>
+      call(`${small.url}/v1/health`).then(
+        ({ status }) => status === 200,
+        () => false,
+      ),
+    );
+    for (const socket of held) socket.destroy();
+    await small.stop();
   });
 });

@@ -167,6 +167,8 @@ async function serve(
   }
   if (tls !== undefined && config.publicUrl === undefined)
     log.warn({ url }, 'devices elsewhere need publicUrl, the address by which they know this server');
+  if (tls === undefined && config.allowInsecure)
+    log.warn({ url }, 'allowInsecure: without TLS, whoever is on the way reads and changes everything');
   tls?.follow(http.server as unknown as Server);
   const { operatorTokenFile } = keys;
   if (config.infoFile !== undefined) {

@@ -76,6 +76,11 @@ describe('a session of the console', () => {
     expect((await ask('GET', '/v1/devices', own)).status).toBe(200);
   });
 
+  it('when a proxy’s own sign-in comes beside the cookie, the session counts all the same', async () => {
+    const { ask } = await signIn();
+    expect((await ask('GET', '/v1/devices', { authorization: 'Basic cHJveHk6eA==' })).status).toBe(200);
+  });
+
   it('when a WebSocket is opened with the cookie alone, it does not count', async () => {
     const device = await server.device('by-cookie');
     const { cookie, csrf } = await signIn();

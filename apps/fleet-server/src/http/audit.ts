@@ -78,7 +78,8 @@ function entryOf(request: FastifyRequest, action: string): NewAuditEntry {
   const { operator, role, tokenId, via } = caller ?? {};
   return {
     ...(operator && role && tokenId && via ? { actor: { operator, role, tokenId, via } } : {}),
-    from: ip,
+    // A trusted proxy may pass on whatever a client says.
+    from: ip.slice(0, MAX_TEXT),
     action,
     target: { ...told(body), ...texts(params), ...audited?.target },
   };

@@ -100,13 +100,12 @@ export class Gate {
 
   async #caller(request: FastifyRequest): Promise<Caller> {
     const { authorization, cookie } = request.headers;
-    if (authorization === undefined) {
+    const token = BEARER.exec(authorization ?? '')?.[1];
+    if (token === undefined) {
       const sessionId = sessionIdOf(cookie, this.cookieScope(request));
       if (sessionId !== undefined) return this.#bySession(request, sessionId);
-    }
-    const token = BEARER.exec(authorization ?? '')?.[1];
-    if (token === undefined)
       throw new RejectedError('unauthorized', 'the request needs Authorization: Bearer TOKEN');
+    }
     const known = this.#ports.tokenCheck.knownHolder(token);
     if (known === undefined) this.#mayTry(request.ip);
     const holder = known ?? (await this.#ports.tokenCheck.holder(token));

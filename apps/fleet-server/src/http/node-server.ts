@@ -14,6 +14,8 @@ export interface RequestLimits {
   requestWithinMs: number;
   /** A connection on which nothing moves either way is cut off. */
   idleMs: number;
+  /** Links, streams and calls together; more are not accepted. */
+  maxConnections: number;
 }
 
 const KEEP_ALIVE_MS = 10_000;
@@ -22,7 +24,7 @@ const CHECK_EVERY_MS = 500;
 /** The server under fastify, plain or with TLS, with its limits. */
 export function createNodeServer(
   handler: RequestListener,
-  { headerBytes, headersWithinMs, requestWithinMs, idleMs }: RequestLimits,
+  { headerBytes, headersWithinMs, requestWithinMs, idleMs, maxConnections }: RequestLimits,
   tls: TlsFiles | undefined,
 ): Server {
   const options: ServerOptions = {
@@ -37,6 +39,7 @@ export function createNodeServer(
       ? createServer(options, handler)
       : createTlsServer({ ...options, ...tls.serverOptions() }, handler);
   server.setTimeout(idleMs);
+  server.maxConnections = maxConnections;
   return server;
 }
 
