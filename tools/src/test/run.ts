@@ -14,14 +14,18 @@ export function toolEnvironment(): NodeJS.ProcessEnv {
 }
 
 /** Runs a program of the workspace with its output on ours. Resolves with whether all went well. */
-export function run(program: string, args: string[], cwd: string): Promise<boolean> {
+export const run = async (program: string, args: string[], cwd: string): Promise<boolean> =>
+  (await exitCodeOf(program, args, cwd)) === 0;
+
+/** As {@link run}, but resolves with the exit code; undefined if it could not be started or was killed. */
+export function exitCodeOf(program: string, args: string[], cwd: string): Promise<number | undefined> {
   return new Promise((done) => {
     const child = spawn(program, args, {
       cwd,
       env: toolEnvironment(),
       stdio: ['ignore', 'inherit', 'inherit'],
     });
-    child.once('error', () => done(false));
-    child.once('close', (code) => done(code === 0));
+    child.once('error', () => done(undefined));
+    child.once('close', (code) => done(code ?? undefined));
   });
 }

@@ -9,6 +9,9 @@ interface Locked {
   link?: boolean;
   resolved?: string;
   optionalDependencies?: Record<string, string>;
+  /** Of an alias: the package that it really is. */
+  name?: string;
+  hasInstallScript?: boolean;
 }
 
 const readJson = (path: string): unknown => JSON.parse(readFileSync(join(WORKSPACE, path), 'utf8'));
@@ -33,11 +36,20 @@ describe('node-ipc', () => {
     expect(packages['node_modules/node-ipc']).toMatchObject(CHECKED);
   });
 
-  test('when any installed package asks for node-ipc, only the checked version can answer', () => {
-    const found = globSync('{.,apps/*,libs/*,deploy,tools}/node_modules/node-ipc/package.json', {
+  test('when a package has another name, it is not node-ipc under an alias', () => {
+    const aliased = installed.filter(
+      ([path, { name, resolved = '', integrity }]) =>
+        path !== 'node_modules/node-ipc' &&
+        (name === 'node-ipc' || resolved.includes('/node-ipc/') || integrity === CHECKED.integrity),
+    );
+    expect(aliased.map(([path]) => path)).toEqual([]);
+  });
+
+  test('when node_modules is searched at any depth, node-ipc is there once, as checked', () => {
+    const everywhere = globSync('{.,apps/*,libs/*,deploy,tools}/node_modules/**/node-ipc/package.json', {
       cwd: WORKSPACE,
     });
-    expect(found.map((path) => (readJson(path) as Locked).version)).toEqual([CHECKED.version]);
+    expect(everywhere.map((path) => (readJson(path) as Locked).version)).toEqual([CHECKED.version]);
   });
 });
 
@@ -86,6 +98,12 @@ test.each(['x64', 'arm64'])(
     expect(named(`node-linux-${arch}`)).toHaveLength(1);
   },
 );
+
+test('when a package brings an install script, it is one that was seen to work without it', () => {
+  const known = ['esbuild', 'level', 'leveldown', 'lmdb', 'msgpackr-extract', 'nx'];
+  const scripted = installed.filter(([, { hasInstallScript }]) => hasInstallScript).map(([path]) => path);
+  expect(scripted.toSorted()).toEqual(known.map((name) => `node_modules/${name}`));
+});
 
 test('when packages are installed, none of them may run a script', () => {
   expect(readFileSync(join(WORKSPACE, '.npmrc'), 'utf8')).toMatch(/^ignore-scripts=true$/m);
