@@ -57,7 +57,8 @@ export class TestFleet {
     const env = {
       ...DEVICE_SETTINGS,
       ...markOf(this.layout.runDir),
-      BOWLINE_ROOT: checkout,
+      // The apps may read their own files there, and nothing through the link to them.
+      BOWLINE_ROOT: WORKSPACE,
       BOWLINE_RUNTIME: this.layout.runtime,
       BOWLINE_CONFIG_DIR: this.layout.configDir,
       BOWLINE_STATE_DIR: this.layout.stateDir,
