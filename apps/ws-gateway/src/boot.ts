@@ -1,6 +1,5 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { join } from 'node:path';
-import { loadOrCreateKey } from '@bowline/identity';
 import { openHub } from '@bowline/ipc';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Trust } from '@bowline/messages';
@@ -20,12 +19,16 @@ import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveHub } from './hub/serve-hub.ts';
+import { serveIdentity } from './hub/serve-identity.ts';
 import { EventReporter } from './event-reporter.ts';
-import { enrol, loadEnrolment } from './identity/enrolment.ts';
+import { DeviceIdentity } from './identity/device-identity.ts';
+import type { Enrolment } from './identity/enrolment-schema.ts';
+import { forgetAsMarked, forgettable, markToForget } from './identity/forget.ts';
+import { SigningTime } from './identity/signing-time.ts';
 import { TrustKeeper } from './identity/trust-keeper.ts';
 import { openPersistentQueue } from './persistent-queue.ts';
 import { Progress } from './sender/send-progress.ts';
-import { appStates, deviceStatus } from './status.ts';
+import { appStates, deviceStatus, undelivered } from './status.ts';
 import { TrustedTime } from './trusted-time.ts';
 
 /** How long one address may take before the next is tried beside it; Node's 250 ms break slow mobile links. */
@@ -44,19 +47,21 @@ export async function boot({
   clock,
   ready,
   signal,
+  restart,
 }: AppContext<GatewayConfig>): Promise<RunningApp> {
   const agentVersion = AGENT_VERSION;
   // 1. One gateway owns the state folder, however its predecessor ended.
   const lock = await waitForLock(join(config.stateDir, 'gateway.lock'), { log, signal });
+  if (forgetAsMarked(config.stateDir)) log.warn('the device has forgotten who it was, as it was told to');
   const serverClock = new ServerClock(clock);
   const queue = await openPersistentQueue(config, clock, serverClock);
   // Child and addon were for the store alone: a gateway that is captured from here on starts and loads nothing.
   process.permission?.drop('child');
   process.permission?.drop('addon');
-  const key = await loadOrCreateKey(join(config.stateDir, 'device.pem'));
-  let enrolment = loadEnrolment(config.stateDir);
   const trust = new TrustKeeper(config.stateDir);
-  if (enrolment !== undefined) await trust.enrolled(enrolment.trust);
+  const signingTime = new SigningTime({ clock, serverClock });
+  const accepted = (enrolment: Enrolment) => trust.enrolled(enrolment.trust);
+  const identity = await DeviceIdentity.open({ config, agentVersion, signingTime, accepted, log });
 
   // 2. The apps: their sockets, their orders, their messages.
   const bootId = readBootId();
@@ -103,7 +108,7 @@ export async function boot({
   const connection = new Connection({
     config,
     queue,
-    key,
+    signingTime,
     clock,
     serverClock,
     log,
@@ -119,22 +124,8 @@ export async function boot({
     retryParked: () => desk.retryParked(),
     onLost: () => desk.dropParked(),
     onState: ({ name, since }) => hub.notifyAll('link', { state: name, since, ...serverTime(serverClock) }),
+    identity: () => identity.forLink(),
     provenBy: (certificate) => trustedTime.provenBy(certificate),
-    enrolment: async () => {
-      const options = {
-        ...config.enrolment,
-        stateDir: config.stateDir,
-        allowInsecure: config.link.allowInsecure,
-        agentVersion,
-      };
-      if (enrolment === undefined) {
-        const enrolled = await enrol(options, key, log, serverClock.nowMs() ?? clock.wallMs());
-        await trust.enrolled(enrolled.trust);
-        enrolment = enrolled;
-        hub.notifyAll('trust', { version: trust.version });
-      }
-      return enrolment;
-    },
   });
   const status = () =>
     deviceStatus({
@@ -145,21 +136,21 @@ export async function boot({
       clock,
       bootId,
       agentVersion,
-      deviceId: enrolment?.deviceId,
+      enrolment: identity.enrolment,
       uptimeSeconds: uptimeSeconds(),
     });
   const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
   const greet = () => ({
-    ...(enrolment === undefined ? {} : { deviceId: enrolment.deviceId }),
+    ...(identity.enrolment === undefined ? {} : { deviceId: identity.enrolment.deviceId }),
     bootId,
     link: connection.state.name,
     ...serverTime(serverClock),
   });
   const trustAbove = (version: number) => ({
     bundles: trust.above(version),
-    ...(enrolment === undefined
+    ...(identity.enrolment === undefined
       ? {}
-      : { device: { deviceId: enrolment.deviceId, groups: enrolment.groups } }),
+      : { device: { deviceId: identity.enrolment.deviceId, groups: identity.enrolment.groups } }),
   });
   const settle = (work: Promise<void>, what: string) => events.unlessRefused(work, what);
   const online = () => connection.online;
@@ -179,11 +170,23 @@ export async function boot({
     trustAbove,
     linkLog,
   });
+  serveIdentity({
+    hub,
+    identity,
+    defaultServer: config.enrolment.server,
+    onEnrolled: () => connection.renew(),
+    losses: () => ({ paths: forgettable(config.stateDir), ...undelivered(queue) }),
+    forget: () => {
+      markToForget(config.stateDir);
+      setImmediate(() => restart('to forget who it was')); // the answer goes first
+    },
+  });
   const surroundings = new Surroundings({
     clock,
     readNetwork,
     disturbed: (what) => connection.disturbed(what),
   });
+  identity.onChanged = () => hub.notifyAll('trust', { version: trust.version });
   connection.connect();
   surroundings.start();
   const settling = setInterval(() => {

@@ -37,7 +37,20 @@ export const GatewayConfig = Type.Object(
     enrolment: Type.Object(
       {
         server: Type.Optional(Type.String({ pattern: '^https?://', localOnly: true })),
-        tokenFile: Type.Optional(Type.String({ localOnly: true, description: 'erased once it is spent' })),
+        tokenFile: Type.Optional(
+          Type.String({
+            localOnly: true,
+            description: 'erased once it is spent; default enrolment-token in stateDir',
+          }),
+        ),
+        factoryRoot: Type.Optional(
+          Type.String({
+            pattern: '^[A-Za-z0-9_-]{43}$',
+            localOnly: true,
+            description:
+              "thumbprint of the fleet's root key, put there in the factory: wins over any token's",
+          }),
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -55,6 +68,24 @@ export const GatewayConfig = Type.Object(
           localOnly: true,
           description: 'permit ws:// and http://',
         }),
+        caFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description: "PEM: authority to be trusted for TLS, instead of the system's",
+          }),
+        ),
+        clientCertFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description:
+              "PEM: the device's certificate for TLS, with URI:urn:bowline:device:ID among its names",
+          }),
+        ),
+        clientKeyFile: Type.Optional(
+          Type.String({ minLength: 1, localOnly: true, description: 'PEM: its private key' }),
+        ),
         connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1),
         welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1),
         pingAfterMs: milliseconds(30_000, 'nothing received for so long: WebSocket ping', 1),

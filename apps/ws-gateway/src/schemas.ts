@@ -1,4 +1,6 @@
 import { GatewayConfig } from './config.ts';
+import { Enrolment } from './identity/enrolment-schema.ts';
 
-export const fillDefaults = true;
-export const schemas = { config: { config: GatewayConfig } };
+/** Only our own configuration is completed. */
+export const fillDefaults = ['config'];
+export const schemas = { config: { config: GatewayConfig }, enrolment: { enrolment: Enrolment } };

@@ -6,6 +6,7 @@ import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Clock } from '@bowline/runtime';
 import type { Connection } from './connection/connection.ts';
 import type { Counters } from './counters.ts';
+import type { Enrolment } from './identity/enrolment-schema.ts';
 
 const RECENT_ORDERS = 20;
 const DEAD_LETTERS = 1000;
@@ -26,11 +27,12 @@ export function deviceStatus(ports: {
   clock: Clock;
   bootId: string;
   agentVersion: string;
-  deviceId: string | undefined;
+  enrolment: Enrolment | undefined;
   uptimeSeconds: number;
 }): DeviceStatus {
   const { queue, connection, clock } = ports;
   const { state } = connection;
+  const trustedBy = ports.enrolment?.made?.trustedBy;
   const lanes = queue.lanes();
   const ledger = queue.ledger();
   const peers = new Map<string, ReturnType<Hub['peers']>[number]>(
@@ -38,10 +40,11 @@ export function deviceStatus(ports: {
   );
   return {
     device: {
-      ...(ports.deviceId === undefined ? {} : { id: ports.deviceId }),
+      ...(ports.enrolment === undefined ? {} : { id: ports.enrolment.deviceId }),
       bootId: ports.bootId,
       agentVersion: ports.agentVersion,
       uptimeSeconds: ports.uptimeSeconds,
+      ...(trustedBy === undefined ? {} : { trustedBy }),
     },
     link: {
       state: state.name,
@@ -83,5 +86,14 @@ function orderLine(entry: JournalEntry): DeviceStatus['orders'][number] {
     receivedAt: entry.receivedAt,
     ...(entry.endedAt === undefined ? {} : { endedAt: entry.endedAt }),
     ...(entry.error === undefined ? {} : { error: entry.error }),
+  };
+}
+
+/** What the cloud has not got yet, and orders that have not ended. */
+export function undelivered(queue: DurableQueue): { messages: number; orders: number } {
+  const lanes = queue.lanes();
+  return {
+    messages: UPLINK_LANES.reduce((sum, lane) => sum + lanes[lane].messages, 0),
+    orders: queue.unfinishedOrders().length,
   };
 }

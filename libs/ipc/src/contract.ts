@@ -40,6 +40,10 @@ export const TO_HUB: Vocabulary = {
     trustBundles: { request: hubRequests.trustBundles_request, response: hubRequests.trustBundles_response },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
     linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
+    identity: { request: hubRequests.identity_request, response: hubRequests.identity_response },
+    enrol: { request: hubRequests.enrol_request, response: hubRequests.enrol_response },
+    losses: { request: hubRequests.losses_request, response: hubRequests.losses_response },
+    forget: { request: hubRequests.forget_request, response: hubRequests.forget_response },
     deadLetters: { request: hubRequests.deadLetters_request, response: hubRequests.deadLetters_response },
     deadLetter: { request: hubRequests.deadLetter_request, response: hubRequests.deadLetter_response },
     resendDeadLetters: {

@@ -8,7 +8,7 @@ export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLeve
 export { runApp, type AppContext, type AppDefinition, type RunningApp } from './run-app.ts';
 export { readFileIfPresent, syncFolder, writeFileDurably, writeFileSynchronously } from './files.ts';
 export { bootId } from './boot-id.ts';
-export { AGENT_VERSION } from './version.ts';
+export { AGENT_VERSION, RELEASED_AT } from './version.ts';
 export { onceDurably } from './once.ts';
 export { mayPass, retry, type RetryOptions } from './retry.ts';
 export { redact } from './redact.ts';

@@ -13,6 +13,8 @@ export interface AppContext<Config> {
   ready(): void;
   /** Aborted when the process is asked to stop. */
   signal: AbortSignal;
+  /** Ends this process in good order, to be started anew by whoever keeps it running. */
+  restart(reason: string): void;
 }
 
 export interface RunningApp {
@@ -73,7 +75,14 @@ export async function runApp<Config>(definition: AppDefinition<Config>): Promise
     const { config } = loadConfig<Config>(definition.validateConfig, sources);
     log = createLogger({ app, level: logLevel(config) });
     log.info({ version, pid: process.pid, node: process.version }, 'starting');
-    running = await definition.start({ config, log, clock: systemClock, ready, signal: stopping.signal });
+    running = await definition.start({
+      config,
+      log,
+      clock: systemClock,
+      ready,
+      signal: stopping.signal,
+      restart: stop,
+    });
   };
 
   try {

@@ -39,6 +39,7 @@ export async function startTestServer(
     clock,
     ready: () => {},
     signal: new AbortController().signal,
+    restart: () => {},
   });
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= running.stop());

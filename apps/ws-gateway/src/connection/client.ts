@@ -1,13 +1,21 @@
 import { STATUS_CODES, type ClientRequest } from 'node:http';
 import { isIP } from 'node:net';
 import type { TLSSocket } from 'node:tls';
+import type { ProblemDocument } from '@bowline/messages';
+import { problem } from '@bowline/messages/http';
 import { TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
 import { WebSocket } from 'ws';
 import type { CertificateValidity } from '../trusted-time.ts';
 import type { LinkStage } from './connection-state.ts';
+import { retryAfterOf } from './retry-after.ts';
+import type { TlsSettings } from './tls-settings.ts';
 
 export const SUBPROTOCOL = 'bowline.v1';
+
+/** Said whenever `allowInsecure` is made use of. */
+export const NOT_ENCRYPTED =
+  'NOT ENCRYPTED: whoever is on the way reads and changes everything. Use https and wss, and link.allowInsecure only to try things out';
 
 /** An attempt that did not become a socket. */
 export class LinkError extends TransientError {
@@ -40,7 +48,7 @@ export interface OpenOptions<T> {
   deadlineMs: number;
   /** Hard cap of a frame; larger ones close the link with 1009 before they are in memory. */
   maxPayload: number;
-  ca?: string;
+  tls: TlsSettings;
   signal: AbortSignal;
   /** The connection is up and the request for the upgrade goes out. @param certificate what proved the server, with TLS. */
   onUpgrading(certificate: CertificateValidity | undefined): void;
@@ -71,7 +79,7 @@ export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
       perMessageDeflate: false,
       maxPayload: options.maxPayload,
       followRedirects: false,
-      ...(options.ca === undefined ? {} : { ca: options.ca }),
+      ...options.tls,
       finishRequest: (request: ClientRequest) => {
         watchStages(request, (next, certificate) => {
           stage = next;
@@ -107,12 +115,13 @@ export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
       const chunks: Buffer[] = [];
       let bytes = 0;
       const finish = () => {
-        const retryAfterMs = retryAfter(response.headers['retry-after']);
-        const serverTime = serverTimeOf(Buffer.concat(chunks).toString());
+        const retryAfterMs = retryAfterOf(response.headers['retry-after']);
+        const { code, detail, serverTime } = problemIn(Buffer.concat(chunks).toString());
+        const answered = `the server answered ${status} ${STATUS_CODES[status] ?? ''}`.trim();
         fail(
           new LinkError(
-            `http-${status}`,
-            `the server answered ${status} ${STATUS_CODES[status] ?? ''}`.trim(),
+            code ?? `http-${status}`,
+            detail === undefined ? answered : `${answered}: ${detail}`,
             {
               stage: status === 401 || status === 403 ? 'auth' : 'upgrade',
               status,
@@ -153,19 +162,13 @@ function validityOf(socket: TLSSocket): CertificateValidity {
   return { fromMs: Date.parse(from), toMs: Date.parse(to) };
 }
 
-/** Both forms of RFC 9110, section 10.2.3: seconds, or a date; milliseconds. */
-function retryAfter(header: string | undefined): number | undefined {
-  if (header === undefined) return undefined;
-  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
-  return Number.isFinite(ms) ? Math.max(0, ms) : undefined;
-}
-
-function serverTimeOf(body: string): number | undefined {
+/** What a problem document tells a device (RFC 9457). */
+function problemIn(text: string): Partial<Pick<ProblemDocument, 'code' | 'detail' | 'serverTime'>> {
   try {
-    const { serverTime } = JSON.parse(body) as { serverTime?: unknown };
-    return typeof serverTime === 'number' && Number.isSafeInteger(serverTime) ? serverTime : undefined;
+    const value: unknown = JSON.parse(text);
+    return problem(value) ? (value as ProblemDocument) : {};
   } catch {
-    return undefined; // a proxy's HTML page: there is no time in it
+    return {}; // a proxy's HTML page
   }
 }
 

@@ -1,14 +1,15 @@
-import { signLinkToken, type SigningKey } from '@bowline/identity';
+import { signLinkToken } from '@bowline/identity';
 import { UPLINK_LANES, type Hello, type Welcome } from '@bowline/messages';
 import type { LinkAttempt } from '@bowline/messages/hub';
 import { BowlineError } from '@bowline/runtime/errors';
 import { wait } from '@bowline/runtime';
 import type { GatewayConfig } from '../config.ts';
-import type { Enrolment } from '../identity/enrolment.ts';
+import type { LinkIdentity } from '../identity/device-identity.ts';
+import type { SigningTime } from '../identity/signing-time.ts';
 import { queueSummary } from '../sender/send-heartbeat.ts';
 import type { CertificateValidity } from '../trusted-time.ts';
 import { AttemptLog } from './attempt-log.ts';
-import { LinkError, openSocket } from './client.ts';
+import { LinkError, NOT_ENCRYPTED, openSocket } from './client.ts';
 import {
   transition,
   type ConnectionEvent,
@@ -22,11 +23,11 @@ import type { Disturbance } from './surroundings.ts';
 
 export interface ConnectionPorts extends Omit<SessionPorts, 'hello' | 'onWelcome' | 'limits' | 'poison'> {
   config: GatewayConfig;
-  key: SigningKey;
+  signingTime: SigningTime;
   bootId: string;
   agentVersion: string;
-  /** The device's enrolment; enrols first where there is none. Throws LinkError stage `enrol`. */
-  enrolment(): Promise<Enrolment>;
+  /** Who the device is; enrols first where it must. Throws LinkError stage `enrol`, ConfigError. */
+  identity(): Promise<LinkIdentity>;
   onState(state: ConnectionState): void;
   /** What proves the server of the link that comes now; undefined without TLS. */
   provenBy(certificate: CertificateValidity | undefined): void;
@@ -57,6 +58,8 @@ export class Connection {
   #sessionId: string | undefined;
   #server: string | undefined;
   #loop: Promise<void> | undefined;
+  /** Counts up when the device has become another: what was begun before that is of no use. */
+  #generation = 0;
 
   constructor(ports: ConnectionPorts) {
     this.#ports = ports;
@@ -111,6 +114,13 @@ export class Connection {
     if (this.#mayHurry) this.#hurry.abort();
   }
 
+  /** The device has enrolled anew: whatever link or attempt there is belongs to the one that it was. */
+  renew(): void {
+    this.#generation += 1;
+    this.#session?.close(1001, 'the device has enrolled anew');
+    this.#hurry.abort();
+  }
+
   connect(): void {
     this.#loop ??= this.#keepUp();
   }
@@ -126,11 +136,17 @@ export class Connection {
     const { clock, log } = this.#ports;
     while (!this.#stopping.signal.aborted) {
       const startedAtMs = clock.monotonicMs();
+      const generation = this.#generation;
       const { end, stage, code, message, serverTime } = await this.#attempt();
       const lastedMs = Math.round(clock.monotonicMs() - startedAtMs);
       this.#ports.onLost();
       if (this.#stopping.signal.aborted) break;
-      if (serverTime !== undefined) this.#ports.serverClock.told(serverTime);
+      if (serverTime !== undefined) this.#ports.signingTime.told(serverTime);
+      if (generation !== this.#generation) {
+        this.#signedAnew = false;
+        this.#enter({ type: 'lost', attempts: 0 });
+        continue;
+      }
       const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message, lastedMs });
       log.warn(
         { stage, code, detail: message, delayMs: Math.round(delayMs), attempts: this.#state.attempts },
@@ -143,25 +159,27 @@ export class Connection {
 
   /** One attempt and, if it succeeds, the whole life of the link. */
   async #attempt(): Promise<SessionEnd & { serverTime?: number }> {
-    const { config, clock, key, serverClock } = this.#ports;
+    const { config, clock, log, signingTime } = this.#ports;
+    const generation = this.#generation;
     this.#enter({ type: 'attempt' });
     try {
-      const enrolment = await this.#ports.enrolment();
+      const { key, enrolment, tls } = await this.#ports.identity();
       const url = config.link.url ?? enrolment.link;
       this.#server = url;
       if (!url.startsWith('wss://') && !config.link.allowInsecure) {
         const message = `${url} is not wss: set link.allowInsecure only on a network that you trust`;
         throw new LinkError('insecure-url', message, { stage: 'enrol' });
       }
+      if (!url.startsWith('wss://')) log.warn({ url }, NOT_ENCRYPTED);
       const { deviceId, serverId } = enrolment;
       const session = await openSocket({
         url,
-        token: await signLinkToken(key, { deviceId, serverId, nowMs: serverClock.nowMs() ?? clock.wallMs() }),
+        token: await signLinkToken(key, { deviceId, serverId, nowMs: signingTime.nowMs() }),
         clock,
         deadlineMs: config.link.connectDeadlineMs,
         maxPayload: HARD_FRAME_BYTES,
         signal: this.#stopping.signal,
-        ...(enrolment.ca === undefined ? {} : { ca: enrolment.ca }),
+        tls,
         onUpgrading: (certificate) => {
           this.#ports.provenBy(certificate);
           this.#enter({ type: 'upgrading' });
@@ -179,6 +197,7 @@ export class Connection {
       this.#enter({ type: 'upgraded' });
       session.start();
       if (this.#stopping.signal.aborted) session.close(1001, 'the device is stopping');
+      if (generation !== this.#generation) session.close(1001, 'the device has enrolled anew');
       const ended = await session.ended;
       this.#poison = afterEnd(session.poison, ended.end, session.suspects(ended.namedId));
       return ended;
@@ -284,6 +303,9 @@ export class Connection {
 
 function endOf(error: LinkError | undefined): LinkEnd {
   if (error?.status === undefined) return { kind: 'failed' };
-  const { status, retryAfterMs } = error;
+  const { stage, status, retryAfterMs } = error;
+  const mayHelpLater = status === 429 || status >= 500;
+  if (stage === 'enrol' && !mayHelpLater)
+    return { kind: 'enrolment-refused', ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
   return { kind: 'refused', status, ...(retryAfterMs === undefined ? {} : { retryAfterMs }) };
 }

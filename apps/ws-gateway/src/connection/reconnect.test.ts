@@ -70,6 +70,11 @@ describe('nextAttempt', () => {
     expect(delayMs(closed(4429, 1e12))).toBe(3_600_500);
   });
 
+  it('when the enrolment is refused, asking again slows down, since only a person can help', () => {
+    expect(delayMs({ kind: 'enrolment-refused' })).toBe(7.5 * 60_000);
+    expect(nextAttempt(input({ kind: 'enrolment-refused' })).alarm).toBeUndefined();
+  });
+
   it('when the last welcome set a minimum, every back-off keeps it', () => {
     expect(delayMs({ kind: 'failed' }, { reconnect: { minMs: 10_000, maxMs: 20_000 } })).toBe(10_500);
   });

@@ -5,6 +5,7 @@ export type LinkEnd =
   | { kind: 'closed'; code: number; retryAfterMs?: number; ownNewerSocket?: boolean }
   | { kind: 'refused'; status: number; retryAfterMs?: number }
   | { kind: 'failed' }
+  | { kind: 'enrolment-refused'; retryAfterMs?: number }
   | { kind: 'resume-anew' };
 
 export interface ReconnectInput {
@@ -52,6 +53,7 @@ export function nextAttempt(input: ReconnectInput): ReconnectVerdict {
 
   if (end.kind === 'resume-anew') return { attempts, delayMs: random * baseMs, signAnew: false };
   if (end.kind === 'failed') return backoff();
+  if (end.kind === 'enrolment-refused') return slow();
   if (end.kind === 'refused') {
     if (end.status === 401) return unauthorised();
     if (end.status === 403) return revoked();

@@ -1,6 +1,7 @@
 import type { DeadLetter, DurableQueue } from '@bowline/durable-queue';
-import type { Hub, Peer } from '@bowline/ipc';
+import type { Hub } from '@bowline/ipc';
 import { RejectedError } from '@bowline/runtime/errors';
+import { mustBeCli } from './cli-only.ts';
 
 /** More than the store ever keeps. */
 const ALL = Number.MAX_SAFE_INTEGER;
@@ -50,10 +51,6 @@ export function serveDeadLetters(
     if (purge.length > 0) await queue.commit({ deadLetters: { purge } });
     return { numbers: purge };
   });
-}
-
-function mustBeCli({ app }: Peer): void {
-  if (app !== 'cli') throw new RejectedError('cli-only', `${app} may not touch dead letters: use the CLI`);
 }
 
 function viewOf({ json, ...letter }: DeadLetter) {

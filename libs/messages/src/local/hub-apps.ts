@@ -35,3 +35,7 @@ export const LINK_STATES = [
   'draining',
 ] as const;
 export type LinkStateName = (typeof LINK_STATES)[number];
+
+/** Who vouched for the server's root key when the device enrolled (protocol, section 7). */
+export const TRUSTED_BY = ['token', 'factory-root', 'first-use'] as const;
+export type TrustedBy = (typeof TRUSTED_BY)[number];

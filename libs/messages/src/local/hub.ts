@@ -16,9 +16,10 @@ import {
   Uuid,
   WireErrorSchema,
 } from '../primitives.ts';
+import { Ed25519Jwk } from '../http/enrolment.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
 import { TrustBundleJws } from '../wire/trust.ts';
-import { HUB_APPS, LINK_STATES } from './hub-apps.ts';
+import { HUB_APPS, LINK_STATES, TRUSTED_BY } from './hub-apps.ts';
 
 export * from './hub-apps.ts';
 
@@ -120,6 +121,7 @@ export const DeviceStatus = Type.Object({
     bootId: Text,
     agentVersion: Text,
     uptimeSeconds: Type.Number(),
+    trustedBy: Type.Optional(Type.Enum([...TRUSTED_BY])),
   }),
   link: Type.Object({
     state: Type.Enum([...LINK_STATES]),
@@ -167,6 +169,26 @@ export const LinkAttempt = Type.Object({
 });
 export type LinkAttempt = Static<typeof LinkAttempt>;
 
+/** The device's key and what a server made of it. The thumbprints are those of RFC 7638. */
+export const IdentityView = Type.Object({
+  publicKey: Ed25519Jwk,
+  thumbprint: Text,
+  enrolment: Type.Optional(
+    Type.Object({
+      deviceId: Text,
+      name: Text,
+      groups: Type.Array(Text),
+      serverId: Text,
+      link: Text,
+      at: Type.Optional(EpochMs),
+      server: Type.Optional(Text),
+      rootThumbprint: Type.Optional(Text),
+      trustedBy: Type.Optional(Type.Enum([...TRUSTED_BY])),
+    }),
+  ),
+});
+export type IdentityView = Static<typeof IdentityView>;
+
 const Link = Type.Object({ state: Type.Enum([...LINK_STATES]), since: EpochMs, serverTime: ServerTime });
 
 /** A message that will not be sent by itself any more, without its text: why, and under which number it can be named. */
@@ -204,6 +226,25 @@ export const HUB_REQUESTS = {
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
   linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
+  /** This and the next three are the CLI's alone: `bowline identity`, `enroll`, `reset`. */
+  identity: { request: Empty, response: IdentityView },
+  /** Refused with the codes of enrolment (docs/errors.md). Without `server`: the one of the configuration. */
+  enrol: {
+    request: Type.Object({
+      server: Type.Optional(Text),
+      token: Type.Optional(Text),
+      trustOnFirstUse: Type.Boolean(),
+      newKey: Type.Boolean(),
+    }),
+    response: IdentityView,
+  },
+  /** What `forget` would remove: files, and how much in them was not delivered or has not ended. */
+  losses: {
+    request: Empty,
+    response: Type.Object({ paths: Type.Array(Text), messages: Count, orders: Count }),
+  },
+  /** Answered when it is durable that the device will forget; then the gateway starts anew and does. */
+  forget: { request: Empty, response: Empty },
   /** Newest first. These four are the CLI's alone: `bowline dead-letters`. */
   deadLetters: { request: Empty, response: Type.Object({ letters: Type.Array(DeadLetterView) }) },
   /** The message of one dead letter, as it would have been sent. Refused with `unknown-dead-letter`. */
