@@ -13,6 +13,7 @@ import { upkeep } from './commands/upkeep.ts';
 import type { Side } from './core/explain-frame.ts';
 import { duration, wholeNumber } from './arguments.ts';
 import { addFleetOperators } from './fleet-operators-program.ts';
+import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
 
@@ -44,6 +45,7 @@ export function program({ context, exit }: Run, version: string): Command {
     .action(async ({ link = false }: { link?: boolean }, command: Command) =>
       link ? linkLog(contextOf(command)) : exit(await status(contextOf(command))),
     );
+  addEnrolment(root, { contextOf, json });
   addDeadLetters(root, contextOf, json, exit);
   root
     .command('logs')

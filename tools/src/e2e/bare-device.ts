@@ -1,28 +1,84 @@
 import { cpSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectHub, type HubClient } from '@bowline/ipc';
+import type { DeviceStatus } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
-import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
+import { afterThisFile, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { WORKSPACE } from '../test/run.ts';
-import type { ForeignServer } from './foreign-server.ts';
+import { bowline, type Ended } from './plain-server.ts';
 
 /** The gateway and the executor as they are shipped, without pm2. */
 export class BareDevice {
   readonly folder = temporaryFolder();
   readonly hubFolder = join(this.folder, 'hub');
   #gateway: TestProcess | undefined;
+  #hub: HubClient | undefined;
 
-  constructor({ url, token }: ForeignServer) {
-    writeFileSync(join(this.folder, 'token'), token);
+  /** @param token put where the device looks for one. @param link settings besides those of every test. */
+  constructor(
+    { url, token }: { url?: string; token?: string },
+    { link = {}, enrolment = {} }: { link?: object; enrolment?: object } = {},
+  ) {
+    if (token !== undefined) writeFileSync(this.tokenFile, token);
+    const server = url === undefined ? {} : { server: url };
     this.#configure('ws-gateway', {
-      enrolment: { server: url, tokenFile: join(this.folder, 'token') },
-      link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 250 },
+      enrolment: { ...server, tokenFile: this.tokenFile, ...enrolment },
+      link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 250, ...link },
     });
     this.#configure('command-executor', {});
+    const where = { runDir: this.folder, hubFolder: this.hubFolder, pm2Home: join(this.folder, 'pm2') };
+    writeFileSync(join(this.folder, 'run.json'), JSON.stringify(where));
   }
 
-  startGateway(): void {
-    this.#gateway = this.#start('ws-gateway');
+  get tokenFile(): string {
+    return join(this.folder, 'token');
+  }
+
+  /** The gateway's own folder. */
+  get state(): string {
+    return join(this.folder, 'ws-gateway');
+  }
+
+  /** @param under a program that is to start it, with its arguments. */
+  startGateway({
+    under = [],
+    env = {},
+  }: { under?: string[]; env?: Record<string, string> } = {}): TestProcess {
+    this.#gateway = this.#start('ws-gateway', under, env);
+    return this.#gateway;
+  }
+
+  /** `bowline …`, as somebody types it at the device. */
+  bowline(...args: string[]): Promise<Ended> {
+    return bowline(['--home', this.folder, ...args]);
+  }
+
+  /** Of the gateway, over a visit to its hub. */
+  status(): Promise<DeviceStatus> {
+    const hub = (this.#hub ??= this.connect());
+    return waitFor(() => hub.request('status', {}), { what: 'the gateway' });
+  }
+
+  /** Waits until the gateway says that its link is up. */
+  async untilOnline(): Promise<DeviceStatus> {
+    const online = async () => {
+      const status = await this.status();
+      return status.link.state === 'online' && status;
+    };
+    return waitFor(online, { what: 'the link' });
+  }
+
+  /** Waits until the link is down for this reason. */
+  async untilOffline(code: string): Promise<DeviceStatus> {
+    const offline = async () => {
+      const status = await this.status();
+      return status.link.state === 'offline' && status.link.lastError?.code === code && status;
+    };
+    return waitFor(offline, { what: `the link to be down by ${code}` });
+  }
+
+  get gateway(): TestProcess | undefined {
+    return this.#gateway;
   }
 
   async killGateway(): Promise<void> {
@@ -35,16 +91,12 @@ export class BareDevice {
 
   /** Keeps the gateway's state of now; `restore` takes it back to that. Only while it does not run. */
   backup(): void {
-    cpSync(this.#state, `${this.#state}.kept`, { recursive: true });
+    cpSync(this.state, `${this.state}.kept`, { recursive: true });
   }
 
   restore(): void {
-    rmSync(this.#state, { recursive: true });
-    cpSync(`${this.#state}.kept`, this.#state, { recursive: true });
-  }
-
-  get #state(): string {
-    return join(this.folder, 'ws-gateway');
+    rmSync(this.state, { recursive: true });
+    cpSync(`${this.state}.kept`, this.state, { recursive: true });
   }
 
   #configure(app: string, config: Record<string, unknown>): void {
@@ -52,13 +104,14 @@ export class BareDevice {
     writeFileSync(join(this.folder, `${app}.json`), JSON.stringify({ ...common, ...config }));
   }
 
-  #start(app: string): TestProcess {
+  #start(app: string, under: string[] = [], env: Record<string, string> = {}): TestProcess {
     const main = join(WORKSPACE, 'apps', app, 'dist/main.js');
-    return startProcess(process.execPath, [main, '--config', join(this.folder, `${app}.json`)]);
+    const line = [...under, process.execPath, main, '--config', join(this.folder, `${app}.json`)];
+    return startProcess(line[0] ?? '', line.slice(1), { env: { ...process.env, ...env } });
   }
 
   connect(): HubClient {
-    return connectHub({
+    const hub = connectHub({
       folder: this.hubFolder,
       app: 'cli',
       version: '0',
@@ -66,5 +119,7 @@ export class BareDevice {
       log: createLogger({ app: 'cli', level: 'error' }),
       clock: systemClock,
     });
+    afterThisFile(() => hub.close());
+    return hub;
   }
 }

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { connectHub, type HubClient } from '@bowline/ipc';
 import type { HubRequests } from '@bowline/messages/hub';
 import type { Installation } from '@bowline/pm2';
-import { BowlineError, RejectedError, systemClock, type Logger } from '@bowline/runtime';
+import { BowlineError, systemClock, type Logger } from '@bowline/runtime';
 import { CliError, EXIT } from '../core/cli-error.ts';
 
 /** What apps say of themselves is not the CLI's to say. */
@@ -31,6 +31,7 @@ export async function askGateway<N extends Question>(
   { hubFolder, hubOwner, version }: GatewayAddress,
   name: N,
   body: HubRequests[N]['request'],
+  { answerWithinMs = ANSWER_WITHIN_MS }: { answerWithinMs?: number } = {},
 ): Promise<HubRequests[N]['response']> {
   let hub: HubClient | undefined;
   try {
@@ -44,9 +45,9 @@ export async function askGateway<N extends Question>(
       clock: systemClock,
       backoff: { baseMs: 50, capMs: 200 },
     });
-    return await askUntilAnswered(hub, name, body);
+    return await askUntilAnswered(hub, name, body, answerWithinMs);
   } catch (error) {
-    if (error instanceof RejectedError) {
+    if (error instanceof BowlineError && !NO_ANSWER.has(error.code)) {
       throw new CliError(error.code, sentence(error.message), {
         exitCode: EXIT.usage,
         advice: '',
@@ -63,20 +64,29 @@ export async function askGateway<N extends Question>(
   }
 }
 
-/** The gateway may be starting this very moment. */
+/** Not said by the gateway: it did not answer, or not yet. */
+const NO_ANSWER: ReadonlySet<string> = new Set([
+  'hub-away',
+  'hub-starting',
+  'deadline',
+  'hub-folder-unsafe',
+  'socket-path-too-long',
+]);
+
+/** The gateway may be starting this very moment; what it has once taken in is not asked twice. */
 async function askUntilAnswered<N extends Question>(
   hub: HubClient,
   name: N,
   body: HubRequests[N]['request'],
+  answerWithinMs: number,
 ): Promise<HubRequests[N]['response']> {
   const deadline = performance.now() + ANSWER_WITHIN_MS;
   for (;;) {
-    const leftMs = deadline - performance.now();
     try {
-      return await hub.request(name, body, { deadlineMs: Math.max(1, leftMs) });
+      return await hub.request(name, body, { deadlineMs: answerWithinMs });
     } catch (error) {
-      const mayYetAnswer = error instanceof BowlineError && error.retryable;
-      if (!mayYetAnswer || leftMs <= 0) throw error;
+      const mayYetAnswer = error instanceof BowlineError && /^hub-(away|starting)$/.test(error.code);
+      if (!mayYetAnswer || performance.now() >= deadline) throw error;
     }
     await sleep(POLL_MS);
   }

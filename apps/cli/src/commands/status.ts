@@ -44,6 +44,10 @@ function head({ device, link }: DeviceStatus): string {
     `device  ${paint('bold', device.id ?? 'not enrolled')}  ${device.agentVersion}  up ${duration(device.uptimeSeconds * 1000)}`,
     `link    ${paint(online ? 'green' : 'red', link.state)} for ${duration(now - link.since)}${link.server === undefined ? '' : `  ${link.server}`}`,
   ];
+  if (device.trustedBy === 'first-use')
+    lines.push(paint('yellow', '        its server was trusted on first use: see bowline identity'));
+  if (link.server?.startsWith('ws:') === true)
+    lines.push(paint('yellow', '        not encrypted (link.allowInsecure)'));
   if (link.roundTripMs !== undefined) lines.push(`        round trip ${Math.round(link.roundTripMs)} ms`);
   if (!online) {
     const next = link.nextAttemptInMs === undefined ? '' : `, next in ${duration(link.nextAttemptInMs)}`;

@@ -1,0 +1,126 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { text } from 'node:stream/consumers';
+import type { HubRequests, IdentityView } from '@bowline/messages/hub';
+import { confirm } from '../adapters/confirm.ts';
+import { askGateway } from '../adapters/gateway.ts';
+import { paint, print, printJson, remark } from '../adapters/terminal.ts';
+import { CliError, EXIT } from '../core/cli-error.ts';
+import type { Context } from './context.ts';
+
+/** Two requests to the server at 20 s each, and the disk. */
+const ENROLLED_WITHIN_MS = 60_000;
+/** The gateway ends in good order, and whoever keeps it running starts it again. */
+const BACK_WITHIN_MS = 30_000;
+const POLL_MS = 100;
+
+const TRUSTED = {
+  token: 'by the token',
+  'factory-root': 'by the root of the factory',
+  'first-use': 'ON FIRST USE: nothing vouched for it but its own word',
+} as const;
+
+const addressOf = ({ version, installation }: Context) => ({ ...installation(), version });
+
+/** `bowline identity`: the public key, alone on standard output; what is known of it beside it. */
+export async function identity(context: Context): Promise<void> {
+  const view = await askGateway(addressOf(context), 'identity', {});
+  if (context.json) return printJson(view);
+  print(JSON.stringify(view.publicKey));
+  remark(`thumbprint  ${view.thumbprint}`);
+  remark(view.enrolment === undefined ? 'not enrolled' : enrolmentLines(view.enrolment));
+}
+
+export interface EnrollOptions {
+  server?: string;
+  token?: string;
+  tokenFile?: string;
+  trustOnFirstUse: boolean;
+  newKey: boolean;
+}
+
+/** `bowline enroll`: the gateway proves the token and registers its key. */
+export async function enroll(context: Context, options: EnrollOptions): Promise<void> {
+  const { server, trustOnFirstUse, newKey } = options;
+  const token = await tokenOf(options);
+  const wish: HubRequests['enrol']['request'] = {
+    ...(server === undefined ? {} : { server }),
+    ...(token === undefined ? {} : { token }),
+    trustOnFirstUse,
+    newKey,
+  };
+  const view = await askGateway(addressOf(context), 'enrol', wish, { answerWithinMs: ENROLLED_WITHIN_MS });
+  if (context.json) return printJson(view);
+  if (view.enrolment !== undefined) print(enrolmentLines(view.enrolment));
+}
+
+/** `bowline reset`: says what would be lost, asks, and has the gateway forget it. */
+export async function reset(context: Context, yes: boolean): Promise<void> {
+  const address = addressOf(context);
+  const { paths, messages, orders } = await askGateway(address, 'losses', {});
+  const before = await askGateway(address, 'identity', {});
+  remark(`The device forgets who it is, for good:\n${paths.map((path) => `  ${path}`).join('\n')}`);
+  remark(
+    `${messages} messages that the server has not got, and ${orders} orders that have not ended, go with it.`,
+  );
+  await confirm('Go on?', { yes, signal: context.signal });
+  await askGateway(address, 'forget', {});
+  const after = await untilForgotten(context, before.thumbprint);
+  if (context.json) return printJson({ forgotten: paths, thumbprint: after.thumbprint });
+  print('Forgotten. The device has a new key; enrol it: bowline enroll');
+}
+
+async function untilForgotten(context: Context, thumbprint: string): Promise<IdentityView> {
+  const deadline = performance.now() + BACK_WITHIN_MS;
+  for (;;) {
+    try {
+      const view = await askGateway(addressOf(context), 'identity', {});
+      if (view.thumbprint !== thumbprint) return view;
+    } catch (error) {
+      if (!(error instanceof CliError) || error.code !== 'gateway-away') throw error;
+    }
+    await sleep(POLL_MS);
+    if (performance.now() > deadline) {
+      throw new CliError(
+        'gateway-away',
+        'The device forgets at the next start of its gateway, which has not come.',
+        {
+          exitCode: EXIT.deviceAway,
+          advice: 'Start it: bowline restart ws-gateway',
+        },
+      );
+    }
+  }
+}
+
+function enrolmentLines(enrolment: NonNullable<IdentityView['enrolment']>): string {
+  const { deviceId, name, groups, serverId, link, server, rootThumbprint, trustedBy } = enrolment;
+  const trusted = trustedBy === undefined ? undefined : TRUSTED[trustedBy];
+  const rows: [string, string | undefined][] = [
+    ['device', deviceId],
+    ['name', name],
+    ['groups', groups.join(', ') || undefined],
+    ['server', server],
+    ['server id', serverId],
+    ['link', link],
+    ['root', rootThumbprint],
+    ['trusted', trustedBy === 'first-use' && trusted !== undefined ? paint('yellow', trusted) : trusted],
+  ];
+  return rows
+    .flatMap(([title, value]) => (value === undefined ? [] : [`${title.padEnd(10)}  ${value}`]))
+    .join('\n');
+}
+
+/** A token on the command line is seen by every user of the machine while the command runs: a file or a pipe is not. */
+async function tokenOf({ token, tokenFile }: EnrollOptions): Promise<string | undefined> {
+  if (tokenFile === undefined) return token;
+  try {
+    return (tokenFile === '-' ? await text(process.stdin) : readFileSync(tokenFile, 'utf8')).trim();
+  } catch (error) {
+    throw new CliError('file-unreadable', `${tokenFile} cannot be read: ${String(error)}`, {
+      exitCode: EXIT.usage,
+      advice: '',
+      cause: error,
+    });
+  }
+}
