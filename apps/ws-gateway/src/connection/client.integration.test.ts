@@ -24,7 +24,7 @@ test.runIf(needs('openssl'))(
       clock: systemClock,
       deadlineMs: 10_000,
       maxPayload: 4096,
-      ca,
+      tls: { ca, minVersion: 'TLSv1.2', rejectUnauthorized: true },
       signal: new AbortController().signal,
       onUpgrading: (certificate) => {
         proof = certificate;
