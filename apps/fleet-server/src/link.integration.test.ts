@@ -82,8 +82,15 @@ describe('upgrade', () => {
   });
 
   it('when the disk of the server is nearly full, devices are sent away with 503', async () => {
-    const full = await startTestServer({ keep: { minFreeBytes: 2 ** 50 } });
-    const device = await full.device('d1');
+    const before = await startTestServer();
+    const device = await before.device('d1');
+    await before.stop();
+    const { port } = new URL(before.url);
+    const full = await startTestServer({
+      stateDir: before.stateDir,
+      port: Number(port),
+      keep: { minFreeBytes: 2 ** 50 },
+    });
     const { status, headers, body } = await device.connect().refused;
     expect(status).toBe(503);
     expect(Number(headers['retry-after'])).toBeGreaterThan(0);

@@ -32,6 +32,7 @@ import { OperatorDirectory } from './operators/operator-directory.ts';
 import { Sessions } from './operators/sessions.ts';
 import { TokenCheck } from './operators/token-check.ts';
 import { listen, originsOf, tlsFilesOf } from './listen.ts';
+import { tendBallast } from './store/ballast.ts';
 import { Backups } from './store/backups.ts';
 import { openStore, type OpenedStore } from './store/open-store.ts';
 
@@ -146,7 +147,10 @@ async function serve(
   const disk = new DiskGuard(
     links,
     { clock, log },
-    { folder: config.stateDir, minFreeBytes: keep.minFreeBytes },
+    {
+      minFreeBytes: keep.minFreeBytes,
+      freeBytes: () => tendBallast(files.ballast, keep.minFreeBytes),
+    },
   );
   const stop = async () => {
     disk.stop();
@@ -155,7 +159,7 @@ async function serve(
     await http.close();
     await release();
   };
-  await disk.start();
+  disk.start();
   try {
     const { host = config.listen.host, port = config.listen.port } = config;
     url = await listen(http, { host, port, tls: tls !== undefined, allowInsecure: config.allowInsecure });

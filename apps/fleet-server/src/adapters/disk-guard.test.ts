@@ -10,9 +10,9 @@ it('when the disk gets low, links are shut, and opened again when there is room'
   const guard = new DiskGuard(
     { shut: (reason) => shut.push(reason?.code) },
     { clock, log: createLogger({ app: 'test', write: () => {} }) },
-    { folder: '/', minFreeBytes: 500, freeBytes: () => Promise.resolve(free) },
+    { minFreeBytes: 500, freeBytes: () => free },
   );
-  await guard.start();
+  guard.start();
   expect(shut).toEqual([]);
   free = 499;
   await clock.advance(5000);

@@ -1,15 +1,12 @@
-import { statfs } from 'node:fs/promises';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
 import type { LinkServer } from '@bowline/server-sdk';
 
 const LOOK_EVERY_MS = 5000;
 
 export interface DiskGuardOptions {
-  folder: string;
   /** Below this no device is let in: what is stored already must stay writable. */
   minFreeBytes: number;
-  /** Default: what the file system says. */
-  freeBytes?: (folder: string) => Promise<number>;
+  freeBytes: () => number;
 }
 
 /** Sends devices away before the disk is full, and lets them come back when there is room again. */
@@ -34,11 +31,11 @@ export class DiskGuard {
   }
 
   /** Looks now, and every 5 s from then on. */
-  async start(): Promise<void> {
-    const { folder, minFreeBytes, freeBytes = freeBytesOf } = this.#options;
-    const free = await freeBytes(folder);
+  start(): void {
+    const { minFreeBytes, freeBytes } = this.#options;
+    const free = freeBytes();
     this.#judge(free < minFreeBytes, free);
-    if (!this.#stopped) this.#timer = this.#clock.after(LOOK_EVERY_MS, () => void this.start());
+    if (!this.#stopped) this.#timer = this.#clock.after(LOOK_EVERY_MS, () => this.start());
   }
 
   stop(): void {
@@ -56,9 +53,4 @@ export class DiskGuard {
       low ? { code: 'disk-full', detail: 'the disk of the server is nearly full' } : undefined,
     );
   }
-}
-
-async function freeBytesOf(folder: string): Promise<number> {
-  const { bavail, bsize } = await statfs(folder);
-  return bavail * bsize;
 }

@@ -6,6 +6,8 @@ export interface Access {
   role: Role | 'anyone';
   /** What changes something has one. */
   audit?: string;
+  /** Stores something new: refused while the disk is nearly full. */
+  grows?: true;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface Access {
 export const ACCESS: Record<string, Access> = {
   'GET /v1/health': { role: 'anyone' },
   /** Proves itself by token and key (protocol, section 7). */
-  'POST /v1/enrolments': { role: 'anyone', audit: 'device.enrol' },
+  'POST /v1/enrolments': { role: 'anyone', audit: 'device.enrol', grows: true },
 
   'POST /v1/session': { role: 'viewer', audit: 'session.begin' },
   'GET /v1/session': { role: 'viewer' },
@@ -31,25 +33,25 @@ export const ACCESS: Record<string, Access> = {
   'GET /v1/orders/:orderId': { role: 'viewer' },
   'GET /v1/stream': { role: 'viewer' },
 
-  'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create' },
+  'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create', grows: true },
   'POST /v1/orders/:orderId/cancel': { role: 'operator', audit: 'order.cancel' },
 
-  'POST /v1/devices': { role: 'admin', audit: 'device.create' },
+  'POST /v1/devices': { role: 'admin', audit: 'device.create', grows: true },
   'POST /v1/devices/:deviceId/revoke': { role: 'admin', audit: 'device.revoke' },
   'POST /v1/devices/:deviceId/restore': { role: 'admin', audit: 'device.restore' },
   'POST /v1/devices/:deviceId/decommission': { role: 'admin', audit: 'device.decommission' },
   'GET /v1/enrolment-tokens': { role: 'admin' },
   'POST /v1/enrolment-tokens/:tokenId/revoke': { role: 'admin', audit: 'enrolment-token.revoke' },
-  'POST /v1/enrolment-tokens': { role: 'admin', audit: 'enrolment-token.create' },
+  'POST /v1/enrolment-tokens': { role: 'admin', audit: 'enrolment-token.create', grows: true },
   'GET /v1/operators': { role: 'admin' },
-  'POST /v1/operators': { role: 'admin', audit: 'operator.create' },
+  'POST /v1/operators': { role: 'admin', audit: 'operator.create', grows: true },
   'POST /v1/operators/:name/revoke': { role: 'admin', audit: 'operator.revoke' },
-  'POST /v1/operators/:name/tokens': { role: 'admin', audit: 'operator-token.create' },
+  'POST /v1/operators/:name/tokens': { role: 'admin', audit: 'operator-token.create', grows: true },
   'POST /v1/operators/:name/tokens/:tokenId/revoke': { role: 'admin', audit: 'operator-token.revoke' },
   'GET /v1/audit': { role: 'admin' },
   'GET /v1/server': { role: 'viewer' },
   'GET /v1/server/backups': { role: 'admin' },
-  'POST /v1/server/backups': { role: 'admin', audit: 'server.backup' },
+  'POST /v1/server/backups': { role: 'admin', audit: 'server.backup', grows: true },
 };
 
 export const accessOf = (method: string, path: string): Access | undefined =>

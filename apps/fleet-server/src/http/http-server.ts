@@ -15,6 +15,7 @@ import { PAGE_HEADERS, serveConsole } from './console.ts';
 import { serveDevicesAdmin, type DevicesAdminPorts } from './devices-admin.ts';
 import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
 import { createNodeServer, endWith, refuseUnreadable, type RequestLimits } from './node-server.ts';
+import { accessOf } from './access.ts';
 import { note, recordCalls } from './audit.ts';
 import { Gate, type GateOptions, type GatePorts } from './gate.ts';
 import { serveAccounts, type AccountsPorts } from './accounts.ts';
@@ -47,6 +48,8 @@ export interface HttpOptions {
 }
 
 const STRICT_TRANSPORT = 'max-age=31536000';
+/** As often as the disk is looked at. */
+const RETRY_AFTER_MS = 5000;
 
 /** Everything that the server answers over HTTP; links are upgraded on the same port. */
 export async function createHttpServer(ports: HttpPorts, options: HttpOptions): Promise<FastifyInstance> {
@@ -58,6 +61,14 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
     serverFactory: (handler) => createNodeServer(handler, options.limits, options.tls),
     clientErrorHandler: refuseUnreadable,
     trustProxy: options.trustedProxies.length > 0 ? [...options.trustedProxies] : false,
+  });
+  http.addHook('onRequest', async ({ method, routeOptions }, reply) => {
+    const { closedFor } = links;
+    if (closedFor === undefined || accessOf(method, routeOptions.url ?? '')?.grows !== true) return undefined;
+    return sendRefusal(
+      reply,
+      refusal(503, closedFor.code, closedFor.detail, { retryAfterMs: RETRY_AFTER_MS }),
+    );
   });
   const gate = new Gate(ports, options.gate);
   recordCalls(http, ports.audit, ports);

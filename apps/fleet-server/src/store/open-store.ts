@@ -1,9 +1,10 @@
 import { existsSync, rmSync, statfsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { StoreFiles } from '@bowline/record-store';
-import { ConfigError, InternalError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { ConfigError, hasCode, InternalError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
 import type { Clock, Logger } from '@bowline/runtime';
 import { GroupCommitStore, ServerIdentity, type RememberedStore } from '@bowline/server-sdk/store';
+import { tendBallast } from './ballast.ts';
 import type { StoreInspection } from './inspect.ts';
 import { LmdbBackend } from './lmdb-backend.ts';
 import { inChild, mustInChild } from './scrub-child.ts';
@@ -48,6 +49,7 @@ export async function openStore(options: OpenStoreOptions): Promise<OpenedStore>
   const { stateDir, clock, log, commitDeadlineMs } = options;
   const files = storeFiles(stateDir);
   files.prepare();
+  tendBallast(files.ballast, Infinity);
   const remembered = readRemembered(stateDir);
   await migrate(files, log);
   const { lastCommit } = existsSync(files.current)
@@ -175,5 +177,10 @@ function readRemembered(stateDir: string): RememberedStore | undefined {
 
 /** Outside of the store, so that a store that is new, or an older state of it, is known to be one. */
 export function remember(stateDir: string, { serverId, starts }: RememberedStore): void {
-  writeFileDurably(rememberedFile(stateDir), `${JSON.stringify({ serverId, starts })}\n`);
+  try {
+    writeFileDurably(rememberedFile(stateDir), `${JSON.stringify({ serverId, starts })}\n`);
+  } catch (error) {
+    // The store itself may be ahead of it: the next start on a disk with room writes it.
+    if (!hasCode(error, 'ENOSPC', 'EDQUOT')) throw error;
+  }
 }

@@ -65,6 +65,11 @@ export class LinkServer {
     return this.#sessions.size;
   }
 
+  /** Why no links are taken, if that is so. */
+  get closedFor(): { code: string; detail: string } | undefined {
+    return this.#closedFor;
+  }
+
   /** The `upgrade` event of an HTTP server. @returns false if the URL is none of a link. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const deviceId = linkedDevice(request.url ?? '');
