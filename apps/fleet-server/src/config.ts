@@ -109,7 +109,11 @@ export const ServerConfig = Type.Object(
     }),
     http: section({
       headerBytes: bytes(16 * 1024, 1024, 64 * 1024, 'of all headers of a request'),
-      headersWithinMs: milliseconds(10_000, 600_000, 'a client that trickles its headers is cut off'),
+      headersWithinMs: milliseconds(
+        10_000,
+        600_000,
+        'a client that trickles its headers, or its TLS handshake, is cut off',
+      ),
       requestWithinMs: milliseconds(30_000, 600_000, 'and one that trickles its body'),
       maxConnections: count(20_000, 10, 1_000_000, 'links, streams and calls at a time'),
       idleMs: milliseconds(120_000, 3_600_000, 'a connection on which nothing moves is cut off'),

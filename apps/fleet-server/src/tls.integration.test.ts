@@ -1,5 +1,6 @@
 import { copyFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { connect } from 'node:net';
 import { connect as connectTls, type TLSSocket } from 'node:tls';
 import { certificateAuthority, type Certified } from '@bowline/testing/certificates';
 import { afterThisFile, needs, temporaryFolder, waitFor } from '@bowline/testing';
@@ -98,6 +99,20 @@ describe.runIf(needs('openssl'))('over TLS', () => {
     expect(old).toBeInstanceOf(Error);
     const good = (await handshake({ maxVersion: 'TLSv1.2' })) as TLSSocket;
     expect(good.getProtocol()).toBe('TLSv1.2');
+  });
+
+  it('when a client does not go on with its handshake, it is cut off in time', async () => {
+    const { certFile, keyFile } = authority.issue('IP:127.0.0.1');
+    const hasty = await startTestServer({
+      tlsCert: certFile,
+      tlsKey: keyFile,
+      http: { headersWithinMs: 300 },
+    });
+    const { hostname, port } = new URL(hasty.url);
+    const socket = connect(Number(port), hostname).on('error', () => {});
+    socket.resume();
+    await new Promise((resolve) => socket.once('close', resolve));
+    await hasty.stop();
   });
 
   it('when the files change, new connections see the new certificate and the open link stays', async () => {

@@ -13,8 +13,6 @@ const LOOK_EVERY_MS = 1000;
 const DAY_MS = 24 * 3600 * 1000;
 /** A certificate that ends sooner is worth a warning. */
 const ENDS_SOON_MS = 14 * DAY_MS;
-/** A TLS handshake that takes longer is cut off. */
-const HANDSHAKE_WITHIN_MS = 10_000;
 
 /**
  * Certificate and key as files that somebody else renews. Both are taken up anew when one of them changes, and on SIGHUP;
@@ -34,14 +32,13 @@ export class TlsFiles {
   }
 
   /** For a server that is about to be made. */
-  serverOptions(): SecureContextOptions & {
-    requestCert: boolean;
-    rejectUnauthorized: false;
-    handshakeTimeout: number;
-  } {
+  serverOptions(): SecureContextOptions & { requestCert: boolean; rejectUnauthorized: false } {
     // A client certificate is one way to prove who one is, so none is refused here: the link looks at it.
-    const requestCert = this.#names.clientCa !== undefined;
-    return { ...this.#first, requestCert, rejectUnauthorized: false, handshakeTimeout: HANDSHAKE_WITHIN_MS };
+    return {
+      ...this.#first,
+      requestCert: this.#names.clientCa !== undefined,
+      rejectUnauthorized: false,
+    };
   }
 
   follow(server: Pick<Server, 'setSecureContext'>): void {

@@ -8,7 +8,7 @@ import type { TlsFiles } from '../adapters/tls-files.ts';
 export interface RequestLimits {
   /** Of all headers of a request together, the line with its URL among them. */
   headerBytes: number;
-  /** A client that trickles its headers is cut off after this. */
+  /** A client that trickles its TLS handshake, or then its headers, is cut off after this. */
   headersWithinMs: number;
   /** And one that trickles its body. */
   requestWithinMs: number;
@@ -37,7 +37,7 @@ export function createNodeServer(
   const server =
     tls === undefined
       ? createServer(options, handler)
-      : createTlsServer({ ...options, ...tls.serverOptions() }, handler);
+      : createTlsServer({ ...options, ...tls.serverOptions(), handshakeTimeout: headersWithinMs }, handler);
   server.setTimeout(idleMs);
   server.maxConnections = maxConnections;
   return server;
@@ -45,11 +45,10 @@ export function createNodeServer(
 
 /** What HTTP itself could not read: answered if that is still possible, as a problem document like all else. */
 export function refuseUnreadable(error: Error, socket: Socket): void {
-  if (hasCode(error, 'ECONNRESET') || !socket.writable) {
-    socket.destroy();
-    return;
-  }
-  endWith(socket, faultOf(error));
+  const isOfHttp = 'code' in error && /^(HPE_|ERR_HTTP_)/.test(String(error.code));
+  // Where TLS itself failed, or the connection is gone, an answer would never arrive, and its end would never come.
+  if (isOfHttp && socket.writable) endWith(socket, faultOf(error));
+  else socket.destroy();
 }
 
 function faultOf(error: Error): Refusal {
