@@ -16,6 +16,8 @@ import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
+import { addFleetTrust, addKeys, addPolicy } from './trust-program.ts';
+import { commandSigner } from './adapters/sign-command.ts';
 
 export interface Run {
   context: (options: { json?: boolean; home?: string }) => Context;
@@ -105,12 +107,22 @@ export function program({ context, exit }: Run, version: string): Command {
       30_000,
     )
     .option('--expires <duration>', 'the device does not start it after that, e.g. 10m', duration)
+    .option('--sign <key>', 'sign it with a key of yours (bowline keys), by name or file')
+    .option('--signer <url>', 'have it signed by a signer process; its token is in BOWLINE_SIGNER_TOKEN')
+    .option('--valid <duration>', 'how long the signature is good', duration, 600_000)
     .addOption(json())
     .action(
       async (
         device: string,
         name: string,
-        options: { params?: Record<string, unknown>; timeout: number; expires?: number },
+        options: {
+          params?: Record<string, unknown>;
+          timeout: number;
+          expires?: number;
+          sign?: string;
+          signer?: string;
+          valid: number;
+        },
         command: Command,
       ) => {
         const { params, timeout: timeoutMs, expires: expiresInMs } = options;
@@ -119,6 +131,7 @@ export function program({ context, exit }: Run, version: string): Command {
             params,
             timeoutMs,
             expiresInMs,
+            sign: commandSigner(contextOf(command), options),
           }),
         );
       },
@@ -139,6 +152,9 @@ export function program({ context, exit }: Run, version: string): Command {
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
   addFleetOperators(fleet, { contextOf, apiOf, json });
   addFleetServer(fleet, { contextOf, apiOf, json });
+  addFleetTrust(fleet, { contextOf, apiOf, json });
+  addKeys(root, { contextOf, json });
+  addPolicy(root, { contextOf, json });
   return root;
 }
 

@@ -6,6 +6,7 @@ import {
   NewOperatorBody,
   NewOperatorTokenBody,
   OrderBody,
+  TrustBody,
 } from './http/bodies.ts';
 
 /** Only our own configuration is completed; what comes over HTTP is judged as it stands. */
@@ -19,5 +20,6 @@ export const schemas: Record<string, Record<string, object>> = {
     device: NewDeviceBody,
     operator: NewOperatorBody,
     operatorToken: NewOperatorTokenBody,
+    trust: TrustBody,
   },
 };

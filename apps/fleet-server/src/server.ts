@@ -94,12 +94,13 @@ async function serve(
   const deadLetters = new DeadLetters(store);
   const reconnect = { minMs: link.reconnectMinMs, maxMs: Math.max(link.reconnectMinMs, link.reconnectMaxMs) };
   const limits = { ...link, reconnect };
-  const parts = { identity, devices, status, orders, deadLetters, news, clock, log };
+  const { trust } = keys;
+  const parts = { identity, devices, status, orders, deadLetters, news, clock, log, trust };
   const links = new LinkServer(
     { ...parts, store, uplink, limits },
     { maxLinks: link.maxLinks, attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond } },
   );
-  const tokens = new EnrolmentTokens(store, clock, keys.rootThumbprint);
+  const tokens = new EnrolmentTokens(store, clock, () => trust.rootThumbprint);
   const dismiss = (deviceId: string) => links.dismiss(deviceId);
   const access = new DeviceAccess({ store, devices, status, tokens, clock, dismiss });
   const enrolment = new Enrolment({
@@ -107,7 +108,7 @@ async function serve(
     tokens,
     identity,
     clock,
-    trust: keys.trust,
+    trust: () => trust.current.jws,
     ...(config.enrolment.caFile === undefined ? {} : { ca: readAuthority(config.enrolment.caFile) }),
     onRekeyed: (deviceId) => links.dismiss(deviceId, CLOSE.tokenRefused),
   });

@@ -116,7 +116,8 @@ export async function boot({
     events,
     bootId,
     agentVersion,
-    capabilities: () => capabilities.all(),
+    // The last one tells the server which bundles this device lacks.
+    capabilities: () => [...capabilities.all().slice(0, 255), `trust:${trust.version}`],
     random: Math.random,
     uptimeSeconds,
     apps: () => appStates(hub),

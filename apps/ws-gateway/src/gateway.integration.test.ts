@@ -78,7 +78,7 @@ describe('the gateway', () => {
     rmSync(join(gateway.folder, 'state/store'), { recursive: true });
     gateway.start();
     const link = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
-    expect(link.hello?.['capabilities']).toEqual(['idempotent:again', 'idempotent:ping']);
+    expect(link.hello?.['capabilities']).toEqual(['idempotent:again', 'idempotent:ping', 'trust:1']);
   });
 
   it('when the server answers no heartbeat though it talks, the device comes back on a new link and says why', async () => {

@@ -8,7 +8,8 @@ export {
   verifyLinkToken,
   type LinkTokenClaims,
 } from './link-token.ts';
-export { readTrustBundle, signTrustBundle, verifyTrustBundle } from './trust/trust-bundle.ts';
+export { readTrustBundle, signTrustBundle, trustSigners, verifyTrustBundle } from './trust/trust-bundle.ts';
+export { addSignature, draftOf, type TrustDraft } from './trust/trust-draft.ts';
 export { extendChain, readChain, type ChainedBundle } from './trust/trust-chain.ts';
 export { readTrustAnchor, writeTrustAnchor } from './trust/trust-anchor.ts';
 export type { TrustAnchor } from './trust/trust-anchor-schema.ts';
@@ -23,3 +24,4 @@ export {
 export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from './orders/order-gate.ts';
 export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';
 export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './audit-chain.ts';
+export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';

@@ -15,10 +15,19 @@ export interface Installation {
   consoleUrl?: string;
   operatorTokenFile?: string;
   deviceId?: string;
+  /** The device's own policy, if it is not in /etc/bowline. */
+  policyFile?: string;
 }
 
 const REQUIRED = ['runDir', 'hubFolder', 'pm2Home'] as const;
-const OPTIONAL = ['hubOwner', 'serverUrl', 'consoleUrl', 'operatorTokenFile', 'deviceId'] as const;
+const OPTIONAL = [
+  'hubOwner',
+  'serverUrl',
+  'consoleUrl',
+  'operatorTokenFile',
+  'deviceId',
+  'policyFile',
+] as const;
 
 /**
  * @param file named in the error.

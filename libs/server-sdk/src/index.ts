@@ -15,3 +15,5 @@ export { DeadLetters, type DeadLetterRecord } from './uplink/dead-letters.ts';
 export { UplinkLog, type LogLimits } from './uplink/uplink-log.ts';
 export { Enrolment, type EnrolmentPorts } from './enrolment/enrolment.ts';
 export { EnrolmentTokens, type NewEnrolmentToken } from './enrolment/enrolment-tokens.ts';
+export { ServerTrust } from './trust/server-trust.ts';
+export { sendTrust } from './trust/trust-orders.ts';

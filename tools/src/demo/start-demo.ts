@@ -126,6 +126,7 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
       consoleUrl: `${url}/#token=${token}`,
       operatorTokenFile,
       deviceId: DEVICE_ID,
+      policyFile: join(layout.configDir, 'policy.json'),
     };
     writeRunFile(layout.runFile, installation);
     return { installation, processes, already: false, rotates: logrotateConf !== undefined };

@@ -12,6 +12,15 @@ export class OperatorsApi {
     this.#token = token;
   }
 
+  orders(deviceId: string): Promise<Order[]> {
+    return this.#get<{ orders: Order[] }>(`/v1/devices/${deviceId}/orders`).then(({ orders }) => orders);
+  }
+
+  /** An order of any type, under an id of the caller's. */
+  async give(deviceId: string, order: { orderId: string; type: string; payload: object }): Promise<void> {
+    await this.#call(`/v1/devices/${deviceId}/orders`, { method: 'POST', body: JSON.stringify(order) });
+  }
+
   device(deviceId: string): Promise<Device> {
     return this.#get(`/v1/devices/${deviceId}`);
   }

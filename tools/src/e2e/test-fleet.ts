@@ -74,6 +74,11 @@ export class TestFleet {
     return new OperatorsApi(this.#url, this.#token);
   }
 
+  /** By which `bowline fleet` finds the server. */
+  get operatorEnv(): { BOWLINE_SERVER: string; BOWLINE_TOKEN: string } {
+    return { BOWLINE_SERVER: this.#url, BOWLINE_TOKEN: this.#token };
+  }
+
   /** The console's address, as `npm start` prints it. */
   get consoleUrl(): string {
     return `${this.#url}/#token=${this.#token}`;

@@ -12,7 +12,9 @@ import {
   type Order,
   type ProblemDocument,
   type Role,
+  type TrustBundleJws,
 } from '@bowline/messages';
+import { trustBundleJws } from '@bowline/messages/trust';
 import * as operators from '@bowline/messages/operators';
 import type { Installation } from '@bowline/pm2';
 import { hasCode } from '@bowline/runtime/errors';
@@ -33,6 +35,8 @@ const UNTRUSTED = [
 ];
 
 export interface NewOrder {
+  /** Of a signed order: the id that the signature covers. */
+  orderId?: string;
   type: string;
   payload: Record<string, unknown>;
   expiresInMs?: number;
@@ -78,6 +82,17 @@ export class OperatorsApi {
 
   async order(orderId: string): Promise<Order> {
     return check<Order>(operators.order, await this.#call(`/v1/orders/${encodeURIComponent(orderId)}`));
+  }
+
+  /** The current trust bundle of the fleet. */
+  async trust(): Promise<TrustBundleJws> {
+    const { trust } = (await this.#call('/v1/trust')) as { trust?: unknown };
+    return check<TrustBundleJws>(trustBundleJws, trust, 'trust');
+  }
+
+  /** @returns its version. */
+  async publishTrust(trust: TrustBundleJws): Promise<number> {
+    return ((await this.#call('/v1/trust', { trust })) as { version: number }).version;
   }
 
   /** A key that may enrol without a token; the server checks that it is one. */

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Order } from '@bowline/messages';
 import { findDevice, type OperatorsApi } from '../adapters/operators-api.ts';
+import type { SignedOrder, WantedCommand } from '../adapters/sign-command.ts';
 import { paint, print, printJson } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
@@ -18,6 +19,8 @@ export interface CommandOptions {
   timeoutMs: number;
   /** After that the device refuses to start it. */
   expiresInMs: number | undefined;
+  /** Makes the order a signed one (adapters/sign-command.ts). */
+  sign: ((wanted: WantedCommand) => Promise<SignedOrder>) | undefined;
 }
 
 /** `bowline fleet command DEVICE NAME`: gives the order and follows it to its end. Returns the exit code. */
@@ -26,12 +29,14 @@ export async function fleetCommand(
   api: OperatorsApi,
   deviceId: string,
   name: string,
-  { params, timeoutMs, expiresInMs }: CommandOptions,
+  { params, timeoutMs, expiresInMs, sign }: CommandOptions,
 ): Promise<number> {
   const device = await findDevice(api, deviceId);
+  const plain = { payload: { name, ...(params === undefined ? {} : { params }) } };
+  const wanted = sign === undefined ? plain : await sign({ deviceId, name, params });
   const order = await api.giveOrder(deviceId, {
     type: 'command',
-    payload: { name, ...(params === undefined ? {} : { params }) },
+    ...wanted,
     ...(expiresInMs === undefined ? {} : { expiresInMs }),
   });
   if (!json) {

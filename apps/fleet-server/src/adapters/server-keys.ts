@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { loadOrCreateKey, signTrustBundle } from '@bowline/identity';
-import type { TrustBundle, TrustBundleJws } from '@bowline/messages';
-import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { check, type TrustBundleJws } from '@bowline/messages';
+import { trustBundleJws } from '@bowline/messages/trust';
+import { ConfigError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { ServerTrust } from '@bowline/server-sdk';
 
 export interface ServerKeys {
-  rootThumbprint: string;
-  /** Signed once: devices compare its bytes. */
-  trust: TrustBundleJws;
+  trust: ServerTrust;
   operatorToken: string;
   operatorTokenFile: string;
 }
@@ -15,36 +15,51 @@ export interface ServerKeys {
 const TOKEN_BYTES = 32;
 
 /**
- * What a server makes at its first start and keeps in files of mode 0600: the root key, the trust bundle that it signed,
- * the operators' token.
+ * What a server makes at its first start and keeps in files of mode 0600: the operators' token, and, unless there is a
+ * `trust.json` already, a trust bundle with a root key of its own beside it. A fleet whose root keys are kept elsewhere puts its
+ * first bundle there beforehand (docs/signed-orders.md); the server never needs a root key.
  *
- * @throws ConfigError `bad-key`
+ * @throws ConfigError `bad-key`, `bad-trust`
  */
 export async function loadServerKeys(stateDir: string): Promise<ServerKeys> {
-  const root = await loadOrCreateKey(join(stateDir, 'root-key.pem'));
   const operatorTokenFile = join(stateDir, 'operator-token');
   return {
-    rootThumbprint: root.thumbprint,
-    trust: await loadTrust(join(stateDir, 'trust.json'), (bundle) => signTrustBundle(bundle, [root]), {
-      version: 1,
-      keys: { root: [root.publicJwk], update: [], access: [], command: [] },
-      threshold: 1,
-    }),
+    trust: await loadTrust(stateDir),
     operatorToken: loadOperatorToken(operatorTokenFile),
     operatorTokenFile,
   };
 }
 
-async function loadTrust(
-  file: string,
-  sign: (bundle: TrustBundle) => Promise<TrustBundleJws>,
-  first: TrustBundle,
-): Promise<TrustBundleJws> {
-  const held = readFileIfPresent(file);
-  if (held !== undefined) return JSON.parse(held) as TrustBundleJws;
-  const signed = await sign(first);
-  writeFileDurably(file, JSON.stringify(signed));
-  return signed;
+/** `trust.json`: the newest bundle, or a list whose last one it is. */
+async function loadTrust(stateDir: string): Promise<ServerTrust> {
+  const file = join(stateDir, 'trust.json');
+  const write = (chain: readonly TrustBundleJws[]) => writeFileDurably(file, JSON.stringify(chain));
+  try {
+    return await ServerTrust.load(storedBundles(file) ?? (await firstBundle(stateDir, write)), write);
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError('bad-trust', `${file} holds no good trust bundle: ${why}`, { cause: error });
+  }
+}
+
+function storedBundles(file: string): TrustBundleJws[] | undefined {
+  const text = readFileIfPresent(file);
+  if (text === undefined) return undefined;
+  const value: unknown = JSON.parse(text);
+  const bundles: unknown[] = Array.isArray(value) ? value : [value];
+  return bundles.map((bundle) => check<TrustBundleJws>(trustBundleJws, bundle, 'trust'));
+}
+
+async function firstBundle(
+  stateDir: string,
+  write: (chain: readonly TrustBundleJws[]) => void,
+): Promise<TrustBundleJws[]> {
+  const root = await loadOrCreateKey(join(stateDir, 'root-key.pem'));
+  const keys = { root: [root.publicJwk], update: [], access: [], command: [] };
+  const bundles = [await signTrustBundle({ version: 1, keys, threshold: 1 }, [root])];
+  write(bundles);
+  return bundles;
 }
 
 function loadOperatorToken(file: string): string {

@@ -48,6 +48,8 @@ export const ACCESS: Record<string, Access> = {
   'POST /v1/operators/:name/revoke': { role: 'admin', audit: 'operator.revoke' },
   'POST /v1/operators/:name/tokens': { role: 'admin', audit: 'operator-token.create', grows: true },
   'POST /v1/operators/:name/tokens/:tokenId/revoke': { role: 'admin', audit: 'operator-token.revoke' },
+  'GET /v1/trust': { role: 'viewer' },
+  'POST /v1/trust': { role: 'admin', audit: 'trust.publish' },
   'GET /v1/audit': { role: 'admin' },
   'GET /v1/server': { role: 'viewer' },
   'GET /v1/server/backups': { role: 'admin' },

@@ -1,6 +1,7 @@
 import { Type, type Static } from 'typebox';
 import { ORDER_TYPES, ROLES } from '@bowline/messages';
-import { DeviceId, JsonObject, Name, OperatorName, Text } from '@bowline/messages/primitives';
+import { DeviceId, JsonObject, MessageId, Name, OperatorName, Text } from '@bowline/messages/primitives';
+import { TrustBundleJws } from '@bowline/messages/wire/trust';
 
 /** Bodies of the operators' API. An unknown member is an error: whoever misspells one should hear of it. */
 const body = <T extends Record<string, Parameters<typeof Type.Object>[0][string]>>(properties: T) =>
@@ -11,6 +12,8 @@ const Groups = Type.Array(Name, { maxItems: 64 });
 
 /** `cancel` has a call of its own. The payload is checked by the schema of its type. */
 export const OrderBody = body({
+  /** Chosen by whoever signs the order, since it is what the signature covers. */
+  orderId: Type.Optional(MessageId),
   type: Type.Enum(ORDER_TYPES.filter((type) => type !== 'cancel')),
   payload: JsonObject,
   expiresInMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 * DAY_MS })),
@@ -36,6 +39,9 @@ export type NewOperatorBody = Static<typeof NewOperatorBody>;
 
 export const NewOperatorTokenBody = body(token);
 export type NewOperatorTokenBody = Static<typeof NewOperatorTokenBody>;
+
+export const TrustBody = body({ trust: TrustBundleJws });
+export type TrustBody = Static<typeof TrustBody>;
 
 /** A device whose key is known beforehand: it enrols without a token. */
 export const NewDeviceBody = body({

@@ -23,9 +23,10 @@ import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
 import { serveServerItself, type ServerApiPorts } from './server-api.ts';
 import { serveStream } from './stream.ts';
+import { serveTrust, type TrustPorts } from './trust.ts';
 
 export interface HttpPorts
-  extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts, ServerApiPorts {
+  extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts, ServerApiPorts, TrustPorts {
   log: Logger;
   news: NewsDesk;
   links: LinkServer;
@@ -93,6 +94,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveEnrolment(http, ports, new RateLimiter(ports.clock, options.enrolmentRate));
   serveOperators(http, ports);
   serveDevicesAdmin(http, ports);
+  serveTrust(http, ports);
   serveServerItself(http, ports);
   serveAccounts(http, ports, gate);
   serveStream(http, ports.news, gate, options.maxStreams);

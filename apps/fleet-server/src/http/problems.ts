@@ -16,6 +16,8 @@ const STATUS_OF: Record<string, number> = {
   'too-many-requests': 429,
   'unknown-order': 404,
   'order-ended': 409,
+  'order-exists': 409,
+  'bundle-rollback': 409,
   'device-exists': 409,
   'too-many-orders': 429,
 };

@@ -30,15 +30,9 @@ export async function verifyTrustBundle(
   against: { rootThumbprint: string } | { held: TrustBundle },
 ): Promise<TrustBundle> {
   const bundle = readTrustBundle(jws);
-  const signers = await signersOf(jws, bundle.keys.root);
-  if (signers.size < bundle.threshold) {
-    throw new RejectedError(
-      'untrusted-bundle',
-      `the bundle needs ${bundle.threshold} signatures of its own root keys`,
-    );
-  }
+  const signers = await trustSigners(jws, bundle);
   if ('rootThumbprint' in against) {
-    if (!signers.has(against.rootThumbprint)) {
+    if (!signers.includes(against.rootThumbprint)) {
       throw new RejectedError(
         'untrusted-bundle',
         'the bundle is not signed by the root key that the token names',
@@ -72,6 +66,22 @@ export function readTrustBundle({ payload }: Pick<TrustBundleJws, 'payload'>): T
       cause: error,
     });
   }
+}
+
+/**
+ * The root keys of a bundle that signed it, by thumbprint; at least one.
+ *
+ * @throws RejectedError `untrusted-bundle`: fewer than its own threshold.
+ */
+export async function trustSigners(jws: TrustBundleJws, bundle: TrustBundle): Promise<[string, ...string[]]> {
+  const [first, ...others] = await signersOf(jws, bundle.keys.root);
+  if (first === undefined || 1 + others.length < bundle.threshold) {
+    throw new RejectedError(
+      'untrusted-bundle',
+      `the bundle needs ${bundle.threshold} signatures of its own root keys`,
+    );
+  }
+  return [first, ...others];
 }
 
 /** Thumbprints of those keys whose signature over the bundle is good, each counted once. */

@@ -9,6 +9,7 @@ export const Hello = Type.Object({
   sessionId: Type.Optional(Text),
   epoch: Uuid,
   agentVersion: Text,
+  /** `idempotent:NAME`, `trust:VERSION` (protocol, section 3). */
   capabilities: Type.Array(Name, { maxItems: 256 }),
   lanes: everyLane(LaneRange),
   received: Count,

@@ -37,9 +37,9 @@ const stateOf = ({ hash, record }: LiveToken): EnrolmentTokenState => ({ tokenId
 export class EnrolmentTokens {
   readonly #store: ServerStore;
   readonly #clock: Clock;
-  readonly #rootThumbprint: string;
+  readonly #rootThumbprint: () => string;
 
-  constructor(store: ServerStore, clock: Clock, rootThumbprint: string) {
+  constructor(store: ServerStore, clock: Clock, rootThumbprint: () => string) {
     this.#store = store;
     this.#clock = clock;
     this.#rootThumbprint = rootThumbprint;
@@ -64,7 +64,7 @@ export class EnrolmentTokens {
       ...expired.flatMap((token) => this.#removal(token)),
       put(keys.enrolmentToken(hash), record),
     ]);
-    return { tokenId: idOf(hash), ...record, token: `${secret}.${this.#rootThumbprint}` };
+    return { tokenId: idOf(hash), ...record, token: `${secret}.${this.#rootThumbprint()}` };
   }
 
   /** Those that have not expired, oldest first. */
@@ -93,7 +93,7 @@ export class EnrolmentTokens {
   /** The token, as long as it lives; undefined if it is unknown, expired or not ours. */
   find(token: string): LiveToken | undefined {
     const [secret = '', thumbprint] = token.split('.');
-    if (thumbprint !== this.#rootThumbprint) return undefined;
+    if (thumbprint !== this.#rootThumbprint()) return undefined;
     const hash = hashOf(secret);
     const record = read<TokenRecord>(this.#store, keys.enrolmentToken(hash));
     if (record === undefined || record.expiresAt <= this.#clock.wallMs()) return undefined;

@@ -20,8 +20,8 @@ export interface EnrolmentPorts {
   tokens: EnrolmentTokens;
   identity: ServerIdentity;
   clock: Clock;
-  /** The bundle that the root key of the tokens' thumbprint signed. */
-  trust: TrustBundleJws;
+  /** The current bundle, which the root key of the tokens' thumbprint signed. */
+  trust: () => TrustBundleJws;
   /** PEM of the authority that devices are to trust for TLS, and no other. */
   ca?: string;
   /** A known device has a new key: a link by the old one must end. */
@@ -116,7 +116,7 @@ export class Enrolment {
       groups,
       serverId: identity.serverId,
       link,
-      trust,
+      trust: trust(),
       ...(ca === undefined ? {} : { ca }),
       serverTime: clock.wallMs(),
     };

@@ -8,7 +8,7 @@ import {
   type Message,
 } from '@bowline/messages';
 import { checkUplink, decodeUplinkFrame } from '@bowline/messages/uplink';
-import { ContractError } from '@bowline/runtime/errors';
+import { ContractError, TransientError } from '@bowline/runtime/errors';
 import { v4 as uuidv4 } from 'uuid';
 import type { DurableMessage } from '../uplink/intake.ts';
 import { receivedOf } from '../uplink/uplink-state.ts';
@@ -21,6 +21,7 @@ import type { LinkRegistry } from './link-registry.ts';
 import { openLink, welcomeOf } from './opening.ts';
 import { OrderSender } from './order-sender.ts';
 import { ReceiptPacer } from './receipt-pacer.ts';
+import { heldVersion, sendTrust } from '../trust/trust-orders.ts';
 import type { LinkServices, LinkSocket } from './services.ts';
 import { UplinkIntake, type Stored } from './uplink-intake.ts';
 
@@ -210,6 +211,21 @@ export class LinkSession {
     );
     this.#send('welcome', welcomeOf(this.#services, this.sessionId, link));
     this.pump();
+    void this.#catchUpTrust(hello);
+  }
+
+  /** A device that was away while a trust bundle was published gets what it lacks. */
+  async #catchUpTrust({ capabilities }: Hello): Promise<void> {
+    const { trust, orders, identity, log } = this.#services;
+    const held = heldVersion(capabilities);
+    if (trust === undefined || held === undefined) return;
+    try {
+      const { deviceId } = this;
+      await sendTrust({ orders, trust }, { deviceId, serverEpoch: identity.serverEpoch, held });
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      log.warn({ deviceId: this.deviceId, code: error.code }, 'the trust bundle waits for the next link');
+    }
   }
 
   /** Two boots of one device that are both alive are two devices. */

@@ -6,6 +6,7 @@ import type { NewsDesk } from '../news.ts';
 import type { OrderBook } from '../orders/order-book.ts';
 import type { ServerIdentity } from '../server-identity.ts';
 import type { ServerStore } from '../store/server-store.ts';
+import type { ServerTrust } from '../trust/server-trust.ts';
 import type { DeadLetters } from '../uplink/dead-letters.ts';
 import type { UplinkLog } from '../uplink/uplink-log.ts';
 import type { LinkLimits } from './link-limits.ts';
@@ -23,6 +24,8 @@ export interface LinkServices {
   clock: Clock;
   log: Logger;
   limits: LinkLimits;
+  /** The fleet's trust bundles; absent: devices get none over the link. */
+  trust?: ServerTrust;
 }
 
 /** The one side of a WebSocket that a session sees, so that it can be tested without one. */

@@ -31,6 +31,8 @@ const EVICT_LOOK = 64;
 const MAX_BLAMES = 3;
 
 export interface NewOrder {
+  /** Chosen by whoever signs it; default a new one. */
+  orderId?: string;
   type: OrderType;
   payload: Record<string, unknown>;
   expiresInMs?: number;
@@ -58,7 +60,7 @@ export class OrderBook {
 
   /**
    * @returns once the order is on disk.
-   * @throws RejectedError `expires-too-late`; TransientError `too-many-orders`.
+   * @throws RejectedError `expires-too-late`, `order-exists`; TransientError `too-many-orders`.
    */
   async create(deviceId: string, serverEpoch: string, order: NewOrder): Promise<Order> {
     const now = this.#clock.wallMs();
@@ -66,13 +68,19 @@ export class OrderBook {
     if (expiresInMs !== undefined && expiresInMs > ORDER_LIFE_MS) {
       throw new RejectedError('expires-too-late', 'an order must expire within 7 days');
     }
+    if (order.orderId !== undefined && read(this.#store, keys.orderOwner(order.orderId)) !== undefined) {
+      throw new RejectedError(
+        'order-exists',
+        'an order of this id was given already: see it, or take a new id',
+      );
+    }
     const state = this.downlink(deviceId, serverEpoch);
     if (state.next - 1 - state.receipted >= this.#limits.waitingPerDevice) {
       throw new TransientError('too-many-orders', 'too many orders wait for this device already');
     }
     const expiresAt = expiresInMs === undefined ? undefined : now + expiresInMs;
     const record: OrderRecord = {
-      orderId: uuidv7(),
+      orderId: order.orderId ?? uuidv7(),
       deviceId,
       seq: state.next,
       type: order.type,
