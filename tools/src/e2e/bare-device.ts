@@ -11,6 +11,7 @@ import { bowline, type Ended } from './plain-server.ts';
 export class BareDevice {
   readonly folder = temporaryFolder();
   readonly hubFolder = join(this.folder, 'hub');
+  readonly #enrolment: object;
   #gateway: TestProcess | undefined;
   #hub: HubClient | undefined;
 
@@ -21,13 +22,19 @@ export class BareDevice {
   ) {
     if (token !== undefined) writeFileSync(this.tokenFile, token);
     const server = url === undefined ? {} : { server: url };
-    this.#configure('ws-gateway', {
-      enrolment: { ...server, tokenFile: this.tokenFile, ...enrolment },
-      link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 250, ...link },
-    });
+    this.#enrolment = { ...server, tokenFile: this.tokenFile, ...enrolment };
+    this.configure(link);
     this.#configure('command-executor', {});
     const where = { runDir: this.folder, hubFolder: this.hubFolder, pm2Home: join(this.folder, 'pm2') };
     writeFileSync(join(this.folder, 'run.json'), JSON.stringify(where));
+  }
+
+  /** Other settings of the link, for the next start of the gateway. */
+  configure(link: object): void {
+    this.#configure('ws-gateway', {
+      enrolment: this.#enrolment,
+      link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 250, ...link },
+    });
   }
 
   get tokenFile(): string {
@@ -39,12 +46,8 @@ export class BareDevice {
     return join(this.folder, 'ws-gateway');
   }
 
-  /** @param under a program that is to start it, with its arguments. */
-  startGateway({
-    under = [],
-    env = {},
-  }: { under?: string[]; env?: Record<string, string> } = {}): TestProcess {
-    this.#gateway = this.#start('ws-gateway', under, env);
+  startGateway({ env = {} }: { env?: Record<string, string> } = {}): TestProcess {
+    this.#gateway = this.#start('ws-gateway', env);
     return this.#gateway;
   }
 
@@ -104,10 +107,10 @@ export class BareDevice {
     writeFileSync(join(this.folder, `${app}.json`), JSON.stringify({ ...common, ...config }));
   }
 
-  #start(app: string, under: string[] = [], env: Record<string, string> = {}): TestProcess {
+  #start(app: string, env: Record<string, string> = {}): TestProcess {
     const main = join(WORKSPACE, 'apps', app, 'dist/main.js');
-    const line = [...under, process.execPath, main, '--config', join(this.folder, `${app}.json`)];
-    return startProcess(line[0] ?? '', line.slice(1), { env: { ...process.env, ...env } });
+    const args = [main, '--config', join(this.folder, `${app}.json`)];
+    return startProcess(process.execPath, args, { env: { ...process.env, ...env } });
   }
 
   connect(): HubClient {

@@ -14,16 +14,22 @@ export interface Ended {
 export class PlainServer {
   readonly folder = temporaryFolder();
   readonly #config: Record<string, unknown>;
+  readonly #caFile: string | undefined;
   #process: TestProcess | undefined;
   #port = 0;
   url = '';
 
-  constructor(config: Record<string, unknown> = {}) {
+  /** @param caFile the authority of its certificate, for the command line. */
+  private constructor(config: Record<string, unknown>, caFile: string | undefined) {
     this.#config = config;
+    this.#caFile = caFile;
   }
 
-  static async start(config: Record<string, unknown> = {}): Promise<PlainServer> {
-    const server = new PlainServer(config);
+  static async start(
+    config: Record<string, unknown> = {},
+    { caFile }: { caFile?: string } = {},
+  ): Promise<PlainServer> {
+    const server = new PlainServer(config, caFile);
     await server.start();
     return server;
   }
@@ -54,7 +60,9 @@ export class PlainServer {
 
   /** `bowline fleet …`, as an operator types it. */
   fleet(...args: string[]): Promise<Ended> {
-    return bowline(['fleet', ...args], { BOWLINE_SERVER: this.url, BOWLINE_TOKEN: this.operatorToken });
+    const where = { BOWLINE_SERVER: this.url, BOWLINE_TOKEN: this.operatorToken };
+    const trust = this.#caFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: this.#caFile };
+    return bowline(['fleet', ...args], { ...where, ...trust });
   }
 
   /** A new enrolment token, by the command line. */
