@@ -66,6 +66,12 @@ describe('loadConfig', () => {
     });
   });
 
+  it('when the value of a flag comes as the next word, it is taken', () => {
+    const args = ['--state-dir', '/w', '--link.heartbeatMs', '7', '--names=["a"]'];
+    expect(load({ args })).toMatchObject({ stateDir: '/w', names: ['a'], link: { heartbeatMs: 7 } });
+    expect(() => load({ args: ['--state-dir', '--names=["a"]'] })).toThrow(/--state-dir=VALUE/);
+  });
+
   it('when a flag is written in words, it is the key in camel case', () => {
     expect(load({ args: ['--state-dir=/w', '--link.heartbeat-ms=7'] })).toMatchObject({
       stateDir: '/w',

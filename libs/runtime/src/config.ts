@@ -7,7 +7,7 @@ import { ConfigError, hasCode } from './errors.ts';
 export interface ConfigSources {
   /** Name of the app: environment variables are `BOWLINE_<APP>__KEY__SUBKEY`. */
   app: string;
-  /** Arguments without interpreter and script: `--config FILE`, `--key.subkey=value`; `--some-key` is `--someKey`. */
+  /** Arguments without interpreter and script: `--config FILE`, `--key.subkey=value` or `--key.subkey value`; `--some-key` is `--someKey`. */
   args: readonly string[];
   env: Readonly<Record<string, string | undefined>>;
 }
@@ -81,12 +81,14 @@ function fromFlags(args: readonly string[]): Tree {
     options: { config: { type: 'string' } },
   });
   const tree: Tree = {};
-  for (const token of tokens) {
+  for (const [index, token] of tokens.entries()) {
     if (token.kind !== 'option' || token.name === 'config') continue;
-    if (token.value === undefined) {
+    const next = tokens[index + 1];
+    const value = token.value ?? (next?.kind === 'positional' ? next.value : undefined);
+    if (value === undefined) {
       throw new ConfigError('config-invalid', `flag ${token.rawName}: write it as ${token.rawName}=VALUE`);
     }
-    setPath(tree, token.name.split('.').map(joinWords), parseText(token.value));
+    setPath(tree, token.name.split('.').map(joinWords), parseText(value));
   }
   return tree;
 }
