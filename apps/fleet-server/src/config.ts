@@ -92,6 +92,7 @@ export const ServerConfig = Type.Object(
       historyBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane history'),
       minFreeBytes: bytes(64 * MIB, 0, 2 ** 50, 'of the disk; below it no device is let in'),
       orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
+      orderBytes: bytes(16 * MIB, 512 * 1024, 1024 * MIB, 'of a device, all its orders together'),
       waitingOrders: count(200, 1, 10_000, 'of a device, that it has not receipted'),
     }),
     compaction: section({

@@ -83,7 +83,11 @@ async function serve(
   const news = new NewsDesk();
   const devices = new DeviceDirectory(store);
   const status = new DeviceStatusBook(store, { devices, clock, news, log });
-  const orderLimits = { ordersPerDevice: keep.orders, waitingPerDevice: keep.waitingOrders };
+  const orderLimits = {
+    ordersPerDevice: keep.orders,
+    bytesPerDevice: keep.orderBytes,
+    waitingPerDevice: keep.waitingOrders,
+  };
   const orders = new OrderBook(store, { clock, news, limits: orderLimits });
   const uplink = new UplinkLog(store, {
     results: keep.resultsBytes,

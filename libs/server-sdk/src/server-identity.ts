@@ -44,7 +44,7 @@ export class ServerIdentity {
     const setBack = held !== undefined && held.starts < known;
     const record =
       held === undefined || setBack ? newRecord(held?.serverId ?? serverId, starts) : { ...held, starts };
-    const writes = [put(keys.server, record)];
+    const writes: Write[] = [put(keys.server, record)];
     if (setBack) {
       const message = 'the store was replaced by an older state: what happened since then is not known here';
       writes.push(noteIncident(store, { at: clock.wallMs(), kind: 'set-back', message }));

@@ -27,7 +27,7 @@ export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string) {
     wentOffline: () => undefined,
   };
   const news = { publish: () => undefined };
-  const limits = { ordersPerDevice: 100, waitingPerDevice: 50 };
+  const limits = { ordersPerDevice: 100, bytesPerDevice: 2 ** 20, waitingPerDevice: 50 };
   const orders = new code.OrderBook(store, { clock: CLOCK, news, limits });
   const services = {
     store,

@@ -21,6 +21,8 @@ export interface DownlinkState {
 export interface OrderLimits {
   /** Orders kept of a device; the oldest that ended go first. */
   ordersPerDevice: number;
+  /** And bytes of them. */
+  bytesPerDevice: number;
   /** Orders that may wait for the device's receipt. */
   waitingPerDevice: number;
 }
@@ -46,6 +48,8 @@ export class OrderBook {
   readonly #limits: OrderLimits;
   /** Orders that are not on disk yet: none is sent before. */
   readonly #unwritten = new Set<string>();
+  /** Bytes of all orders of a device, summed up when they are first asked for. */
+  readonly #bytes = new Map<string, number>();
   readonly #blamed = new Map<string, { orderId: string; times: number }>();
   readonly #progress = new Map<string, Order['progress']>();
   /** Told when a device has something new to be sent. */
@@ -91,11 +95,12 @@ export class OrderBook {
       attempt: 0,
       history: [{ status: 'queued', at: now, receivedAt: now, attempt: 0 }],
     };
-    const evicted = this.#evictable(deviceId, state.orders + 1);
+    if (state.orders === 0) this.#bytes.delete(deviceId);
+    const evicted = this.#makeRoom(deviceId, state.orders + 1, put('', record).value.length);
     this.#unwritten.add(record.orderId);
     this.#put(record);
     await this.#store.write([
-      ...evicted.flatMap(({ orderId }) => [
+      ...evicted.flatMap((orderId) => [
         remove(keys.order(deviceId, orderId)),
         remove(keys.orderOwner(orderId)),
       ]),
@@ -282,20 +287,47 @@ export class OrderBook {
   #put(record: OrderRecord): void {
     if (hasEnded(record)) this.#progress.delete(record.orderId);
     this.#publish(record);
-    void this.#store.write([put(keys.order(record.deviceId, record.orderId), record)]);
+    const write = put(keys.order(record.deviceId, record.orderId), record);
+    const before = this.#store.get(write.key)?.length ?? 0;
+    this.#bytes.set(record.deviceId, this.#bytesOf(record.deviceId) + write.value.length - before);
+    void this.#store.write([write]);
+  }
+
+  #bytesOf(deviceId: string): number {
+    const known = this.#bytes.get(deviceId);
+    if (known !== undefined) return known;
+    return this.#store
+      .range(within(keys.ordersOf(deviceId)))
+      .reduce((sum, { value }) => sum + value.length, 0);
   }
 
   #publish(record: OrderRecord): void {
     this.#news.publish('order', record.deviceId, () => this.view(record));
   }
 
-  /** What has to go so that there may be `count`. */
-  #evictable(deviceId: string, count: number): OrderRecord[] {
-    if (count <= this.#limits.ordersPerDevice) return [];
-    return this.#store
-      .range({ ...within(keys.ordersOf(deviceId)), limit: EVICT_LOOK })
-      .map(({ value }) => parse<OrderRecord>(value))
-      .filter(hasEnded)
-      .slice(0, count - this.#limits.ordersPerDevice);
+  /**
+   * @returns ids of those that have to go so that there may be `count`, one of them new and of so many bytes.
+   * @throws TransientError `too-many-orders`: what has not ended takes all the room.
+   */
+  #makeRoom(deviceId: string, count: number, bytes: number): string[] {
+    const excess = count - this.#limits.ordersPerDevice;
+    const excessBytes = this.#bytesOf(deviceId) + bytes - this.#limits.bytesPerDevice;
+    if (excess <= 0 && excessBytes <= 0) return [];
+    const evicted: string[] = [];
+    let freed = 0;
+    for (const { value } of this.#store.range({ ...within(keys.ordersOf(deviceId)), limit: EVICT_LOOK })) {
+      if (evicted.length >= excess && freed >= excessBytes) break;
+      const order = parse<OrderRecord>(value);
+      if (!hasEnded(order)) continue;
+      evicted.push(order.orderId);
+      freed += value.length;
+    }
+    if (freed < excessBytes) {
+      const sentence =
+        'the orders of this device that have not ended take all the room that there is for them';
+      throw new TransientError('too-many-orders', sentence);
+    }
+    this.#bytes.set(deviceId, this.#bytesOf(deviceId) - freed);
+    return evicted;
   }
 }

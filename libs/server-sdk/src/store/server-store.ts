@@ -47,7 +47,7 @@ export const within = (prefix: string): { from: string; to: string } => ({
   to: `${prefix.slice(0, -1)}0`,
 });
 
-export const put = (key: string, value: object): Write => ({
+export const put = (key: string, value: object): Write & { value: Buffer } => ({
   key,
   value: Buffer.from(JSON.stringify(value)),
 });

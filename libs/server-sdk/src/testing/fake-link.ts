@@ -43,7 +43,7 @@ export class FakeServer {
     const news = new NewsDesk();
     const devices = new DeviceDirectory(store);
     const status = new DeviceStatusBook(store, { devices, clock, news, log });
-    const orderLimits = { ordersPerDevice: 100, waitingPerDevice: 50 };
+    const orderLimits = { ordersPerDevice: 100, bytesPerDevice: MIB, waitingPerDevice: 50 };
     const orders = new OrderBook(store, { clock, news, limits: orderLimits });
     const caps = { results: MIB, events: MIB, telemetry: MIB, history: MIB };
     Object.assign(server.services, {
