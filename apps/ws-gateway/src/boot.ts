@@ -94,6 +94,7 @@ export async function boot({
       ],
     ]),
     supports: (type) => handOver.supports(type),
+    startsAtOnce: (type) => handOver.startsAtOnce(type),
     offer: (entry) => handOver.offer(entry),
     cancel: (entry) => handOver.cancel(entry),
     stored,

@@ -38,6 +38,13 @@ export class HandOver {
     return peer === undefined || peer.orderTypes.some((handled) => handled === type);
   }
 
+  /** Whether the app of this type is here and has no order in hand. */
+  startsAtOnce(type: string): boolean {
+    const app = appFor(type);
+    if (app === undefined || this.#peer(app) === undefined) return false;
+    return !this.#queue.unfinishedOrders().some((entry) => appFor(entry.type) === app);
+  }
+
   /** Orders of this app that have not ended, in order of their seq. */
   offerAll(app: HubApp): void {
     for (const entry of this.#queue.unfinishedOrders()) {

@@ -2,7 +2,7 @@ import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowlin
 import { isTerminal } from '@bowline/messages';
 import type { HubApp } from '@bowline/messages/hub';
 import { BowlineError, RejectedError, TransientError } from '@bowline/runtime/errors';
-import type { Clock, Logger, ServerClock } from '@bowline/runtime';
+import type { Clock, Logger, ServerClock, Timer } from '@bowline/runtime';
 import { ackOf } from '../sender/send-ack.ts';
 import type { EventReporter } from '../event-reporter.ts';
 
@@ -23,6 +23,8 @@ export interface OrderDeskPorts {
   /** Types of orders that the gateway carries out itself. */
   own: ReadonlyMap<string, OwnEffect>;
   supports(type: string): boolean;
+  /** Whether the app of this type is here and has no other order in hand: it is about to start this one. */
+  startsAtOnce(type: string): boolean;
   offer(entry: JournalEntry): void;
   cancel(entry: JournalEntry): Promise<'cancelled' | 'stopping' | 'too-late' | 'unknown-order' | undefined>;
   /** Something new is in the outbox. */
@@ -35,6 +37,22 @@ export interface OrderDeskPorts {
 const PARKED_BY = ['lane-full', 'disk-full', 'store-busy'];
 
 /**
+ * How long an order that its idle app was told of may wait for the app's `started`, milliseconds, so that both share a commit.
+ * An app that takes longer costs nothing but this.
+ */
+const HOLD_MS = 20;
+
+/** An order that its app knows of and the disk does not, yet. Nobody else was told; a crash leaves it to the server. */
+interface Held {
+  order: IncomingOrder;
+  entry: JournalEntry;
+  batch: WriteBatch;
+  timer: Timer;
+  /** Settles when it is stored, or parked. */
+  stored: PromiseWithResolvers<void>;
+}
+
+/**
  * The only place that changes an order's journal entry: each change and its ack are one transaction (invariant 2). Calls
  * are worked off one after the other, so that every decision sees the state that the one before it left.
  */
@@ -44,17 +62,20 @@ export class OrderDesk {
   #parked: IncomingOrder[] = [];
   /** Orders being stopped → the cancel that asked for it. */
   readonly #cancels = new Map<string, string>();
+  #held: Held | undefined;
 
   constructor(ports: OrderDeskPorts) {
     this.#ports = ports;
   }
 
   /** An order off the wire. Resolves when it is durable, or parked until there is room. */
-  receive(order: IncomingOrder): Promise<void> {
-    return this.#inTurn(async () => {
+  async receive(order: IncomingOrder): Promise<void> {
+    const { held } = await this.#inTurn(async () => {
       if (this.#parked.length > 0) this.#park(order);
-      else await this.#take(order);
+      else await this.#take(order, this.#ports.startsAtOnce(order.type));
+      return { held: this.#held };
     });
+    await held?.stored.promise;
   }
 
   /** Room was made: tries what is parked, in order. */
@@ -64,14 +85,15 @@ export class OrderDesk {
       this.#parked = [];
       for (const order of waiting) {
         if (this.#parked.length > 0) this.#park(order);
-        else await this.#take(order);
+        else await this.#take(order, false);
       }
     });
   }
 
-  /** Forgets what is parked: the link is gone and the server sends it again. */
+  /** Forgets what is parked or held: the link is gone and the server sends it again. */
   dropParked(): void {
     this.#parked = [];
+    this.#release()?.stored.resolve();
   }
 
   /**
@@ -81,7 +103,10 @@ export class OrderDesk {
    * @throws RejectedError `unknown-order`, `not-yours`, `bad-transition`, `expired`; TransientError `no-server-time`.
    */
   report(app: HubApp, orderId: string, report: OrderReport): Promise<number> {
-    return this.#inTurn(async () => {
+    return this.#serially(async () => {
+      const shared = await this.#startHeld(app, orderId, report);
+      if (shared !== undefined) return shared;
+      await this.#storeHeld();
       const entry = this.#ports.queue.order(orderId);
       if (entry === undefined) throw new RejectedError('unknown-order', `there is no order ${orderId}`);
       if (appFor(entry.type) !== app)
@@ -119,7 +144,8 @@ export class OrderDesk {
     });
   }
 
-  async #take(order: IncomingOrder): Promise<void> {
+  /** @param startsAtOnce its app is about to start it: both may share a commit. */
+  async #take(order: IncomingOrder, startsAtOnce: boolean): Promise<void> {
     const { queue, serverClock } = this.#ports;
     const { received, serverEpoch } = queue.downlink();
     const verdict = dispatch(order, {
@@ -150,11 +176,9 @@ export class OrderDesk {
         ? { status: 'received', ...(verdict.expiresAt === undefined ? {} : { expiresAt: verdict.expiresAt }) }
         : { status: verdict.status, endedAt: at, error: verdict.error }),
     };
-    const stored = await this.#commitOrPark(order, {
-      downlink,
-      journal: [fresh],
-      enqueue: acks(ackOf(fresh, at)),
-    });
+    const batch: WriteBatch = { downlink, journal: [fresh], enqueue: acks(ackOf(fresh, at)) };
+    if (fresh.status === 'received' && startsAtOnce) return this.#hold(order, fresh, batch);
+    const stored = await this.#commitOrPark(order, batch);
     if (!stored || fresh.status !== 'received') return;
     if (fresh.type === 'cancel') await this.#cancel(fresh);
     else if (!(await this.#perform(fresh))) this.#ports.offer(fresh);
@@ -167,6 +191,58 @@ export class OrderDesk {
     const { bootId } = this.#ports;
     await performOwn(entry, effect, { write: (next) => this.#write(next), bootId, now: () => this.#now() });
     return true;
+  }
+
+  /** Tells the app before the disk: its `started` is to come at once, and then one commit makes both durable. */
+  #hold(order: IncomingOrder, entry: JournalEntry, batch: WriteBatch): void {
+    const stored = Promise.withResolvers<void>();
+    const timer = this.#ports.clock.after(HOLD_MS, () => void this.#inTurn(() => Promise.resolve()));
+    this.#held = { order, entry, batch, timer, stored };
+    this.#ports.offer(entry);
+  }
+
+  #release(): Held | undefined {
+    const held = this.#held;
+    this.#held = undefined;
+    held?.timer.cancel();
+    return held;
+  }
+
+  /** Whatever else is to be done, it finds on disk what came before it. */
+  async #storeHeld(): Promise<void> {
+    const held = this.#release();
+    if (held === undefined) return;
+    await this.#commitOrPark(held.order, held.batch).then(() => held.stored.resolve(), held.stored.reject);
+  }
+
+  /**
+   * `received` and `started` in one commit, if the report is the `started` that the held order waits for.
+   *
+   * @returns the attempt; undefined if that is not so, or if the store refused: then each goes its own way.
+   */
+  async #startHeld(app: HubApp, orderId: string, report: OrderReport): Promise<number | undefined> {
+    const { entry, batch, stored } = this.#held ?? {};
+    if (entry === undefined || batch === undefined || entry.orderId !== orderId) return undefined;
+    const isGood = report.status === 'started' && appFor(entry.type) === app && this.#mayStart(entry);
+    const next = isGood ? applyReport(entry, report, this.#ports.bootId) : undefined;
+    if (next === undefined) return undefined;
+    const enqueue = [...(batch.enqueue ?? []), ...acks(ackOf(next, this.#now()))];
+    try {
+      await this.#commit({ ...batch, journal: [next], enqueue });
+    } catch (error) {
+      if (error instanceof RejectedError || error instanceof TransientError) return undefined;
+      throw error;
+    }
+    this.#release();
+    this.#ports.receipt();
+    stored?.resolve();
+    return next.attempt;
+  }
+
+  /** Whether nothing about the order's expiry is open. */
+  #mayStart({ expiresAt }: JournalEntry): boolean {
+    const now = this.#ports.serverClock.nowMs();
+    return expiresAt === undefined || (now !== undefined && expiresAt > now);
   }
 
   async #commitOrPark(order: IncomingOrder, batch: WriteBatch): Promise<boolean> {
@@ -284,7 +360,15 @@ export class OrderDesk {
     return this.#ports.clock.wallMs();
   }
 
+  /** One after the other, what is held first. */
   #inTurn<T>(work: () => Promise<T>): Promise<T> {
+    return this.#serially(async () => {
+      await this.#storeHeld();
+      return work();
+    });
+  }
+
+  #serially<T>(work: () => Promise<T>): Promise<T> {
     const result = this.#tail.then(work);
     this.#tail = result.catch(() => undefined);
     return result;

@@ -12,12 +12,18 @@ import type { BenchProcess } from '../processes.ts';
 /** Ends a run that hangs; says nothing about speed. */
 const GIVE_UP_MS = 600_000;
 
-/** How a device starts its gateway; the benchmark does as it does, but for the folders, which are its own. */
-const ecosystem = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/ecosystem.config.cjs')) as {
-  apps: { name: string; node_args: string[] }[];
+const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
+  privilegesOf(
+    app: string,
+    places: Record<'root' | 'config' | 'state' | 'run', string>,
+  ): { nodeArgs: string[] };
 };
-const gatewayArgs = ecosystem.apps.find(({ name }) => name === 'ws-gateway')?.node_args ?? [];
-const nodeArgs = gatewayArgs.filter((arg) => !arg.startsWith('--allow-fs-'));
+/** As deploy/ecosystem.config.cjs starts an app of a device, whose folders all lie in one. */
+const nodeArgsOf = (app: string, folder: string): string[] => [
+  '--max-semi-space-size=4',
+  '--enable-source-maps',
+  ...privilegesOf(app, { root: WORKSPACE, config: folder, state: folder, run: folder }).nodeArgs,
+];
 const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
 
 export const mainOf = (app: string): string => join(WORKSPACE, 'apps', app, 'dist', 'main.js');
@@ -56,12 +62,7 @@ export class BenchDevice {
     };
     writeFileSync(config, JSON.stringify({ ...settings, ...change }));
     this.#gateway = await this.#context.processes.node(`${this.#name}-gateway`, mainOf('ws-gateway'), {
-      nodeArgs: [
-        ...nodeArgs,
-        '--allow-fs-read=*',
-        `--allow-fs-write=${this.folder}`,
-        ...(more.nodeArgs ?? []),
-      ],
+      nodeArgs: [...nodeArgsOf('ws-gateway', this.folder), ...(more.nodeArgs ?? [])],
       args: ['--config', config],
       env: { ...env, ...more.env },
     });
@@ -79,7 +80,8 @@ export class BenchDevice {
 
   /** The gateway's configuration for a server: where to enrol, and no long back-off. */
   linkTo(origin: string, token: string): Record<string, unknown> {
-    const tokenFile = join(this.folder, 'token');
+    // Where the gateway may erase it.
+    const tokenFile = join(folderIn(this.#context, join(this.#name, 'ws-gateway')), 'token');
     writeFileSync(tokenFile, token, { mode: 0o600 });
     return {
       enrolment: { server: origin, tokenFile },
@@ -99,13 +101,13 @@ export class BenchDevice {
     const policyFile = join(this.folder, 'policy.json');
     const config = join(this.folder, 'command-executor.json');
     const stateDir = join(this.folder, 'command-executor');
-    writeFileSync(policyFile, JSON.stringify({ commands: { allow: ['ping'] } }));
+    writeFileSync(policyFile, JSON.stringify({ commands: { allow: { ping: {} } } }));
     writeFileSync(
       config,
       JSON.stringify({ stateDir, hubFolder: this.hubFolder, policyFile, logLevel: 'warn' }),
     );
     await this.#context.processes.node(`${this.#name}-executor`, mainOf('command-executor'), {
-      nodeArgs,
+      nodeArgs: nodeArgsOf('command-executor', this.folder),
       args: ['--config', config],
       env,
     });

@@ -29,8 +29,9 @@ export async function benchEndToEnd(context: BenchContext): Promise<Row[]> {
   await server.start();
   const link = { ...device.linkTo(server.origin, await server.enrolmentToken()), queue: QUEUE };
   const loopDelayFile = join(device.folder, 'loop-delay.json');
+  const loopDelay = join(import.meta.dirname, 'loop-delay.js');
   await device.startGateway(link, {
-    nodeArgs: ['--import', join(import.meta.dirname, 'loop-delay.js')],
+    nodeArgs: [`--allow-fs-read=${loopDelay}`, `--allow-fs-write=${loopDelayFile}`, '--import', loopDelay],
     env: { BENCH_LOOP_DELAY_FILE: loopDelayFile },
   });
   await device.untilOnline();

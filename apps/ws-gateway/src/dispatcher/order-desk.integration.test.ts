@@ -1,0 +1,150 @@
+import { join } from 'node:path';
+import { openQueue, type JournalEntry, type QueueOptions } from '@bowline/durable-queue';
+import { ServerClock, type Logger } from '@bowline/runtime';
+import { afterThisFile, FakeClock, temporaryFolder, waitFor } from '@bowline/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { expect, test } from 'vitest';
+import { Counters } from '../counters.ts';
+import { EventReporter } from '../event-reporter.ts';
+import type { IncomingOrder } from './dispatcher.ts';
+import { OrderDesk } from './order-desk.ts';
+
+const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
+const APP = 'command-executor';
+
+/** A desk on a real store, whose app is here and idle unless the test says otherwise. */
+async function setUp(lanes: QueueOptions['lanes'] = {}) {
+  const clock = new FakeClock();
+  const queue = await openQueue({
+    folder: join(temporaryFolder(), 'store'),
+    wallMs: () => clock.wallMs(),
+    lanes,
+  });
+  afterThisFile(() => queue.close());
+  const state = { idle: true, receipts: 0, commits: 0 };
+  const offered: string[] = [];
+  const commit = queue.commit.bind(queue);
+  queue.commit = (batch) => {
+    state.commits += 1;
+    return commit(batch);
+  };
+  const desk = new OrderDesk({
+    queue,
+    clock,
+    serverClock: new ServerClock(clock),
+    log,
+    events: new EventReporter({ queue, clock, counters: new Counters(), log }),
+    bootId: 'boot',
+    parkedOrders: 4,
+    supports: () => true,
+    startsAtOnce: () => state.idle,
+    offer: ({ orderId }: JournalEntry) => offered.push(orderId),
+    cancel: async () => undefined,
+    stored() {},
+    receipt: () => (state.receipts += 1),
+  });
+  let seq = 0;
+  const order = (payload: Record<string, unknown> = { name: 'ping', params: {} }): IncomingOrder => ({
+    orderId: uuidv7(),
+    seq: (seq += 1),
+    type: 'command',
+    payload,
+  });
+  const acks = () =>
+    queue
+      .read('results', 0, { messages: 100, bytes: 1e6 })
+      .map(({ json }) => (JSON.parse(json) as { payload: { status: string } }).payload.status);
+  const started = (orderId: string) => desk.report(APP, orderId, { status: 'started', at: 1, attempt: 1 });
+  return { clock, queue, desk, state, offered, order, acks, started };
+}
+
+test('when an idle app starts an order at once, `received` and `started` are one commit, and then it is receipted', async () => {
+  const { desk, state, offered, order, acks, started, queue } = await setUp();
+  const one = order();
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  expect([state.commits, state.receipts, queue.order(one.orderId)]).toEqual([0, 0, undefined]);
+  expect(await started(one.orderId)).toBe(1);
+  await received;
+  expect([state.commits, state.receipts]).toEqual([1, 1]);
+  expect(acks()).toEqual(['received', 'started']);
+  expect(queue.order(one.orderId)).toMatchObject({ status: 'started', attempt: 1 });
+  expect(queue.downlink().received).toBe(1);
+});
+
+test('when the app takes its time, the order is stored without it and starts in a commit of its own', async () => {
+  const { clock, desk, offered, order, acks, started } = await setUp();
+  const one = order();
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  await clock.advance(20);
+  await received;
+  expect(acks()).toEqual(['received']);
+  await started(one.orderId);
+  expect(acks()).toEqual(['received', 'started']);
+  expect(offered).toHaveLength(1);
+});
+
+test('when the app refuses the order that it was told of, both states are stored in turn', async () => {
+  const { desk, offered, order, acks } = await setUp();
+  const one = order();
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  await desk.report(APP, one.orderId, {
+    status: 'rejected',
+    at: 1,
+    error: { code: 'policy', message: 'no' },
+  });
+  await received;
+  expect(acks()).toEqual(['received', 'rejected']);
+});
+
+test('when another order comes meanwhile, the first is stored before it', async () => {
+  const { desk, state, offered, order, queue } = await setUp();
+  const [one, two] = [order(), order()];
+  const first = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  state.idle = false;
+  await Promise.all([first, desk.receive(two)]);
+  expect(queue.unfinishedOrders().map(({ orderId }) => orderId)).toEqual([one.orderId, two.orderId]);
+  expect(queue.downlink().received).toBe(2);
+});
+
+test('when an order may have expired, it does not start before that is decided', async () => {
+  const { desk, offered, order, acks, started } = await setUp();
+  const one = order({ name: 'ping', params: {}, expiresAt: 1 });
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  await expect(started(one.orderId)).rejects.toMatchObject({ code: 'no-server-time' });
+  await received;
+  expect(acks()).toEqual(['received']);
+});
+
+test('when the link is lost first, nothing of the order is stored and its app may not start it', async () => {
+  const { clock, desk, state, offered, order, acks, started, queue } = await setUp();
+  const one = order();
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  desk.dropParked();
+  await received;
+  await expect(started(one.orderId)).rejects.toMatchObject({ code: 'unknown-order' });
+  expect([acks(), state.receipts, queue.downlink().received]).toEqual([[], 0, 0]);
+  const again = desk.receive({ ...one });
+  await waitFor(() => offered.length === 2);
+  await clock.advance(20);
+  await again;
+  expect(acks()).toEqual(['received']);
+});
+
+test('when the store has no room for both, the order is parked unreceipted, and its app may not start it', async () => {
+  const { clock, desk, state, offered, order, acks, started } = await setUp({
+    results: { messages: 4, bytes: 1e6 },
+  });
+  const one = order();
+  const received = desk.receive(one);
+  await waitFor(() => offered.length === 1);
+  await expect(started(one.orderId)).rejects.toMatchObject({ code: 'unknown-order' });
+  await clock.advance(20);
+  await received;
+  expect([acks(), state.receipts]).toEqual([[], 0]);
+});
