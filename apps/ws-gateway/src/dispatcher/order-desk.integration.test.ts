@@ -36,6 +36,7 @@ async function setUp(lanes: QueueOptions['lanes'] = {}) {
     events: new EventReporter({ queue, clock, counters: new Counters(), log }),
     bootId: 'boot',
     parkedOrders: 4,
+    own: new Map(),
     supports: () => true,
     startsAtOnce: () => state.idle,
     offer: ({ orderId }: JournalEntry) => offered.push(orderId),
