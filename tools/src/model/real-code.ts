@@ -120,7 +120,7 @@ export interface RealCode {
     order: { orderId: string; payload: { name: string }; state: string; attempt: number },
     context: {
       commands: readonly { name: string; idempotent: boolean; check: () => boolean }[];
-      policy: { allow: string[]; source: string };
+      policy: { judge: () => undefined; longestTimeoutMs: () => number };
       serverNowMs: number;
       commandTimeoutMs: number;
     },

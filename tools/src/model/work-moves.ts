@@ -86,7 +86,7 @@ function firstStep(entry: Entry, work: Work, { code, without }: Context) {
         idempotent: without === 'indeterminate-after-crash' || isIdempotent(name),
         check: () => true,
       })),
-      policy: { allow: [...COMMANDS], source: 'model' },
+      policy: { judge: () => undefined, longestTimeoutMs: () => 1 },
       serverNowMs: 1,
       commandTimeoutMs: 1,
     },
