@@ -83,6 +83,8 @@ export class TortureFleet {
         listen: { port },
         keep,
         link: { attemptsBurst: 100_000, reconnectMinMs: 0, reconnectMaxMs: 100 },
+        // The campaign asks for each order again and again until all have ended.
+        operators: { callsBurst: 1_000_000 },
       },
       'ws-gateway': {
         ...common('ws-gateway'),
