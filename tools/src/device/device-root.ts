@@ -2,6 +2,7 @@ import { execFile, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import { DEVICE_APPS } from '@bowline/pm2';
 import { startProcess, temporaryFolder } from '@bowline/testing';
 
 const CHECKOUT = resolve(import.meta.dirname, '../../..');
@@ -47,5 +48,28 @@ export class DeviceRoot {
 
   shell(script: string): Promise<string> {
     return this.run('sh', '-ec', script);
+  }
+
+  /** pm2's command line, as the system unit of a device calls it. */
+  pm2(command: string): Promise<string> {
+    const environment = 'PM2_HOME=/run/bowline/pm2 PM2_DISABLE_VERSION_CHECK=true';
+    return this.shell(`${environment} /opt/bowline/runtime /checkout/node_modules/pm2/bin/pm2 ${command}`);
+  }
+
+  /** Starts the apps with the ecosystem file as it is; returns when each is ready. */
+  async startApps(): Promise<void> {
+    await this.pm2(`start /opt/bowline/deploy/ecosystem.config.cjs --only ${DEVICE_APPS.join(',')}`);
+  }
+
+  bowline(...args: string[]): Promise<string> {
+    return this.run('/opt/bowline/runtime', '/opt/bowline/apps/cli/dist/main.js', ...args);
+  }
+
+  async readJson(file: string): Promise<object> {
+    return JSON.parse(await this.run('cat', file)) as object;
+  }
+
+  async writeJson(file: string, value: object): Promise<void> {
+    await this.run('sh', '-c', 'printf %s "$1" > "$2"', 'sh', JSON.stringify(value), file);
   }
 }

@@ -48,9 +48,8 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
         )
         .join('\n'),
     );
-    const gateway = JSON.parse(await device.run('cat', '/etc/bowline/ws-gateway.json')) as object;
-    const file = JSON.stringify({ ...gateway, ...CONFIG });
-    await device.run('sh', '-c', 'printf %s "$1" > /etc/bowline/ws-gateway.json', 'sh', file);
+    const file = '/etc/bowline/ws-gateway.json';
+    await device.writeJson(file, { ...(await device.readJson(file)), ...CONFIG });
   }, 60_000);
 
   const entryOf = (app: string): Entry => {
@@ -71,17 +70,13 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
   }
 
   test('when pm2 starts the ecosystem, every app runs as its user with its own group alone, and joins the hub', async () => {
-    const pm2 = '/checkout/node_modules/pm2/bin/pm2';
-    const environment = 'PM2_HOME=/run/bowline/pm2 PM2_DISABLE_VERSION_CHECK=true';
-    await device.shell(
-      `${environment} /opt/bowline/runtime ${pm2} start /opt/bowline/deploy/ecosystem.config.cjs --only ${DEVICE_APPS.join(',')}`,
-    );
+    await device.startApps();
     // The command line has a socket of its own, too.
-    const status = async (): Promise<string> =>
-      device.run('/opt/bowline/runtime', '/opt/bowline/apps/cli/dist/main.js', 'status', '--json');
     await waitFor(
       async () => {
-        const { apps } = JSON.parse(await status()) as { apps: Record<string, { pid?: number } | undefined> };
+        const { apps } = JSON.parse(await device.bowline('status', '--json')) as {
+          apps: Record<string, { pid?: number } | undefined>;
+        };
         return DEVICE_APPS.every((app) => app === 'ws-gateway' || apps[app]?.pid !== undefined);
       },
       { what: 'every app to be registered with the hub', everyMs: 200 },
@@ -96,7 +91,7 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
       const command = (await device.run('cat', `/proc/${pid}/cmdline`)).split('\0');
       expect(command).toEqual(expect.arrayContaining(entryOf(app).node_args));
     }
-    await device.shell(`${environment} /opt/bowline/runtime ${pm2} kill`);
+    await device.pm2('kill');
   }, 90_000);
 
   test.each(DEVICE_APPS)(

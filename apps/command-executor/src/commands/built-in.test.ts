@@ -59,6 +59,13 @@ describe('built-in commands', () => {
     expect(Object.keys(result as object)).toEqual(['at', 'memory']);
   });
 
+  test('when a secret has come into what is collected, it is redacted on its way out', async () => {
+    const orders = { running: 1, waiting: 0, ended: { succeeded: 0 }, token: 's3cret', why: 'Bearer s3cret' };
+    const result = await named('collectDiagnostics').run({}, { ...context, orders: () => orders });
+    expect(JSON.stringify(result)).not.toContain('s3cret');
+    expect(result).toMatchObject({ orders: { running: 1, token: '[redacted]' } });
+  });
+
   test('when everything is collected, it fits into the smallest cap without being cut twice', async () => {
     const result = await named('collectDiagnostics').run({}, context);
     expect(capResult(result, 4096)).toEqual(result);
