@@ -1,12 +1,36 @@
-import type { Gap, Lane } from '@bowline/messages';
+import type { Gap, Lane, LedgerEntry } from '@bowline/messages';
+import { hasEnded } from '../journal.ts';
 import { forEachLane, LANES } from '../lanes.ts';
-import type { DurableQueue, LaneLimits, NewMessage, WriteBatch, WrittenMessage } from '../queue.ts';
-import { NO_LIMIT } from './test-queue.ts';
+import { ACKS_PER_ORDER } from '../limits.ts';
+import type {
+  CommitResult,
+  DownlinkState,
+  JournalEntry,
+  LaneLimits,
+  LaneState,
+  NewMessage,
+  WriteBatch,
+  WrittenMessage,
+} from '../queue.ts';
+import type { Snapshot } from './snapshot.ts';
 
-interface ModelMessage {
+/** What a caller of `commit` was told. */
+export type Answer = 'stored' | 'duplicate' | 'out-of-order' | 'lane-full' | 'journal-full' | 'disk-full';
+
+/** A moment as the world has it, not as the store's clocks tell it. */
+export interface Moment {
+  /** That has really passed; all ages are differences of it. */
+  trueMs: number;
+  /** Counts the boots: within one, an age is exact. */
+  boot: number;
+  /** If the device knows it. */
+  serverMs?: number | undefined;
+}
+
+export interface ModelMessage extends NewMessage {
   seq: number;
-  id: string;
   bytes: number;
+  at: Moment;
 }
 
 interface ModelLane {
@@ -14,54 +38,106 @@ interface ModelLane {
   messages: ModelMessage[];
   accepted: number;
   receipted: number;
+  expired: number;
   dropped: number;
   rejected: number;
 }
 
+interface ModelOrder {
+  entry: JournalEntry;
+  /** Seq of its last ack. */
+  ackSeq: number;
+}
+
+export interface ModelLimits {
+  lanes: Record<Lane, LaneLimits>;
+  journalEntries: number;
+}
+
+/** What became of batches that were committed in one go. */
+export interface Outcome {
+  /** Undefined where nobody was told: then what could be stored was stored. */
+  answers?: (Answer | undefined)[];
+  /** Of those that were stored. */
+  results?: (CommitResult | undefined)[];
+  /** The ledger afterwards; only what had expired is believed, and judged. */
+  ledger: Record<Lane, Pick<LedgerEntry, 'expired'>>;
+  now: Moment;
+}
+
 /**
  * What the store promises, as simply as it can be said: arrays. Gap reports are not in it, since how many seqs one of them
- * covers is up to the store; that together they name exactly what was dropped is checked.
+ * covers is up to the store; that together they name exactly what went is checked. Nor is it said when exactly a message
+ * that is too old goes; that none goes early is checked.
  */
 export class QueueModel {
-  readonly #limits: Record<Lane, LaneLimits>;
+  readonly #limits: ModelLimits;
   readonly lanes = forEachLane((): ModelLane => ({
     next: 1,
     messages: [],
     accepted: 0,
     receipted: 0,
+    expired: 0,
     dropped: 0,
     rejected: 0,
   }));
+  /** Oldest first. */
+  readonly orders = new Map<string, ModelOrder>();
+  downlink: DownlinkState = { received: 0 };
   /** Seqs of this epoch that went without the server's doing, as "lane seq". */
-  readonly droppedSeqs = new Set<string>();
+  readonly gone = new Set<string>();
+  /** Those of them that a gap has named. */
+  readonly told = new Set<string>();
   readonly producers = new Map<string, number>();
-  readonly dead: { lane: Lane; id: string }[] = [];
+  dead: { lane: Lane; message: NewMessage }[] = [];
+  /** What broke a promise while batches were followed. */
+  readonly broken: string[] = [];
   /** Gap reports are in `events` too; the store is believed how many seqs and bytes they take there. */
   #gapsInEvents = 0;
 
-  constructor(limits: Record<Lane, LaneLimits>) {
+  constructor(limits: ModelLimits) {
     this.#limits = limits;
   }
 
-  /** Batches that are committed in one go: one transaction, one after the other. @returns what each must answer. */
-  commit(batches: readonly WriteBatch[]): ('stored' | 'duplicate' | 'lane-full')[] {
-    const before = forEachLane((lane) => this.lanes[lane].next);
-    const answers = batches.map((batch) => this.#apply(batch, before));
-    for (const lane of ['telemetry', 'history'] as const) this.#dropOverflow(lane);
-    return answers;
+  clone(): QueueModel {
+    const copy = new QueueModel(this.#limits);
+    const { lanes, orders, downlink, gone, told, producers, dead, broken } = structuredClone({ ...this });
+    for (const lane of LANES) copy.lanes[lane] = lanes[lane];
+    for (const [id, order] of orders) copy.orders.set(id, order);
+    for (const each of gone) copy.gone.add(each);
+    for (const each of told) copy.told.add(each);
+    for (const [id, batch] of producers) copy.producers.set(id, batch);
+    copy.broken.push(...broken);
+    copy.#gapsInEvents = this.#gapsInEvents;
+    return Object.assign(copy, { downlink, dead });
   }
 
-  #apply(batch: WriteBatch, before: Record<Lane, number>): 'stored' | 'duplicate' | 'lane-full' {
-    const { producer, enqueue = [], receipts = {}, setAside = [] } = batch;
-    if (producer !== undefined && (this.producers.get(producer.id) ?? 0) >= producer.batch)
-      return 'duplicate';
-    for (const lane of ['results', 'events'] as const) {
-      const added = enqueue
-        .filter((list) => list.lane === lane)
-        .reduce((sum, { messages }) => sum + messages.length, 0);
-      const held = this.lanes[lane].messages.length + (lane === 'events' ? this.#gapsInEvents : 0);
-      if (added > 0 && held + added > this.#limits[lane].messages) return 'lane-full';
-    }
+  /** Batches that are committed in one go: one transaction, one after the other. @returns what each must answer. */
+  commit(batches: readonly WriteBatch[], { answers, results, ledger, now }: Outcome): Answer[] {
+    const before = forEachLane((lane) => this.lanes[lane].next);
+    for (const lane of LANES) this.#expire(lane, ledger[lane].expired, now);
+    const expected = batches.map((batch, index) => {
+      if (answers?.[index] === 'disk-full') return 'disk-full';
+      return this.#apply(batch, before, now, results?.[index]);
+    });
+    for (const lane of ['telemetry', 'history'] as const) this.#dropOverflow(lane);
+    return expected;
+  }
+
+  #apply(
+    batch: WriteBatch,
+    before: Record<Lane, number>,
+    now: Moment,
+    result: CommitResult | undefined,
+  ): Answer {
+    const { producer, enqueue = [], receipts = {}, setAside = [], journal = [] } = batch;
+    const last = producer === undefined ? 0 : (this.producers.get(producer.id) ?? 0);
+    if (producer !== undefined && last >= producer.batch) return 'duplicate';
+    if (producer?.after !== undefined && producer.after !== last) return 'out-of-order';
+    if (journal.some(({ orderId }) => !this.orders.has(orderId)) && !this.#makeRoomForOrder(now))
+      return 'journal-full';
+    if (!this.#hasRoom(batch)) return 'lane-full';
+
     for (const lane of LANES) {
       const upTo = Math.min(receipts[lane] ?? 0, before[lane] - 1);
       const { messages } = this.lanes[lane];
@@ -70,49 +146,126 @@ export class QueueModel {
       this.lanes[lane].messages = kept;
     }
     for (const { lane, seq } of setAside) {
-      const gone = this.#takeOut(lane, seq);
-      if (gone === undefined) continue;
-      this.lanes[lane].rejected += 1;
-      this.dead.push({ lane, id: gone.id });
-      this.droppedSeqs.add(`${lane} ${seq}`);
+      const gone = this.#takeOut(lane, (message) => message.seq === seq);
+      if (gone !== undefined) this.gone.add(`${lane} ${seq}`);
     }
-    for (const { lane, messages } of enqueue) for (const message of messages) this.#append(lane, message);
+    for (const { id, lane } of batch.rejects ?? [])
+      if (lane !== undefined) this.#takeOut(lane, (message) => message.id === id);
+    this.#deadLetters(batch.deadLetters, now);
+    enqueue.forEach(({ lane, messages }, index) => {
+      const from = result?.seqs[index]?.from;
+      // Where gap reports came between, the store knows how many.
+      if (lane === 'events' && from !== undefined && messages.length > 0) this.lanes.events.next = from;
+      if (from !== undefined && messages.length > 0 && from !== this.lanes[lane].next)
+        this.broken.push(`${lane}: seq ${from} was given, not ${this.lanes[lane].next}`);
+      for (const message of messages) this.#append(lane, unwritten(message), now);
+    });
+    for (const entry of journal) this.#putOrder(entry, enqueue);
+    if (batch.downlink !== undefined) this.downlink = batch.downlink;
     if (producer !== undefined) this.producers.set(producer.id, producer.batch);
     return 'stored';
   }
 
-  #append(lane: Lane, { id, type, sentAt, ...message }: NewMessage | WrittenMessage): void {
+  /** A full journal forgets what has ended, is receipted and can never be sent again (protocol, section 4). */
+  #makeRoomForOrder({ serverMs }: Moment): boolean {
+    if (this.orders.size < this.#limits.journalEntries) return true;
+    const { messages, next } = this.lanes.results;
+    const firstWaiting = messages[0]?.seq ?? next;
+    for (const [orderId, { entry, ackSeq }] of this.orders) {
+      const past = serverMs !== undefined && entry.expiresAt !== undefined && serverMs > entry.expiresAt;
+      if (hasEnded(entry) && ackSeq < firstWaiting && past) this.orders.delete(orderId);
+    }
+    return this.orders.size < this.#limits.journalEntries;
+  }
+
+  #hasRoom({ enqueue = [], journal = [] }: WriteBatch): boolean {
+    const wanted = (lane: Lane) =>
+      enqueue.filter((list) => list.lane === lane).reduce((sum, { messages }) => sum + messages.length, 0);
+    const [entry] = journal;
+    const known = entry && this.orders.get(entry.orderId)?.entry;
+    const opens = entry !== undefined && known === undefined && !hasEnded(entry);
+    const isOwn = known !== undefined && !hasEnded(known);
+    const open = [...this.orders.values()].filter((order) => !hasEnded(order.entry)).length;
+    const kept = isOwn ? 0 : (open + Number(opens)) * ACKS_PER_ORDER;
+    if (wanted('results') > 0 || opens) {
+      const held = this.lanes.results.messages.length + wanted('results');
+      if (held + kept > this.#limits.lanes.results.messages) return false;
+    }
+    const held = this.lanes.events.messages.length + this.#gapsInEvents;
+    return wanted('events') === 0 || held + wanted('events') <= this.#limits.lanes.events.messages;
+  }
+
+  #append(lane: Lane, message: NewMessage, at: Moment): void {
+    const { id, type, sentAt, payloadJson } = message;
     const held = this.lanes[lane];
-    const written = `{"id":"${id}","type":"${type}","sentAt":${sentAt},"payload":`;
-    const payload = 'text' in message ? message.text.slice(written.length, -1) : message.payloadJson;
-    const json = `{"id":"${id}","type":"${type}","seq":${held.next},"sentAt":${sentAt},"payload":${payload}}`;
-    held.messages.push({ seq: held.next, id, bytes: Buffer.byteLength(json) });
+    const json = `{"id":"${id}","type":"${type}","seq":${held.next},"sentAt":${sentAt},"payload":${payloadJson}}`;
+    held.messages.push({ ...message, seq: held.next, bytes: Buffer.byteLength(json), at });
     held.next += 1;
     held.accepted += 1;
   }
 
-  #takeOut(lane: Lane, seq: number): ModelMessage | undefined {
+  #putOrder(entry: JournalEntry, enqueue: NonNullable<WriteBatch['enqueue']>): void {
+    const acked = enqueue.some(({ lane, messages }) => lane === 'results' && messages.length > 0);
+    const before = this.orders.get(entry.orderId)?.ackSeq ?? 0;
+    const ackSeq = acked ? this.lanes.results.next - 1 : before;
+    this.orders.set(entry.orderId, { entry, ackSeq });
+  }
+
+  /** A final reject: to the dead letters. */
+  #takeOut(lane: Lane, which: (message: ModelMessage) => boolean): ModelMessage | undefined {
     const { messages } = this.lanes[lane];
-    const index = messages.findIndex((message) => message.seq === seq);
-    return index < 0 ? undefined : messages.splice(index, 1)[0];
+    const index = messages.findIndex(which);
+    const [gone] = index < 0 ? [] : messages.splice(index, 1);
+    if (gone === undefined) return undefined;
+    const { id, type, sentAt, payloadJson } = gone;
+    this.lanes[lane].rejected += 1;
+    this.dead.push({ lane, message: { id, type, sentAt, payloadJson } });
+    return gone;
+  }
+
+  /** The numbers of dead letters are the store's; here they are places in the list, which Life translates. */
+  #deadLetters({ resend = [], purge = [] }: NonNullable<WriteBatch['deadLetters']> = {}, now: Moment): void {
+    const letters = [...this.dead];
+    const left = letters.filter((_, place) => !resend.includes(place) && !purge.includes(place));
+    for (const place of resend) {
+      const letter = letters[place];
+      if (letter !== undefined && !purge.includes(place)) this.#append(letter.lane, letter.message, now);
+    }
+    this.dead = left;
+  }
+
+  /** The store says how many were too old; each of them must have been. */
+  #expire(lane: Lane, expired: number, now: Moment): void {
+    const held = this.lanes[lane];
+    const { ageMs = Infinity } = this.#limits.lanes[lane];
+    while (held.expired < expired) {
+      const oldest = held.messages.shift();
+      if (oldest === undefined || now.trueMs - oldest.at.trueMs < ageMs)
+        this.broken.push(`${lane}: ${oldest?.seq ?? 'nothing'} expired too early`);
+      this.gone.add(`${lane} ${oldest?.seq}`);
+      held.expired += 1;
+    }
   }
 
   #dropOverflow(lane: 'telemetry' | 'history'): void {
     const held = this.lanes[lane];
     const bytes = () => held.messages.reduce((sum, message) => sum + message.bytes, 0);
-    const { messages, bytes: most } = this.#limits[lane];
+    const { messages, bytes: most } = this.#limits.lanes[lane];
     const [tooMany, tooLong] = [held.messages.length > messages, bytes() > most];
     const keptMessages = tooMany ? messages - Math.floor(messages / 64) : messages;
     const keptBytes = tooLong ? most - Math.floor(most / 64) : most;
     while (held.messages.length > keptMessages || bytes() > keptBytes) {
       const oldest = held.messages.shift();
-      this.droppedSeqs.add(`${lane} ${oldest?.seq}`);
+      this.gone.add(`${lane} ${oldest?.seq}`);
       held.dropped += 1;
     }
   }
 
   /** After the store took a new epoch. */
   renumber(): void {
+    const { messages } = this.lanes.results;
+    for (const order of this.orders.values())
+      order.ackSeq = messages.filter(({ seq }) => seq <= order.ackSeq).length;
     for (const lane of LANES) {
       const held = this.lanes[lane];
       held.messages.forEach((message, index) => {
@@ -121,57 +274,107 @@ export class QueueModel {
       });
       held.next = held.messages.length + 1;
     }
-    this.droppedSeqs.clear();
+    this.downlink = { ...this.downlink, received: 0 };
+    this.gone.clear();
+    this.told.clear();
   }
 
-  /** Takes note of the gap reports that the store has put into `events`, between the others: they take seqs and room. */
-  follow(queue: DurableQueue): void {
-    const { events } = this.lanes;
-    const stored = queue.read('events', 0, NO_LIMIT);
-    const gaps = stored.filter(({ json }) => JSON.parse(json).type === 'gap');
-    this.#gapsInEvents = gaps.length;
-    events.next = queue.lanes().events.next;
-    const seqs = new Map(stored.map(({ id, seq }) => [id, seq]));
-    for (const message of events.messages) message.seq = seqs.get(message.id) ?? message.seq;
+  /** Takes note of how many gap reports the store has put into `events`, between the others: they take seqs and room. */
+  follow({ events }: Record<Lane, LaneState>): void {
+    this.#gapsInEvents = events.messages - this.lanes.events.messages.length;
+    this.lanes.events.next = events.next;
+  }
+
+  /** Messages that must have expired by now, however the store looks for them. */
+  overdue(now: Moment): string[] {
+    return LANES.flatMap((lane) => {
+      const { ageMs } = this.#limits.lanes[lane];
+      if (ageMs === undefined) return [];
+      const latest = ageMs + Math.max(1000, ageMs / 64);
+      return this.lanes[lane].messages
+        .filter(({ at }) => at.boot === now.boot && now.trueMs - at.trueMs >= latest)
+        .map(({ seq }) => `${lane} ${seq} is too old and still there`);
+    });
   }
 }
 
-/** The differences between a store and its model. */
-export function differences(queue: DurableQueue, model: QueueModel): string[] {
+/** The same with its payload alone. */
+function unwritten(message: NewMessage | WrittenMessage): NewMessage {
+  if (!('text' in message)) return message;
+  const { id, type, sentAt, text } = message;
+  return { id, type, sentAt, payloadJson: text.slice(text.indexOf('"payload":') + 10, -1) };
+}
+
+/** The differences between a store and its model; the model takes over what only the store can know (see there). */
+export function differences(snapshot: Snapshot, model: QueueModel): string[] {
   const found: string[] = [];
   const gaps: Gap[] = [];
+  model.follow(snapshot.lanes);
   for (const lane of LANES) {
     const expected = model.lanes[lane];
-    const stored = queue.read(lane, 0, NO_LIMIT);
-    const messages = stored.filter(({ json }) => JSON.parse(json).type !== 'gap');
-    for (const { json } of stored) {
-      const { type, payload } = JSON.parse(json);
-      if (type === 'gap') gaps.push(payload);
+    const stored = snapshot.stored[lane].map((message) => ({ ...message, ...JSON.parse(message.json) }));
+    const messages = stored.filter(({ type }) => type !== 'gap');
+    for (const { type, payload } of stored) if (type === 'gap') gaps.push(payload);
+    if (lane === 'events') {
+      const seqs = new Map(messages.map(({ id, seq }) => [id, seq]));
+      for (const message of expected.messages) message.seq = seqs.get(message.id) ?? message.seq;
     }
-    const place = ({ seq, id }: { seq: number; id: string }) => (lane === 'events' ? id : `${seq} ${id}`);
-    if (messages.map(place).join() !== expected.messages.map(place).join())
-      found.push(`${lane}: other messages`);
-    if (stored.some(({ seq }, index) => seq <= (stored[index - 1]?.seq ?? 0))) found.push(`${lane}: order`);
+    const contents = messages.map(({ seq, id, payload }) => `${seq} ${id} ${JSON.stringify(payload)}`);
+    const wanted = expected.messages.map(({ seq, id, payloadJson }) => `${seq} ${id} ${payloadJson}`);
+    if (contents.join() !== wanted.join())
+      found.push(`${lane}: other messages: ${contents.length}, not ${wanted.length}`);
+    found.push(...recount(lane, snapshot));
 
-    const state = queue.lanes()[lane];
-    const bytes = stored.reduce((sum, message) => sum + message.bytes, 0);
-    if (state.messages !== stored.length || state.bytes !== bytes) found.push(`${lane}: counts are not true`);
-    const first = stored[0]?.seq ?? state.next;
-    if (state.first !== first) found.push(`${lane}: first is ${state.first}, not ${first}`);
-
-    const { accepted, receipted, expired, dropped, rejected, waiting } = queue.ledger()[lane];
-    if (accepted !== receipted + expired + dropped + rejected + waiting) found.push(`${lane}: ledger`);
-    if (lane === 'events') continue;
-    const ledger = { accepted, receipted, dropped, rejected, next: state.next };
-    for (const name of ['accepted', 'receipted', 'dropped', 'rejected', 'next'] as const) {
-      if (ledger[name] !== expected[name])
-        found.push(`${lane}: ${name} is ${ledger[name]}, not ${expected[name]}`);
+    const { accepted, receipted, expired, dropped, rejected } = snapshot.ledger[lane];
+    // In `events` the gap reports count as well.
+    const own =
+      lane === 'events' ? { expired, rejected } : { accepted, receipted, expired, dropped, rejected };
+    for (const [name, value] of Object.entries(own) as [keyof typeof own, number][]) {
+      if (value !== expected[name]) found.push(`${lane}: ${name} is ${value}, not ${expected[name]}`);
     }
+    const { next } = snapshot.lanes[lane];
+    if (next !== expected.next) found.push(`${lane}: next is ${next}, not ${expected.next}`);
   }
-  return [...found, ...gapLies(gaps, model)];
+  found.push(...gapLies(gaps, model));
+  for (const seq of model.gone) if (!model.told.has(seq)) found.push(`${seq} went and no gap says so`);
+  return [...found, ...orderDifferences(snapshot, model), ...model.broken];
 }
 
-/** Gap reports that are still there must name what was dropped, each seq once. */
+/** What the store counts must be what it holds, and the ledger must add up. */
+export function recount(
+  lane: Lane,
+  { stored, lanes, ledger }: Pick<Snapshot, 'stored' | 'lanes' | 'ledger'>,
+) {
+  const found: string[] = [];
+  const messages = stored[lane];
+  const state = lanes[lane];
+  const bytes = messages.reduce((sum, message) => sum + message.bytes, 0);
+  if (state.messages !== messages.length || state.bytes !== bytes) found.push(`${lane}: counts are not true`);
+  if (messages.some(({ seq }, index) => seq <= (messages[index - 1]?.seq ?? 0))) found.push(`${lane}: order`);
+  const first = messages[0]?.seq ?? state.next;
+  if (state.first !== first) found.push(`${lane}: first is ${state.first}, not ${first}`);
+  const { accepted, receipted, expired, dropped, rejected, waiting } = ledger[lane];
+  if (accepted !== receipted + expired + dropped + rejected + waiting || waiting !== messages.length)
+    found.push(`${lane}: the ledger does not add up`);
+  return found;
+}
+
+function orderDifferences({ orders, unfinished, downlink, dead }: Snapshot, model: QueueModel): string[] {
+  const found: string[] = [];
+  const text = (entries: readonly JournalEntry[]) => entries.map((entry) => JSON.stringify(entry)).join();
+  const expected = [...model.orders.values()].map(({ entry }) => entry);
+  if (text(orders.toReversed()) !== text(expected))
+    found.push(`journal: other orders: ${orders.length}, not ${expected.length}`);
+  const open = expected.filter((entry) => !hasEnded(entry)).toSorted((a, b) => a.seq - b.seq);
+  if (text(unfinished) !== text(open)) found.push('journal: other unfinished orders');
+  if (downlink.received !== model.downlink.received) found.push(`downlink is at ${downlink.received}`);
+  const letters = dead.map(({ lane, id }) => `${lane} ${id}`).toReversed();
+  if (letters.join() !== model.dead.map(({ lane, message }) => `${lane} ${message.id}`).join())
+    found.push('other dead letters');
+  return found;
+}
+
+/** Gap reports that are still there must name what went, each seq once. */
 function gapLies(gaps: readonly Gap[], model: QueueModel): string[] {
   const found: string[] = [];
   const named = new Set<string>();
@@ -181,8 +384,9 @@ function gapLies(gaps: readonly Gap[], model: QueueModel): string[] {
     for (let seq = from; seq <= to; seq += 1) {
       const name = `${lane} ${seq}`;
       if (named.has(name)) found.push(`${name} is in two gaps`);
-      if (!model.droppedSeqs.has(name)) found.push(`${name} is in a gap and was not dropped`);
+      if (!model.gone.has(name)) found.push(`${name} is in a gap and did not go`);
       named.add(name);
+      model.told.add(name);
     }
   }
   return found;
