@@ -29,7 +29,7 @@ export function writeFileDurably(file: string, content: string | Uint8Array, mod
 
 /**
  * Writes a file whose bytes are on the disk when this returns. By O_SYNC (open(2)), since Node refuses `fsync` to a process
- * with a permission model (docs/adr/0009).
+ * with a permission model (docs/adr/0013).
  */
 export function writeFileSynchronously(file: string, content: string | Uint8Array, mode = 0o600): void {
   const bytes = typeof content === 'string' ? Buffer.from(content) : content;
@@ -44,7 +44,7 @@ export function writeFileSynchronously(file: string, content: string | Uint8Arra
 /**
  * Makes durable which names a folder holds: what was made, renamed and removed in it before this call. There is no flag of
  * `open` for that, and no `fsync` under the permission model; SQLite does it as part of a transaction, for its journal is
- * no good without its name (docs/adr/0009).
+ * no good without its name (docs/adr/0013).
  */
 export function syncFolder(folder: string): void {
   const file = join(folder, `.sync-${process.pid}`);

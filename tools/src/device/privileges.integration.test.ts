@@ -152,12 +152,14 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
   );
 
   test('when the installation is run again, owners and modes are set right and a changed configuration is kept', async () => {
+    const token = '/var/lib/bowline/ws-gateway/enrolment-token';
+    const folders = ['/var/lib/bowline/ws-gateway', '/run/bowline/hub'];
     await device.shell(
-      'chown root /var/lib/bowline/ws-gateway; chmod 777 /run/bowline/hub; echo {} > /etc/bowline/ota-updater.json',
+      `chown root ${folders[0]}; chmod 777 ${folders[1]}; touch ${token}; echo {} > /etc/bowline/ota-updater.json`,
     );
     await device.run('/checkout/deploy/install');
-    const stat = await device.run('stat', '-c', '%U %a', '/var/lib/bowline/ws-gateway', '/run/bowline/hub');
-    expect(stat).toBe('bowline-gateway 700\nbowline-gateway 700\n');
+    const stat = await device.run('stat', '-c', '%U %a', ...folders, token);
+    expect(stat).toBe('bowline-gateway 700\nbowline-gateway 700\nbowline-gateway 600\n');
     expect(await device.run('cat', '/etc/bowline/ota-updater.json')).toBe('{}\n');
   });
 });
