@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyFromPem, signClaims } from '@bowline/identity';
@@ -21,12 +22,14 @@ beforeAll(async () => {
   await fleet.untilOnline();
 }, 90_000);
 
+const SIGNER_ENV = { BOWLINE_SIGNER_TOKEN: 'token-of-ada' };
+
 /** The operator's own machine: keys there, the server far away. */
 async function bowline(...args: string[]): Promise<{ code: number | null; out: string }> {
   const main = join(WORKSPACE, 'apps/cli/dist/main.js');
   const child = startProcess(process.execPath, [main, ...args], {
     cwd: folder,
-    env: { PATH: process.env['PATH'], HOME: folder, NO_COLOR: '1', ...fleet.operatorEnv },
+    env: { PATH: process.env['PATH'], HOME: folder, NO_COLOR: '1', ...fleet.operatorEnv, ...SIGNER_ENV },
   });
   const { code } = await child.exited;
   return { code, out: child.stdout() + child.stderr() };
@@ -72,4 +75,24 @@ test('when the server is captured, what it holds makes no device run a command t
   expect(await outcome(orderId, { signed: own })).toBe('wrong-role');
   expect(await outcome(uuidv7(), { signed: used })).toBe('wrong-order');
   expect(await outcome(uuidv7(), { name: 'ping' })).toBe('signature-needed');
+});
+
+test('when a signer process holds the key, an order runs that its policy allows, and no other is signed', async () => {
+  const tokenSha256 = createHash('sha256').update(SIGNER_ENV.BOWLINE_SIGNER_TOKEN).digest('hex');
+  const command = { names: ['ping'], audiences: [DEVICE_ID], maxSeconds: 600 };
+  const policyFile = join(folder, 'signer-policy.json');
+  writeFileSync(policyFile, JSON.stringify({ operators: { ada: { tokenSha256, command } } }), {
+    mode: 0o600,
+  });
+  const key = join(folder, '.config/bowline/keys/ops.pem');
+  const infoFile = join(folder, 'signer.json');
+  const flags = { stateDir: join(folder, 'signer'), policyFile, 'keys.command': key, port: '0', infoFile };
+  const main = join(WORKSPACE, 'apps/signer/dist/main.js');
+  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
+  await startProcess(process.execPath, [main, ...args]).output(/"message":"listening"/);
+  const { url } = JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string };
+
+  expect(await bowline(...ping, '--signer', url)).toMatchObject({ code: 0 });
+  const refused = await bowline('fleet', 'command', DEVICE_ID, 'listCommands', '--signer', url);
+  expect(refused).toMatchObject({ code: 6, out: expect.stringContaining('/command/names') });
 });
