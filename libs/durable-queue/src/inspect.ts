@@ -1,5 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
-import { Environment, freeListIsSound, jsonOf, metaPagesAreSound, unseal } from '@bowline/record-store';
+import { inspectFile, jsonOf, unseal, type Environment, type FileInspection } from '@bowline/record-store';
 import { hasEnded, type OrderRecord, type RecentRecord } from './journal.ts';
 import { keysOf, parseSegmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
@@ -8,48 +7,14 @@ import { decodeSegment, sizeOf } from './segment.ts';
 import type { StoreState } from './state.ts';
 
 /**
- * - `sound`: every record is whole and the counters are true;
- * - `damaged`: the tree and the state can be relied on, some records cannot;
- * - `unreadable`: not even those.
- */
-export interface Inspection {
-  verdict: 'sound' | 'damaged' | 'unreadable';
-  /** The first thing that was wrong. */
-  detail: string;
-}
-
-/**
  * Reads everything in a store that nobody else has open. May end the process: LMDB believes what it reads, so this belongs
  * into a child.
  */
-export async function inspect(file: string): Promise<Inspection> {
-  const unreadable = (detail: string): Inspection => ({ verdict: 'unreadable', detail });
-  const handle = openSync(file, 'r');
-  let freeList: boolean;
-  try {
-    if (!metaPagesAreSound(handle)) return unreadable('the pages that hold the root are damaged');
-    freeList = freeListIsSound(handle);
-  } finally {
-    closeSync(handle);
-  }
-  let env: Environment;
-  try {
-    env = Environment.open(file, { readOnly: true });
-  } catch (error) {
-    return unreadable(`cannot be opened: ${String(error)}`);
-  }
-  try {
-    const inspection = inspectRecords(env);
-    if (inspection.verdict !== 'sound' || freeList) return inspection;
-    return { verdict: 'damaged', detail: 'the list of free pages is damaged' };
-  } catch (error) {
-    return unreadable(`cannot be read to its end: ${String(error)}`);
-  } finally {
-    await env.close();
-  }
+export function inspect(file: string): Promise<FileInspection> {
+  return inspectFile(file, inspectRecords);
 }
 
-function inspectRecords(env: Environment): Inspection {
+function inspectRecords(env: Environment): FileInspection {
   const record = env.get(stateKey());
   const stored = record === undefined ? undefined : jsonOf<StoreState>(stateKey(), record);
   if (stored === undefined) return { verdict: 'unreadable', detail: 'the state is damaged' };
@@ -63,7 +28,7 @@ function inspectRecords(env: Environment): Inspection {
   return detail === undefined ? { verdict: 'sound', detail: '' } : { verdict: 'damaged', detail };
 }
 
-function inspectLanes(env: Environment, state: StoreState): Inspection | undefined {
+function inspectLanes(env: Environment, state: StoreState): FileInspection | undefined {
   let damage: string | undefined;
   const found = forEachLane((lane) => ({ messages: 0, bytes: 0, expected: state.lanes[lane].first }));
   const { from, to } = keysOf('segment');

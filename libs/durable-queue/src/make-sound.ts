@@ -1,9 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { runScrub, type StoreFiles } from '@bowline/record-store';
+import { runScrub, type FileInspection, type StoreFiles } from '@bowline/record-store';
 import { InternalError } from '@bowline/runtime/errors';
 import type { ClockReading } from './age-clock.ts';
-import type { Inspection } from './inspect.ts';
 import { storeNewer } from './migrations.ts';
 import type { QueueOptions, Recovery } from './queue.ts';
 import type { Readings, RebuildAnswer } from './scrub.ts';
@@ -59,10 +58,10 @@ export async function makeSound(
 }
 
 /** A child that dies of what it reads is an answer too. */
-async function inspectInChild(script: string, file: string): Promise<Inspection> {
+async function inspectInChild(script: string, file: string): Promise<FileInspection> {
   const { answer, death } = await runScrub(script, ['inspect', file]);
   return (
-    (answer as Inspection | undefined) ?? {
+    (answer as FileInspection | undefined) ?? {
       verdict: 'unreadable',
       detail: `reading it ends a process: ${death}`,
     }

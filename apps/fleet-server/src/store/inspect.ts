@@ -1,5 +1,4 @@
-import { closeSync, openSync } from 'node:fs';
-import { Environment, freeListIsSound, metaPagesAreSound, openRecord } from '@bowline/record-store';
+import { inspectFile, openRecord, type Environment } from '@bowline/record-store';
 import { keys, STORE_SCHEMA_VERSION, type ServerRecord } from '@bowline/server-sdk/store';
 import { keyOf } from './lmdb-backend.ts';
 
@@ -23,35 +22,7 @@ export const EVERYTHING = { from: Buffer.from([0]), to: Buffer.from([0xff]) };
 
 /** Reads everything in a store that nobody has open. May end the process: it belongs into a child. */
 export async function inspect(file: string): Promise<StoreInspection> {
-  const unreadable = (detail: string): StoreInspection => ({
-    verdict: 'unreadable',
-    detail,
-    lastCommit: 0,
-    usedBytes: 0,
-  });
-  const handle = openSync(file, 'r');
-  let freeList: boolean;
-  try {
-    if (!metaPagesAreSound(handle)) return unreadable('the pages that hold the root are damaged');
-    freeList = freeListIsSound(handle);
-  } finally {
-    closeSync(handle);
-  }
-  let env: Environment;
-  try {
-    env = Environment.open(file, { readOnly: true });
-  } catch (error) {
-    return unreadable(`cannot be opened: ${String(error)}`);
-  }
-  try {
-    const inspection = inspectRecords(env);
-    if (inspection.verdict !== 'sound' || freeList) return inspection;
-    return { ...inspection, verdict: 'damaged', detail: 'the list of free pages is damaged' };
-  } catch (error) {
-    return unreadable(`cannot be read to its end: ${String(error)}`);
-  } finally {
-    await env.close();
-  }
+  return { lastCommit: 0, usedBytes: 0, ...(await inspectFile(file, inspectRecords)) };
 }
 
 function inspectRecords(env: Environment): StoreInspection {
