@@ -155,7 +155,7 @@ describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespa
     const token = '/var/lib/bowline/ws-gateway/enrolment-token';
     const folders = ['/var/lib/bowline/ws-gateway', '/run/bowline/hub'];
     await device.shell(
-      `chown root ${folders[0]}; chmod 777 ${folders[1]}; touch ${token}; echo {} > /etc/bowline/ota-updater.json`,
+      `chown root ${folders[0]}; chmod 777 ${folders[1]}; umask 77; touch ${token}; echo {} > /etc/bowline/ota-updater.json`,
     );
     await device.run('/checkout/deploy/install');
     const stat = await device.run('stat', '-c', '%U %a', ...folders, token);
