@@ -19,6 +19,7 @@ export function addEnrolment(
     .addOption(new Option('--token <token>', 'that the operators gave out').conflicts('tokenFile'))
     .option('--token-file <file>', 'with the token in it; - for standard input')
     .option('--trust-on-first-use', 'believe whatever server answers: recorded, and shown ever after')
+    .option('--anchor <file>', 'where the apps read whom to trust; default: trustAnchorFile of cli.json')
     .option('--new-key', 'replaces the key of the device')
     .addOption(json())
     .action((options: Partial<EnrollOptions>, command: Command) =>

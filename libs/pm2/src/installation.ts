@@ -11,6 +11,8 @@ export interface Installation {
   /** The gateway's user, a name or a number, if the CLI runs as another. */
   hubOwner?: string;
   pm2Home: string;
+  /** Where the apps look for whom to trust (docs/signed-orders.md); `bowline enroll` writes it. */
+  trustAnchorFile?: string;
   serverUrl?: string;
   consoleUrl?: string;
   operatorTokenFile?: string;
@@ -21,6 +23,7 @@ export interface Installation {
 
 const REQUIRED = ['runDir', 'hubFolder', 'pm2Home'] as const;
 const OPTIONAL = [
+  'trustAnchorFile',
   'hubOwner',
   'serverUrl',
   'consoleUrl',

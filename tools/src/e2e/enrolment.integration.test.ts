@@ -52,13 +52,23 @@ describe('bowline enroll', () => {
     expect((await device.untilOnline()).device).toMatchObject({ id: 'kiosk', trustedBy: 'token' });
   });
 
-  test('when the token comes by a file or a pipe, it is no argument for others to see', async () => {
+  test('when the token comes by a file, it is no argument for others to see, and the apps are told whom it trusts', async () => {
     const device = new BareDevice({ url: server.url });
     device.startGateway();
-    const file = join(device.folder, 'from-the-operator');
-    writeFileSync(file, `${await server.token()}\n`);
-    expect((await device.bowline('enroll', '--token-file', file)).code).toBe(0);
+    const [file, anchor] = [join(device.folder, 'from-the-operator'), join(device.folder, 'anchor.json')];
+    const token = await server.token('--device', 'anchored', '--group', 'night');
+    writeFileSync(file, `${token}\n`);
+    const { code, stderr } = await device.bowline('enroll', '--token-file', file, '--anchor', anchor);
+    expect([code, stderr]).toEqual([0, expect.stringContaining(anchor)]);
+    expect(JSON.parse(readFileSync(anchor, 'utf8'))).toEqual({
+      rootThumbprint: token.split('.')[1],
+      deviceId: 'anchored',
+      groups: ['night'],
+    });
     await device.untilOnline();
+    const nowhere = ['--anchor', join(file, 'anchor.json')];
+    const unwritten = await device.bowline('enroll', '--token-file', file, ...nowhere);
+    expect([unwritten.code, unwritten.stderr]).toEqual([2, expect.stringContaining('as root')]);
   });
 
   test('when the server or the token is not good, it says why, and the device stays what it was', async () => {

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
+import { parseEnrolmentToken, writeTrustAnchor } from '@bowline/identity';
 import type { HubRequests, IdentityView } from '@bowline/messages/hub';
 import { confirm } from '../adapters/confirm.ts';
 import { askGateway } from '../adapters/gateway.ts';
@@ -37,6 +38,7 @@ export interface EnrollOptions {
   tokenFile?: string;
   trustOnFirstUse: boolean;
   newKey: boolean;
+  anchor?: string;
 }
 
 /** `bowline enroll`: the gateway proves the token and registers its key. */
@@ -50,8 +52,35 @@ export async function enroll(context: Context, options: EnrollOptions): Promise<
     newKey,
   };
   const view = await askGateway(addressOf(context), 'enrol', wish, { answerWithinMs: ENROLLED_WITHIN_MS });
-  if (context.json) return printJson(view);
-  if (view.enrolment !== undefined) print(enrolmentLines(view.enrolment));
+  if (context.json) printJson(view);
+  else if (view.enrolment !== undefined) print(enrolmentLines(view.enrolment));
+  const anchorFile = options.anchor ?? context.installation().trustAnchorFile;
+  if (anchorFile !== undefined) writeAnchor(anchorFile, view, token);
+}
+
+/**
+ * Whom the apps trust, as the person says who enrols the device. Of a token it is the token that says so, not the gateway,
+ * which may be captured; a root from the factory has its anchor from there.
+ */
+function writeAnchor(file: string, { enrolment }: IdentityView, token: string | undefined): void {
+  if (enrolment === undefined || enrolment.trustedBy === 'factory-root') return;
+  const { deviceId, groups } = enrolment;
+  const root = token === undefined ? enrolment.rootThumbprint : parseEnrolmentToken(token).rootThumbprint;
+  if (root === undefined) return;
+  try {
+    writeTrustAnchor(file, { rootThumbprint: root, deviceId, groups });
+  } catch (error) {
+    throw new CliError(
+      'anchor-not-written',
+      `The device is enrolled, but ${file} cannot be written: ${String(error)}`,
+      {
+        exitCode: EXIT.usage,
+        advice: 'Without it the apps believe no signature. Do the same again as root.',
+        cause: error,
+      },
+    );
+  }
+  remark(`The apps of the device trust that root: ${file}`);
 }
 
 /** `bowline reset`: says what would be lost, asks, and has the gateway forget it. */
