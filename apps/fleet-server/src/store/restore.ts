@@ -5,7 +5,6 @@ import {
   existsSync,
   linkSync,
   mkdirSync,
-  readdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs';
@@ -51,7 +50,7 @@ export async function restore(from: string, stateDir: string, clock: Clock): Pro
     });
     if (inspection.verdict !== 'sound')
       throw unusable(from, `its store is ${inspection.verdict}: ${inspection.detail}`);
-    const state = putState(join(from, STATE_COPY), stateDir);
+    const state = putState(from, manifest, stateDir);
     const replaced = join(files.folder, 'replaced.mdb');
     const hadStore = existsSync(files.current);
     rmSync(replaced, { force: true });
@@ -83,13 +82,12 @@ async function verified(from: string): Promise<Manifest> {
 }
 
 /** What is in the state folder stays: a token or key that was changed since is the one that holds. */
-function putState(from: string, stateDir: string): Pick<Restored, 'put' | 'kept'> {
+function putState(from: string, { files }: Manifest, stateDir: string): Pick<Restored, 'put' | 'kept'> {
   const result = { put: [] as string[], kept: [] as string[] };
-  for (const entry of readdirSync(from, { recursive: true, withFileTypes: true })) {
-    if (!entry.isFile()) continue;
-    const source = join(entry.parentPath, entry.name);
-    const path = source.slice(from.length + 1);
-    const target = join(stateDir, path);
+  // Only what was verified: each of them was found in the folder, and is what it was.
+  for (const entry of Object.keys(files).filter((path) => path.startsWith(`${STATE_COPY}/`))) {
+    const path = entry.slice(STATE_COPY.length + 1);
+    const [source, target] = [join(from, entry), join(stateDir, path)];
     if (!existsSync(target)) {
       mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
       cpSync(source, target);
