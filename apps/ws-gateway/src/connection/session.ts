@@ -296,13 +296,22 @@ export class LinkSession {
     if (this.#closing !== undefined) return;
 
     const linkLimits = clampLimits(welcome);
-    const send = (data: Buffer) => this.#socket.send(data, { binary: false });
+    const send = (data: Buffer, taken: () => void) =>
+      this.#socket.send(data, { binary: false }, (error) => {
+        if (!(error instanceof Error)) taken();
+      });
+    const unsentBytes = () => this.#socket.bufferedAmount;
     // Where acks were deleted there is room for those of the orders that wait for it.
     const deleted = async (lanes: readonly Lane[]) => {
       if (lanes.includes('results')) await this.#ports.retryParked();
     };
     const perFrame = sendsSingly(this.#poison) ? 1 : Infinity;
-    const sender = new Sender({ ...this.#ports, send, deleted }, linkLimits, verdict.sentUpTo, perFrame);
+    const sender = new Sender(
+      { ...this.#ports, send, unsentBytes, deleted },
+      linkLimits,
+      verdict.sentUpTo,
+      perFrame,
+    );
     this.#sender = sender;
     this.#stage = 'online';
     this.#ports.onWelcome(welcome);

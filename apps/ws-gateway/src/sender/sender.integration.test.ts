@@ -35,6 +35,7 @@ async function setUp() {
     return commit(batch);
   };
   const lanes: Lane[] = [];
+  const socket = { frames: [] as number[], unsentBytes: 0, taken: () => {} };
   const sender = new Sender(
     {
       queue,
@@ -42,7 +43,11 @@ async function setUp() {
       log,
       counters,
       events: new EventReporter({ queue, clock, counters, log }),
-      send() {},
+      send(data, taken) {
+        socket.frames.push(data.length);
+        socket.taken = taken;
+      },
+      unsentBytes: () => socket.unsentBytes,
       async deleted(these) {
         lanes.push(...these);
       },
@@ -52,7 +57,7 @@ async function setUp() {
     1,
   );
   sender.pump();
-  return { queue, clock, sender, deletions, lanes, waiting: () => queue.lanes().events.messages };
+  return { queue, clock, sender, socket, deletions, lanes, waiting: () => queue.lanes().events.messages };
 }
 
 test('when receipts come one after the other, what they name is deleted in one commit, and then it is said', async () => {
@@ -78,4 +83,23 @@ test('when the link ends, what was receipted is deleted at once, and nothing of 
   await clock.advance(1000);
   await waitFor(() => lanes.length > 0);
   expect({ deletions, waiting: waiting() }).toEqual({ deletions: [{ events: 2 }], waiting: 1 });
+});
+
+test('when the kernel does not take what was sent, no more is read out of the store until it has taken half', async () => {
+  const { queue, sender, socket } = await setUp();
+  const add = async (n: number) => {
+    await queue.commit({ enqueue: [{ lane: 'events', messages: [newEvent('tested', 'info', { n }, n)] }] });
+    sender.pump();
+  };
+  expect(socket.frames).toHaveLength(3);
+  socket.unsentBytes = 256 * 1024;
+  await add(4);
+  await add(5);
+  expect(socket.frames).toHaveLength(3);
+  socket.unsentBytes = 200 * 1024;
+  socket.taken();
+  expect(socket.frames).toHaveLength(3);
+  socket.unsentBytes = 128 * 1024;
+  socket.taken();
+  expect(socket.frames).toHaveLength(5);
 });

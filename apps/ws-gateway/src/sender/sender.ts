@@ -16,11 +16,19 @@ export interface SenderPorts {
   log: Logger;
   counters: Counters;
   events: EventReporter;
-  /** One text frame onto the socket. */
-  send(data: Buffer): void;
+  /** One text frame onto the socket. @param taken called when the kernel has taken it. */
+  send(data: Buffer, taken: () => void): void;
+  /** Bytes handed to the socket that the kernel has not taken yet. */
+  unsentBytes(): number;
   /** What the server has receipted of these lanes is deleted. */
   deleted(lanes: readonly Lane[]): Promise<void>;
 }
+
+/**
+ * With as much on its way into the kernel nothing more is read out of the store, bytes: memory stays flat while a slow link
+ * drains, and what is urgent waits behind little.
+ */
+const MOST_UNSENT_BYTES = 256 * 1024;
 
 /**
  * Deletions wait so long for more, milliseconds: nobody waits for them, but an order's next state would wait for their
@@ -41,6 +49,7 @@ export class Sender {
   /** Receipted, not deleted yet. */
   #receipted: Partial<Record<Lane, number>> = {};
   #deleteTimer: Timer | undefined;
+  #awaitsSocket = false;
   #state: 'sending' | 'setting-aside' | 'stopped' = 'sending';
 
   /**
@@ -57,13 +66,15 @@ export class Sender {
 
   /** Called whenever something new is stored or receipted. */
   pump(): void {
-    const { clock, send } = this.#ports;
+    const { clock, send, unsentBytes } = this.#ports;
     this.#timer?.cancel();
     while (this.#state === 'sending') {
+      this.#awaitsSocket = unsentBytes() >= MOST_UNSENT_BYTES;
+      if (this.#awaitsSocket) return;
       const next = this.#outgoing.next(clock.monotonicMs());
       if (next.kind === 'frame') {
         const { data, ...frame } = next.frame;
-        send(data);
+        send(data, () => this.#taken());
         this.#acks.sent({ ...frame, bytes: data.length }, clock.monotonicMs());
         continue;
       }
@@ -71,6 +82,10 @@ export class Sender {
       else if (next.retryInMs !== undefined) this.#timer = clock.after(next.retryInMs, () => this.pump());
       return;
     }
+  }
+
+  #taken(): void {
+    if (this.#awaitsSocket && this.#ports.unsentBytes() <= MOST_UNSENT_BYTES / 2) this.pump();
   }
 
   stop(): void {
