@@ -103,6 +103,25 @@ describe('messages', () => {
     );
   });
 
+  test('when messages came one a commit, they are cut out together, up to a hole and within the limits', async () => {
+    const queue = await openTestQueue({ folder: temporaryFolder() });
+    for (const one of messages(30)) await queue.commit({ enqueue: [{ lane: 'events', messages: [one] }] });
+    const texts = all(queue, 'events').map(({ json }) => json);
+    const cut = (after: number, limit = NO_LIMIT) => {
+      const found = queue.cut('events', after, limit);
+      return found && { ...found, body: found.body.toString() };
+    };
+    expect(cut(0)).toEqual({ lane: 'events', from: 1, to: 30, messages: 30, body: texts.join(',') });
+    expect(cut(2, { messages: 5, bytes: 1e6 })?.body).toBe(texts.slice(2, 7).join(','));
+    const [size = 0] = texts.map((text) => text.length);
+    expect(cut(0, { messages: 30, bytes: 10 * size })?.body.length).toBeLessThanOrEqual(10 * size);
+    expect(cut(0, { messages: 30, bytes: 10 * size })?.messages).toBeGreaterThanOrEqual(5);
+    expect(cut(29)?.body).toBe(texts[29]);
+    await queue.commit({ setAside: [{ lane: 'events', seq: 10, reason: 'corrupt', detail: '' }] });
+    expect(cut(0)).toMatchObject({ from: 1, to: 9 });
+    expect(cut(9)).toMatchObject({ from: 11, to: 31 });
+  });
+
   test('when a message is too large or malformed, the whole batch is refused and nothing is stored', async () => {
     const queue = await openTestQueue({ folder: temporaryFolder(), messageBytes: 500 });
     const large = message('event', { text: 'x'.repeat(500) });

@@ -30,8 +30,8 @@ export interface DurableQueue {
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[];
 
   /**
-   * As {@link read}, for a `batch` frame: the longest run of consecutive messages after `afterSeq` that the limits and
-   * the way they are stored allow, at least one, as they stand between the frame's brackets. Nothing is parsed or copied.
+   * As {@link read}, for a `batch` frame: consecutive messages after `afterSeq`, at least one, as they stand between the
+   * frame's brackets; at least half of what the limits allow, if there are as many. Nothing is parsed.
    */
   cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined;
 

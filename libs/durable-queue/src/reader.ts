@@ -23,12 +23,18 @@ interface Held {
   segment: Segment | undefined;
 }
 
+interface CutLimit {
+  messages: number;
+  bytes: number;
+}
+
 interface Place {
   segment: Segment;
   seq: number;
   bytes: number;
 }
 
+const COMMA = Buffer.from(',');
 /** Room for a segment of the usual length, so that nothing is allocated while a backlog is read. */
 const HELD_BYTES = SEGMENT_BYTES + 16 * 1024;
 /** The head of a message, which is ASCII, is shorter. */
@@ -38,6 +44,8 @@ const HEAD_BYTES = 512;
 export class Reader {
   readonly #ground: ReaderGround;
   readonly #held: Record<Lane, Held> = forEachLane(() => ({ memory: Buffer.alloc(0), segment: undefined }));
+
+  #gathered = Buffer.alloc(0);
 
   constructor(ground: ReaderGround) {
     this.#ground = ground;
@@ -72,7 +80,17 @@ export class Reader {
     return found;
   }
 
-  cut(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): BatchCut | undefined {
+  cut(lane: Lane, afterSeq: number, limit: CutLimit): BatchCut | undefined {
+    const first = this.#cutSegment(lane, afterSeq, limit);
+    if (first === undefined) return undefined;
+    // Single samples, each in a segment of its own, would go out one a frame.
+    const mayGrow = this.#mayGrow({ ...first, bytes: first.body.length }, limit);
+    const cut = mayGrow ? this.#gather(first, limit) : first;
+    this.#ground.marks.read(lane, cut.to);
+    return cut;
+  }
+
+  #cutSegment(lane: Lane, afterSeq: number, limit: CutLimit): BatchCut | undefined {
     const place = this.#next(lane, afterSeq);
     if (place === undefined) return undefined;
     const { segment, seq: from } = place;
@@ -85,8 +103,39 @@ export class Reader {
       bytes += 1 + size;
       to += 1;
     }
-    this.#ground.marks.read(lane, to);
     return { lane, from, to, messages: to - from + 1, body: bytesOf(segment, from, to) };
+  }
+
+  /** Whether more messages follow what would leave most of a frame empty. */
+  #mayGrow(cut: Omit<BatchCut, 'from' | 'body'> & { bytes: number }, limit: CutLimit): boolean {
+    return cut.to + 1 < this.#end(cut.lane) && cut.messages < limit.messages && cut.bytes < limit.bytes / 2;
+  }
+
+  /** Takes in what follows of the next segments, as long as no message is missing between. */
+  #gather(first: BatchCut, limit: CutLimit): BatchCut {
+    let { to, messages } = first;
+    let bytes = this.#copy(first.body, 0);
+    while (this.#mayGrow({ lane: first.lane, to, messages, bytes }, limit)) {
+      const room = { messages: limit.messages - messages, bytes: limit.bytes - bytes - COMMA.length };
+      const next = this.#cutSegment(first.lane, to, room);
+      if (next?.from !== to + 1 || next.body.length > room.bytes) break;
+      bytes = this.#copy(next.body, this.#copy(COMMA, bytes));
+      messages += next.messages;
+      to = next.to;
+    }
+    return { ...first, to, messages, body: this.#gathered.subarray(0, bytes) };
+  }
+
+  /** Into memory that is used again for every frame, so that a backlog is read without making garbage. @returns its end. */
+  #copy(piece: Buffer, at: number): number {
+    const end = at + piece.length;
+    if (end > this.#gathered.length) {
+      const larger = Buffer.allocUnsafeSlow(Math.max(end, 2 * this.#gathered.length, HELD_BYTES));
+      this.#gathered.copy(larger, 0, 0, at);
+      this.#gathered = larger;
+    }
+    piece.copy(this.#gathered, at);
+    return end;
   }
 
   /** The lane's counters, with `sentAt` of its oldest message. */

@@ -13,7 +13,7 @@ import { BenchServer } from './server.ts';
 
 const OUTSTANDING = 1024;
 /** Messages a round: about a second each. */
-const COUNTS = { ours: 80_000, bare: 200_000, memory: 40_000, level: 6000 } as const;
+const COUNTS = { ours: 240_000, bare: 400_000, memory: 100_000, level: 12_000 } as const;
 const BACKLOG = 100_000;
 const LARGE_BACKLOG = 1_000_000;
 /** Room for the large backlog, whatever a record weighs. */
