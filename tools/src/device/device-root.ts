@@ -3,12 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { DEVICE_APPS } from '@bowline/pm2';
-import { startProcess, temporaryFolder } from '@bowline/testing';
+import { needs, startProcess, temporaryFolder } from '@bowline/testing';
 
 const CHECKOUT = resolve(import.meta.dirname, '../../..');
 
-/** Whether this process may make the namespaces that a {@link DeviceRoot} lives in. */
-export const mayMakeNamespaces = (): boolean =>
+/** Whether this machine has what a {@link DeviceRoot} needs: root's right to make namespaces, and the programs. */
+export const canInstallDevice = (): boolean =>
+  needs('iproute2') &&
+  needs('systemd') &&
   process.getuid?.() === 0 &&
   spawnSync('unshare', ['--mount', '--pid', '--net', '--fork', 'true']).status === 0;
 

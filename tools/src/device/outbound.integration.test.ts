@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { needs, startProcess } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { DeviceRoot, mayMakeNamespaces } from './device-root.ts';
+import { DeviceRoot, canInstallDevice } from './device-root.ts';
 
 /** The world that the device sees: another network namespace at the other end of a cable. */
 const WORLD = '10.73.0.1';
@@ -30,8 +30,8 @@ const REACH = `
     socket.send('?', port, address, (error) => error && say(error.code));
   } else require('node:net').connect(port, address).on('error', ({ code }) => say(code)).on('data', () => say('reached'));`;
 
-describe.runIf(mayMakeNamespaces() && needs('nftables') && needs('iproute2'))(
-  'the outbound rules of an installed device (needs root, namespaces, nftables)',
+describe.runIf(canInstallDevice() && needs('nftables'))(
+  'the outbound rules of an installed device (needs root, namespaces, iproute2, systemd, nftables)',
   () => {
     let device: DeviceRoot;
 

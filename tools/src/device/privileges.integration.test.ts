@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { DeviceRoot, mayMakeNamespaces } from './device-root.ts';
+import { DeviceRoot, canInstallDevice } from './device-root.ts';
 import { probedIn, probeModule, type Probed } from './probe.ts';
 
 interface Entry {
@@ -28,7 +28,7 @@ const ROWS = rowsOf(readFileSync(join(import.meta.dirname, '../../../docs/securi
 /** The gateway tries to connect and to enrol; it finds nothing on this device's network, which is fine. */
 const CONFIG = { enrolment: { server: 'https://127.0.0.1:1' } };
 
-describe.runIf(mayMakeNamespaces())('an installed device (needs root and namespaces)', () => {
+describe.runIf(canInstallDevice())('an installed device (needs root, namespaces, iproute2, systemd)', () => {
   let device: DeviceRoot;
   let entries: Entry[];
 
