@@ -4,20 +4,20 @@ import { paint, print, printJson } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import type { Context } from './context.ts';
 
-const DEVICE_FILE = '/etc/bowline/policy.json';
+const DEVICE_POLICY_FILE = '/etc/bowline/policy.json';
 
 /** The file that is meant: named, else that of the device. */
 function policyFile({ installation }: Context, named: string | undefined): string {
   if (named !== undefined) return named;
   try {
-    return installation().policyFile ?? DEVICE_FILE;
+    return installation().policyFile ?? DEVICE_POLICY_FILE;
   } catch (error) {
-    if (error instanceof CliError && error.code === 'no-installation') return DEVICE_FILE;
+    if (error instanceof CliError && error.code === 'no-installation') return DEVICE_POLICY_FILE;
     throw error;
   }
 }
 
-/** `bowline policy check [FILE]`: whether the policy of this device can be used. Returns the exit code. */
+/** `bowline policy check [FILE]`: whether the policy of this device can be used. */
 export async function checkPolicy(context: Context, named: string | undefined): Promise<void> {
   const file = policyFile(context, named);
   if (named !== undefined && !existsSync(named)) {
