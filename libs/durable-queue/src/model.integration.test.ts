@@ -1,8 +1,9 @@
 import { rm } from 'node:fs/promises';
 import fc from 'fast-check';
 import { test } from 'vitest';
+import { PEACEFUL } from './testing/action.ts';
 import { LocalHost } from './testing/host.ts';
-import { Life, LIMITS, PEACEFUL } from './testing/life.ts';
+import { Life, LIMITS } from './testing/life.ts';
 import { temporaryFolder } from './testing/test-queue.ts';
 
 const RUNS = Number(process.env['BOWLINE_RUNS'] ?? 25);

@@ -6,7 +6,8 @@
 import { readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import fc from 'fast-check';
-import { fate, HardLife } from './hard-life.ts';
+import { fate } from './fate.ts';
+import { HardLife } from './hard-life.ts';
 
 const [, , folder = '', seed = '1', runs = '1'] = process.argv;
 const seen: Record<string, number> = {};
