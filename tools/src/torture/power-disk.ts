@@ -21,6 +21,7 @@ fcntl.ioctl(os.open(sys.argv[1], os.O_RDONLY), 0x8004587D, struct.pack('I', 2))
 export class PowerDisk {
   readonly #folder: string;
   readonly #image: string;
+  #device = '';
 
   constructor(folder: string) {
     this.#folder = folder;
@@ -59,21 +60,28 @@ export class PowerDisk {
     rmSync(this.#image, { force: true });
   }
 
+  /**
+   * On a loop device of its own each time: a mount namespace that somebody made meanwhile still holds the disk that was shut
+   * down, and `mount -o loop` would give that one again.
+   */
   #mount(): void {
-    run('mount', '-o', 'loop', this.#image, this.#folder);
+    this.#device = run('losetup', '--find', '--show', this.#image).trim();
+    run('mount', this.#device, this.#folder);
   }
 
   async #unmount(): Promise<void> {
     for (let left = UMOUNT_TRIES; ; left -= 1) {
       const { status, stderr } = spawnSync('umount', [this.#folder], { encoding: 'utf8' });
-      if (status === 0 || stderr.includes('not mounted')) return;
+      if (status === 0 || stderr.includes('not mounted')) break;
       if (left === 0) throw new Error(`${this.#folder} stays busy: ${stderr}`);
       await sleep(UMOUNT_PAUSE_MS);
     }
+    spawnSync('losetup', ['--detach', this.#device]);
   }
 }
 
-function run(program: string, ...args: string[]): void {
-  const { status, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
+function run(program: string, ...args: string[]): string {
+  const { status, stdout, stderr, error } = spawnSync(program, args, { encoding: 'utf8' });
   if (status !== 0) throw new Error(`${program} ${args.join(' ')}: ${error?.message ?? stderr}`);
+  return stdout;
 }
