@@ -1,4 +1,4 @@
-import type { Lane } from '@bowline/messages';
+import { isTerminal, type Lane } from '@bowline/messages';
 import type { Violation } from './properties.ts';
 import type { Entry, RealCode, SentFrame } from './real-code.ts';
 import type { RuleName } from './rules.ts';
@@ -6,6 +6,7 @@ import {
   forEachLane,
   LANES,
   type Body,
+  type Desk,
   type DeviceDisk,
   type DeviceEnd,
   type DownFrame,
@@ -13,6 +14,7 @@ import {
   type HelloFrame,
   type History,
   type Link,
+  type OrderFrame,
   type UpFrame,
   type World,
 } from './world.ts';
@@ -36,6 +38,7 @@ export class Device {
   readonly #code: RealCode;
   readonly #without: RuleName | undefined;
   disk: DeviceDisk;
+  desk: Desk;
   history: History;
   link: Link | undefined;
   violation: Violation | undefined;
@@ -46,6 +49,7 @@ export class Device {
     this.#code = code;
     this.#without = without;
     this.disk = world.device;
+    this.desk = world.desk;
     this.history = world.history;
     this.link = world.links.find(({ device }) => device !== undefined);
   }
@@ -161,29 +165,63 @@ export class Device {
     this.#setLink({ device: { ...end, frames: [...acks.unreceipted()] } });
   }
 
-  order({ orderId, seq, name, afterStart }: DownFrame & { kind: 'order' }): string {
+  /** @param tellsFirst an app that has nothing in hand is told of an order before it is stored. */
+  order(frame: OrderFrame, tellsFirst: boolean): string {
+    this.storeHeld();
+    const { orderId, seq, name, target, afterStart } = frame;
     const { journal, received } = this.disk;
     const known = this.#without === 'device-dedupes-by-id' ? undefined : journal[orderId];
-    const order = { orderId, seq, type: 'command', payload: { name, params: {} } };
+    const [type, payload] =
+      target === undefined ? ['command', { name, params: {} }] : ['cancel', { orderId: target }];
+    const order = { orderId, seq, type, payload };
     const verdict = this.#code.dispatch(order, { received, known, serverNowMs: 1, supported: true });
+    const entry: Entry = {
+      orderId,
+      seq,
+      type,
+      payloadJson: target ?? name,
+      status: 'received',
+      attempt: 0,
+      receivedAt: 1,
+      ...(afterStart ? { afterStart } : {}),
+    };
+    if (verdict.kind === 'accept' && type === 'command' && tellsFirst && this.#isIdle()) {
+      this.desk = { ...this.desk, held: { entry } };
+      return `${verdict.kind}, and its app is told before it is stored`;
+    }
     if (verdict.kind !== 'duplicate') this.disk = { ...this.disk, received: seq };
     if (verdict.kind === 'report-again') this.ack(verdict.entry);
     if (verdict.kind === 'accept') {
-      const fresh: Entry = {
-        orderId,
-        seq,
-        type: 'command',
-        payloadJson: name,
-        status: 'received',
-        attempt: 0,
-        receivedAt: 1,
-        ...(afterStart ? { afterStart } : {}),
-      };
-      if (this.#without === 'journal-before-receipt') this.unwritten = fresh;
-      else this.write(fresh);
+      if (this.#without === 'journal-before-receipt') this.unwritten = entry;
+      else this.write(entry);
+      if (this.#without === 'open-cancels-go-on')
+        this.desk = { ...this.desk, fresh: [...(this.desk.fresh ?? []), orderId] };
     }
     this.receiptOrders(verdict.kind === 'duplicate' ? received : seq);
     return verdict.kind;
+  }
+
+  /** What its app was told of becomes durable, in one commit with how it started, if that is known. */
+  storeHeld(started = this.desk.held?.started): void {
+    const { held, ...rest } = this.desk;
+    if (held === undefined) return;
+    const { entry } = held;
+    this.desk = rest;
+    this.disk = { ...this.disk, received: entry.seq };
+    this.write(entry);
+    if (started !== undefined) this.write(started);
+    this.receiptOrders(entry.seq);
+  }
+
+  /** An order has ended: who asked for that is told how. */
+  stopped(orderId: string): void {
+    const { [orderId]: _, ...stopping } = this.desk.stopping;
+    this.desk = { ...this.desk, stopping };
+  }
+
+  #isIdle(): boolean {
+    const commands = Object.values(this.disk.journal).filter(({ type }) => type === 'command');
+    return commands.every(({ status }) => isTerminal(status));
   }
 
   /** One receipt says it all: what waits to be sent is replaced. */

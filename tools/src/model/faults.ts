@@ -1,7 +1,8 @@
 import { Device, emptyDisk } from './device.ts';
 import type { FaultName } from './scenarios.ts';
 import { isThere, moveOf, type Context } from './step.ts';
-import { report } from './work-moves.ts';
+import { withoutGateway, waitingOrders } from './desk-moves.ts';
+import { nextReport, report } from './work-moves.ts';
 import type { DeviceDisk, Link, Move, World } from './world.ts';
 
 /** What may go wrong next, as far as the scenario has it; a copy for a later restore is no fault and free. */
@@ -34,24 +35,29 @@ const FAULTS: Record<FaultName, Fault> = {
 
   'power-cut': (world) =>
     isBusy(world) || isOpen(world)
-      ? [{ label: 'the power of the device goes and comes', world: { ...withoutDevice(world), work: {} } }]
+      ? [
+          {
+            label: 'the power of the device goes and comes',
+            world: { ...withoutGateway(withoutDevice(world)), work: {} },
+          },
+        ]
       : [],
 
   'answer-lost': (world, context) =>
-    Object.values(world.device.journal).flatMap((entry) => {
+    waitingOrders(world).flatMap((entry) => {
       const work = world.work[entry.orderId];
-      if (work === undefined || work.at === 'may-run') return [];
-      const told =
-        work.at === 'ran' ? { status: 'succeeded' } : { status: 'started', attempt: work.attempt + 1 };
+      if (work === undefined) return [];
+      const told = nextReport(work) ?? { status: 'started', attempt: work.attempt + 1 };
+      if (work.at === 'may-run' && work.stop !== true) return [];
       if (work.at === 'taken' && work.state === 'started') return [];
       const move = report(world, entry, told, work, context);
       const label = `${move.label}; the gateway is killed before it answers`;
-      return [{ ...move, label, world: withoutDevice(move.world) }];
+      return [{ ...move, label, world: withoutGateway(withoutDevice(move.world)) }];
     }),
 
   expiry: (world, { code, without }) =>
     Object.values(world.device.journal).flatMap((entry) => {
-      if (entry.status !== 'received') return [];
+      if (entry.status !== 'received' || entry.type !== 'command') return [];
       const device = new Device(world, code, without);
       device.write({ ...entry, status: 'expired', endedAt: 1 });
       device.pump();
@@ -159,7 +165,7 @@ function withDisk(world: World, disk: DeviceDisk): World {
   const held = new Set(Object.values(disk.lanes).flatMap(({ held }) => held.map(({ id }) => id)));
   const lost = history.created.filter((id) => !held.has(id) && !history.ever.includes(id));
   return {
-    ...withoutDevice(world),
+    ...withoutGateway(withoutDevice(world)),
     device: disk,
     work: {},
     history: {

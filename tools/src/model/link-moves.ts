@@ -5,12 +5,13 @@ import type { DownFrame, History, Link, Move, ServerEnd, UpFrame, World } from '
 import { withWork } from './work-moves.ts';
 
 /** The device reads a frame. */
-export async function onDeviceFrame(world: World, link: Link, { code, without }: Context): Promise<Move> {
+export async function onDeviceFrame(world: World, link: Link, context: Context): Promise<Move> {
+  const { code, without, scenario } = context;
   const [frame, ...down] = link.down;
   if (frame === undefined) throw new RangeError('nothing to read');
   const device = new Device(world, code, without);
   device.link = { ...link, down };
-  const label = readByDevice(device, frame);
+  const label = readByDevice(device, frame, scenario.toldFirst === true);
   device.pump();
   const { unwritten } = device;
   if (unwritten === undefined) return moveOf(label, world, device, link);
@@ -18,7 +19,7 @@ export async function onDeviceFrame(world: World, link: Link, { code, without }:
   return moveOf(label, late, device, link);
 }
 
-function readByDevice(device: Device, frame: DownFrame): string {
+function readByDevice(device: Device, frame: DownFrame, tellsFirst: boolean): string {
   switch (frame.kind) {
     case 'welcome': {
       const before = device.disk;
@@ -31,7 +32,7 @@ function readByDevice(device: Device, frame: DownFrame): string {
       device.receipt(frame.lanes);
       return `the device reads the receipt (${textOfReceived(frame.lanes)})`;
     case 'order': {
-      const verdict = device.order(frame);
+      const verdict = device.order(frame, tellsFirst);
       return `the device reads order ${frame.orderId}, seq ${frame.seq}: ${verdict}`;
     }
   }

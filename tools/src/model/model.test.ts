@@ -35,7 +35,7 @@ describe('the search', () => {
   /** A model whose states are numbers; it is at rest as it should be at 9 only. */
   const numbers = (next: (state: number) => number[], faults: (state: number) => number[] = () => []) => {
     const world = (state: number) =>
-      ({ server: state, device: {}, work: {}, links: [], todo: {}, history: {} }) as never;
+      ({ server: state, device: {}, desk: {}, work: {}, links: [], todo: {}, history: {} }) as never;
     const move = (state: number): Move => ({ label: `to ${state}`, world: world(state) });
     const at = ({ server }: World) => server;
     return {

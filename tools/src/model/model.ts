@@ -1,5 +1,6 @@
 import { isTerminal } from '@bowline/messages';
 import { Device, emptyDisk } from './device.ts';
+import { deskMoves, forgetHeld } from './desk-moves.ts';
 import { faultsOf } from './faults.ts';
 import { atServer, onDeviceFrame, sendOrders } from './link-moves.ts';
 import { wrongAtRest, type Violation } from './properties.ts';
@@ -25,6 +26,7 @@ export class Model {
     const disk = server.begin();
     return {
       device: emptyDisk('D1'),
+      desk: { stopping: {} },
       work: {},
       links: [],
       server: disk,
@@ -74,19 +76,24 @@ export class Model {
         moves.push(await onDeviceFrame(world, link, this.#context));
       moves.push(...(await atServer(world, link, this.#context)));
     }
-    moves.push(...workMoves(world, this.#context));
-    return moves.map((move) => this.#judged(world, { ...move, world: handOver(move.world, this.#context) }));
+    moves.push(...deskMoves(world, this.#context), ...workMoves(world, this.#context));
+    return moves.map((move) => this.#judged(world, { ...move, world: this.#settled(move.world) }));
   }
 
   /** What may go wrong next. */
   faults(world: World): Move[] {
     return faultsOf(world, this.#context).map((move) =>
-      this.#judged(world, { ...move, world: handOver(move.world, this.#context) }),
+      this.#judged(world, { ...move, world: this.#settled(move.world) }),
     );
   }
 
   atRest(world: World): Violation | undefined {
     return wrongAtRest(world, this.#context.server);
+  }
+
+  /** What follows at once: what hung on the link is forgotten, and the executor is offered what waits. */
+  #settled(world: World): World {
+    return handOver(forgetHeld(world), this.#context);
   }
 
   /** Nothing is ordered while nobody has seen that the server was set back: what is wrong then cannot be seen any more. */
@@ -100,9 +107,14 @@ export class Model {
     const { server, scenario } = this.#context;
     const [, ...orders] = world.todo.orders;
     const orderId = `o${scenario.orders.length - orders.length}`;
-    const created = await server.order(world.server, name, orderId);
-    const after = { ...world, todo: { ...world.todo, orders }, server: created };
-    return { label: `an operator orders ${orderId} (${name})`, world: sendOrders(after, this.#context) };
+    const left = { ...world, todo: { ...world.todo, orders } };
+    const target = name === 'cancel' ? 'o1' : undefined;
+    const known = server.view(world.server).orders.find((one) => one.orderId === target);
+    if (known !== undefined && isTerminal(known.status))
+      return { label: `an operator sees that ${known.orderId} has ended`, world: left };
+    const created = await server.order(world.server, name, orderId, target);
+    const what = target === undefined ? `orders ${orderId} (${name})` : `cancels ${target} by ${orderId}`;
+    return { label: `an operator ${what}`, world: sendOrders({ ...left, server: created }, this.#context) };
   }
 
   /** On the server an order that the device ended stays as it is, unless the server itself is set back. */

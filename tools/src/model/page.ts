@@ -37,7 +37,7 @@ it still comes out. [ADR 0008](adr/0008-model-over-the-real-code.md) says how it
 
 The model puts a device, a server and the links between them together and tries **every** order in which things can happen,
 nearest first. The decisions are not the model's: it calls the gateway's \`resume\`, \`AckTracker\`, \`dispatch\` and
-\`applyReport\`, the executor's \`planCommand\`, and the server's \`openLink\`, \`UplinkIntake\`, \`OrderBook\` and
+\`applyReport\`, the executor's \`planCommand\` and \`cancelOutcome\`, and the server's \`openLink\`, \`UplinkIntake\`, \`OrderBook\` and
 \`UplinkLog\` and \`LinkRegistry\`. What it does itself is the network, the disks, the processes and their deaths.`;
 
 const LIMITS = `In each, frames on a broken link arrive or are lost one by one, an earlier link may deliver after a later one was

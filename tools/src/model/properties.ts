@@ -2,7 +2,7 @@ import { isTerminal } from '@bowline/messages';
 import type { Server } from './server.ts';
 import { LANES, type World } from './world.ts';
 
-/** What must hold. The first six are judged in every state and at every step, the last over all runs. */
+/** What must hold. All but the last are judged in every state and at every step, the last over all runs. */
 export const PROPERTIES = {
   'nothing-lost':
     'No message leaves the device before the server has it on its disk, unless a full lane dropped it and a gap says so.',
@@ -12,6 +12,8 @@ export const PROPERTIES = {
     'No order that is not declared idempotent runs twice: not within the life of a device’s store, nor because the server sent it again after it was told of its start.',
   'terminal-stays':
     'An order that has ended stays as it is, on the device, and on the server as the device told it.',
+  'cancelled-stays-off':
+    'An order that is cancelled on the device does not run any more, and a cancel succeeds only if its order is cancelled.',
   'no-false-alarm': 'No hole is called unexplained while nothing was restored or lost.',
   'nothing-stands-still':
     'From every state, once faults stop, every run comes to rest, and then each lane is empty, each message delivered and each order ended.',
@@ -32,8 +34,13 @@ export function wrongAtRest(world: World, server: Server): Violation | undefined
     const [first] = device.lanes[lane].held;
     if (first !== undefined) return still(`${first.id} waits in lane ${lane} for ever`);
   }
-  for (const { orderId, status } of server.view(world.server).orders) {
+  const { orders } = server.view(world.server);
+  for (const { orderId, status, target } of orders) {
     if (!isTerminal(status)) return still(`the server never learns how ${orderId} ended: it shows ${status}`);
+    const called = orders.find((order) => order.orderId === target)?.status;
+    if (called === undefined || called === 'cancelled' || status !== 'succeeded') continue;
+    const detail = `${orderId} says that it cancelled ${target}, which is ${called}`;
+    return { property: 'cancelled-stays-off', detail };
   }
   for (const { orderId, status } of Object.values(device.journal)) {
     if (!isTerminal(status)) return still(`${orderId} stays ${status} on the device`);

@@ -61,6 +61,8 @@ export interface OrderRecord {
 }
 
 export interface OrderBook {
+  get(orderId: string): { orderId: string; status: string } | undefined;
+  cancel(order: object, serverEpoch: string): Promise<{ orderId: string }>;
   create(
     deviceId: string,
     serverEpoch: string,
@@ -125,6 +127,9 @@ export interface RealCode {
       commandTimeoutMs: number;
     },
   ): { kind: 'steps'; steps: Step[] } | { kind: 'await-server-time' };
+  cancelOutcome(
+    phase: { kind: 'waiting' | 'running' | 'ending' } | undefined,
+  ): 'cancelled' | 'stopping' | 'too-late' | 'unknown-order';
   openLink(services: object, deviceId: string, hello: Hello): Promise<OpenedLink>;
   welcomeOf(services: object, sessionId: string, link: OpenedLink): Welcome;
   UplinkIntake: new (
@@ -148,6 +153,7 @@ const FILES = {
   dispatch: 'apps/ws-gateway/src/dispatcher/dispatcher.ts',
   applyReport: 'apps/ws-gateway/src/dispatcher/order-state.ts',
   planCommand: 'apps/command-executor/src/core/plan-command.ts',
+  cancelOutcome: 'apps/command-executor/src/core/order-phase.ts',
   openLink: 'libs/server-sdk/src/link/opening.ts',
   welcomeOf: 'libs/server-sdk/src/link/opening.ts',
   UplinkIntake: 'libs/server-sdk/src/link/uplink-intake.ts',

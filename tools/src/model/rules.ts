@@ -116,6 +116,24 @@ export const RULES = {
     breaks: 'nothing-stands-still',
     scenario: 'idempotent',
   },
+  'shared-commit-before-effect': {
+    says: 'Where `received` and `started` share a commit, the effect begins only after it.',
+    section: 4,
+    breaks: 'no-second-run',
+    scenario: 'told-first',
+  },
+  'cancelled-only-when-stopped': {
+    says: 'An order that its app has in hand is `cancelled` only when the app says that it dropped or stopped it.',
+    section: 4,
+    breaks: 'cancelled-stays-off',
+    scenario: 'cancel',
+  },
+  'open-cancels-go-on': {
+    says: 'A cancel that a crash left open is carried on.',
+    section: 4,
+    breaks: 'nothing-stands-still',
+    scenario: 'cancel',
+  },
   'terminal-stays': {
     says: 'No way leads out of a terminal state.',
     section: 4,

@@ -16,8 +16,10 @@ export interface Scenario {
   about: string;
   events: number;
   telemetry: number;
-  /** Commands: `once` is not idempotent, `again` is. */
-  orders: readonly ('once' | 'again')[];
+  /** Commands: `once` is not idempotent, `again` is; and `cancel`, which calls the first one off. */
+  orders: readonly ('once' | 'again' | 'cancel')[];
+  /** An app that has nothing in hand is told of an order before it is stored. */
+  toldFirst?: true;
   faults: readonly FaultName[];
   /** Whether an order is given only when the one before has ended. */
   inTurn?: boolean;
@@ -84,6 +86,24 @@ export const SCENARIOS = {
     orders: ['once'],
     faults: ['cut', 'expiry', 'power-cut', 'answer-lost'],
     mostFaults: 2,
+  },
+  'told-first': {
+    about: 'an order that its idle app is told of before it is stored; processes are killed',
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    toldFirst: true,
+    faults: ['cut', 'executor-crash', 'power-cut', 'answer-lost'],
+    mostFaults: 2,
+  },
+  cancel: {
+    about: 'an order that may run only once is cancelled; processes are killed',
+    events: 0,
+    telemetry: 0,
+    orders: ['once', 'cancel'],
+    toldFirst: true,
+    faults: ['cut', 'executor-crash', 'power-cut', 'answer-lost'],
+    mostFaults: 1,
   },
   'server-restored': {
     about: "an order; the server's disk is set back to a copy, under a new serverEpoch",

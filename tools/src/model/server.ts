@@ -38,11 +38,19 @@ export interface KnownOrder {
   orderId: string;
   seq: number;
   name: string;
+  /** Of a cancel: the order that it calls off. */
+  target?: string;
   status: string;
   attempt: number;
   /** By the server itself: the device may know better. */
   endedHere: boolean;
 }
+
+const nameIn = (type: string, payload: Record<string, unknown>): string =>
+  type === 'cancel' ? type : String(payload['name']);
+
+const targetIn = (type: string, payload: Record<string, unknown>): { target?: string } =>
+  type === 'cancel' ? { target: nameOf(String(payload['orderId'])) } : {};
 
 /** What can be told of a server's disk. */
 export interface View {
@@ -83,10 +91,11 @@ export class Server {
       const orders = [...disk]
         .filter(([key]) => key.startsWith(`order/${DEVICE}/`))
         .map(([, text]) => JSON.parse(text) as OrderRecord)
-        .map(({ orderId, seq, payload, status, attempt, endedHere }) => ({
+        .map(({ orderId, seq, type, payload, status, attempt, endedHere }) => ({
           orderId: nameOf(orderId),
           seq,
-          name: String(payload['name']),
+          name: nameIn(type, payload),
+          ...targetIn(type, payload),
           status,
           attempt,
           endedHere: endedHere === true,
@@ -153,11 +162,16 @@ export class Server {
     });
   }
 
-  order(server: number, name: string, orderId: string): Promise<number> {
-    return this.#once(`order ${server} ${name} ${orderId}`, async () => {
+  /** @param target of a cancel: the order that it calls off. */
+  order(server: number, name: string, orderId: string, target?: string): Promise<number> {
+    return this.#once(`order ${server} ${name} ${orderId} ${target}`, async () => {
       const run = this.#run(server);
       const payload = { name, params: {} };
-      const order = await run.orders.create(DEVICE, run.epoch(), { type: 'command', payload });
+      const cancelled = target === undefined ? undefined : run.orders.get(uuidOf(target));
+      const order =
+        cancelled === undefined
+          ? await run.orders.create(DEVICE, run.epoch(), { type: 'command', payload })
+          : await run.orders.cancel(cancelled, run.epoch());
       return run.commit((text) => text.replaceAll(order.orderId, uuidOf(orderId)));
     });
   }
@@ -168,11 +182,12 @@ export class Server {
       const run = this.#run(server);
       const waiting = run.orders.waiting(DEVICE, afterSeq, 16);
       for (const order of waiting) run.orders.sent(order);
-      const frames = waiting.map(({ orderId, seq, payload, attempt }) => ({
+      const frames = waiting.map(({ orderId, seq, type, payload, attempt }) => ({
         kind: 'order' as const,
         orderId: nameOf(orderId),
         seq,
-        name: String(payload['name']),
+        name: nameIn(type, payload),
+        ...targetIn(type, payload),
         afterStart: attempt > 0,
       }));
       return { server: run.commit(), frames, sentUpTo: waiting.at(-1)?.seq ?? afterSeq };

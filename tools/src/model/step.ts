@@ -20,7 +20,7 @@ export function moveOf(label: string, world: World, device: Device, link?: Link)
   const { violation } = device;
   return {
     label,
-    world: { ...world, device: device.disk, history: device.history, links },
+    world: { ...world, device: device.disk, desk: device.desk, history: device.history, links },
     ...(violation === undefined ? {} : { violation }),
   };
 }

@@ -1,4 +1,5 @@
 import { isTerminal } from '@bowline/messages';
+import { waitingOrders } from './desk-moves.ts';
 import { Device, sorted } from './device.ts';
 import type { Entry, RealCode } from './real-code.ts';
 import { COMMANDS, isIdempotent } from './server.ts';
@@ -8,7 +9,7 @@ import type { Move, Work, World } from './world.ts';
 /** Every order that has not ended is in the hands of the executor at once: the gateway offers it as soon as both are there. */
 export function handOver(world: World, { without }: Context): World {
   let { work } = world;
-  for (const entry of Object.values(world.device.journal)) {
+  for (const entry of waitingOrders(world)) {
     const { orderId, status, attempt, payloadJson: name } = entry;
     if (isTerminal(status) || work[orderId] !== undefined) continue;
     if (without === 'idempotent-runs-again' && status === 'started' && isIdempotent(name)) continue;
@@ -20,19 +21,31 @@ export function handOver(world: World, { without }: Context): World {
 /** What the executor does: it reports the start of an order, runs it, reports its end. */
 export function workMoves(world: World, context: Context): Move[] {
   return Object.entries(world.work).flatMap(([orderId, work]) => {
-    const entry = work.entry ?? world.device.journal[orderId];
-    return entry === undefined ? [] : workOn(world, entry, work, context);
+    const isLate = work.at === 'owes-ack' || work.at === 'unwritten';
+    const known = waitingOrders(world).find((entry) => entry.orderId === orderId);
+    const entry = (isLate ? undefined : known) ?? work.entry ?? world.device.journal[orderId];
+    if (entry !== undefined) return workOn(world, entry, work, context);
+    // It was told of the order before that was stored, and the link broke.
+    const label = `the gateway knows no ${orderId}: the executor gives it up`;
+    return [{ label, world: withWork(world, { orderId }, undefined) }];
   });
 }
 
+/** What the executor has to say next of an order in hand; undefined if it has an effect to begin first. */
+export function nextReport({ at, stop }: Work): { status: string } | undefined {
+  if (at === 'ran') return { status: stop === true ? 'cancelled' : 'succeeded' };
+  return at === 'may-run' && stop === true ? { status: 'cancelled' } : undefined;
+}
+
 function workOn(world: World, entry: Entry, work: Work, context: Context): Move[] {
+  const told = nextReport(work);
+  if (told !== undefined) return [report(world, entry, told, undefined, context)];
   switch (work.at) {
     case 'taken':
       return [begin(world, entry, work, context)];
     case 'may-run':
-      return [run(world, entry, { ...work, at: 'ran' })];
     case 'ran':
-      return [report(world, entry, { status: 'succeeded' }, undefined, context)];
+      return [run(world, entry, { ...work, at: 'ran' })];
     case 'ran-early':
       return [
         report(
@@ -69,7 +82,8 @@ function begin(world: World, entry: Entry, work: Work, context: Context): Move {
   }
   if (context.without === 'started-before-effect') return run(world, entry, { ...work, at: 'ran-early' });
   const attempt = step.attempt ?? 1;
-  return report(world, entry, { status: 'started', attempt }, { ...work, at: 'may-run', attempt }, context);
+  const next: Work = { ...work, at: 'may-run', attempt };
+  return report(world, entry, { status: 'started', attempt }, next, context);
 }
 
 function firstStep(entry: Entry, work: Work, { code, without }: Context) {
@@ -105,6 +119,10 @@ function run(world: World, entry: Entry, work: Work): Move {
     label: `${orderId} runs${before.length > 0 ? ' again' : ''}`,
     world: { ...withWork(world, entry, work), history: { ...history, runs } },
   };
+  if (world.device.journal[orderId]?.status === 'cancelled') {
+    const detail = `${orderId} is cancelled and runs all the same`;
+    return { ...move, violation: { property: 'cancelled-stays-off', detail } };
+  }
   if (isIdempotent(name) || before.length === 0) return move;
   if (before.includes(history.deviceLife)) {
     return {
@@ -127,7 +145,11 @@ export function report(
 ): Move {
   const device = new Device(world, code, without);
   const { orderId } = entry;
+  const { held } = world.desk;
   const after = withWork(world, entry, next);
+  if (held?.entry.orderId === orderId && told.status === 'started' && held.started === undefined)
+    return startHeld(after, held.entry, told, device, { code, without });
+  device.storeHeld();
   let changed: Entry | undefined;
   try {
     changed = applied(entry, told, code, without === 'terminal-stays');
@@ -155,11 +177,33 @@ export function report(
     );
   }
   device.write(changed);
+  if (isTerminal(changed.status)) device.stopped(orderId);
   device.pump();
   const move = moveOf(`${orderId} is ${told.status}: durable, with its ack`, after, device);
   if (!isTerminal(entry.status)) return move;
   const detail = `on the device ${orderId} was ${entry.status} and is now ${changed.status}`;
   return { ...move, violation: { property: 'terminal-stays', detail } };
+}
+
+/** `received` and `started` in one commit, and only then the executor gets its answer. */
+function startHeld(
+  after: World,
+  entry: Entry,
+  told: { status: string; attempt?: number },
+  device: Device,
+  { code, without }: Pick<Context, 'code' | 'without'>,
+): Move {
+  const started = applied(entry, told, code, false);
+  if (started === undefined) throw new RangeError('a held order has not started');
+  if (without !== 'shared-commit-before-effect') {
+    device.storeHeld(started);
+    device.pump();
+    return moveOf(`${entry.orderId} is received and started: durable in one commit`, after, device);
+  }
+  device.desk = { ...device.desk, held: { entry, started } };
+  const { [entry.orderId]: work } = after.work;
+  const answered = work === undefined ? after : withWork(after, entry, { ...work, entry });
+  return moveOf(`the gateway takes note that ${entry.orderId} is started, not yet on disk`, answered, device);
 }
 
 function applied(
@@ -173,7 +217,7 @@ function applied(
   return { ...entry, status: told.status, attempt: told.attempt ?? entry.attempt };
 }
 
-export function withWork(world: World, { orderId }: Entry, work: Work | undefined): World {
+export function withWork(world: World, { orderId }: Pick<Entry, 'orderId'>, work: Work | undefined): World {
   const { [orderId]: _, ...others } = world.work;
   return { ...world, work: work === undefined ? others : sorted({ ...others, [orderId]: work }) };
 }

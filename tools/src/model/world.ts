@@ -47,7 +47,17 @@ export type UpFrame =
 export type DownFrame =
   | { kind: 'welcome'; received: Partial<Record<Lane, number>>; serverEpoch: string }
   | { kind: 'receipt'; lanes: Partial<Record<Lane, number>> }
-  | { kind: 'order'; orderId: string; seq: number; name: string; afterStart: boolean };
+  | OrderFrame;
+
+export interface OrderFrame {
+  kind: 'order';
+  orderId: string;
+  seq: number;
+  name: string;
+  /** Of a cancel: the order that it calls off. */
+  target?: string;
+  afterStart: boolean;
+}
 
 /** The device's end of a link: gone with the process. */
 export interface DeviceEnd {
@@ -84,6 +94,8 @@ export interface Work {
   at: 'taken' | 'may-run' | 'ran' | LeftOut;
   state: string;
   attempt: number;
+  /** It was told to stop: the effect does not begin, or is broken off. */
+  stop?: true;
   /** Of what is not on the disk, and what comes after that. */
   entry?: Entry;
   next?: Work;
@@ -91,6 +103,16 @@ export interface Work {
 
 /** Only where a rule is left out: it ran before its start was reported; its ack, or all of it, is not on the disk. */
 type LeftOut = 'ran-early' | 'owes-ack' | 'unwritten';
+
+/** What the gateway's order desk knows and the disk does not: gone with the process. */
+export interface Desk {
+  /** An order whose app was told of it before it is stored; `started`: only where a rule is left out, its start was answered. */
+  held?: { entry: Entry; started?: Entry };
+  /** Orders that are being stopped, and the cancel that asked for it. */
+  stopping: Readonly<Record<string, string>>;
+  /** Only where a rule is left out: cancels that came in this life of the process. */
+  fresh?: readonly string[];
+}
 
 /** What really happened, known to nobody in the world: by it the properties are judged. */
 export interface History {
@@ -117,6 +139,7 @@ export interface History {
 
 export interface World {
   device: DeviceDisk;
+  desk: Desk;
   work: Readonly<Record<string, Work>>;
   links: readonly Link[];
   /** Number of the server's disk, see Server. */
@@ -156,6 +179,7 @@ function textOf(part: object): string {
 export const keyOf = (world: World): string =>
   [
     textOf(world.device),
+    textOf(world.desk),
     textOf(world.work),
     ...world.links.map(textOf),
     world.server,
