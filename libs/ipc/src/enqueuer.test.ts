@@ -250,6 +250,22 @@ describe('Enqueuer', () => {
     await Promise.all(calls);
   });
 
+  it('when a full batch waits as another is answered, it goes before those who were answered call again', async () => {
+    const { enqueuer, channel, sent } = start({ waitingCalls: 6 });
+    const order: string[] = [];
+    const calls = [1, 2, 3, 4, 5, 6].map(async (n) => {
+      await enqueuer.enqueue([telemetry(n)]);
+      order.push(`${n} ended with ${sent.length} sent`);
+    });
+    enqueuer.attach(channel);
+    expect(sent).toHaveLength(2);
+    sent[0]?.settle(stored);
+    expect(sent[2]?.ids).toEqual([5, 6]);
+    for (const n of [1, 2]) sent[n]?.settle(stored);
+    await Promise.all(calls);
+    expect(order[0]).toBe('1 ended with 3 sent');
+  });
+
   it('when too many bytes wait, the next fails with `window-full`, but one call may always wait', async () => {
     const { enqueuer } = start({ waitingBytes: 1000 });
     enqueuer.enqueue([telemetry(1, 2000)]).catch(() => {});

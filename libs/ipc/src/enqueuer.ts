@@ -40,8 +40,8 @@ interface Flight {
 
 type Answer = Exclude<Outcome, { kind: 'unanswered' }>;
 
-/** Calls that wait together go as one batch up to this size, bytes. */
-const MERGE_BYTES = 1024 * 1024;
+/** Calls that wait together go as one batch up to this size, bytes: with its seqs it fits into one frame of the link. */
+const MERGE_BYTES = 56 * 1024;
 
 /** Batches under way at a time: one is looked into while the other is stored. */
 const MOST_FLIGHTS = 2;
@@ -139,7 +139,8 @@ export class Enqueuer {
 
   /** Sends what can be sent. Also called when the window has room again. */
   pump(): void {
-    if (this.#gathering) return;
+    // What fills a batch has gathered enough.
+    if (this.#gathering && this.#waiting.length < this.#mergeCalls) return;
     for (let flight = this.#next(); flight !== undefined; flight = this.#next()) {
       if (!this.#send(flight)) return;
     }
@@ -208,9 +209,12 @@ export class Enqueuer {
       return;
     }
     flight.ended = outcome;
-    while (this.#flights[0]?.ended?.kind === 'answered') {
-      for (const call of this.#flights.shift()?.calls ?? []) this.#end(call);
-    }
+    const answered: Call[] = [];
+    while (this.#flights[0]?.ended?.kind === 'answered')
+      answered.push(...(this.#flights.shift()?.calls ?? []));
+    // What fills a batch goes before those who were answered call again, so that the hub has work meanwhile.
+    if (this.#waiting.length >= this.#mergeCalls) this.pump();
+    for (const call of answered) this.#end(call);
     if (this.#flights.every(({ ended }) => ended !== undefined)) this.#takeBack(this.#flights.splice(0));
     this.#gather();
   }

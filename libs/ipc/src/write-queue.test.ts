@@ -38,6 +38,15 @@ describe('WriteQueue', () => {
     expect(state.frames).toEqual([['1', '2', '3'], ['4']]);
   });
 
+  it('when a message alone is worth a write, it leaves at once with what waits', () => {
+    const { state, sink } = kernel();
+    const writes = new WriteQueue(sink, { frameBytes: LARGE });
+    writes.add({ text: '1' }, LARGE);
+    expect(state.frames).toEqual([]);
+    writes.add({ text: '2', lines: 'x'.repeat(32 * 1024) }, LARGE);
+    expect(state.frames).toEqual([['1', '2']]);
+  });
+
   it('when they are more than a frame holds, they leave in several', () => {
     const { state, sink } = kernel();
     const writes = new WriteQueue(sink, { frameBytes: FRAMING_BYTES + 10 });

@@ -1,6 +1,9 @@
 import type { FramePart } from './frame-parser.ts';
 import { FRAMING_BYTES, type IpcLimits } from './limits.ts';
 
+/** As much makes a frame that is worth its write: it does not wait for what else this turn may bring. */
+const AT_ONCE_BYTES = 32 * 1024;
+
 /** Where frames go: one connection of node-ipc. */
 export interface FrameSink {
   /** Hands one frame over. False when the kernel did not take it at once: `drained` must follow. */
@@ -41,7 +44,8 @@ export class WriteQueue {
     }
     this.#messages.push({ ...part, bytes });
     this.#bytes += bytes;
-    if (!this.#scheduled && !this.#blocked) {
+    if (this.#bytes >= AT_ONCE_BYTES) this.flush();
+    else if (!this.#scheduled && !this.#blocked) {
       this.#scheduled = true;
       setImmediate(() => this.flush());
     }

@@ -4,6 +4,11 @@ import { open, type RootDatabase } from 'lmdb';
 /** The changes of one transaction: key (latin1) → record, or null to delete. */
 export type Writes = ReadonlyMap<string, Buffer | null>;
 
+export interface SomeOf {
+  limit?: number;
+  reverse?: boolean;
+}
+
 export interface Entry {
   key: Buffer;
   record: Buffer;
@@ -85,16 +90,17 @@ export class Environment {
   }
 
   /** As {@link range}, at most `limit` of them; `reverse` begins with the highest key, within the same bounds. */
-  *some(
-    from: Buffer,
-    to: Buffer,
-    { limit, reverse = false }: { limit?: number; reverse?: boolean },
-  ): Generator<Entry> {
+  *some(from: Buffer, to: Buffer, how: SomeOf): Generator<Entry> {
+    for (const { key, record } of this.someViews(from, to, how)) yield { key, record: Buffer.from(record) };
+  }
+
+  /** As {@link some}, but each record is a view into memory that the next look into the store uses again. */
+  *someViews(from: Buffer, to: Buffer, { limit, reverse = false }: SomeOf): Generator<Entry> {
     const bounds = reverse
       ? { start: to, end: from, reverse, exclusiveStart: true, inclusiveEnd: true }
       : { start: from, end: to };
     for (const key of this.#keys({ ...bounds, ...(limit === undefined ? {} : { limit }) })) {
-      for (const { record } of this.#view(key)) yield { key, record: Buffer.from(record) };
+      yield* this.#view(key);
     }
   }
 

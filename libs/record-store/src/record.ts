@@ -23,15 +23,18 @@ export function allocate(
   payloadBytes: number,
   commit: number,
 ): { record: Buffer; payloadAt: number } {
-  const payloadAt = RECORD_HEADER_BYTES + key.length;
-  const record = Buffer.allocUnsafeSlow(payloadAt + payloadBytes);
+  const start = payloadAt(key);
+  const record = Buffer.allocUnsafeSlow(start + payloadBytes);
   record.writeUInt32LE(MAGIC, 0);
   record.writeUInt32LE(record.length, 8);
   record.writeUInt32LE(key.length, 12);
   record.writeDoubleLE(commit, 16);
   key.copy(record, RECORD_HEADER_BYTES);
-  return { record, payloadAt };
+  return { record, payloadAt: start };
 }
+
+/** Where the payload of a record with this key begins. */
+export const payloadAt = (key: Buffer): number => RECORD_HEADER_BYTES + key.length;
 
 export function seal(record: Buffer): Buffer {
   record.writeUInt32LE(crc32(record.subarray(CHECKED_FROM)), 4);

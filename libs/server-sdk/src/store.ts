@@ -7,7 +7,12 @@ export {
   type ServerRecord,
 } from './server-identity.ts';
 export { incidents, noteIncident } from './server-incidents.ts';
-export { GroupCommitStore, type GroupCommitOptions, type StoreBackend } from './store/group-commit-store.ts';
+export {
+  GroupCommitStore,
+  type GroupCommitOptions,
+  type Pieces,
+  type StoreBackend,
+} from './store/group-commit-store.ts';
 export { keys } from './store/keys.ts';
 export { memoryStore, MemoryBackend } from './store/memory-store.ts';
 export { repair, type RepairFacts } from './store/repair.ts';

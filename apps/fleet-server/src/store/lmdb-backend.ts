@@ -1,5 +1,13 @@
-import { allocate, Environment, openRecord, seal, unseal, type Writes } from '@bowline/record-store';
-import type { Entry, KeyRange, StoreBackend } from '@bowline/server-sdk/store';
+import {
+  allocate,
+  Environment,
+  openRecord,
+  payloadAt,
+  seal,
+  unseal,
+  type Writes,
+} from '@bowline/record-store';
+import type { Entry, KeyRange, Pieces, StoreBackend } from '@bowline/server-sdk/store';
 
 export interface LmdbOptions {
   /** A commit that takes longer ends the process; default 30,000. */
@@ -32,7 +40,8 @@ export class LmdbBackend implements StoreBackend {
     return record && this.#bodyOf(keyOf(key), record);
   }
 
-  range({ from, to, ...how }: KeyRange): Entry[] {
+  range({ from, to, headBytes, ...how }: KeyRange): Entry[] {
+    if (headBytes !== undefined) return this.#heads({ from, to, ...how }, headBytes);
     const entries: Entry[] = [];
     for (const { key, record } of this.#env.some(keyOf(from), keyOf(to), how)) {
       const value = this.#bodyOf(key, record);
@@ -41,7 +50,18 @@ export class LmdbBackend implements StoreBackend {
     return entries;
   }
 
-  flush(bodies: ReadonlyMap<string, Buffer | undefined>): Promise<void> {
+  #heads({ from, to, ...how }: KeyRange, headBytes: number): Entry[] {
+    const entries: Entry[] = [];
+    for (const { key, record } of this.#env.someViews(keyOf(from), keyOf(to), how)) {
+      const at = payloadAt(key);
+      const value = Buffer.from(record.subarray(at, at + headBytes));
+      if (value.length < headBytes) this.#onDamage(textOf(key));
+      else entries.push({ key: textOf(key), value, bytes: record.length - at });
+    }
+    return entries;
+  }
+
+  flush(bodies: ReadonlyMap<string, Pieces | undefined>): Promise<void> {
     this.#commit += 1;
     const writes = new Map<string, Buffer | null>();
     for (const [key, body] of bodies)
@@ -73,9 +93,14 @@ export class LmdbBackend implements StoreBackend {
   }
 }
 
-export function framed(key: string, body: Buffer, commit: number): Buffer {
-  const { record, payloadAt } = allocate(keyOf(key), body.length, commit);
-  body.copy(record, payloadAt);
+export function framed(key: string, body: Pieces, commit: number): Buffer {
+  const bytes = body.reduce((sum, piece) => sum + piece.length, 0);
+  const { record, payloadAt: start } = allocate(keyOf(key), bytes, commit);
+  let at = start;
+  for (const piece of body) {
+    record.set(piece, at);
+    at += piece.length;
+  }
   return seal(record);
 }
 

@@ -196,7 +196,7 @@ describe('versions of the store', () => {
     const stateDir = copied();
     const backend = new LmdbBackend(fileIn(stateDir), { lastCommit: 1000 });
     const record = { ...(JSON.parse(held.get(keys.server) ?? '') as ServerRecord), schemaVersion: 99 };
-    await backend.flush(new Map([[keys.server, Buffer.from(JSON.stringify(record))]]));
+    await backend.flush(new Map([[keys.server, [Buffer.from(JSON.stringify(record))]]]));
     await backend.close();
     const before = readFileSync(fileIn(stateDir));
     await expect(open(stateDir)).rejects.toMatchObject({
@@ -270,8 +270,8 @@ describe('a record in the file', () => {
     afterThisFile(() => backend.close());
     await backend.flush(
       new Map([
-        ['a', Buffer.from('one')],
-        ['b', Buffer.from(MARK)],
+        ['a', [Buffer.from('one')]],
+        ['b', [Buffer.from(MARK)]],
       ]),
     );
     change(file, (content) => {

@@ -63,7 +63,7 @@ const FINISHED = 'meta/copied';
 /** A copy of LMDB's has used one of its two root pages only: it takes a transaction more to look like any other store. */
 async function finish(file: string, restored?: ScrubTasks['finish']['restored']): Promise<StoreInspection> {
   const copy = Environment.open(file);
-  await copy.commit(new Map([[FINISHED, framed(FINISHED, Buffer.from('{}'), 1)]]));
+  await copy.commit(new Map([[FINISHED, framed(FINISHED, [Buffer.from('{}')], 1)]]));
   await copy.close();
   const inspection = await inspect(file);
   if (inspection.verdict !== 'sound' || restored === undefined) return inspection;

@@ -23,7 +23,7 @@ export async function migrateVersion1(file: string, next: string): Promise<{ unr
     await copyRange(from, EVERYTHING.from, EVERYTHING.to, chunk, (key, sealed) => {
       const body = sealed.subarray(CHECKSUM_BYTES);
       if (sealed.length < CHECKSUM_BYTES || sealed.readUInt32LE() !== crc32(body)) unreadable += 1;
-      else chunk.put(key, framed(textOf(key), current(textOf(key), body), 1));
+      else chunk.put(key, framed(textOf(key), [current(textOf(key), body)], 1));
     });
     await chunk.flush();
   } finally {

@@ -2,12 +2,15 @@ import { InternalError } from '@bowline/runtime/errors';
 import { systemClock, type Clock } from '@bowline/runtime/clock';
 import type { Entry, KeyRange, ServerStore, Write } from './server-store.ts';
 
+/** One value, to be written one piece behind the other. */
+export type Pieces = readonly Uint8Array[];
+
 /** What keeps the bytes. Reads see what was flushed; what it finds damaged counts as absent. */
 export interface StoreBackend {
   get(key: string): Buffer | undefined;
   range(range: KeyRange): Entry[];
   /** Resolves once all of it is on disk; all or nothing. */
-  flush(writes: ReadonlyMap<string, Buffer | undefined>): Promise<void>;
+  flush(writes: ReadonlyMap<string, Pieces | undefined>): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -32,7 +35,7 @@ export class GroupCommitStore implements ServerStore {
   readonly #commitDeadlineMs: number;
   readonly #clock: Clock;
   #gathering: Group | undefined;
-  #flushing: { writes: Map<string, Buffer | undefined>; group: Group } | undefined;
+  #flushing: { writes: Map<string, Pieces | undefined>; group: Group } | undefined;
   #failed: InternalError | undefined;
 
   constructor(
@@ -47,7 +50,7 @@ export class GroupCommitStore implements ServerStore {
   get(key: string): Buffer | undefined {
     if (this.#gathering?.writes.has(key)) return bodyOf(this.#gathering.writes.get(key));
     const { writes } = this.#flushing ?? {};
-    return writes?.has(key) ? writes.get(key) : this.#backend.get(key);
+    return writes?.has(key) ? joined(writes.get(key)) : this.#backend.get(key);
   }
 
   range(range: KeyRange): Entry[] {
@@ -57,7 +60,8 @@ export class GroupCommitStore implements ServerStore {
     const entries: Entry[] = [];
     for (const entry of this.#backend.range(wider)) if (!pending.has(entry.key)) entries.push(entry);
     if (pending.size > 0) {
-      for (const [key, value] of pending) if (value !== undefined) entries.push({ key, value });
+      for (const [key, value] of pending)
+        if (value !== undefined) entries.push(headOf({ key, value }, range));
       entries.sort((a, b) => (a.key < b.key === reverse ? 1 : -1));
     }
     if (entries.length > limit) entries.length = limit;
@@ -80,7 +84,7 @@ export class GroupCommitStore implements ServerStore {
   #pendingIn({ from, to }: KeyRange): Map<string, Buffer | undefined> {
     const pending = new Map<string, Buffer | undefined>();
     for (const [key, value] of this.#flushing?.writes ?? [])
-      if (key >= from && key < to) pending.set(key, value);
+      if (key >= from && key < to) pending.set(key, joined(value));
     for (const [key, value] of this.#gathering?.writes ?? [])
       if (key >= from && key < to) pending.set(key, bodyOf(value));
     return pending;
@@ -100,10 +104,8 @@ export class GroupCommitStore implements ServerStore {
   #flush(): void {
     const group = this.#gathering;
     if (group === undefined || this.#flushing !== undefined || this.#failed !== undefined) return;
-    const writes = new Map<string, Buffer | undefined>();
-    for (const [key, value] of group.writes) {
-      writes.set(key, bodyOf(value));
-    }
+    const writes = new Map<string, Pieces | undefined>();
+    for (const [key, value] of group.writes) writes.set(key, piecesOf(value));
     this.#gathering = undefined;
     this.#flushing = { writes, group };
     const deadline = this.#clock.after(this.#commitDeadlineMs, () =>
@@ -132,7 +134,21 @@ export class GroupCommitStore implements ServerStore {
   }
 }
 
-function bodyOf(value: Write['value']): Buffer | undefined {
+function piecesOf(value: Write['value']): Pieces | undefined {
   const body = typeof value === 'function' ? value() : value;
-  return body && Buffer.from(body.buffer, body.byteOffset, body.length);
+  return body === undefined || body instanceof Uint8Array ? body && [body] : body;
 }
+
+function joined(pieces: Pieces | undefined): Buffer | undefined {
+  const [only] = pieces ?? [];
+  if (pieces === undefined || only === undefined) return pieces && Buffer.alloc(0);
+  return pieces.length === 1 ? Buffer.from(only.buffer, only.byteOffset, only.length) : Buffer.concat(pieces);
+}
+
+const bodyOf = (value: Write['value']): Buffer | undefined => joined(piecesOf(value));
+
+/** An entry as {@link KeyRange} asks for it. */
+export const headOf = ({ key, value }: Entry, { headBytes }: KeyRange): Entry =>
+  headBytes === undefined
+    ? { key, value }
+    : { key, value: value.subarray(0, headBytes), bytes: value.length };

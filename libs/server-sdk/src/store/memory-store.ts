@@ -1,5 +1,11 @@
 import type { Entry, KeyRange } from './server-store.ts';
-import { GroupCommitStore, type GroupCommitOptions, type StoreBackend } from './group-commit-store.ts';
+import {
+  GroupCommitStore,
+  headOf,
+  type GroupCommitOptions,
+  type Pieces,
+  type StoreBackend,
+} from './group-commit-store.ts';
 
 /** Keeps everything in memory: for tests, and for trying the library without a disk. */
 export class MemoryBackend implements StoreBackend {
@@ -11,20 +17,21 @@ export class MemoryBackend implements StoreBackend {
     return this.#entries.get(key);
   }
 
-  range({ from, to, limit = Infinity, reverse = false }: KeyRange): Entry[] {
+  range(range: KeyRange): Entry[] {
+    const { from, to, limit = Infinity, reverse = false } = range;
     const keys = [...this.#entries.keys()].filter((key) => key >= from && key < to).toSorted();
     if (reverse) keys.reverse();
     return keys.slice(0, limit).flatMap((key) => {
       const value = this.#entries.get(key);
-      return value === undefined ? [] : [{ key, value }];
+      return value === undefined ? [] : [headOf({ key, value }, range)];
     });
   }
 
-  async flush(writes: ReadonlyMap<string, Buffer | undefined>): Promise<void> {
+  async flush(writes: ReadonlyMap<string, Pieces | undefined>): Promise<void> {
     await this.beforeFlush();
     for (const [key, value] of writes) {
       if (value === undefined) this.#entries.delete(key);
-      else this.#entries.set(key, value);
+      else this.#entries.set(key, Buffer.concat(value));
     }
   }
 

@@ -1,4 +1,4 @@
-import { remove, within, type ServerStore } from './server-store.ts';
+import { remove, within, type Body, type ServerStore } from './server-store.ts';
 
 /** Bytes of a record besides its body. */
 export const STAMP_BYTES = 8;
@@ -23,7 +23,7 @@ export class Ring {
   }
 
   /** @param at when it was made, epoch milliseconds. @param body asked when the commit begins. */
-  put(key: string, at: number, body: () => Uint8Array): void {
+  put(key: string, at: number, body: () => Body): void {
     void this.#store.write([{ key, value: () => stamped(body(), at) }]);
   }
 
@@ -41,12 +41,12 @@ export class Ring {
     const limit = full ? EVICT_AT_ONCE : 1;
     let left = bytes;
     for (;;) {
-      const oldest = this.#store.range({ ...within(prefix), limit });
-      for (const { key, value } of oldest) {
+      const oldest = this.#store.range({ ...within(prefix), limit, headBytes: STAMP_BYTES });
+      for (const { key, value, bytes = 0 } of oldest) {
         const stays = left <= enough && now - stampOf(value) <= maxAgeMs;
         if (stays || key === newest) return left;
         void this.#store.write([remove(key)]);
-        left -= value.length;
+        left -= bytes;
       }
       if (oldest.length < limit) return left;
     }
@@ -57,9 +57,8 @@ export class Ring {
 export const stampOf = (value: Buffer): number => value.readDoubleLE();
 export const bodyOf = (value: Buffer): Buffer => value.subarray(STAMP_BYTES);
 
-function stamped(body: Uint8Array, at: number): Buffer {
-  const value = Buffer.allocUnsafe(STAMP_BYTES + body.length);
-  value.writeDoubleLE(at);
-  value.set(body, STAMP_BYTES);
-  return value;
+function stamped(body: Body, at: number): Uint8Array[] {
+  const stamp = Buffer.allocUnsafe(STAMP_BYTES);
+  stamp.writeDoubleLE(at);
+  return [stamp, ...(body instanceof Uint8Array ? [body] : body)];
 }

@@ -37,6 +37,38 @@ export function serverStoreContract(
       expect(store.get('a/1')).toBeUndefined();
     });
 
+    it('when a value comes in pieces, it is one, before the commit and after', async () => {
+      const store = await opened();
+      const pieces = ['one', '', 'two'].map((piece) => Buffer.from(piece));
+      const done = store.write([
+        { key: 'a/1', value: pieces },
+        { key: 'a/2', value: () => pieces },
+        { key: 'a/3', value: [] },
+      ]);
+      const look = () => store.range(within('a/')).map(({ value }) => text(value));
+      expect(look()).toEqual(['onetwo', 'onetwo', '']);
+      await done;
+      expect(look()).toEqual(['onetwo', 'onetwo', '']);
+      expect(text(store.get('a/1'))).toBe('onetwo');
+    });
+
+    it('when only the heads of values are asked for, they come with the length of the whole', async () => {
+      const store = await opened();
+      await store.write([write('a/1', 'durable'), write('a/2', 'gone')]);
+      const done = store.write([write('a/3', 'not yet'), remove('a/2')]);
+      const look = () =>
+        store
+          .range({ ...within('a/'), headBytes: 3 })
+          .map(({ key, value, bytes }) => [key, text(value), bytes]);
+      const expected = [
+        ['a/1', 'dur', 7],
+        ['a/3', 'not', 7],
+      ];
+      expect(look()).toEqual(expected);
+      await done;
+      expect(look()).toEqual(expected);
+    });
+
     it('when one key is written twice in a turn, the last value holds', async () => {
       const store = await opened();
       const done = Promise.all([store.write([write('a', '1')]), store.write([write('a', '2')])]);

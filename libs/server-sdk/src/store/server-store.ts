@@ -25,8 +25,11 @@ export interface ServerStore {
  */
 export interface Write {
   key: string;
-  value: Uint8Array | (() => Uint8Array) | undefined;
+  value: Body | (() => Body) | undefined;
 }
+
+/** Whole, or in pieces: what is large is put together only once, where it is written. */
+export type Body = Uint8Array | readonly Uint8Array[];
 
 /** from ≤ key < to. */
 export interface KeyRange {
@@ -34,11 +37,15 @@ export interface KeyRange {
   to: string;
   limit?: number;
   reverse?: boolean;
+  /** Only so many bytes of each value, with the number of all of them: read without a copy or a look for damage. */
+  headBytes?: number;
 }
 
 export interface Entry {
   key: string;
   value: Buffer;
+  /** Of the whole value, where only its head was asked for. */
+  bytes?: number;
 }
 
 /** Every key that begins with `prefix`, which ends in `/`: `0` is the character after it. */

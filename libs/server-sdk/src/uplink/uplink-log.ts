@@ -150,12 +150,11 @@ const COMMA = Buffer.from(',');
 const [OPENING, CLOSING] = [Buffer.from('['), Buffer.from(']')];
 
 /** Frames are JSON, so they are joined as they came. */
-const jsonArray = (frames: readonly Uint8Array[]): Buffer =>
-  Buffer.concat([
-    OPENING,
-    ...frames.flatMap((frame, index) => (index === 0 ? [frame] : [COMMA, frame])),
-    CLOSING,
-  ]);
+const jsonArray = (frames: readonly Uint8Array[]): Uint8Array[] => [
+  OPENING,
+  ...frames.flatMap((frame, index) => (index === 0 ? [frame] : [COMMA, frame])),
+  CLOSING,
+];
 
 const packIds = (ids: readonly string[]): Buffer => Buffer.from(ids.join('').replaceAll('-', ''), 'hex');
 

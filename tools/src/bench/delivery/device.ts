@@ -18,8 +18,8 @@ const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/
     places: Record<'root' | 'config' | 'state' | 'run', string>,
   ): { nodeArgs: string[] };
 };
-/** As deploy/ecosystem.config.cjs starts an app of a device, whose folders all lie in one. */
-const nodeArgsOf = (app: string, folder: string): string[] => [
+/** As deploy/ecosystem.config.cjs starts an app; the folders of a device all lie in one. */
+export const nodeArgsOf = (app: string, folder: string): string[] => [
   '--max-semi-space-size=4',
   '--enable-source-maps',
   ...privilegesOf(app, { root: WORKSPACE, config: folder, state: folder, run: folder }).nodeArgs,

@@ -31,7 +31,7 @@ export async function benchEndToEnd(context: BenchContext): Promise<Row[]> {
   const loopDelayFile = join(device.folder, 'loop-delay.json');
   const loopDelay = join(import.meta.dirname, 'loop-delay.js');
   await device.startGateway(link, {
-    nodeArgs: [`--allow-fs-read=${loopDelay}`, `--allow-fs-write=${loopDelayFile}`, '--import', loopDelay],
+    nodeArgs: [`--allow-fs-read=${loopDelay}`, `--allow-fs-write=${device.folder}/*`, '--import', loopDelay],
     env: { BENCH_LOOP_DELAY_FILE: loopDelayFile },
   });
   await device.untilOnline();

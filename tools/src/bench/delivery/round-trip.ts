@@ -11,7 +11,7 @@ import { median, percentile } from '../statistics.ts';
 import { BenchDevice } from './device.ts';
 import { inRounds, rate } from './rounds.ts';
 
-const COMMANDS = 100;
+const COMMANDS = 400;
 const PINGS = 500;
 const COMMITS = 200;
 const SYNCS = 200;

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { FleetApi } from '../../demo/fleet-api.ts';
 import { folderIn, type BenchContext } from '../context.ts';
 import type { BenchProcess } from '../processes.ts';
-import { mainOf } from './device.ts';
+import { mainOf, nodeArgsOf } from './device.ts';
 
 /**
  * Set apart from the defaults: no pace for the backlog, since its speed is what is measured, and a window that a receipt
@@ -15,7 +15,7 @@ export const SERVER_LIMITS = {
   inflightBytes: 16 * 2 ** 20,
 };
 
-/** The real server on a loopback port. */
+/** The real server on a loopback port, as `npm start` starts it. */
 export class BenchServer {
   readonly #context: BenchContext;
   readonly #folder: string;
@@ -39,7 +39,10 @@ export class BenchServer {
       JSON.stringify({ stateDir, listen, infoFile, logLevel: 'warn', link: SERVER_LIMITS }),
     );
     const args = ['--config', config];
-    this.#process = await this.#context.processes.node('fleet-server', mainOf('fleet-server'), { args });
+    this.#process = await this.#context.processes.node('fleet-server', mainOf('fleet-server'), {
+      nodeArgs: nodeArgsOf('fleet-server', this.#folder),
+      args,
+    });
   }
 
   get origin(): string {
