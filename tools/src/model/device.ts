@@ -1,7 +1,8 @@
 import { isTerminal, type Lane } from '@bowline/messages';
 import type { Violation } from './properties.ts';
-import type { Entry, RealCode, SentFrame } from './real-code.ts';
+import type { Entry, RealCode } from './real-code.ts';
 import type { RuleName } from './rules.ts';
+import { acksOf, sendFrom } from './sending.ts';
 import {
   forEachLane,
   LANES,
@@ -25,6 +26,7 @@ export const emptyDisk = (epoch: string): DeviceDisk => ({
   offered: forEachLane(() => 0),
   received: 0,
   journal: {},
+  dead: [],
 });
 
 /** The message a name stands for, whatever it was renamed to. */
@@ -144,6 +146,7 @@ export class Device {
       device: {
         ...end,
         online: true,
+        window: frame.window,
         sentUpTo: skipsUnsent
           ? forEachLane((lane) => Math.max(sentUpTo[lane], offered[lane]))
           : verdict.kind === 'resume'
@@ -156,13 +159,16 @@ export class Device {
 
   receipt(lanes: Partial<Record<Lane, number>>): void {
     const end = this.#end();
-    const acks = new this.#code.AckTracker(end.sentUpTo);
-    for (const frame of end.frames) acks.sent(frame, 0);
+    const acks = acksOf(end, this.#code);
     for (const lane of LANES) {
       const seq = lanes[lane];
-      if (seq !== undefined && acks.receipted(lane, seq, 0) === 'progress') this.#delete(lane, seq);
+      if (seq !== undefined && acks.receipted(lane, seq, 0) === 'progress') {
+        this.#mustHaveKept(lane, seq);
+        this.#delete(lane, seq);
+      }
     }
-    this.#setLink({ device: { ...end, frames: [...acks.unreceipted()] } });
+    const frames = this.#without === 'receipts-free-the-window' ? end.frames : [...acks.unreceipted()];
+    this.#setLink({ device: { ...end, frames } });
   }
 
   /** @param tellsFirst an app that has nothing in hand is told of an order before it is stored. */
@@ -231,26 +237,17 @@ export class Device {
     this.#push([...up, { kind: 'receipt', orders }]);
   }
 
-  /** Sends what was not sent yet, the highest lane first. */
+  /** Sends what the window takes of what was not sent yet, the highest lane first. */
   pump(): void {
     if (!this.online || this.link === undefined) return;
     const end = this.#end();
-    const up: UpFrame[] = [];
-    const frames: SentFrame[] = [];
-    const sentUpTo = { ...end.sentUpTo };
-    for (const lane of LANES) {
-      for (const message of this.disk.lanes[lane].held.filter(({ seq }) => seq > sentUpTo[lane])) {
-        const { seq } = message;
-        up.push({ kind: 'message', lane, ...message });
-        frames.push({ lane, fromSeq: seq, toSeq: seq, messages: 1, bytes: 1 });
-        sentUpTo[lane] = seq;
-      }
-    }
-    if (up.length === 0) return;
-    this.#setLink({ device: { ...end, sentUpTo, frames: [...end.frames, ...frames] } });
-    this.#push([...this.link.up, ...up]);
+    const sent = sendFrom(this.disk.lanes, end, this.#code, this.#without);
+    if (sent === undefined) return;
+    this.violation ??= sent.violation;
+    this.#setLink({ device: sent.end });
+    this.#push([...this.link.up, ...sent.up]);
     if (this.#without === 'delete-only-on-receipt')
-      for (const lane of LANES) this.#delete(lane, sentUpTo[lane]);
+      for (const lane of LANES) this.#delete(lane, sent.end.sentUpTo[lane]);
   }
 
   #push(up: readonly UpFrame[]): void {
@@ -276,11 +273,32 @@ export class Device {
     this.disk = { ...this.disk, epoch, lanes, offered: forEachLane(() => 0), received };
   }
 
+  /** A final reject: the message moves to the dead letters. */
+  reject(refused: string): void {
+    for (const lane of LANES) {
+      const state = this.disk.lanes[lane];
+      const held = state.held.filter(({ id }) => id !== refused);
+      if (held.length === state.held.length) continue;
+      this.#setLane(lane, { ...state, first: held[0]?.seq ?? state.next, held });
+      this.disk = { ...this.disk, dead: [...this.disk.dead, refused].toSorted() };
+    }
+  }
+
+  /** On a link the reject goes before the receipt that passes it. */
+  #mustHaveKept(lane: Lane, upTo: number): void {
+    const { refused } = this.history;
+    const gone = this.disk.lanes[lane].held.find(({ seq, id }) => seq <= upTo && refused.includes(id));
+    if (gone === undefined) return;
+    const detail = `the device deletes ${gone.id}, which the server refused, and keeps no dead letter`;
+    this.violation = { property: 'refused-is-kept', detail };
+  }
+
   #delete(lane: Lane, upTo: number): void {
     const state = this.disk.lanes[lane];
     const gone = state.held.filter(({ seq }) => seq <= upTo);
     if (gone.length === 0) return;
-    const lacking = gone.find(({ id }) => !this.history.ever.includes(originOf(id)));
+    const { ever, refused } = this.history;
+    const lacking = gone.find(({ id }) => !ever.includes(originOf(id)) && !refused.includes(id));
     if (lacking !== undefined) {
       this.violation = {
         property: 'nothing-lost',

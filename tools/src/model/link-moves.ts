@@ -1,7 +1,7 @@
-import { Device, originOf, sorted } from './device.ts';
-import type { Violation } from './properties.ts';
+import { Device } from './device.ts';
 import { isThere, moveOf, withLink, type Context } from './step.ts';
-import type { DownFrame, History, Link, Move, ServerEnd, UpFrame, World } from './world.ts';
+import { namesOf, seqsOf, whatIsDone, withTaken } from './taken.ts';
+import type { DownFrame, Link, MessagesFrame, Move, ServerEnd, UpFrame, World } from './world.ts';
 import { withWork } from './work-moves.ts';
 
 /** The device reads a frame. */
@@ -31,6 +31,9 @@ function readByDevice(device: Device, frame: DownFrame, tellsFirst: boolean): st
     case 'receipt':
       device.receipt(frame.lanes);
       return `the device reads the receipt (${textOfReceived(frame.lanes)})`;
+    case 'reject':
+      device.reject(frame.id);
+      return `the device reads the reject of ${frame.id} and keeps it as a dead letter`;
     case 'order': {
       const verdict = device.order(frame, tellsFirst);
       return `the device reads order ${frame.orderId}, seq ${frame.seq}: ${verdict}`;
@@ -49,7 +52,7 @@ export async function atServer(world: World, link: Link, context: Context): Prom
   const { server: end, up } = link;
   if (end === undefined) return [];
   const [unwritten] = end.unwritten;
-  if (unwritten?.kind === 'message') return [await onMessage(world, link, link, unwritten, context)];
+  if (unwritten !== undefined) return [await onMessage(world, link, link, unwritten, context)];
   const [frame, ...rest] = up;
   if (frame === undefined) return [];
   const read = await onServerFrame(world, link, { ...link, up: rest }, frame, context);
@@ -143,20 +146,27 @@ async function onMessage(
   world: World,
   link: Link,
   read: Link,
-  frame: UpFrame & { kind: 'message' },
-  { server }: Context,
+  frame: MessagesFrame,
+  { server, without }: Context,
 ): Promise<Move> {
   const end = link.server;
   if (end?.uplink === undefined) throw new RangeError('no session');
-  const { kind: _, lane, ...message } = frame;
-  const taken = await server.take(world.server, end.uplink, lane, message);
-  const receipt: DownFrame = { kind: 'receipt', lanes: { [lane]: taken.received } };
-  const stored = { ...read, server: { ...end, uplink: taken.uplink, unwritten: [] } };
-  const after = end.closed || end.unwritten.length > 0 ? stored : answer(stored, receipt);
-  const { history, violation } = withTaken(world, { ...frame, generation: end.generation ?? 0 }, taken.kept);
-  const what = taken.kept ? 'stores' : 'knows already';
+  const { lane } = frame;
+  const [first, ...later] = frame.messages;
+  const isTorn = without === 'whole-batch-before-receipt' && first !== undefined && later.length > 0;
+  const messages = isTorn ? [first] : frame.messages;
+  const taken = await server.take(world.server, end.uplink, lane, messages);
+  const unwritten = isTorn ? [{ ...frame, messages: later }] : [];
+  const stored = { ...read, server: { ...end, uplink: taken.uplink, unwritten } };
+  const received = isTorn ? (later.at(-1)?.seq ?? 0) : taken.received;
+  const receipt: DownFrame = { kind: 'receipt', lanes: { [lane]: received } };
+  const rejects = taken.rejects.map(({ id }): DownFrame => ({ kind: 'reject', id }));
+  const answers = without === 'reject-before-receipt' ? [receipt, ...rejects] : [...rejects, receipt];
+  const isTold = end.closed || end.unwritten.length > 0;
+  const after = isTold ? stored : answers.reduce(answer, stored);
+  const { history, violation } = withTaken(world.history, { lane, messages, of: end.generation ?? 0 }, taken);
   const move: Move = {
-    label: `the server ${what} ${frame.id} (${lane} ${frame.seq}) and receipts ${taken.received}`,
+    label: `the server ${whatIsDone(messages, taken)} (${lane} ${seqsOf(messages)}) and receipts ${received}`,
     world: {
       ...world,
       server: taken.server,
@@ -165,41 +175,16 @@ async function onMessage(
     },
     ...(violation === undefined ? {} : { violation }),
   };
-  if (taken.rejected !== undefined) {
-    const detail = `the server refuses ${frame.id}: ${taken.rejected}`;
-    return { ...move, violation: { property: 'no-seq-reused', detail } };
-  }
   return judgedAlarms(move, taken.alarms);
 }
 
-function withTaken(
-  world: World,
-  { id, lane, seq, generation }: { id: string; lane: string; seq: number; generation: number },
-  kept: boolean,
-): { history: History; violation: Violation | undefined } {
-  const under = `${generation} ${lane} ${seq}`;
-  const before = world.history.seen[under];
-  const history = { ...world.history, seen: sorted({ ...world.history.seen, [under]: id }) };
-  if (before !== undefined && before !== id) {
-    const detail = `within one epoch seq ${seq} of ${lane} was ${before} and is now ${id}`;
-    return { history, violation: { property: 'no-seq-reused', detail } };
-  }
-  if (!kept) return { history, violation: undefined };
-  const origin = originOf(id);
-  const again = history.taken.includes(origin) && (lane === 'events' || lane === 'results');
-  const violation: Violation | undefined = again
-    ? { property: 'taken-once', detail: `the server took ${origin} a second time` }
-    : undefined;
-  const add = (ids: readonly string[]) => (ids.includes(origin) ? ids : [...ids, origin].toSorted());
-  return { history: { ...history, taken: add(history.taken), ever: add(history.ever) }, violation };
-}
-
 /** Only where a rule is left out: the receipt goes before the write. */
-function receiptFirst(world: World, link: Link, read: Link, frame: UpFrame & { kind: 'message' }): Move {
-  const receipt: DownFrame = { kind: 'receipt', lanes: { [frame.lane]: frame.seq } };
+function receiptFirst(world: World, link: Link, read: Link, frame: MessagesFrame): Move {
+  const { lane, messages } = frame;
+  const receipt: DownFrame = { kind: 'receipt', lanes: { [lane]: messages.at(-1)?.seq ?? 0 } };
   const end = { ...(link.server as ServerEnd), unwritten: [frame] };
   return {
-    label: `the server receipts ${frame.id} (${frame.lane} ${frame.seq}), not yet on disk`,
+    label: `the server receipts ${namesOf(messages)} (${lane} ${seqsOf(messages)}), not yet on disk`,
     world: { ...world, links: withLink(world.links, link, answer({ ...read, server: end }, receipt)) },
   };
 }
@@ -239,6 +224,6 @@ function judgedAlarms(move: Move, alarms: readonly string[]): Move {
   const { rewound, dropped, created } = move.world.history;
   const isTrue = rewound || (dropped.length > 0 && !created.some((id) => id.startsWith('gap')));
   if (!alarms.includes('unexplained-hole') || isTrue) return move;
-  const detail = 'the server calls a hole unexplained that a gap explains';
+  const detail = 'the server calls a hole unexplained, and everything is accounted for';
   return { ...move, violation: { property: 'no-false-alarm', detail } };
 }

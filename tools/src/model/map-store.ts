@@ -45,9 +45,10 @@ export class MapStore {
     return Promise.resolve();
   }
 
-  /** Whether the commit writes a key that begins so. */
-  writes(prefix: string): boolean {
-    return [...this.#writes.keys()].some((key) => key.startsWith(prefix));
+  /** All that the commit writes under keys that begin so, as text. */
+  written(prefix: string): string {
+    const keys = [...this.#writes.keys()].filter((key) => key.startsWith(prefix));
+    return keys.map((key) => this.get(key)?.toString('latin1') ?? '').join('');
   }
 
   /** The disk after the commit. */

@@ -17,7 +17,7 @@ export class Model {
   readonly #context: Context;
 
   constructor(code: RealCode, scenario: Scenario, without?: RuleName) {
-    this.#context = { code, server: new Server(code, without), without, scenario };
+    this.#context = { code, server: new Server(code, without, scenario.window), without, scenario };
   }
 
   begin(): World {
@@ -40,6 +40,7 @@ export class Model {
         ever: [],
         taken: [],
         lost: [],
+        refused: [],
         dropped: [],
         seen: {},
         runs: {},
@@ -60,8 +61,9 @@ export class Model {
     for (const lane of ['events', 'telemetry'] as const) {
       if (world.todo[lane] === 0) continue;
       const changed = device();
-      const type = lane === 'events' ? 'event' : 'telemetry';
       const number = this.#context.scenario[lane] - world.todo[lane] + 1;
+      const event = this.#context.scenario.refused?.includes(number) === true ? 'bad' : 'event';
+      const type = lane === 'events' ? event : 'telemetry';
       const id = changed.enqueue(lane, `${lane === 'events' ? 'e' : 't'}${number}`, { type });
       changed.pump();
       const todo = { ...world.todo, [lane]: world.todo[lane] - 1 };
@@ -70,7 +72,7 @@ export class Model {
     const [order] = world.todo.orders;
     if (order !== undefined && this.#mayOrder(world)) moves.push(await this.#newOrder(world, order));
     if (!world.links.some(({ device }) => device !== undefined) && world.links.length < 2)
-      moves.push(connect(world, device()));
+      moves.push(connect(world, device(), this.#context.scenario.window !== undefined));
     for (const link of world.links) {
       if (link.device !== undefined && link.down.length > 0)
         moves.push(await onDeviceFrame(world, link, this.#context));
@@ -133,12 +135,12 @@ export class Model {
   }
 }
 
-function connect(world: World, device: Device): Move {
+function connect(world: World, device: Device, batches: boolean): Move {
   const hello = device.hello();
   const link: Link = {
     up: [hello],
     down: [],
-    device: { hello, online: false, sentUpTo: forEachLane(() => 0), frames: [] },
+    device: { hello, online: false, window: 0, batches, sentUpTo: forEachLane(() => 0), frames: [] },
     server: { ordersSentUpTo: 0, closed: false, unwritten: [] },
     cut: false,
   };

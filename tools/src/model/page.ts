@@ -36,12 +36,15 @@ Made by \`npm run docs:model\` from the model in \`tools/src/model\`; a test che
 it still comes out. [ADR 0008](adr/0008-model-over-the-real-code.md) says how it is built and what it leaves out.
 
 The model puts a device, a server and the links between them together and tries **every** order in which things can happen,
-nearest first. The decisions are not the model's: it calls the gateway's \`resume\`, \`AckTracker\`, \`dispatch\` and
-\`applyReport\`, the executor's \`planCommand\` and \`cancelOutcome\`, and the server's \`openLink\`, \`UplinkIntake\`, \`OrderBook\` and
+nearest first. The decisions are not the model's: it calls the gateway's \`resume\`, \`AckTracker\`, \`OutgoingQueue\`,
+\`dispatch\` and \`applyReport\`, the executor's \`planCommand\` and \`cancelOutcome\`, and the server's \`openLink\`, \`UplinkIntake\`, \`OrderBook\` and
 \`UplinkLog\` and \`LinkRegistry\`. What it does itself is the network, the disks, the processes and their deaths.`;
 
 const LIMITS = `In each, frames on a broken link arrive or are lost one by one, an earlier link may deliver after a later one was
 opened, and a process is killed between any two steps. A copy for a later restore is made while nothing is on its way.
+
+A reject that is lost with its link does not come again, for the next welcome passes its message: then the dead letter of the
+server is the only one.
 
 Two things no rule can prevent, so the properties do not ask for them. A device that is set back to before an order had
 started runs that order again: nothing that it holds says that it ran. And a device that loses its store before the server

@@ -14,6 +14,10 @@ export const PROPERTIES = {
     'An order that has ended stays as it is, on the device, and on the server as the device told it.',
   'cancelled-stays-off':
     'An order that is cancelled on the device does not run any more, and a cancel succeeds only if its order is cancelled.',
+  'refused-is-kept':
+    'What the server refuses for good is a dead letter of its own before it says so, and of the device before a receipt deletes it there.',
+  'window-kept':
+    'No more messages are in flight than the window holds, and samples leave a quarter of it to results and events; but one may always go.',
   'no-false-alarm': 'No hole is called unexplained while nothing was restored or lost.',
   'nothing-stands-still':
     'From every state, once faults stop, every run comes to rest, and then each lane is empty, each message delivered and each order ended.',
@@ -45,7 +49,11 @@ export function wrongAtRest(world: World, server: Server): Violation | undefined
   for (const { orderId, status } of Object.values(device.journal)) {
     if (!isTerminal(status)) return still(`${orderId} stays ${status} on the device`);
   }
-  const accounted = new Set([...history.ever, ...history.lost]);
+  const { deadLetters } = server.view(world.server);
+  const unkept = history.refused.find((id) => !deadLetters.includes(id));
+  if (unkept !== undefined)
+    return { property: 'refused-is-kept', detail: `the server refused ${unkept} and holds no dead letter` };
+  const accounted = new Set([...history.ever, ...history.lost, ...history.refused]);
   const gap = history.ever.some((id) => id.startsWith('gap'));
   for (const id of history.created) {
     if (accounted.has(id) || (history.dropped.includes(id) && gap)) continue;

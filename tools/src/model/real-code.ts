@@ -25,11 +25,35 @@ export interface SentFrame {
   bytes: number;
 }
 
-interface AckTracker {
+export interface AckTracker {
   sentUpTo(lane: Lane): number;
+  inFlight(): { messages: number; bytes: number };
   unreceipted(): readonly SentFrame[];
   sent(frame: SentFrame, monotonicMs: number): void;
   receipted(lane: Lane, seq: number, monotonicMs: number): 'progress' | 'nothing' | 'beyond';
+}
+
+interface OutgoingQueue {
+  next(
+    monotonicMs: number,
+  ):
+    | { kind: 'frame'; frame: { lane: Lane; fromSeq: number; toSeq: number; messages: number } }
+    | { kind: 'too-large' | 'nothing' };
+}
+
+/** Consecutive messages of a lane, as the durable queue hands them out. */
+export interface BatchCut {
+  lane: Lane;
+  from: number;
+  to: number;
+  messages: number;
+  body: Buffer;
+}
+
+interface LinkLimits {
+  frameBytes: number;
+  inflightMessages: number;
+  inflightBytes: number;
 }
 
 type Resumption =
@@ -87,7 +111,7 @@ interface OpenedLink {
 
 interface Stored {
   received: number;
-  rejects: readonly { code: string }[];
+  rejects: readonly { code: string; message: { id: string } }[];
 }
 
 /** A session as the registry of links sees it. */
@@ -104,6 +128,14 @@ export interface RealCode {
     offered: Partial<Record<Lane, number>>,
   ): Resumption;
   AckTracker: new (sentUpTo: Record<Lane, number>) => AckTracker;
+  clampLimits(welcome: Pick<Welcome, 'heartbeatSeconds' | 'limits'>): LinkLimits;
+  OutgoingQueue: new (
+    queue: { cut(lane: Lane, afterSeq: number, limit: { messages: number }): BatchCut | undefined },
+    acks: Pick<AckTracker, 'sentUpTo' | 'inFlight'>,
+    limits: LinkLimits,
+    pace: object,
+    perFrame: number,
+  ) => OutgoingQueue;
   dispatch(
     order: { orderId: string; seq: number; type: string; payload: Record<string, unknown> },
     context: {
@@ -150,6 +182,8 @@ const load = async (path: string): Promise<Record<string, unknown>> =>
 const FILES = {
   resume: 'apps/ws-gateway/src/connection/resume.ts',
   AckTracker: 'apps/ws-gateway/src/ack-tracker.ts',
+  clampLimits: 'apps/ws-gateway/src/connection/resume.ts',
+  OutgoingQueue: 'apps/ws-gateway/src/outgoing-queue.ts',
   dispatch: 'apps/ws-gateway/src/dispatcher/dispatcher.ts',
   applyReport: 'apps/ws-gateway/src/dispatcher/order-state.ts',
   planCommand: 'apps/command-executor/src/core/plan-command.ts',

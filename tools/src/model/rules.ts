@@ -62,6 +62,48 @@ export const RULES = {
     breaks: 'no-false-alarm',
     scenario: 'dropping',
   },
+  'reject-before-receipt': {
+    says: 'A final reject goes before the receipt that passes it.',
+    section: 4,
+    breaks: 'refused-is-kept',
+    scenario: 'rejects',
+  },
+  'dead-letter-before-reject': {
+    says: 'The server stores a final reject as a dead letter of its own before it sends it.',
+    section: 4,
+    breaks: 'refused-is-kept',
+    scenario: 'rejects',
+  },
+  'reject-uses-up-its-seq': {
+    says: 'A final reject uses up its seq: receipts pass it.',
+    section: 4,
+    breaks: 'nothing-stands-still',
+    scenario: 'rejects',
+  },
+  'window-counts-messages': {
+    says: 'A batch takes as much of the window as it has messages.',
+    section: 4,
+    breaks: 'window-kept',
+    scenario: 'window',
+  },
+  'whole-batch-before-receipt': {
+    says: 'The server receipts a batch only when all of it is on its disk.',
+    section: 4,
+    breaks: 'nothing-lost',
+    scenario: 'window',
+  },
+  'receipts-free-the-window': {
+    says: 'What is receipted is not in flight any more.',
+    section: 4,
+    breaks: 'nothing-stands-still',
+    scenario: 'window',
+  },
+  'one-may-always-go': {
+    says: 'One message may always be in flight, however small the window.',
+    section: 4,
+    breaks: 'nothing-stands-still',
+    scenario: 'narrow-window',
+  },
   'never-delete-unsent': {
     says: 'A device never deletes beyond what it sent in this epoch; a server that has more shows that it was restored.',
     section: 3,

@@ -16,6 +16,10 @@ export interface Scenario {
   about: string;
   events: number;
   telemetry: number;
+  /** Which of the events, counted from 1, the server refuses for good. */
+  refused?: readonly number[];
+  /** How many messages may be in flight; with it, what waits goes out in batches. Default: no end of it, one a frame. */
+  window?: number;
   /** Commands: `once` is not idempotent, `again` is; and `cancel`, which calls the first one off. */
   orders: readonly ('once' | 'again' | 'cancel')[];
   /** An app that has nothing in hand is told of an order before it is stored. */
@@ -44,6 +48,36 @@ export const SCENARIOS = {
     telemetry: 2,
     orders: [],
     faults: ['cut', 'server-crash', 'full-lane'],
+    mostFaults: 2,
+  },
+  rejects: {
+    about:
+      'three events, singly or in batches, the first of which the server refuses for good; the link breaks and the server is killed',
+    events: 3,
+    telemetry: 0,
+    refused: [1],
+    window: 16,
+    orders: [],
+    faults: ['cut', 'server-crash'],
+    mostFaults: 2,
+  },
+  window: {
+    about:
+      'two events and two samples in batches, three messages in flight; the link breaks and the server is killed',
+    events: 2,
+    telemetry: 2,
+    window: 3,
+    orders: [],
+    faults: ['cut', 'server-crash'],
+    mostFaults: 2,
+  },
+  'narrow-window': {
+    about: 'an event and two samples, one message in flight; the link breaks and the server is killed',
+    events: 1,
+    telemetry: 2,
+    window: 1,
+    orders: [],
+    faults: ['cut', 'server-crash'],
     mostFaults: 2,
   },
   'device-restored': {

@@ -1,10 +1,11 @@
 import type { Hello, Lane } from '@bowline/messages';
+import { decodeUplinkFrame } from '@bowline/messages/uplink';
 import type { Disk } from './map-store.ts';
 import { nameOf, uuidOf } from './names.ts';
 import type { OrderRecord, RealCode, UplinkState } from './real-code.ts';
 import type { RuleName } from './rules.ts';
 import { servicesOn } from './services.ts';
-import { wireMessage } from './wire.ts';
+import { frameText } from './wire.ts';
 import { LANES, type DownFrame, type Held, type HelloFrame } from './world.ts';
 
 const DEVICE = 'd';
@@ -28,9 +29,9 @@ export interface Taken {
   server: number;
   uplink: string;
   received: number;
-  /** Whether it was new. */
-  kept: boolean;
-  rejected: string | undefined;
+  /** What was new. */
+  kept: readonly Held[];
+  rejects: readonly { id: string; code: string }[];
   alarms: string[];
 }
 
@@ -46,6 +47,10 @@ export interface KnownOrder {
   endedHere: boolean;
 }
 
+const isDeadLetter = (key: string): boolean => key.startsWith('dead/');
+/** Which message a dead letter is: its record is JSON after a stamp of 8 bytes. */
+const refusedIn = (record: string): string => nameOf((JSON.parse(record.slice(8)) as { id: string }).id);
+
 const nameIn = (type: string, payload: Record<string, unknown>): string =>
   type === 'cancel' ? type : String(payload['name']);
 
@@ -57,6 +62,8 @@ export interface View {
   epoch: string;
   orders: readonly KnownOrder[];
   holes: boolean;
+  /** What was refused for good. */
+  deadLetters: readonly string[];
 }
 
 /**
@@ -66,13 +73,16 @@ export interface View {
 export class Server {
   readonly #code: RealCode;
   readonly #without: RuleName | undefined;
+  readonly #window: number | undefined;
   readonly #disks: Disk[] = [];
   readonly #numbers = new Map<string, number>();
   readonly #answers = new Map<string, unknown>();
 
-  constructor(code: RealCode, without: RuleName | undefined) {
+  /** @param window most messages of a device in flight; default the code's own. */
+  constructor(code: RealCode, without: RuleName | undefined, window?: number) {
     this.#code = code;
     this.#without = without;
+    this.#window = window;
   }
 
   /** A new server, in its first epoch. */
@@ -103,7 +113,8 @@ export class Server {
       const uplink = disk.get(`uplink/${DEVICE}`);
       const lanes = uplink === undefined ? undefined : (JSON.parse(uplink) as UplinkState).lanes;
       const holes = lanes !== undefined && LANES.some((lane) => lanes[lane].holes.length > 0);
-      return { epoch: nameOf(disk.get('meta/server') ?? ''), orders, holes };
+      const deadLetters = [...disk].filter(([key]) => isDeadLetter(key)).map(([, text]) => refusedIn(text));
+      return { epoch: nameOf(disk.get('meta/server') ?? ''), orders, holes, deadLetters };
     });
   }
 
@@ -125,7 +136,8 @@ export class Server {
           queue: { messages: 0, bytes: 0 },
         };
         const link = await this.#code.openLink(run.services, DEVICE, this.#heard(server, payload));
-        const { received } = this.#code.welcomeOf(run.services, 'session', link);
+        const welcome = this.#code.welcomeOf(run.services, 'session', link);
+        const window = this.#code.clampLimits(welcome).inflightMessages;
         const after =
           this.#without === 'resend-unfinished' ? this.#withOrdersOf(server, run.commit()) : run.commit();
         const { epoch } = this.view(after);
@@ -136,27 +148,29 @@ export class Server {
           generation: link.uplink.generation,
           downlinkReceived: link.downlinkReceived,
           serverEpochs: serverEpochs + Number(link.serverRestored),
-          welcome: { kind: 'welcome', received, serverEpoch: epoch },
+          welcome: { kind: 'welcome', received: welcome.received, serverEpoch: epoch, window },
           alarms: shown ? [...run.alarms, 'unexplained-hole'] : run.alarms,
         };
       },
     );
   }
 
-  take(server: number, uplink: string, lane: Lane, message: Held): Promise<Taken> {
-    return this.#once(`take ${server} ${uplink} ${lane} ${JSON.stringify(message)}`, async () => {
+  take(server: number, uplink: string, lane: Lane, messages: readonly Held[]): Promise<Taken> {
+    return this.#once(`take ${server} ${uplink} ${lane} ${JSON.stringify(messages)}`, async () => {
       const run = this.#run(server);
       const state = JSON.parse(uplink) as UplinkState;
-      const frame = { ...wireMessage(message), lane };
+      const text = frameText(lane, messages);
       const intake = new this.#code.UplinkIntake(run.services, DEVICE, state);
-      const { received, rejects } = intake.store([frame], Buffer.from(JSON.stringify(frame)));
+      const { received, rejects } = intake.store(decodeUplinkFrame(text, 65_536).messages, Buffer.from(text));
+      const stored = run.store.written(`log/${DEVICE}/`);
       const after = run.commit();
+      const isUnused = this.#without === 'reject-uses-up-its-seq' && rejects.length > 0;
       return {
-        server: after,
-        uplink: JSON.stringify(state),
-        received,
-        kept: run.store.writes(`log/${DEVICE}/`),
-        rejected: rejects[0]?.code,
+        server: isUnused ? this.#withUplinkOf(server, after) : after,
+        uplink: isUnused ? uplink : JSON.stringify(state),
+        received: isUnused ? (JSON.parse(uplink) as UplinkState).lanes[lane].received : received,
+        kept: messages.filter(({ id }) => stored.includes(uuidOf(id))),
+        rejects: rejects.map(({ code, message }) => ({ id: nameOf(message.id), code })),
         alarms: run.alarms,
       };
     });
@@ -215,6 +229,11 @@ export class Server {
     return hello;
   }
 
+  #withUplinkOf(before: number, after: number): number {
+    const key = `uplink/${DEVICE}`;
+    return this.#number(new Map(this.#disk(after)).set(key, this.#disk(before).get(key) ?? ''));
+  }
+
   #withOrdersOf(before: number, after: number): number {
     const isOfOrders = ([key]: [string, string]) => /^(order|queue|downlink)\//.test(key);
     return this.#number(
@@ -226,14 +245,17 @@ export class Server {
   }
 
   #run(server: number, nextEpoch = '') {
-    const services = servicesOn(this.#disk(server), this.#code, nextEpoch);
+    const services = servicesOn(this.#disk(server), this.#code, nextEpoch, this.#window);
     const commit = (rename = (text: string) => text): number => {
-      const entries = [...services.store.commit()].map(([key, text]) => [rename(key), rename(text)] as const);
-      const kept =
-        this.#without === 'server-dedupes-by-id'
-          ? entries.filter(([key]) => !key.startsWith('ids/'))
-          : entries;
-      return this.#number(new Map(kept));
+      const entries = [...services.store.commit()].map(([key, text]) => {
+        // Its key holds the time: equal disks must be equal.
+        const named = isDeadLetter(key) ? `dead/${DEVICE}/${uuidOf(refusedIn(text))}` : key;
+        return [rename(named), rename(text)] as const;
+      });
+      const isLeftOut = (key: string) =>
+        (this.#without === 'server-dedupes-by-id' && key.startsWith('ids/')) ||
+        (this.#without === 'dead-letter-before-reject' && isDeadLetter(key));
+      return this.#number(new Map(entries.filter(([key]) => !isLeftOut(key))));
     };
     return { ...services, commit };
   }

@@ -8,7 +8,7 @@ const CLOCK = { wallMs: () => 1, monotonicMs: () => 1, after: () => ({ cancel: (
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What the server's code shares among its links, over a disk in memory and with a clock that stands still. */
-export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string) {
+export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string, window: number | undefined) {
   const store = new MapStore(disk);
   const alarms: string[] = [];
   let serverEpoch = disk.get('meta/server') ?? '';
@@ -39,7 +39,7 @@ export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string) {
     deadLetters: new code.DeadLetters(store),
     clock: CLOCK,
     log: QUIET,
-    limits: code.limits,
+    limits: window === undefined ? code.limits : { ...code.limits, inflightMessages: window },
   };
   return { services, store, orders, alarms, epoch: () => serverEpoch };
 }

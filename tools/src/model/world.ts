@@ -12,6 +12,8 @@ export const forEachLane = <T>(of: (lane: Lane) => T): Record<Lane, T> => ({
 /** What a durable message says; its name in the model is also its id. */
 export type Body =
   | { type: 'event' }
+  /** An event that breaks the contract: the server refuses it for good. */
+  | { type: 'bad' }
   | { type: 'telemetry' }
   | { type: 'ack'; orderId: string; status: string; attempt: number }
   | { type: 'gap'; lane: Lane; from?: number; to?: number; count: number };
@@ -31,6 +33,8 @@ export interface DeviceDisk {
   received: number;
   serverEpoch?: string;
   journal: Readonly<Record<string, Entry>>;
+  /** Dead letters. */
+  dead: readonly string[];
 }
 
 export interface HelloFrame {
@@ -41,12 +45,19 @@ export interface HelloFrame {
   serverEpoch?: string;
 }
 
-export type UpFrame =
-  HelloFrame | ({ kind: 'message'; lane: Lane } & Held) | { kind: 'receipt'; orders: number };
+/** One message, or a batch of consecutive ones. */
+export interface MessagesFrame {
+  kind: 'messages';
+  lane: Lane;
+  messages: readonly Held[];
+}
+
+export type UpFrame = HelloFrame | MessagesFrame | { kind: 'receipt'; orders: number };
 
 export type DownFrame =
-  | { kind: 'welcome'; received: Partial<Record<Lane, number>>; serverEpoch: string }
+  | { kind: 'welcome'; received: Partial<Record<Lane, number>>; serverEpoch: string; window: number }
   | { kind: 'receipt'; lanes: Partial<Record<Lane, number>> }
+  | { kind: 'reject'; id: string }
   | OrderFrame;
 
 export interface OrderFrame {
@@ -63,6 +74,10 @@ export interface OrderFrame {
 export interface DeviceEnd {
   hello: HelloFrame;
   online: boolean;
+  /** Most messages in flight; 0 before the welcome. */
+  window: number;
+  /** Whether several messages go in one frame. */
+  batches: boolean;
   sentUpTo: Record<Lane, number>;
   frames: readonly SentFrame[];
 }
@@ -77,7 +92,7 @@ export interface ServerEnd {
   /** A close was sent. */
   closed: boolean;
   /** Receipted already, not on disk yet: only where a rule is left out. */
-  unwritten: readonly UpFrame[];
+  unwritten: readonly MessagesFrame[];
 }
 
 export interface Link {
@@ -123,6 +138,8 @@ export interface History {
   taken: readonly string[];
   /** Went with a device's store. */
   lost: readonly string[];
+  /** Refused for good by the server. */
+  refused: readonly string[];
   /** Dropped by a full lane. */
   dropped: readonly string[];
   /** `generation lane seq` → the message that the server, as it is now, has seen under it. */
