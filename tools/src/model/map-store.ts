@@ -1,4 +1,5 @@
-type Value = Uint8Array | (() => Uint8Array) | undefined;
+type Body = Uint8Array | readonly Uint8Array[];
+type Value = Body | (() => Body) | undefined;
 
 /** Everything that a server has on its disk, by key, as text of one byte a character; never changed. */
 export type Disk = ReadonlyMap<string, string>;
@@ -24,18 +25,19 @@ export class MapStore {
     }
     const value = this.#writes.get(key);
     const body = typeof value === 'function' ? value() : value;
-    return body && Buffer.from(body);
+    return body && (body instanceof Uint8Array ? Buffer.from(body) : Buffer.concat(body));
   }
 
-  range({ from, to, limit = Infinity, reverse = false }: Range): { key: string; value: Buffer }[] {
+  range({ from, to, limit = Infinity, reverse = false, headBytes = Infinity }: Range): Entry[] {
     const keys = new Set(
       [...this.#disk.keys(), ...this.#writes.keys()].filter((key) => key >= from && key < to),
     );
-    const entries: { key: string; value: Buffer }[] = [];
+    const entries: Entry[] = [];
     for (const key of reverse ? [...keys].toSorted().toReversed() : [...keys].toSorted()) {
       if (entries.length >= limit) break;
       const value = this.get(key);
-      if (value !== undefined) entries.push({ key, value });
+      if (value !== undefined)
+        entries.push({ key, value: value.subarray(0, headBytes), bytes: value.length });
     }
     return entries;
   }
@@ -68,4 +70,11 @@ interface Range {
   to: string;
   limit?: number;
   reverse?: boolean;
+  headBytes?: number;
+}
+
+interface Entry {
+  key: string;
+  value: Buffer;
+  bytes: number;
 }
