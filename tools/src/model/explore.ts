@@ -1,7 +1,5 @@
 import { hash } from 'node:crypto';
-import type { Model } from './model.ts';
 import type { Violation } from './properties.ts';
-import { keyOf, type World } from './world.ts';
 
 export interface Outcome {
   states: number;
@@ -13,7 +11,27 @@ export interface Outcome {
   trace: string[];
 }
 
-interface Waiting {
+/** One step: what happens, and the world after it. */
+export interface Step<World> {
+  label: string;
+  world: World;
+  violation?: { property: string; detail: string };
+}
+
+/** What can be explored. */
+export interface Explorable<World> {
+  begin(): World;
+  /** What may happen next by itself … */
+  moves(world: World): Promise<Step<World>[]>;
+  /** … and what may go wrong. */
+  faults(world: World): Step<World>[];
+  /** What is wrong with a world in which nothing happens any more by itself. */
+  atRest(world: World): Violation | undefined;
+  /** Equal for equal worlds. */
+  keyOf(world: World): string;
+}
+
+interface Waiting<World> {
   number: number;
   world: World;
 }
@@ -23,12 +41,12 @@ interface Waiting {
  * hash of all that it is. That every run comes to rest once faults stop is judged at the end: the steps without faults must
  * form no circle, and wherever none of them is left, all must be as it should.
  */
-export async function explore(model: Model, mostStates = 2_000_000): Promise<Outcome> {
+export async function explore<World>(model: Explorable<World>, mostStates = 2_000_000): Promise<Outcome> {
   const known = new Map<string, number>();
   const parents: number[] = [];
   const labels: string[] = [];
   const follows: [number, number][] = [];
-  let frontier: Waiting[] = [];
+  let frontier: Waiting<World>[] = [];
   let steps = 0;
   let depth = 0;
 
@@ -44,8 +62,8 @@ export async function explore(model: Model, mostStates = 2_000_000): Promise<Out
     ...(violation === undefined ? {} : { violation }),
     trace,
   });
-  const visit = (world: World, parent: number, label: string, into: Waiting[]): number => {
-    const key = hash('md5', keyOf(world), 'base64');
+  const visit = (world: World, parent: number, label: string, into: Waiting<World>[]): number => {
+    const key = hash('md5', model.keyOf(world), 'base64');
     const seen = known.get(key);
     if (seen !== undefined) return seen;
     const number = known.size;
@@ -58,7 +76,7 @@ export async function explore(model: Model, mostStates = 2_000_000): Promise<Out
 
   visit(model.begin(), 0, '', frontier);
   while (frontier.length > 0) {
-    const next: Waiting[] = [];
+    const next: Waiting<World>[] = [];
     for (const { number, world } of frontier) {
       const moves = await model.moves(world);
       if (moves.length === 0) {

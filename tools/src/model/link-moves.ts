@@ -106,12 +106,15 @@ async function onHello(
   };
   const answered = answer({ ...read, server: end }, opened.welcome);
   const links = others.map((other) => (other === link ? answered : other)).filter(isThere);
+  const neighbours = world.neighbours
+    .map((other) => (replaced.has(other) ? closed(other, without) : other))
+    .filter(isThere);
   const history = {
     ...world.history,
     serverEpochs: opened.serverEpochs,
     alarms: withAlarms(world.history.alarms, opened.alarms),
   };
-  const after = { ...world, server: opened.server, unnoticed: false, links, history };
+  const after = { ...world, server: opened.server, unnoticed: false, links, neighbours, history };
   const move = {
     label: `the server reads the hello of epoch ${hello.epoch} and welcomes`,
     world: sendOrders(after, context),
@@ -120,13 +123,17 @@ async function onHello(
 }
 
 /** Which links the server's registry ends when this one says hello. They are in the order in which they were made. */
-function replacedBy(link: Link, { links }: World, { code, without }: Context): Set<Link> {
+function replacedBy(link: Link, { links, neighbours }: World, { code, server, without }: Context): Set<Link> {
   const ended = new Set<Link>();
   if (without === 'one-link-a-device') return ended;
   const registry = new code.LinkRegistry();
-  const sessions = links
-    .filter(({ server }) => server !== undefined)
-    .map((one) => ({ one, deviceId: 'd', supersede: () => void ended.add(one) }));
+  const isMixed = without === 'later-hello-of-the-same-device';
+  const others = isMixed ? server.deviceId : `not ${server.deviceId}`;
+  const sessionsOf = (all: readonly Link[], deviceId: string) =>
+    all
+      .filter((one) => one.server !== undefined)
+      .map((one) => ({ one, deviceId, supersede: () => void ended.add(one) }));
+  const sessions = [...sessionsOf(neighbours, others), ...sessionsOf(links, server.deviceId)];
   const isUnheard = ({ one }: { one: Link }) => one !== link && one.server?.uplink === undefined;
   for (const session of sessions) {
     if (!isUnheard(session) || without !== 'unheard-links-too') registry.enter(session);

@@ -1,11 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { explore } from './explore.ts';
+import { explore, type Explorable } from './explore.ts';
 import { findAll, PAGE_FILE, pageText, type Findings } from './page.ts';
-import type { Model } from './model.ts';
 import { RULE_NAMES, RULES } from './rules.ts';
 import { SCENARIO_NAMES } from './scenarios.ts';
-import type { Move, World } from './world.ts';
 
 let findings: Findings;
 
@@ -23,7 +21,7 @@ describe('the protocol', () => {
   test.each(RULE_NAMES)('when the rule %s is left out, what it is for fails', (name) => {
     const { violation, trace } = findings.rules[name];
     expect(violation?.property).toBe(RULES[name].breaks);
-    expect(trace.length).toBeGreaterThan(2);
+    expect(trace.length).toBeGreaterThan(1);
   });
 
   test('when the page is made anew, it is the one in the repository', () => {
@@ -33,18 +31,19 @@ describe('the protocol', () => {
 
 describe('the search', () => {
   /** A model whose states are numbers; it is at rest as it should be at 9 only. */
-  const numbers = (next: (state: number) => number[], faults: (state: number) => number[] = () => []) => {
-    const world = (state: number) =>
-      ({ server: state, device: {}, desk: {}, work: {}, links: [], todo: {}, history: {} }) as never;
-    const move = (state: number): Move => ({ label: `to ${state}`, world: world(state) });
-    const at = ({ server }: World) => server;
+  const numbers = (
+    next: (state: number) => number[],
+    faults: (state: number) => number[] = () => [],
+  ): Explorable<number> => {
+    const step = (state: number) => ({ label: `to ${state}`, world: state });
     return {
-      begin: () => world(0),
-      moves: (from: World) => Promise.resolve(next(at(from)).map(move)),
-      faults: (from: World) => faults(at(from)).map(move),
-      atRest: (last: World) =>
-        at(last) === 9 ? undefined : { property: 'nothing-stands-still', detail: `rests at ${at(last)}` },
-    } as unknown as Model;
+      begin: () => 0,
+      moves: (from) => Promise.resolve(next(from).map(step)),
+      faults: (from) => faults(from).map(step),
+      atRest: (last) =>
+        last === 9 ? undefined : { property: 'nothing-stands-still', detail: `rests at ${last}` },
+      keyOf: String,
+    };
   };
 
   test('when every way ends as it should, nothing is found', async () => {

@@ -1,6 +1,7 @@
 import { isTerminal } from '@bowline/messages';
 import { Device, emptyDisk } from './device.ts';
 import { deskMoves, forgetHeld } from './desk-moves.ts';
+import type { Explorable } from './explore.ts';
 import { faultsOf } from './faults.ts';
 import { atServer, onDeviceFrame, sendOrders } from './link-moves.ts';
 import { wrongAtRest, type Violation } from './properties.ts';
@@ -9,15 +10,20 @@ import type { RuleName } from './rules.ts';
 import type { Scenario } from './scenarios.ts';
 import { Server } from './server.ts';
 import { moveOf, type Context } from './step.ts';
-import { forEachLane, type Link, type Move, type World } from './world.ts';
+import { keyOf, forEachLane, type Link, type Move, type World } from './world.ts';
 import { handOver, workMoves } from './work-moves.ts';
 
 /** A device, a server and the links between them, with at most one rule of the protocol left out. */
-export class Model {
+export class Model implements Explorable<World> {
   readonly #context: Context;
 
-  constructor(code: RealCode, scenario: Scenario, without?: RuleName) {
-    this.#context = { code, server: new Server(code, without, scenario.window), without, scenario };
+  constructor(
+    code: RealCode,
+    scenario: Scenario,
+    without?: RuleName,
+    server = new Server(code, without, scenario.window),
+  ) {
+    this.#context = { code, server, without, scenario };
   }
 
   begin(): World {
@@ -29,6 +35,7 @@ export class Model {
       desk: { stopping: {} },
       work: {},
       links: [],
+      neighbours: [],
       server: disk,
       deviceBackup: backup === 'first' ? emptyDisk('D1') : undefined,
       serverBackup: backup === 'first' ? { disk, taken: [], seen: {} } : undefined,
@@ -87,6 +94,10 @@ export class Model {
     return faultsOf(world, this.#context).map((move) =>
       this.#judged(world, { ...move, world: this.#settled(move.world) }),
     );
+  }
+
+  keyOf(world: World): string {
+    return keyOf(world);
   }
 
   atRest(world: World): Violation | undefined {

@@ -42,6 +42,7 @@ nearest first. The decisions are not the model's: it calls the gateway's \`resum
 
 const LIMITS = `In each, frames on a broken link arrive or are lost one by one, an earlier link may deliver after a later one was
 opened, and a process is killed between any two steps. A copy for a later restore is made while nothing is on its way.
+\`npm run model -- SCENARIO --faults N\` searches one of them with more faults.
 
 A reject that is lost with its link does not come again, for the next welcome passes its message: then the dead letter of the
 server is the only one.

@@ -18,6 +18,8 @@ export const PROPERTIES = {
     'What the server refuses for good is a dead letter of its own before it says so, and of the device before a receipt deletes it there.',
   'window-kept':
     'No more messages are in flight than the window holds, and samples leave a quarter of it to results and events; but one may always go.',
+  'devices-apart':
+    'What one device sends changes nothing that the server holds of another, and ends no link of it.',
   'no-false-alarm': 'No hole is called unexplained while nothing was restored or lost.',
   'nothing-stands-still':
     'From every state, once faults stop, every run comes to rest, and then each lane is empty, each message delivered and each order ended.',

@@ -5,7 +5,7 @@ export interface Rule {
   /** What the protocol says, as one sentence. */
   says: string;
   /** Where it says so: section of docs/protocol.md. */
-  section: 3 | 4;
+  section: 1 | 3 | 4;
   /** What no longer holds without it … */
   breaks: PropertyName;
   /** … and where that shows soonest. */
@@ -223,6 +223,18 @@ export const RULES = {
     section: 3,
     breaks: 'no-second-run',
     scenario: 'orders-device-lost',
+  },
+  'url-names-the-device': {
+    says: 'A link is that of the device which proved who it is; the server keeps all that it says under that id.',
+    section: 1,
+    breaks: 'devices-apart',
+    scenario: 'two-devices',
+  },
+  'later-hello-of-the-same-device': {
+    says: 'A hello ends earlier links of its own device only.',
+    section: 3,
+    breaks: 'devices-apart',
+    scenario: 'two-devices',
   },
 } as const satisfies Record<string, Rule>;
 

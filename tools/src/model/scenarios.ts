@@ -18,6 +18,8 @@ export interface Scenario {
   telemetry: number;
   /** Which of the events, counted from 1, the server refuses for good. */
   refused?: readonly number[];
+  /** What there is to do on a second device of the same server. */
+  second?: Scenario;
   /** How many messages may be in flight; with it, what waits goes out in batches. Default: no end of it, one a frame. */
   window?: number;
   /** Commands: `once` is not idempotent, `again` is; and `cancel`, which calls the first one off. */
@@ -192,6 +194,22 @@ export const SCENARIOS = {
     orders: ['once'],
     faults: ['cut', 'device-lost'],
     mostFaults: 2,
+  },
+  'two-devices': {
+    about: 'an order for one device, whose link breaks, and an event of another',
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut'],
+    mostFaults: 1,
+    second: {
+      about: 'an event',
+      events: 1,
+      telemetry: 0,
+      orders: [],
+      faults: [],
+      mostFaults: 0,
+    },
   },
 } as const satisfies Record<string, Scenario>;
 

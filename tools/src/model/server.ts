@@ -8,7 +8,8 @@ import { servicesOn } from './services.ts';
 import { frameText } from './wire.ts';
 import { LANES, type DownFrame, type Held, type HelloFrame } from './world.ts';
 
-const DEVICE = 'd';
+/** The first device of the model. */
+export const DEVICE = 'd';
 const BOOT = '00000000-0000-4000-8000-00000000b007';
 
 /** What the device may run; `again` is declared idempotent. */
@@ -66,6 +67,13 @@ export interface View {
   deadLetters: readonly string[];
 }
 
+/** Of all devices: each disk that ever came up, and what the code made of it. */
+interface Shared {
+  disks: Disk[];
+  numbers: Map<string, number>;
+  answers: Map<string, unknown>;
+}
+
 /**
  * The server: the project's own code (openLink, UplinkIntake, OrderBook, UplinkLog) over a disk in memory. Each disk that
  * ever comes up has a number, and what the code makes of a disk and a frame is asked only once.
@@ -74,15 +82,35 @@ export class Server {
   readonly #code: RealCode;
   readonly #without: RuleName | undefined;
   readonly #window: number | undefined;
-  readonly #disks: Disk[] = [];
-  readonly #numbers = new Map<string, number>();
-  readonly #answers = new Map<string, unknown>();
+  /** Whose link it is that it serves. */
+  readonly deviceId: string;
+  readonly #shared: Shared;
 
   /** @param window most messages of a device in flight; default the code's own. */
-  constructor(code: RealCode, without: RuleName | undefined, window?: number) {
+  constructor(
+    code: RealCode,
+    without: RuleName | undefined,
+    window?: number,
+    deviceId = DEVICE,
+    shared?: Shared,
+  ) {
     this.#code = code;
     this.#without = without;
     this.#window = window;
+    this.deviceId = deviceId;
+    this.#shared = shared ?? { disks: [], numbers: new Map(), answers: new Map() };
+  }
+
+  /** The same server, as it is to another device. */
+  forDevice(deviceId: string): Server {
+    return new Server(this.#code, this.#without, this.#window, deviceId, this.#shared);
+  }
+
+  /** Everything on a disk that is about a device, as text. */
+  partOf(server: number, deviceId: string): string {
+    return this.#once(`part ${server} ${deviceId}`, () =>
+      JSON.stringify([...this.#disk(server)].filter(([key]) => key.split('/')[1] === deviceId).toSorted()),
+    );
   }
 
   /** A new server, in its first epoch. */
@@ -99,7 +127,7 @@ export class Server {
     return this.#once(`view ${server}`, () => {
       const disk = this.#disk(server);
       const orders = [...disk]
-        .filter(([key]) => key.startsWith(`order/${DEVICE}/`))
+        .filter(([key]) => key.startsWith(`order/${this.deviceId}/`))
         .map(([, text]) => JSON.parse(text) as OrderRecord)
         .map(({ orderId, seq, type, payload, status, attempt, endedHere }) => ({
           orderId: nameOf(orderId),
@@ -110,7 +138,7 @@ export class Server {
           attempt,
           endedHere: endedHere === true,
         }));
-      const uplink = disk.get(`uplink/${DEVICE}`);
+      const uplink = disk.get(`uplink/${this.deviceId}`);
       const lanes = uplink === undefined ? undefined : (JSON.parse(uplink) as UplinkState).lanes;
       const holes = lanes !== undefined && LANES.some((lane) => lanes[lane].holes.length > 0);
       const deadLetters = [...disk].filter(([key]) => isDeadLetter(key)).map(([, text]) => refusedIn(text));
@@ -124,7 +152,7 @@ export class Server {
       async (): Promise<Opened> => {
         const run = this.#run(server, `S${serverEpochs + 1}`);
         const payload: Hello = {
-          deviceId: DEVICE,
+          deviceId: this.deviceId,
           bootId: BOOT,
           epoch: uuidOf(hello.epoch),
           agentVersion: '0.1.0',
@@ -135,7 +163,7 @@ export class Server {
           limits: { frameBytes: 262_144, inflightMessages: 16 },
           queue: { messages: 0, bytes: 0 },
         };
-        const link = await this.#code.openLink(run.services, DEVICE, this.#heard(server, payload));
+        const link = await this.#code.openLink(run.services, this.deviceId, this.#heard(server, payload));
         const welcome = this.#code.welcomeOf(run.services, 'session', link);
         const window = this.#code.clampLimits(welcome).inflightMessages;
         const after =
@@ -160,9 +188,9 @@ export class Server {
       const run = this.#run(server);
       const state = JSON.parse(uplink) as UplinkState;
       const text = frameText(lane, messages);
-      const intake = new this.#code.UplinkIntake(run.services, DEVICE, state);
+      const intake = new this.#code.UplinkIntake(run.services, this.deviceId, state);
       const { received, rejects } = intake.store(decodeUplinkFrame(text, 65_536).messages, Buffer.from(text));
-      const stored = run.store.written(`log/${DEVICE}/`);
+      const stored = run.store.written(`log/${this.deviceId}/`);
       const after = run.commit();
       const isUnused = this.#without === 'reject-uses-up-its-seq' && rejects.length > 0;
       return {
@@ -184,7 +212,7 @@ export class Server {
       const cancelled = target === undefined ? undefined : run.orders.get(uuidOf(target));
       const order =
         cancelled === undefined
-          ? await run.orders.create(DEVICE, run.epoch(), { type: 'command', payload })
+          ? await run.orders.create(this.deviceId, run.epoch(), { type: 'command', payload })
           : await run.orders.cancel(cancelled, run.epoch());
       return run.commit((text) => text.replaceAll(order.orderId, uuidOf(orderId)));
     });
@@ -194,7 +222,7 @@ export class Server {
   send(server: number, afterSeq: number): { server: number; frames: DownFrame[]; sentUpTo: number } {
     return this.#once(`send ${server} ${afterSeq}`, () => {
       const run = this.#run(server);
-      const waiting = run.orders.waiting(DEVICE, afterSeq, 16);
+      const waiting = run.orders.waiting(this.deviceId, afterSeq, 16);
       for (const order of waiting) run.orders.sent(order);
       const frames = waiting.map(({ orderId, seq, type, payload, attempt }) => ({
         kind: 'order' as const,
@@ -211,7 +239,7 @@ export class Server {
   receipted(server: number, seq: number): number {
     return this.#once(`receipted ${server} ${seq}`, () => {
       const run = this.#run(server);
-      run.orders.receipted(DEVICE, run.epoch(), seq);
+      run.orders.receipted(this.deviceId, run.epoch(), seq);
       return run.commit();
     });
   }
@@ -222,7 +250,7 @@ export class Server {
       return { ...hello, capabilities: COMMANDS.map((name) => `idempotent:${name}`) };
     }
     if (this.#without === 'server-shown-restored') {
-      const downlink = this.#disk(server).get(`downlink/${DEVICE}`);
+      const downlink = this.#disk(server).get(`downlink/${this.deviceId}`);
       const next = downlink === undefined ? 1 : (JSON.parse(downlink) as { next: number }).next;
       return { ...hello, received: Math.min(hello.received, next - 1) };
     }
@@ -230,7 +258,7 @@ export class Server {
   }
 
   #withUplinkOf(before: number, after: number): number {
-    const key = `uplink/${DEVICE}`;
+    const key = `uplink/${this.deviceId}`;
     return this.#number(new Map(this.#disk(after)).set(key, this.#disk(before).get(key) ?? ''));
   }
 
@@ -249,7 +277,7 @@ export class Server {
     const commit = (rename = (text: string) => text): number => {
       const entries = [...services.store.commit()].map(([key, text]) => {
         // Its key holds the time: equal disks must be equal.
-        const named = isDeadLetter(key) ? `dead/${DEVICE}/${uuidOf(refusedIn(text))}` : key;
+        const named = isDeadLetter(key) ? `dead/${this.deviceId}/${uuidOf(refusedIn(text))}` : key;
         return [rename(named), rename(text)] as const;
       });
       const isLeftOut = (key: string) =>
@@ -261,21 +289,23 @@ export class Server {
   }
 
   #disk(server: number): Disk {
-    const disk = this.#disks[server];
+    const disk = this.#shared.disks[server];
     if (disk === undefined) throw new RangeError(`there is no disk ${server}`);
     return disk;
   }
 
   #number(disk: Disk): number {
     const text = JSON.stringify([...disk].toSorted(([a], [b]) => (a < b ? -1 : 1)));
-    const known = this.#numbers.get(text);
+    const known = this.#shared.numbers.get(text);
     if (known !== undefined) return known;
-    this.#numbers.set(text, this.#disks.length);
-    return this.#disks.push(disk) - 1;
+    this.#shared.numbers.set(text, this.#shared.disks.length);
+    return this.#shared.disks.push(disk) - 1;
   }
 
-  #once<T>(question: string, answer: () => T): T {
-    if (!this.#answers.has(question)) this.#answers.set(question, answer());
-    return this.#answers.get(question) as T;
+  #once<T>(about: string, answer: () => T): T {
+    const { answers } = this.#shared;
+    const question = `${this.deviceId} ${about}`;
+    if (!answers.has(question)) answers.set(question, answer());
+    return answers.get(question) as T;
   }
 }

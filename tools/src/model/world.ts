@@ -1,4 +1,5 @@
 import type { Lane } from '@bowline/messages';
+import type { Step } from './explore.ts';
 import type { Entry, SentFrame } from './real-code.ts';
 
 export const LANES = ['results', 'events', 'telemetry', 'history'] as const satisfies readonly Lane[];
@@ -159,6 +160,8 @@ export interface World {
   desk: Desk;
   work: Readonly<Record<string, Work>>;
   links: readonly Link[];
+  /** Links of the server's other device, if there is one. */
+  neighbours: readonly Link[];
   /** Number of the server's disk, see Server. */
   server: number;
   deviceBackup: DeviceDisk | undefined;
@@ -171,13 +174,10 @@ export interface World {
   history: History;
 }
 
-/** One step: what happens, and the world after it. */
-export interface Move {
-  label: string;
-  world: World;
+/** One step. */
+export interface Move extends Step<World> {
   /** The server is set back to a copy: what it knew it may know no more. */
   rewinds?: true;
-  violation?: { property: string; detail: string };
 }
 
 const texts = new WeakMap<object, string>();
