@@ -102,6 +102,12 @@ describe('the signer as a process', () => {
     expect((await ask({ type: 'command', claims: claims() })).status).toBe(201);
   });
 
+  test('when its policy names an operator as none can be called, that is told and not left unchecked', async () => {
+    writeFileSync(at('policy.json'), JSON.stringify({ operators: { 'ada lovelace': { tokenSha256: 'x' } } }));
+    const { status, body } = await ask({ type: 'command', claims: claims() });
+    expect({ status, code: body['code'] }).toEqual({ status: 503, code: 'signer-policy-broken' });
+  });
+
   test('when it is killed in the middle of a line, the chain goes on; when a line was changed, it signs nothing', async () => {
     await ask({ type: 'command', claims: claims() });
     await child.kill('SIGKILL');

@@ -29,6 +29,7 @@ export const SignerPolicy = Type.Object(
   {
     operators: Type.Record(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$' }), Operator, {
       maxProperties: 1000,
+      additionalProperties: false,
     }),
   },
   closed,

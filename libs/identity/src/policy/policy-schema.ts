@@ -44,6 +44,7 @@ export const Policy = Type.Object(
     commands: Type.Optional(
       Type.Record(Type.String({ pattern: Name }), CommandRule, {
         maxProperties: 1000,
+        additionalProperties: false,
         description: 'every command that may run, by its name',
       }),
     ),

@@ -80,6 +80,8 @@ describe('parsePolicy', () => {
     [{ commands: { ping: { singed: true } } }, 'did you mean "signed"?'],
     [{ ssh: { users: [], maxSeconds: 1, capabilities: [], qqq: 1 } }, 'known here: users, maxSeconds'],
     [{ commands: { allow: ['ping'] } }, 'policy/commands/allow must be object'],
+    [{ commands: { '': null } }, 'policy/commands must NOT have additional properties'],
+    [{ commands: { 're boot': { anything: 1 } } }, 're boot'],
     [
       { commands: { ping: { params: { type: 'objekt' } } } },
       'policy/commands/ping/params is not a JSON Schema',
