@@ -28,7 +28,7 @@ export class Model implements Explorable<World> {
 
   begin(): World {
     const { server, scenario } = this.#context;
-    const { events, telemetry, orders, mostFaults, backup } = scenario;
+    const { events, telemetry, orders, foreignAck, mostFaults, backup } = scenario;
     const disk = server.begin();
     return {
       device: emptyDisk('D1'),
@@ -40,7 +40,7 @@ export class Model implements Explorable<World> {
       deviceBackup: backup === 'first' ? emptyDisk('D1') : undefined,
       serverBackup: backup === 'first' ? { disk, taken: [], seen: {} } : undefined,
       unnoticed: false,
-      todo: { events, telemetry, orders },
+      todo: { events, telemetry, orders, foreignAck },
       faultsLeft: mostFaults,
       history: {
         created: [],
@@ -75,6 +75,14 @@ export class Model implements Explorable<World> {
       changed.pump();
       const todo = { ...world.todo, [lane]: world.todo[lane] - 1 };
       moves.push(moveOf(`the device stores ${id} in ${lane}`, { ...world, todo }, changed));
+    }
+    if (world.todo.foreignAck === true) {
+      const changed = device();
+      const body = { type: 'ack', orderId: 'o1', status: 'succeeded', attempt: 1 } as const;
+      const id = changed.enqueue('results', 'a false ack of o1', body);
+      changed.pump();
+      const todo = { ...world.todo, foreignAck: undefined };
+      moves.push(moveOf(`the device stores ${id} in results`, { ...world, todo }, changed));
     }
     const [order] = world.todo.orders;
     if (order !== undefined && this.#mayOrder(world)) moves.push(await this.#newOrder(world, order));

@@ -95,6 +95,7 @@ export interface OrderBook {
   waiting(deviceId: string, afterSeq: number, limit: number): OrderRecord[];
   sent(order: OrderRecord): void;
   receipted(deviceId: string, serverEpoch: string, seq: number): void;
+  ack(deviceId: string, ack: object): boolean;
 }
 
 export interface UplinkState {

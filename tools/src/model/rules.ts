@@ -236,6 +236,12 @@ export const RULES = {
     breaks: 'devices-apart',
     scenario: 'two-devices',
   },
+  'acks-of-own-orders': {
+    says: 'An ack moves an order only of the device that sends it.',
+    section: 4,
+    breaks: 'devices-apart',
+    scenario: 'two-devices',
+  },
 } as const satisfies Record<string, Rule>;
 
 export type RuleName = keyof typeof RULES;

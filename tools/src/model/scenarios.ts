@@ -18,6 +18,8 @@ export interface Scenario {
   telemetry: number;
   /** Which of the events, counted from 1, the server refuses for good. */
   refused?: readonly number[];
+  /** It reports the end of an order that it never got: of the first device's. */
+  foreignAck?: true;
   /** What there is to do on a second device of the same server. */
   second?: Scenario;
   /** How many messages may be in flight; with it, what waits goes out in batches. Default: no end of it, one a frame. */
@@ -196,17 +198,18 @@ export const SCENARIOS = {
     mostFaults: 2,
   },
   'two-devices': {
-    about: 'an order for one device, whose link breaks, and an event of another',
+    about: 'an order for one device, whose link breaks, and another that claims to have carried it out',
     events: 0,
     telemetry: 0,
     orders: ['once'],
     faults: ['cut'],
     mostFaults: 1,
     second: {
-      about: 'an event',
-      events: 1,
+      about: 'an ack of the order of the other device',
+      events: 0,
       telemetry: 0,
       orders: [],
+      foreignAck: true,
       faults: [],
       mostFaults: 0,
     },

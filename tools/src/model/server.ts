@@ -188,6 +188,10 @@ export class Server {
       const run = this.#run(server);
       const state = JSON.parse(uplink) as UplinkState;
       const text = frameText(lane, messages);
+      if (this.#without === 'acks-of-own-orders') {
+        const ack = run.orders.ack.bind(run.orders);
+        run.orders.ack = (_, told) => ack(DEVICE, told);
+      }
       const intake = new this.#code.UplinkIntake(run.services, this.deviceId, state);
       const { received, rejects } = intake.store(decodeUplinkFrame(text, 65_536).messages, Buffer.from(text));
       const stored = run.store.written(`log/${this.deviceId}/`);

@@ -169,7 +169,10 @@ export interface World {
   /** The server was restored without a word and no device has said hello since. */
   unnoticed: boolean;
   /** Messages and orders that are still to come, in this order. */
-  todo: Readonly<Record<'events' | 'telemetry', number>> & { orders: readonly string[] };
+  todo: Readonly<Record<'events' | 'telemetry', number>> & {
+    orders: readonly string[];
+    foreignAck?: true | undefined;
+  };
   faultsLeft: number;
   history: History;
 }
