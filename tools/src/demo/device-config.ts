@@ -1,6 +1,5 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { parseEnrolmentToken, writeTrustAnchor } from '@bowline/identity';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
 import { DEVICE_ID, type DemoLayout } from './layout.ts';
@@ -15,7 +14,11 @@ export const isEnrolled = (layout: DemoLayout): boolean =>
   existsSync(join(layout.stateDir, 'ws-gateway', ENROLMENT));
 
 /** Writes `device/config/APP.json` of each app, and the one-time token if there is one. */
-export function writeDeviceConfig(layout: DemoLayout, server: string, token: string | undefined): void {
+export async function writeDeviceConfig(
+  layout: DemoLayout,
+  server: string,
+  token: string | undefined,
+): Promise<void> {
   const tokenFile = join(layout.stateDir, 'ws-gateway', 'enrolment-token');
   if (token !== undefined) writeFileDurably(tokenFile, `${token}\n`, 0o600);
   const policyFile = join(layout.configDir, 'policy.json');
@@ -23,6 +26,8 @@ export function writeDeviceConfig(layout: DemoLayout, server: string, token: str
   // On a device both files belong to root; whom to trust is what the token of the enrolment says.
   const trustAnchorFile = join(layout.configDir, 'trust-anchor.json');
   if (token !== undefined) {
+    // Needs what the build generates, which is not there yet when this file is loaded.
+    const { parseEnrolmentToken, writeTrustAnchor } = await import('@bowline/identity');
     const { rootThumbprint } = parseEnrolmentToken(token);
     writeTrustAnchor(trustAnchorFile, { rootThumbprint, deviceId: DEVICE_ID, groups: [] });
   }

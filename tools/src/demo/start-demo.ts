@@ -110,7 +110,7 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
     options.say(`the server listens at ${url}`);
 
     const enrolled = isEnrolled(layout);
-    writeDeviceConfig(layout, url, enrolled ? undefined : await fleet.enrolmentToken(DEVICE_ID));
+    await writeDeviceConfig(layout, url, enrolled ? undefined : await fleet.enrolmentToken(DEVICE_ID));
     options.signal.throwIfAborted();
     const startedAt = Date.now();
     await pm2.start(ecosystem, [...DEVICE_APPS, UPKEEP]);

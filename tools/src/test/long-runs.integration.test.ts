@@ -38,3 +38,13 @@ describe.each([
     expect(stderr).not.toContain('    at ');
   });
 });
+
+test.each(['demo/start-demo.ts', 'demo/end-run.ts', 'demo/report.ts'])(
+  'when %s is loaded in a checkout that has seen nothing but npm ci, it misses nothing',
+  (script) => {
+    const load = `await import(${JSON.stringify(join(WORKSPACE, 'tools/src', script))}); process.exit(0);`;
+    const args = ['--import', NOTHING_GENERATED, '--input-type=module', '--eval', load];
+    const { status, stderr } = spawnSync(process.execPath, args, { encoding: 'utf8' });
+    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  },
+);
