@@ -22,6 +22,7 @@ export interface CampaignResult extends Account {
 
 export interface CampaignOptions {
   kills: number;
+  inputs: number;
   seed: number;
   /** In [0, 1), seeded. */
   random: () => number;

@@ -1,6 +1,6 @@
 /**
  * Long campaigns: `npm run torture -- NAME`, see docs/proof.md. Prints the seed, which replays the campaign's choices, and
- * a table; exits 1 if anything was lost, doubled or out of order, or the control was not caught.
+ * a table; exits 1 if anything was lost, doubled or out of order, a decoder gave way, or a control was not caught.
  *
  * Nothing that is generated is imported before it is built: this runs in a checkout that has seen `npm ci` and no more.
  */
@@ -10,19 +10,23 @@ import Table from 'cli-table3';
 import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
-import { VICTIMS } from './victims.ts';
+import type { FuzzResult } from './fuzz.ts';
+import { DECODING_APPS, VICTIMS } from './victims.ts';
 
-type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<CampaignResult>;
+type Found = CampaignResult | FuzzResult;
+type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
+  fuzz: async () => (await import('./fuzz.ts')).fuzz,
 };
 
-const USAGE = `npm run torture -- NAME [--kills N] [--seed S] [--json FILE] [--no-build]
+const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
   --kills N    how often something is killed (default 1000)
+  --inputs N   of fuzz: how many are tried (default 1000000)
   --seed S     repeats a run's choices
   --json FILE  writes the result there as well
   --no-build   torments what is built`;
@@ -35,11 +39,11 @@ async function main(): Promise<number> {
     console.error(`${asked.wrong}\n\n${USAGE}`);
     return 2;
   }
-  const { name, load, kills, seed, json, build } = asked;
-  if (build && !(await buildApps(VICTIMS))) return 1;
+  const { name, load, kills, inputs, seed, json, build } = asked;
+  if (build && !(await buildApps(name === 'fuzz' ? DECODING_APPS : VICTIMS))) return 1;
   console.log(`${name}: seed ${seed}`);
   const campaign = await load();
-  const result = await campaign({ kills, seed, random: seededRandom(seed).next }, console.log);
+  const result = await campaign({ kills, inputs, seed, random: seededRandom(seed).next }, console.log);
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
   const table = new Table({ style: { head: [], border: [] } });
   table.push(...Object.entries(result).map(([key, value]) => [key, String(value)]));
@@ -55,6 +59,7 @@ function readArguments() {
       allowNegative: true,
       options: {
         kills: { type: 'string', default: '1000' },
+        inputs: { type: 'string', default: '1000000' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
         json: { type: 'string' },
         build: { type: 'boolean', default: true },
@@ -69,13 +74,17 @@ function readArguments() {
   const load = Object.hasOwn(CAMPAIGNS, name) ? CAMPAIGNS[name] : undefined;
   if (load === undefined) return { wrong: `There is no campaign "${name}".` };
   if (positionals.length > 1) return { wrong: `One campaign at a time: what is "${positionals[1]}"?` };
-  const [kills, seed] = [Number(values.kills), Number(values.seed)];
+  const [kills, inputs, seed] = [Number(values.kills), Number(values.inputs), Number(values.seed)];
   if (!Number.isSafeInteger(kills) || kills < 1) return { wrong: '--kills takes a whole number from 1.' };
+  if (!Number.isSafeInteger(inputs) || inputs < 1) return { wrong: '--inputs takes a whole number from 1.' };
   if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
-  return { name, load, kills, seed, json: values.json, build: values.build };
+  return { name, load, kills, inputs, seed, json: values.json, build: values.build };
 }
 
-function isClean(found: CampaignResult): boolean {
-  const wrong = found.lost + found.duplicated + found.outOfOrder + found.ordersUnfinished;
+function isClean(found: Found): boolean {
+  const wrong =
+    'findings' in found
+      ? found.findings
+      : found.lost + found.duplicated + found.outOfOrder + found.ordersUnfinished;
   return wrong === 0 && found.controlCaught;
 }

@@ -2,6 +2,9 @@
 export const VICTIMS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'fleet-server'] as const;
 export type Victim = (typeof VICTIMS)[number];
 
+/** The apps that have decoders of their own: those of the campaign fuzz. */
+export const DECODING_APPS = [...VICTIMS, 'ota-updater', 'signer', 'ssh-broker'] as const;
+
 /** What loses its power as a whole, and the apps that it takes with it. */
 export const MACHINES = {
   device: ['ws-gateway', 'command-executor', 'telemetry-collector'],
