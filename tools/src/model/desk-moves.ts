@@ -67,7 +67,8 @@ type Phase = Parameters<RealCode['cancelOutcome']>[0];
 function phasesOf(work: Work | undefined): Phase[] {
   if (work === undefined) return [undefined];
   if (work.at === 'taken' && work.stop === undefined) return [{ kind: 'waiting' }, { kind: 'running' }];
-  return work.at === 'ran' ? [{ kind: 'running' }, { kind: 'ending' }] : [{ kind: 'running' }];
+  const mayBeEnding = work.at === 'ran' || (work.at === 'may-run' && work.stop === true);
+  return mayBeEnding ? [{ kind: 'running' }, { kind: 'ending' }] : [{ kind: 'running' }];
 }
 
 function stop(world: World, { orderId }: Entry, cancel: Entry, work: Work): Move {

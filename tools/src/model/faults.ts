@@ -33,6 +33,11 @@ const FAULTS: Record<FaultName, Fault> = {
       ? [{ label: 'the executor is killed and started again', world: { ...world, work: {} } }]
       : [],
 
+  'gateway-crash': (world) =>
+    isOpen(world)
+      ? [{ label: 'the gateway is killed and started again', world: withoutGateway(withoutDevice(world)) }]
+      : [],
+
   'power-cut': (world) =>
     isBusy(world) || isOpen(world)
       ? [

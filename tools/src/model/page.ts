@@ -45,7 +45,8 @@ opened, and a process is killed between any two steps. A copy for a later restor
 \`npm run model -- SCENARIO --faults N\` searches one of them with more faults.
 
 A reject that is lost with its link does not come again, for the next welcome passes its message: then the dead letter of the
-server is the only one.
+server is the only one. And a cancel may end \`failed\` (\`too-late\`) although its order ends \`cancelled\`: when the gateway is killed
+while the executor is about to report that it stopped.
 
 Two things no rule can prevent, so the properties do not ask for them. A device that is set back to before an order had
 started runs that order again: nothing that it holds says that it ran. And a device that loses its store before the server

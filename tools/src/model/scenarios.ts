@@ -2,6 +2,7 @@ export type FaultName =
   | 'cut'
   | 'server-crash'
   | 'executor-crash'
+  | 'gateway-crash'
   | 'power-cut'
   | 'answer-lost'
   | 'expiry'
@@ -131,7 +132,7 @@ export const SCENARIOS = {
     telemetry: 0,
     orders: ['once'],
     toldFirst: true,
-    faults: ['cut', 'executor-crash', 'power-cut', 'answer-lost'],
+    faults: ['cut', 'executor-crash', 'gateway-crash', 'power-cut', 'answer-lost'],
     mostFaults: 2,
   },
   cancel: {
@@ -140,7 +141,7 @@ export const SCENARIOS = {
     telemetry: 0,
     orders: ['once', 'cancel'],
     toldFirst: true,
-    faults: ['cut', 'executor-crash', 'power-cut', 'answer-lost'],
+    faults: ['cut', 'executor-crash', 'gateway-crash', 'power-cut', 'answer-lost'],
     mostFaults: 1,
   },
   'server-restored': {
