@@ -34,10 +34,12 @@ export class TortureFleet {
   /** Arguments of Node for each app. */
   readonly #programs: Record<Victim, string[]>;
   readonly #children = new Map<Victim, ChildProcess>();
-  readonly #url: string;
+  readonly url: string;
   readonly #disks: Partial<Record<Machine, PowerDisk>> = {};
   /** Not to be started anew when they end. */
   readonly #held = new Set<Victim>();
+  /** How often a process ended by itself, or was killed, and was started anew. */
+  restarts = 0;
   #stopping = false;
   /** Whoever interrupts a campaign gets a machine without its processes and disks back. */
   readonly #onSignal = (): void => void this.end({ keepFolder: false }).finally(() => process.exit(130));
@@ -62,7 +64,7 @@ export class TortureFleet {
       mkdirSync(join(this.folder, machine));
       if (disks) this.#disks[machine] = new PowerDisk(join(this.folder, machine));
     }
-    this.#url = `http://127.0.0.1:${port}`;
+    this.url = `http://127.0.0.1:${port}`;
     const main = (app: string) => [join(WORKSPACE, 'apps', app, 'dist', 'main.js')];
     this.#programs = {
       'ws-gateway': main('ws-gateway'),
@@ -85,10 +87,11 @@ export class TortureFleet {
         link: { attemptsBurst: 100_000, reconnectMinMs: 0, reconnectMaxMs: 100 },
         // The campaign asks for each order again and again until all have ended.
         operators: { callsBurst: 1_000_000 },
+        enrolment: { burst: 100_000 },
       },
       'ws-gateway': {
         ...common('ws-gateway'),
-        enrolment: { server: this.#url, tokenFile: join(this.folder, 'token') },
+        enrolment: { server: this.url, tokenFile: join(this.folder, 'token') },
         link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 200 },
       },
       'command-executor': common('command-executor'),
@@ -104,11 +107,11 @@ export class TortureFleet {
   }
 
   get api(): OperatorsApi {
-    return new OperatorsApi(this.#url, this.#token);
+    return new OperatorsApi(this.url, this.token);
   }
 
   async isOnline(): Promise<boolean> {
-    return new FleetApi(this.#url, this.#token).isOnline(DEVICE_ID);
+    return new FleetApi(this.url, this.token).isOnline(DEVICE_ID);
   }
 
   /** Messages in the device's outbox, by the device's own word; infinitely many while it does not answer. */
@@ -187,14 +190,15 @@ export class TortureFleet {
 
   async #begin(): Promise<void> {
     this.#run('fleet-server');
-    await until(() => new FleetApi(this.#url, '').isHealthy(), 'the server');
-    const token = await new FleetApi(this.#url, this.#token).enrolmentToken(DEVICE_ID);
+    await until(() => new FleetApi(this.url, '').isHealthy(), 'the server');
+    const token = await new FleetApi(this.url, this.token).enrolmentToken(DEVICE_ID);
     writeFileDurably(join(this.folder, 'token'), token);
     for (const app of VICTIMS) if (app !== 'fleet-server') this.#run(app);
     await until(() => this.isOnline(), 'the device to be online');
   }
 
-  get #token(): string {
+  /** Of an admin. */
+  get token(): string {
     return readFileSync(join(this.serverDir, 'operator-token'), 'utf8').trim();
   }
 
@@ -207,6 +211,7 @@ export class TortureFleet {
     this.#children.set(app, child);
     child.once('exit', () => {
       if (this.#stopping || this.#children.get(app) !== child) return;
+      this.restarts += 1;
       setTimeout(() => {
         if (!this.#stopping && this.#children.get(app) === child) this.#run(app);
       }, RESTART_AFTER_MS);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { expect, it } from 'vitest';
 
-it('when decoders are given what nobody would send, each answers with an error that is listed, and the heap stays', () => {
+it('when decoders, gateway and server are given what nobody would send, each refuses it with a listed code and goes on', () => {
   const json = join(temporaryFolder(), 'fuzz.json');
   const main = join(import.meta.dirname, 'main.ts');
   const { status, stdout, stderr } = spawnSync(
@@ -16,4 +16,5 @@ it('when decoders are given what nobody would send, each answers with an error t
   const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>;
   expect(result).toMatchObject({ inputs: 27_000, findings: 0, controlCaught: true });
   expect(result['targets']).toBeGreaterThan(20);
+  expect(result['socketInputs']).toBeGreaterThan(100);
 }, 240_000);

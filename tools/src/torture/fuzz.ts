@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { CampaignOptions } from './campaign.ts';
 import { CONTROLS, type Finding } from './fuzz/controls.ts';
 import type { Report } from './fuzz/rounds.ts';
+import { fuzzSockets } from './fuzz/sockets.ts';
 
 /** What the campaign found; `npm run torture -- fuzz --json FILE` writes it. */
 export interface FuzzResult {
@@ -11,6 +12,8 @@ export interface FuzzResult {
   seed: number;
   inputs: number;
   targets: number;
+  /** Besides those, at the sockets of the built gateway and server. */
+  socketInputs: number;
   /** Between the second round of each target and the last, after collection. */
   heapGrewBytes: number;
   /** Crashes, hangs, growth, unknown codes and polluted prototypes together. */
@@ -24,6 +27,8 @@ const HANGS_AFTER_MS = 120_000;
 /** The control does hang, so nothing is lost if it is called so early. */
 const CONTROL_HANGS_AFTER_MS = 5000;
 const CONTROL_INPUTS = 2000;
+const LEAST_AT_SOCKETS = 200;
+const SLOWER_AT_SOCKETS = 200;
 
 /** Feeds every decoder with input that nobody would send, in a process of its own that is watched. */
 export async function fuzz(
@@ -38,7 +43,16 @@ export async function fuzz(
     say(`  control ${control} was not caught but ${found.join(', ') || 'nothing'}`);
   }
   const { found, ...counts } = await watch(['all', inputs, seed], HANGS_AFTER_MS, say);
-  return { name: 'fuzz', seed, ...counts, findings: found.length, controlCaught };
+  const sockets = await fuzzSockets(Math.max(LEAST_AT_SOCKETS, inputs / SLOWER_AT_SOCKETS), seed, say);
+  for (const finding of sockets.findings) say(`  ${finding}`);
+  return {
+    name: 'fuzz',
+    seed,
+    ...counts,
+    socketInputs: sockets.inputs,
+    findings: found.length + sockets.findings.length,
+    controlCaught: controlCaught && sockets.controlCaught,
+  };
 }
 
 const SAY_EVERY = 100_000;

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey, signClaims, signEnrolmentProof, signLinkToken, signTrustBundle } from '@bowline/identity';
 import type { TrustBundle } from '@bowline/messages';
+import { HUB_VERSION } from '@bowline/messages/hub/apps';
 import { WORKSPACE } from '../../test/run.ts';
 
 export const NOW_MS = 1_770_000_000_000;
@@ -57,3 +58,49 @@ export async function signedCorpus() {
     }),
   };
 }
+
+/** What an app says first; see {@link ipcCorpus}. */
+export const REGISTER = {
+  app: 'ota-updater',
+  hubVersion: HUB_VERSION,
+  version: '0.1.0',
+  pid: 1,
+  orderTypes: ['softwareUpdate'],
+};
+
+/** Frames of an app to the hub: all kinds of messages, and lines. */
+export function ipcCorpus(uplink: readonly unknown[]): string[] {
+  const frame = (...data: unknown[]) => JSON.stringify({ type: 'messages', data });
+  const lines = uplink.flatMap((message) => {
+    const { id, type, sentAt, payload } = (message ?? {}) as Record<string, unknown>;
+    return type === 'telemetry' || type === 'event' ? [JSON.stringify({ id, type, sentAt, payload })] : [];
+  });
+  const enqueue = (batch: number, count: number) =>
+    frame(['request', 8, 'enqueue', { producer: device.bootId, batch }, count]);
+  return [
+    frame(['request', 1, 'register', REGISTER]),
+    frame(['request', 2, 'status', {}], ['response', 1, {}], ['notification', 'appState', { state: 'ready' }]),
+    frame(['error', 3, { code: 'invalid', message: 'no', retryable: false }], ['notification', 'progress', { orderId: ORDER_ID }]),
+    frame(['request', 4, 'deadLetters', {}], ['request', 5, 'linkLog', {}], ['request', 6, 'trustBundles', { above: 0 }]),
+    frame(['request', 7, 'reportOrder', { orderId: ORDER_ID, status: 'succeeded', at: NOW_MS }]),
+    ...lines.map((line, index) => [enqueue(index + 1, 1), line].join('\n')),
+    [enqueue(lines.length + 1, lines.length), ...lines].join('\n'),
+  ]; // prettier-ignore
+}
+
+/** What a device says first. */
+export const hello = (deviceId: string): string => {
+  const lane = { first: 1, next: 1 };
+  const payload = {
+    deviceId,
+    bootId: device.bootId,
+    epoch: '2f1c9a4e-8b7d-4c3e-9f10-1a2b3c4d5e6f',
+    agentVersion: '0.1.0',
+    capabilities: [],
+    lanes: { results: lane, events: lane, telemetry: lane, history: lane },
+    received: 0,
+    limits: { frameBytes: 262_144, inflightMessages: 16 },
+    queue: { messages: 0, bytes: 0 },
+  };
+  return JSON.stringify({ type: 'hello', id: ORDER_ID, sentAt: NOW_MS, payload });
+};

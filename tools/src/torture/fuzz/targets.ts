@@ -18,7 +18,16 @@ import { ContractError, RejectedError } from '@bowline/runtime/errors';
 import { loadConfig } from '@bowline/runtime';
 import type { ValidateFunction } from 'ajv';
 import { WORKSPACE } from '../../test/run.ts';
-import { DEVICE_ID, NOW_MS, ORDER_ID, ORIGIN, SERVER_ID, signedCorpus, vectors } from './corpus.ts';
+import {
+  DEVICE_ID,
+  ipcCorpus,
+  NOW_MS,
+  ORDER_ID,
+  ORIGIN,
+  SERVER_ID,
+  signedCorpus,
+  vectors,
+} from './corpus.ts';
 import { faultInCode } from './oracle.ts';
 
 /** A decoder of ours, and what it decodes. */
@@ -92,7 +101,7 @@ async function ipcFrames(uplink: readonly unknown[]): Promise<Target> {
   wire.delivers = false;
   return {
     name: 'IPC frames',
-    corpus: [...ipcCorpus(uplink)],
+    corpus: ipcCorpus(uplink),
     async take(text) {
       parser.read('', `${text}\f`, ({ data }) => hub.channel.receive(data));
       await new Promise(setImmediate); // answers go out in the next turn
@@ -106,26 +115,6 @@ async function ipcFrames(uplink: readonly unknown[]): Promise<Target> {
       if (hub.counters.handlerFailures > 0) throw new Error('the channel could not handle it');
     },
   };
-}
-
-function* ipcCorpus(uplink: readonly unknown[]): Generator<string> {
-  const frame = (...data: unknown[]) => JSON.stringify({ type: 'messages', data });
-  const messages = uplink.slice(0, 20).map((message) => JSON.stringify(message));
-  yield frame(['request', 1, 'register', { app: 'cli', version: '0.1.0', orderTypes: [] }]);
-  yield frame(
-    ['request', 2, 'status', {}],
-    ['response', 1, {}],
-    ['notification', 'appState', { state: 'ready' }],
-  );
-  yield frame(['error', 3, { code: 'invalid', message: 'no', retryable: false }]);
-  yield frame(
-    ['request', 4, 'deadLetters', {}],
-    ['request', 5, 'linkLog', {}],
-    ['request', 6, 'constructor', {}],
-  );
-  yield frame(['request', 7, 'reportOrder', { orderId: ORDER_ID, status: 'running', attempt: 0 }]);
-  for (const message of messages) yield [frame(['request', 8, 'enqueue', {}, 1]), message].join('\n');
-  yield [frame(['request', 9, 'enqueue', {}, messages.length]), ...messages].join('\n');
 }
 
 const ON_DEVICE = { stateDir: '/s', hubFolder: '/h' };
