@@ -154,6 +154,23 @@ describe('contract', () => {
   });
 });
 
+describe('room', () => {
+  it('when a request was refused for too many under way, the owner is told once one of them is answered', async () => {
+    const answers: (() => void)[] = [];
+    const { app } = channelPair({
+      hub: { onRequest: () => new Promise((resolve) => answers.push(() => resolve({ attempt: 1 }))) },
+      limits: { outstandingRequests: 2 },
+    });
+    const requests = [1, 2].map(() => app.channel.request('reportOrder', report));
+    await expect(app.channel.request('reportOrder', report)).rejects.toMatchObject({ code: 'window-full' });
+    await waitFor(() => answers.length === 2);
+    expect(app.events).toEqual([]);
+    for (const answer of answers) answer();
+    await Promise.all(requests);
+    expect(app.events).toEqual(['room']);
+  });
+});
+
 describe('lines', () => {
   const producer = '01900000-0000-4000-8000-000000000000';
   const ask = (channel: Channel, batch: number, lines: string[]) =>
@@ -209,6 +226,14 @@ describe('lines', () => {
     hub.channel.receive({ messages: [['request', 1, name, body, lines]], lines: [line(1)], bytes: 10 });
     await clock.advance(0);
     expect(hub.counters.contractErrors).toBeGreaterThan(0);
+  });
+
+  it('when a message of unknown shape stands before one with lines, no request gets lines of another', async () => {
+    const { hub, clock } = channelPair({ hub: { onRequest: () => expect.unreachable() } });
+    const message = ['request', 2, 'enqueue', { producer, batch: 1 }, 1];
+    hub.channel.receive({ messages: [['shout', 1, 1], message], lines: [line(1), line(2)], bytes: 10 });
+    await clock.advance(0);
+    expect(hub.counters.contractErrors).toBe(2);
   });
 
   it('when a request claims more lines than the frame has, the others of the frame are handled', async () => {

@@ -57,6 +57,8 @@ export interface ChannelOptions {
   /** Too much in work: read no further until `resume`. */
   pause(): void;
   resume(): void;
+  /** There is room for requests again after `window-full`. */
+  onRoom?(): void;
   /** The other side cannot be served any more: end the connection. */
   abort(reason: string): void;
 }
@@ -79,6 +81,8 @@ export class Channel {
   readonly #work: WorkMeter;
   readonly #outstanding = new Map<number, Outstanding>();
   #lastId = 0;
+  /** A request was refused because so many wait for their answer. */
+  #crowded = false;
   #ended: BowlineError | undefined;
 
   constructor(options: ChannelOptions) {
@@ -124,6 +128,7 @@ export class Channel {
     const validate = entryOf(ours.requests, name)?.response;
     if (validate === undefined)
       throw new InternalError('own-message-invalid', `${name} is not in the contract`);
+    this.#crowded ||= this.#outstanding.size >= limits.outstandingRequests;
     if (this.#outstanding.size >= limits.outstandingRequests) throw windowFull(name);
     const id = (this.#lastId += 1);
     const text = encodeRequest(id, name, bodyText, lines.length);
@@ -174,6 +179,8 @@ export class Channel {
         if (message?.kind === 'request') taken += message.lines;
         const isWhole = taken <= lines.length;
         taken = Math.min(taken, lines.length);
+        // Whose the lines are cannot be told any more.
+        if (message === undefined) taken = lines.length;
         if (message === undefined || !isWhole) this.#breach('a message of unknown shape');
         else this.#receive(message, lines.slice(first, taken), share);
       } catch (error) {
@@ -263,6 +270,9 @@ export class Channel {
     this.#outstanding.delete(id);
     outstanding.timer.cancel();
     outstanding.done(outcome);
+    if (!this.#crowded || this.#ended !== undefined) return;
+    this.#crowded = false;
+    this.#options.onRoom?.();
   }
 
   /** An answer that finds no room means that the other side asks but does not read. */

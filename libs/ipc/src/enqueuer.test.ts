@@ -157,26 +157,34 @@ describe('Enqueuer', () => {
     await second;
   });
 
-  it('when a batch of several calls is refused, each call is sent alone and gets an answer of its own', async () => {
+  it('when a batch of several calls is refused, it is sent again in halves, and each call gets its own answer', async () => {
     const { enqueuer, channel, sent } = start();
-    const calls = [1, 2, 3].map((n) => enqueuer.enqueue([telemetry(n)]));
-    const failure = calls[1]?.catch((error: unknown) => error);
+    const bad = 5;
+    const calls = [1, 2, 3, 4, 5, 6, 7, 8].map((n) => enqueuer.enqueue([telemetry(n)]));
+    const outcomes = Promise.all(calls.map((call) => call.then(() => 'stored').catch(() => 'refused')));
     enqueuer.attach(channel);
-    expect(sent[0]?.ids).toEqual([1, 2, 3]);
-    sent[0]?.settle(refused);
-    const later = [4, 5].map((n) => enqueuer.enqueue([telemetry(n)]));
-    for (const [n, outcome] of [stored, refused, stored].entries()) {
+    const later = enqueuer.enqueue([telemetry(9)]);
+    const notStored = new Set<number | undefined>();
+    for (let next = 0; next < sent.length; next += 1) {
+      const { ids = [], batch, after } = sent[next] ?? {};
+      const behind = after !== undefined && notStored.has(after);
+      if (behind || ids.includes(bad)) notStored.add(batch);
+      sent[next]?.settle(behind ? outOfOrder : ids.includes(bad) ? refused : stored);
       await turn();
-      expect(sent.slice(1).map(({ ids }) => ids)).toEqual(
-        [[1], [2], [3], [4, 5]].slice(0, n === 2 ? 4 : n + 1),
-      );
-      sent[n + 1]?.settle(outcome);
     }
-    sent[4]?.settle(stored);
-    await calls[0];
-    expect(await failure).toMatchObject({ code: 'lane-full' });
-    await Promise.all([calls[2], ...later]);
-    expect(sent.map(({ batch }) => batch)).toEqual([1, 2, 3, 4, 5]);
+    await later;
+    expect(await outcomes).toEqual(calls.map((_, index) => (index + 1 === bad ? 'refused' : 'stored')));
+    expect(sent.map(({ ids }) => ids)).toEqual([
+      [1, 2, 3, 4, 5, 6, 7, 8],
+      [1, 2, 3, 4],
+      [5, 6, 7, 8],
+      [9], // behind it: taken back
+      [5, 6],
+      [5],
+      [6],
+      [7, 8],
+      [9],
+    ]);
   });
 
   it('when the window of the connection is full, the batch goes out once there is room', async () => {

@@ -56,7 +56,8 @@ const DEADLINE_MS = 60_000;
  * into a commit). The second says behind which batch it comes, and is stored only if that one was: so what is stored of
  * a producer is an unbroken row, and after lost answers both are sent again under their numbers, and the hub tells by the
  * highest one what it has. Without that, a refusal that got lost followed by a success would look like a duplicate: a
- * silent loss. A batch of several calls that is refused is sent again call by call, so each gets an answer of its own.
+ * silent loss. A batch of several calls that is refused is sent again in halves, down to those that are to blame, so each
+ * call gets the answer that is its own.
  */
 export class Enqueuer {
   /** Names this life of the process. */
@@ -75,8 +76,10 @@ export class Enqueuer {
   /** Oldest first. */
   #flights: Flight[] = [];
   #channel: Sender | undefined;
-  /** That many of the first waiting calls go alone. */
-  #alone = 0;
+  /** That many of the first waiting calls were refused together: some of them will be again. */
+  #suspects = 0;
+  /** Most suspects that go together: halved by a refusal, doubled by a success. */
+  #suspectsAtOnce = 1;
   #closed = false;
   /** Nothing is sent before the next turn of the event loop. */
   #gathering = false;
@@ -151,8 +154,9 @@ export class Enqueuer {
     if (this.#channel === undefined) return undefined;
     const unsent = this.#flights.find(({ sent, ended }) => !sent && ended === undefined);
     if (unsent !== undefined) return unsent;
-    // Behind one that is refused none is stored; and those that go alone go one after the other.
-    const most = this.#alone > 0 || this.#flights.some(({ ended }) => ended !== undefined) ? 1 : MOST_FLIGHTS;
+    // Behind one that is refused none is stored; and suspects go one batch after the other.
+    const most =
+      this.#suspects > 0 || this.#flights.some(({ ended }) => ended !== undefined) ? 1 : MOST_FLIGHTS;
     if (this.#flights.length >= most) return undefined;
     const flight = this.#newFlight();
     if (flight !== undefined) this.#flights.push(flight);
@@ -173,6 +177,7 @@ export class Enqueuer {
   }
 
   #newFlight(): Flight | undefined {
+    const most = this.#suspects > 0 ? Math.min(this.#suspects, this.#suspectsAtOnce) : this.#mergeCalls;
     const calls: Call[] = [];
     let bytes = 0;
     let count = 0;
@@ -180,14 +185,14 @@ export class Enqueuer {
       const fits =
         bytes + call.bytes <= this.#mergeBytes &&
         count + call.lines.length <= MAX_LINES &&
-        calls.length < this.#mergeCalls;
-      if (calls.length > 0 && (!fits || this.#alone > 0)) break;
+        calls.length < most;
+      if (calls.length > 0 && !fits) break;
       calls.push(call);
       bytes += call.bytes;
       count += call.lines.length;
     }
     if (calls.length === 0) return undefined;
-    if (this.#alone > 0) this.#alone -= 1;
+    this.#suspects = Math.max(0, this.#suspects - calls.length);
     this.#waiting.splice(0, calls.length);
     const batch = (this.#lastBatch += 1);
     const after = this.#flights.at(-1)?.batch;
@@ -212,6 +217,9 @@ export class Enqueuer {
     const answered: Call[] = [];
     while (this.#flights[0]?.ended?.kind === 'answered')
       answered.push(...(this.#flights.shift()?.calls ?? []));
+    if (answered.length > 0) {
+      this.#suspectsAtOnce = Math.min(this.#mergeCalls, 2 * this.#suspectsAtOnce);
+    }
     // What fills a batch goes before those who were answered call again, so that the hub has work meanwhile.
     if (this.#waiting.length >= this.#mergeCalls) this.pump();
     for (const call of answered) this.#end(call);
@@ -229,7 +237,8 @@ export class Enqueuer {
       else {
         for (const call of calls) if (call.givenUp) this.#end(call, error);
         again.push(...calls.filter(({ givenUp }) => !givenUp));
-        this.#alone = again.length;
+        this.#suspects += again.length;
+        this.#suspectsAtOnce = Math.max(1, Math.floor(calls.length / 2));
       }
     }
     this.#waiting.unshift(...again);
@@ -262,7 +271,7 @@ export class Enqueuer {
       call.givenUp = true;
       if (index === -1) return reject(cancelled(signal));
       this.#waiting.splice(index, 1);
-      if (index < this.#alone) this.#alone -= 1;
+      if (index < this.#suspects) this.#suspects -= 1;
       this.#end(call, cancelled(signal));
     };
     signal.addEventListener('abort', onAbort, { once: true });

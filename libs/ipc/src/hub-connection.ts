@@ -59,6 +59,7 @@ export class HubConnection {
       log,
       counters,
       onRequest: options.onRequest,
+      onRoom: options.onRoom,
       onNotification: options.onNotification,
       pause: () => socket.pause(),
       resume: () => socket.resume(),

@@ -123,3 +123,18 @@ test('when a frame decodes, what it says of itself is what was sent', () => {
     { numRuns: 500 },
   );
 });
+
+test('when a payload nests deeper than a batch can carry, it is not to be sent', () => {
+  const nested = (levels: number): unknown => (levels === 0 ? 1 : { x: nested(levels - 1) });
+  const event = (levels: number) => ({ kind: 'tested', severity: 'info', at: 1, data: nested(levels) });
+  const frame = (payload: object) => {
+    const message = { id: '01900000-0000-7000-8000-000000000001', type: 'event', seq: 1, sentAt: 1, payload };
+    return JSON.stringify({ type: 'batch', lane: 'events', messages: [message] });
+  };
+  expect(() => checkOutgoing('event', event(28))).not.toThrow();
+  expect(() => decodeUplinkFrame(frame(event(28)), 65_536)).not.toThrow();
+  expect(() => checkOutgoing('event', event(29))).toThrow(expect.objectContaining({ code: 'too-deep' }));
+  expect(() => decodeUplinkFrame(frame(event(29)), 65_536)).toThrow(
+    expect.objectContaining({ code: 'too-deep' }),
+  );
+});

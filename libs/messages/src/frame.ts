@@ -23,6 +23,15 @@ export function parseFrame(text: string, maxBytes: number, maxNesting = MAX_NEST
   }
 }
 
+/** Deepest nesting of a payload, its own object counted: a batch puts three levels around it. */
+export const MAX_PAYLOAD_NESTING = MAX_NESTING - 3;
+
+/** Whether a decoded value nests deeper than so many objects and arrays. */
+export function nestsBelow(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return false;
+  return levels === 0 || Object.values(value).some((member) => nestsBelow(member, levels - 1));
+}
+
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 

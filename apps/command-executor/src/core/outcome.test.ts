@@ -25,3 +25,13 @@ describe('capResult', () => {
     expect(cut.start.length).toBeGreaterThan(100);
   });
 });
+
+test('when a result nests deeper than an ack can carry, its beginning is told as text', () => {
+  const nested = (levels: number): unknown => (levels === 0 ? 1 : [nested(levels - 1)]);
+  expect(capResult(nested(28), 1000)).toEqual(nested(28));
+  expect(capResult(nested(29), 1000)).toEqual({
+    truncated: true,
+    sizeBytes: 59,
+    start: JSON.stringify(nested(29)),
+  });
+});

@@ -1,3 +1,4 @@
+import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import type { OrderError } from './plan-command.ts';
 
 /** How a run ended, as it is reported. */
@@ -7,14 +8,15 @@ export type Outcome =
   | { status: 'cancelled'; error: OrderError };
 
 /**
- * A result that fits into an ack: as it is, or else its beginning as text, and how long it was.
+ * A result that fits into an ack, in size and in depth: as it is, or else its beginning as text, and how long it was.
  *
  * @param maxBytes of the result as JSON in UTF-8.
  */
 export function capResult(result: unknown, maxBytes: number): unknown {
   const json = JSON.stringify(result) ?? 'null';
   const sizeBytes = utf8Bytes(json);
-  if (sizeBytes <= maxBytes) return result ?? null;
+  const isShallow = !nestsBelow(result, MAX_PAYLOAD_NESTING - 1);
+  if (sizeBytes <= maxBytes && isShallow) return result ?? null;
   return { truncated: true, sizeBytes, start: beginning(json, maxBytes) };
 }
 

@@ -6,7 +6,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { expect, test } from 'vitest';
 import { Counters } from '../counters.ts';
 import { EventReporter } from '../event-reporter.ts';
-import type { IncomingOrder } from './dispatcher.ts';
+import { newEvent } from '../sender/new-message.ts';
 import { OrderDesk } from './order-desk.ts';
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
@@ -21,11 +21,14 @@ async function setUp(lanes: QueueOptions['lanes'] = {}) {
     lanes,
   });
   afterThisFile(() => queue.close());
-  const state = { idle: true, receipts: 0, commits: 0 };
+  type Cancel = ConstructorParameters<typeof OrderDesk>[0]['cancel'];
+  const noAnswer: () => ReturnType<Cancel> = async () => undefined;
+  const state = { idle: true, receipts: 0, commits: 0, cancel: noAnswer, onCommit: () => {} };
   const offered: string[] = [];
   const commit = queue.commit.bind(queue);
   queue.commit = (batch) => {
     state.commits += 1;
+    state.onCommit();
     return commit(batch);
   };
   const desk = new OrderDesk({
@@ -40,15 +43,15 @@ async function setUp(lanes: QueueOptions['lanes'] = {}) {
     supports: () => true,
     startsAtOnce: () => state.idle,
     offer: ({ orderId }: JournalEntry) => offered.push(orderId),
-    cancel: async () => undefined,
+    cancel: () => state.cancel(),
     stored() {},
     receipt: () => (state.receipts += 1),
   });
   let seq = 0;
-  const order = (payload: Record<string, unknown> = { name: 'ping', params: {} }): IncomingOrder => ({
+  const order = (payload: Record<string, unknown> = { name: 'ping', params: {} }, type = 'command') => ({
     orderId: uuidv7(),
     seq: (seq += 1),
-    type: 'command',
+    type,
     payload,
   });
   const acks = () =>
@@ -148,4 +151,41 @@ test('when the store has no room for both, the order is parked unreceipted, and 
   await clock.advance(20);
   await received;
   expect([acks(), state.receipts]).toEqual([[], 0]);
+});
+
+test('when an app does not answer a cancel, other orders go on meanwhile, and the cancel is decided when it does', async () => {
+  const { desk, state, order, queue, started } = await setUp();
+  state.idle = false;
+  const target = order();
+  await desk.receive(target);
+  const answer = Promise.withResolvers<'cancelled' | undefined>();
+  let asked = 0;
+  state.cancel = () => {
+    asked += 1;
+    return answer.promise;
+  };
+  const cancel = order({ orderId: target.orderId }, 'cancel');
+  await desk.receive(cancel);
+  await desk.settleWaiting();
+  const other = order();
+  await desk.receive(other);
+  expect(await started(other.orderId)).toBe(1);
+  expect([asked, queue.order(cancel.orderId)?.status]).toEqual([1, 'received']);
+  answer.resolve('cancelled');
+  await waitFor(() => queue.order(cancel.orderId)?.status === 'succeeded');
+  expect(queue.order(target.orderId)?.status).toBe('cancelled');
+});
+
+test('when the link is lost while parked orders are taken, the rest of them is left to the next link', async () => {
+  const { desk, state, order, acks, queue } = await setUp({ results: { messages: 30, bytes: 1e6 } });
+  state.idle = false;
+  const fillers = Array.from({ length: 28 }, (_, n) => newEvent('filler', 'info', { n }, n));
+  await queue.commit({ enqueue: [{ lane: 'results', messages: fillers }] });
+  for (const each of [order(), order(), order()]) await desk.receive(each);
+  expect(queue.downlink().received).toBe(0);
+  await queue.commit({ receipts: { results: 28 } });
+  state.onCommit = () => desk.dropParked();
+  await desk.retryParked();
+  expect(queue.downlink().received).toBe(1);
+  expect(acks()).toHaveLength(1);
 });

@@ -62,6 +62,10 @@ export class OrderDesk {
   #parked: IncomingOrder[] = [];
   /** Orders being stopped → the cancel that asked for it. */
   readonly #cancels = new Map<string, string>();
+  /** Cancels whose app is being asked. */
+  readonly #asking = new Set<string>();
+  /** Counts the links that were lost. */
+  #lost = 0;
   #held: Held | undefined;
 
   constructor(ports: OrderDeskPorts) {
@@ -82,8 +86,11 @@ export class OrderDesk {
   retryParked(): Promise<void> {
     return this.#inTurn(async () => {
       const waiting = this.#parked;
+      const lost = this.#lost;
       this.#parked = [];
       for (const order of waiting) {
+        // What the link that is gone brought must not be counted as the next one's.
+        if (lost !== this.#lost) return;
         if (this.#parked.length > 0) this.#park(order);
         else await this.#take(order, false);
       }
@@ -92,6 +99,7 @@ export class OrderDesk {
 
   /** Forgets what is parked or held: the link is gone and the server sends it again. */
   dropParked(): void {
+    this.#lost += 1;
     this.#parked = [];
     this.#release()?.stored.resolve();
   }
@@ -306,11 +314,39 @@ export class OrderDesk {
     const tooLate = { code: 'too-late', message: `order ${orderId} is ${target.status}` };
     if (isTerminal(target.status))
       return this.#endCancel(cancel, target.status === 'cancelled' ? undefined : tooLate);
+    this.#ask(cancel, target);
+  }
 
-    const outcome = await this.#ports.cancel(target).catch((error: unknown) => {
-      this.#ports.log.warn({ orderId, error }, 'the app did not answer the cancel');
-      return undefined;
-    });
+  /** Not in turn: an app that does not answer must hold up no other order, nor the link. */
+  #ask(cancel: JournalEntry, target: JournalEntry): void {
+    if (this.#asking.has(cancel.orderId)) return;
+    this.#asking.add(cancel.orderId);
+    const { orderId } = target;
+    this.#ports
+      .cancel(target)
+      .catch((error: unknown) => {
+        this.#ports.log.warn({ orderId, error }, 'the app did not answer the cancel');
+        return undefined;
+      })
+      .then((outcome) => this.#inTurn(() => this.#decideCancel(cancel.orderId, orderId, outcome)))
+      .catch((error: unknown) => {
+        // A full store: asked again when what waits is settled.
+        this.#ports.log.warn({ orderId, error }, 'the cancel could not be recorded');
+      })
+      .finally(() => this.#asking.delete(cancel.orderId));
+  }
+
+  async #decideCancel(
+    cancelId: string,
+    orderId: string,
+    outcome: Awaited<ReturnType<OrderDeskPorts['cancel']>>,
+  ): Promise<void> {
+    const [cancel, target] = [this.#ports.queue.order(cancelId), this.#ports.queue.order(orderId)];
+    if (cancel === undefined || target === undefined || isTerminal(cancel.status)) return;
+    const tooLate = { code: 'too-late', message: `order ${orderId} is ${target.status}` };
+    if (isTerminal(target.status)) {
+      return this.#endCancel(cancel, target.status === 'cancelled' ? undefined : tooLate);
+    }
     if (outcome === 'stopping' || (outcome === undefined && target.status === 'started')) {
       this.#cancels.set(orderId, cancel.orderId);
     } else if (target.status === 'received' && outcome !== 'too-late') {

@@ -1,6 +1,8 @@
 import type { DurableQueue } from '@bowline/durable-queue';
 import type { Hub } from '@bowline/ipc';
+import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import type { DeviceStatus, HubRequests } from '@bowline/messages/hub';
+import { ContractError } from '@bowline/runtime/errors';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
@@ -61,9 +63,13 @@ export function serveHub({
     });
   });
 
-  hub.handle('reportOrder', async ({ orderId, ...report }, { app }) => ({
-    attempt: await desk.report(app, orderId, report),
-  }));
+  hub.handle('reportOrder', async ({ orderId, ...report }, { app }) => {
+    // One level more is the ack around it.
+    if (nestsBelow(report.result, MAX_PAYLOAD_NESTING - 1)) {
+      throw new ContractError('too-deep', `a result may nest ${MAX_PAYLOAD_NESTING - 1} levels deep`);
+    }
+    return { attempt: await desk.report(app, orderId, report) };
+  });
 
   hub.handle('status', status);
   hub.handle('trustBundles', ({ above }) => trustAbove(above));

@@ -51,6 +51,7 @@ export function channelPair({ hub = {}, app = {}, limits: given = {} }: PairOpti
       onNotification: handlers.onNotification ?? (() => {}),
       pause: () => events.push('pause'),
       resume: () => events.push('resume'),
+      onRoom: () => events.push('room'),
       abort: (reason) => events.push(`abort: ${reason}`),
     });
     return { channel, counters, events };

@@ -101,6 +101,11 @@ export class UplinkLog {
     const key = keys.log(deviceId, lane, state.generation, seq);
     const record: OpenRecord = { commit, key, lastSeq: 0, frames: [], bytes: 0, ids: [] };
     this.#open.set(sums, record);
+    // A link may live for weeks without a further frame: its last one is not kept in memory for it.
+    const forget = () => {
+      if (this.#open.get(sums) === record) this.#open.delete(sums);
+    };
+    commit.then(forget, forget);
     sums.logBytes += RECORD_OVERHEAD_BYTES;
     this.#rings[lane].put(key, at, () => jsonArray(record.frames));
     if (isDedupedById(lane)) {
