@@ -49,6 +49,18 @@ describe('enrolment', () => {
     expect(view.body).toMatchObject({ name: 'Press 7', online: false });
   });
 
+  it('when a key that was replaced comes back with a fleet token, it does not get the device back', async () => {
+    const lost = new RawDevice();
+    const fleet = await token({ maxUses: 9 });
+    const { deviceId } = (await lost.enrol(server.url, fleet)).answer;
+    const next = new RawDevice();
+    expect((await next.enrol(server.url, await token({ deviceId }))).status).toBe(201);
+    for (const text of [fleet, await token({ maxUses: 9 }), await token()]) {
+      expect([409, 410]).toContain((await lost.enrol(server.url, text)).status);
+    }
+    expect((await lost.enrol(server.url, await token({ deviceId }))).status).toBe(201);
+  });
+
   it('when the same key comes again with its token, the answer is the same', async () => {
     const text = await token();
     const device = new RawDevice();

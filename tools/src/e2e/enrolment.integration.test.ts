@@ -106,8 +106,17 @@ describe('bowline enroll', () => {
       const jwk = join(device.folder, 'key.json');
       writeFileSync(jwk, await keyOf(device));
       expect((await server.fleet('register', deviceId, jwk)).code).toBe(0);
-      const { code } = await device.bowline('enroll', '--server', server.url, ...options);
+      const anchor = ['--anchor', join(device.folder, 'anchor.json')] as const;
+      const { code } = await device.bowline('enroll', '--server', server.url, ...options, ...anchor);
       expect(code).toBe(0);
+      // What the gateway says is nobody's word: only where a person said so, and never in place of another root.
+      expect(existsSync(anchor[1])).toBe(by === 'first-use');
+      const other = JSON.stringify({ rootThumbprint: 'E'.repeat(43), deviceId, groups: [] });
+      writeFileSync(anchor[1], other);
+      const again = await device.bowline('enroll', '--server', server.url, ...options, ...anchor);
+      expect(again.code).toBe(by === 'first-use' ? 2 : 0);
+      expect(again.stderr.includes('names another root')).toBe(by === 'first-use');
+      expect(readFileSync(anchor[1], 'utf8')).toBe(other);
       expect((await device.untilOnline()).device).toMatchObject({ id: deviceId, trustedBy: by });
       const shown = (await device.bowline('status')).stdout.includes('trusted on first use');
       expect([by, shown]).toEqual([by, by === 'first-use']);

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { text } from 'node:stream/consumers';
-import { parseEnrolmentToken, writeTrustAnchor } from '@bowline/identity';
+import { parseEnrolmentToken, readTrustAnchor, writeTrustAnchor } from '@bowline/identity';
 import type { HubRequests, IdentityView } from '@bowline/messages/hub';
 import { confirm } from '../adapters/confirm.ts';
 import { askGateway } from '../adapters/gateway.ts';
@@ -55,18 +55,24 @@ export async function enroll(context: Context, options: EnrollOptions): Promise<
   if (context.json) printJson(view);
   else if (view.enrolment !== undefined) print(enrolmentLines(view.enrolment));
   const anchorFile = options.anchor ?? context.installation().trustAnchorFile;
-  if (anchorFile !== undefined) writeAnchor(anchorFile, view, token);
+  if (anchorFile !== undefined)
+    writeAnchor(anchorFile, view, { ...options, ...(token === undefined ? {} : { token }) });
 }
 
 /**
- * Whom the apps trust, as the person says who enrols the device. Of a token it is the token that says so, not the gateway,
- * which may be captured; a root from the factory has its anchor from there.
+ * Whom the apps trust, as the person says who enrols the device: the token's root, never the gateway's word, since the
+ * gateway may be captured. Only whoever says `--trust-on-first-use` takes that, and only where nothing is trusted yet.
  */
-function writeAnchor(file: string, { enrolment }: IdentityView, token: string | undefined): void {
-  if (enrolment === undefined || enrolment.trustedBy === 'factory-root') return;
+function writeAnchor(
+  file: string,
+  { enrolment }: IdentityView,
+  { token, trustOnFirstUse }: Pick<EnrollOptions, 'token' | 'trustOnFirstUse'>,
+): void {
+  if (enrolment === undefined || (token === undefined && !trustOnFirstUse)) return;
   const { deviceId, groups } = enrolment;
   const root = token === undefined ? enrolment.rootThumbprint : parseEnrolmentToken(token).rootThumbprint;
   if (root === undefined) return;
+  if (token === undefined) mustTrustNobodyElse(file, root);
   try {
     writeTrustAnchor(file, { rootThumbprint: root, deviceId, groups });
   } catch (error) {
@@ -81,6 +87,15 @@ function writeAnchor(file: string, { enrolment }: IdentityView, token: string | 
     );
   }
   remark(`The apps of the device trust that root: ${file}`);
+}
+
+function mustTrustNobodyElse(file: string, root: string): void {
+  const held = readTrustAnchor(file)?.rootThumbprint;
+  if (held === undefined || held === root) return;
+  throw new CliError('anchor-differs', `${file} names another root than the server shows: ${held}`, {
+    exitCode: EXIT.usage,
+    advice: 'If you mean to trust the new one, remove that file first, as root.',
+  });
 }
 
 /** `bowline reset`: says what would be lost, asks, and has the gateway forget it. */

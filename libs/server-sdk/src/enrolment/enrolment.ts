@@ -82,6 +82,9 @@ export class Enrolment {
       return refusal(409, 'key-in-use', `the key belongs to ${known.deviceId} already`);
     const enrolled = this.#record(live.record, key, known, request);
     const before = devices.get(enrolled.deviceId);
+    // The id was made from this key, and the device has another one by now: only a token for the device gives it back.
+    if (before !== undefined && known === undefined && live.record.deviceId === undefined)
+      return refusal(409, 'key-in-use', `${before.deviceId} has another key by now`);
     const revoked = before && isRevoked(before, live);
     if (revoked !== undefined) return revoked;
     tokens.use(live, key);
