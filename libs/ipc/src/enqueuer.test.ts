@@ -199,6 +199,21 @@ describe('Enqueuer', () => {
     await call;
   });
 
+  it('when there is room while a batch is being sent, that batch is not sent twice', async () => {
+    const { enqueuer, channel, sent } = start();
+    enqueuer.attach({
+      send: (...args) => {
+        const giveUp = channel.send(...args);
+        enqueuer.pump();
+        return giveUp;
+      },
+    });
+    const call = enqueuer.enqueue([telemetry(1)]);
+    expect(sent.map(({ ids }) => ids)).toEqual([[1]]);
+    sent[0]?.settle(stored);
+    await call;
+  });
+
   it('when the hub does not answer in time, the connection is reported as hung and the batch is kept', () => {
     const { enqueuer, channel, sent, hung } = start();
     enqueuer.attach(channel);

@@ -166,11 +166,13 @@ export class Enqueuer {
   /** False if there was no room, or the connection is just gone: `pump` is called again on room, `attach` on the next one. */
   #send(flight: Flight): boolean {
     const ended = (outcome: Outcome) => this.#settled(flight, outcome);
+    // Before it is sent: what is written at once may make room, of which `pump` is told from within.
+    flight.sent = true;
     try {
       this.#channel?.send('enqueue', flight.text, DEADLINE_MS, ended, flight.lines);
-      flight.sent = true;
       return true;
     } catch (error) {
+      flight.sent = false;
       if (error instanceof TransientError) return false;
       throw error;
     }
