@@ -1,14 +1,9 @@
 import { join } from 'node:path';
 import { connectHub } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
-import { v7 as newId } from 'uuid';
-import { deviceMoment } from './adapters/device-moment.ts';
-import { systemSources } from './adapters/system-sources.ts';
 import type { CollectorConfig } from './config.ts';
-import { Collector } from './core/collector.ts';
-import { HandOver } from './core/hand-over.ts';
-import { SampleBuffer } from './core/sample-buffer.ts';
 import { config as validateConfig } from './generated/config.js';
+import { startTelemetry } from './telemetry.ts';
 
 const APP = 'telemetry-collector';
 
@@ -34,27 +29,13 @@ await runApp<CollectorConfig>({
     client.onRegistered(heard);
     client.onNotification('link', heard);
 
-    const buffer = new SampleBuffer(config.telemetry.bufferSamples);
-    const handOver = new HandOver({
-      buffer,
-      enqueue: (messages, until) => client.enqueue(messages, { signal: until }),
-      newId: () => newId(),
-      clock,
-      log,
-      limits: config.telemetry,
-      random: Math.random,
-    });
-    const sources = await systemSources(config);
-    const moment = deviceMoment(clock, { serverClock, ...config });
-    const collector = new Collector({ sources, buffer, handOver, clock, moment, log });
+    const telemetry = await startTelemetry({ config, client, serverClock, clock, log });
     ready();
 
     return {
       stop: async () => {
-        collector.stop();
-        const lost = await handOver.stop(AbortSignal.timeout(config.stopGraceMs));
-        const { added: sampled, givenUp } = buffer.totals;
-        log[lost > 0 ? 'warn' : 'info']({ sampled, givenUp, lost }, 'stopped sampling');
+        const totals = await telemetry.stop(AbortSignal.timeout(config.stopGraceMs));
+        log[totals.lost > 0 ? 'warn' : 'info'](totals, 'stopped sampling');
         client.close();
         lock.release();
       },

@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
 import { seriesName, type Reading } from '../core/sample.ts';
-import { systemSources, type SeriesGroup } from './system-sources.ts';
+import { systemReaders, systemSources, type SeriesGroup } from './system-sources.ts';
 
 const GROUPS: SeriesGroup[] = ['cpu', 'load', 'memory', 'filesystem', 'temperature', 'network', 'uptime'];
 const series = Object.fromEntries(GROUPS.map((name) => [name, { intervalMs: 1000 }])) as Record<
@@ -25,7 +25,10 @@ const valuesOf = (readings: readonly Reading[]) =>
   Object.fromEntries(readings.map((reading) => [seriesName(reading), reading.value]));
 
 async function readAll(options: { procDir?: string; sysDir?: string } = {}) {
-  const sources = await systemSources({ procDir: '/proc', sysDir: '/sys', series, ...options });
+  const sources = systemSources(
+    await systemReaders({ procDir: '/proc', sysDir: '/sys', ...options }),
+    series,
+  );
   const readings = await Promise.all(sources.map(({ read }) => read()));
   return Object.fromEntries(sources.map(({ name }, index) => [name, valuesOf(readings[index] ?? [])]));
 }
@@ -43,7 +46,7 @@ describe('systemSources', () => {
   });
 
   test('when a CPU was kept busy between two readings, the utilisation shows it', async () => {
-    const sources = await systemSources({ procDir: '/proc', sysDir: '/sys', series });
+    const sources = systemSources(await systemReaders({ procDir: '/proc', sysDir: '/sys' }), series);
     const cpu = sources.find(({ name }) => name === 'cpu');
     const end = performance.now() + 300;
     while (performance.now() < end);
@@ -78,11 +81,8 @@ describe('systemSources', () => {
   });
 
   test('when an interval is 0, its group is not read', async () => {
-    const sources = await systemSources({
-      procDir: '/proc',
-      sysDir: '/sys',
-      series: { ...series, network: { intervalMs: 0 } },
-    });
+    const readers = await systemReaders({ procDir: '/proc', sysDir: '/sys' });
+    const sources = systemSources(readers, { ...series, network: { intervalMs: 0 } });
     expect(sources.map(({ name }) => name)).toEqual(GROUPS.filter((name) => name !== 'network'));
   });
 });

@@ -23,21 +23,21 @@ import type { Source } from '../core/collector.ts';
 import type { Reading } from '../core/sample.ts';
 import { readSensors } from './temperature-sensors.ts';
 
-export interface SourceOptions {
+export interface MachineFolders {
   procDir: string;
   sysDir: string;
-  series: Readonly<Record<SeriesGroup, { intervalMs: number }>>;
 }
 
 export type SeriesGroup = 'cpu' | 'load' | 'memory' | 'filesystem' | 'temperature' | 'network' | 'uptime';
+export type SystemReaders = Readonly<Record<SeriesGroup, () => Promise<Reading[]>>>;
 
 /** CPU time needs two readings; the second comes this soon, so that the first sample does. */
 const FIRST_CPU_MS = 500;
 
 /** The machine's own figures, straight from the kernel: no child process is ever started (README, "Why not a library"). */
-export async function systemSources({ procDir, sysDir, series }: SourceOptions): Promise<Source[]> {
+export async function systemReaders({ procDir, sysDir }: MachineFolders): Promise<SystemReaders> {
   const proc = (name: string) => readFile(join(procDir, name), 'utf8');
-  const readers: Record<SeriesGroup, () => Promise<Reading[]>> = {
+  return {
     cpu: await cpuReader(() => proc('stat')),
     load: async () => present(parseLoad(await proc('loadavg')), loadReadings),
     memory: async () => present(parseMemory(await proc('meminfo')), memoryReadings),
@@ -46,6 +46,13 @@ export async function systemSources({ procDir, sysDir, series }: SourceOptions):
     network: async () => networkReadings(parseInterfaces(await proc('net/dev'))),
     uptime: async () => present(parseUptime(await proc('uptime')), uptimeReadings),
   };
+}
+
+/** Those that are switched on, each at its interval. */
+export function systemSources(
+  readers: SystemReaders,
+  series: Readonly<Record<SeriesGroup, { intervalMs: number }>>,
+): Source[] {
   return (Object.keys(readers) as SeriesGroup[])
     .map((name) => {
       const { intervalMs } = series[name];

@@ -1,31 +1,15 @@
 import { FakeClock } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
 import { Collector, type Source } from './collector.ts';
-import { HandOver } from './hand-over.ts';
-import { SampleBuffer } from './sample-buffer.ts';
 import type { Reading } from './sample.ts';
 
 function setUp(sources: Source[]) {
   const clock = new FakeClock();
-  const buffer = new SampleBuffer(1000);
   const warnings: unknown[] = [];
   const series: string[] = [];
-  const handOver = new HandOver({
-    buffer,
-    enqueue: async (messages) => {
-      for (const { payload } of messages)
-        if ('samples' in payload) series.push(...payload.samples.map((each) => each.series));
-    },
-    newId: () => 'id',
-    clock,
-    log: { debug() {}, warn() {}, error() {} },
-    limits: { commitMs: 0, batchSamples: 1000, batchBytes: 1_000_000 },
-    random: () => 0,
-  });
   const collector = new Collector({
     sources,
-    buffer,
-    handOver,
+    accept: (samples) => void series.push(...samples.map((each) => each.series)),
     clock,
     moment: () => ({ at: clock.wallMs(), monoMs: clock.monotonicMs(), bootId: '', trusted: true }),
     log: { warn: (fields: unknown) => void warnings.push(fields) },
@@ -72,6 +56,14 @@ describe('Collector', () => {
     fails = true;
     await clock.advance(100);
     expect(warnings.length).toBe(2);
+  });
+
+  test('when it is reconfigured, what is read and how often is the new, at once', async () => {
+    const { clock, series, collector } = setUp([source('old', 1000, one('old'))]);
+    await clock.advance(0);
+    collector.reconfigure([source('new', 100, one('new'))]);
+    await clock.advance(250);
+    expect(series).toEqual(['old', 'new', 'new', 'new']);
   });
 
   test('when it is stopped, nothing is read any more', async () => {

@@ -1,7 +1,5 @@
 import type { Sample } from '@bowline/messages';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
-import type { HandOver } from './hand-over.ts';
-import type { SampleBuffer } from './sample-buffer.ts';
 import { toSample, type Moment, type Reading } from './sample.ts';
 import { Schedule, type Timing } from './schedule.ts';
 
@@ -12,25 +10,34 @@ export interface Source extends Timing {
 
 export interface CollectorOptions {
   sources: readonly Source[];
-  buffer: SampleBuffer;
-  handOver: HandOver;
+  accept(samples: readonly Sample[]): void;
   clock: Clock;
   /** What is known of this moment. */
   moment(): Moment;
   log: Pick<Logger, 'warn'>;
 }
 
-/** Reads each source when it is due and puts its samples into the buffer. One that hangs holds up no other. */
+/** Reads each source when it is due and passes its samples on. One that hangs holds up no other. */
 export class Collector {
   readonly #options: CollectorOptions;
-  readonly #schedule: Schedule;
+  #sources: readonly Source[];
+  #schedule: Schedule;
   readonly #reading = new Map<string, Promise<void>>();
   readonly #failing = new Set<string>();
   #timer: Timer | undefined;
 
   constructor(options: CollectorOptions) {
     this.#options = options;
+    this.#sources = options.sources;
     this.#schedule = new Schedule(options.sources, options.clock.monotonicMs());
+    this.#arm();
+  }
+
+  /** Reads these from now on, at their intervals. */
+  reconfigure(sources: readonly Source[]): void {
+    this.stop();
+    this.#sources = sources;
+    this.#schedule = new Schedule(sources, this.#options.clock.monotonicMs());
     this.#arm();
   }
 
@@ -48,7 +55,7 @@ export class Collector {
 
   #tick(): void {
     const due = this.#schedule.takeDue(this.#options.clock.monotonicMs());
-    for (const source of this.#options.sources) {
+    for (const source of this.#sources) {
       if (!due.includes(source.name) || this.#reading.has(source.name)) continue;
       const reading = this.#read(source).finally(() => this.#reading.delete(source.name));
       this.#reading.set(source.name, reading);
@@ -57,7 +64,7 @@ export class Collector {
   }
 
   async #read({ name, read }: Source): Promise<void> {
-    const { buffer, handOver, clock, moment, log } = this.#options;
+    const { accept, moment, log } = this.#options;
     let readings: Reading[];
     try {
       readings = await read();
@@ -72,7 +79,6 @@ export class Collector {
     const samples = readings
       .map((reading) => toSample(reading, now))
       .filter((sample): sample is Sample => sample !== undefined);
-    buffer.add(samples, clock.monotonicMs());
-    handOver.noticed();
+    accept(samples);
   }
 }

@@ -28,6 +28,7 @@ export interface HandOverOptions {
  */
 export class HandOver {
   readonly #options: HandOverOptions;
+  #limits: CommitLimits;
   readonly #giveUp = new AbortController();
   #first = true;
   #failures = 0;
@@ -38,15 +39,21 @@ export class HandOver {
 
   constructor(options: HandOverOptions) {
     this.#options = options;
+    this.#limits = options.limits;
+  }
+
+  reconfigure(limits: CommitLimits): void {
+    this.#limits = limits;
+    this.noticed();
   }
 
   /** Samples came in: looks when they are to go. */
   noticed(): void {
     if (this.#stopping || this.#underWay !== undefined) return;
-    const { buffer, limits, clock } = this.#options;
+    const { buffer, clock } = this.#options;
     this.#timer?.cancel();
     const nowMs = clock.monotonicMs();
-    const inMs = commitInMs(buffer, limits, { nowMs, first: this.#first });
+    const inMs = commitInMs(buffer, this.#limits, { nowMs, first: this.#first });
     if (inMs === undefined) return;
     this.#timer = clock.after(Math.max(inMs, this.#notBeforeMs - nowMs), () => this.#begin());
   }
@@ -76,8 +83,8 @@ export class HandOver {
 
   /** One portion; whether it was accepted. */
   async #next(): Promise<boolean> {
-    const { buffer, enqueue, limits, log } = this.#options;
-    const portion = buffer.take({ samples: limits.batchSamples, bytes: limits.batchBytes });
+    const { buffer, enqueue, log } = this.#options;
+    const portion = buffer.take({ samples: this.#limits.batchSamples, bytes: this.#limits.batchBytes });
     const messages = this.#messages(portion);
     try {
       await enqueue(messages, this.#giveUp.signal);

@@ -27,7 +27,7 @@ export interface Portion {
  * sample of each series: a long outage costs resolution, not the picture. What was given up is counted by series.
  */
 export class SampleBuffer {
-  readonly #maxSamples: number;
+  #maxSamples: number;
   #entries: Entry[] = [];
   #bytes = 0;
   #thinned = new Map<string, Thinned>();
@@ -37,6 +37,11 @@ export class SampleBuffer {
   /** @param maxSamples at least 2 */
   constructor(maxSamples: number) {
     this.#maxSamples = maxSamples;
+  }
+
+  reconfigure(maxSamples: number): void {
+    this.#maxSamples = maxSamples;
+    this.#makeRoom();
   }
 
   get samples(): number {

@@ -1,8 +1,11 @@
 import { Type, type Static } from 'typebox';
 import { SAMPLE_QUALITIES } from '../names.ts';
-import { EpochMs, Name, Uuid } from '../primitives.ts';
+import { Count, EpochMs, Name, Uuid } from '../primitives.ts';
 
-/** One reading. `quality` says whether `at` comes from a synchronised clock (protocol, section 5, Time). */
+/**
+ * One reading. `quality` says whether `at` comes from a synchronised clock (protocol, section 5, Time). With `count` it stands
+ * for that many readings around `at`: `value` is their average, `min` and `max` their bounds.
+ */
 export const Sample = Type.Object({
   series: Name,
   at: EpochMs,
@@ -12,6 +15,9 @@ export const Sample = Type.Object({
   quality: Type.Optional(Type.Enum([...SAMPLE_QUALITIES])),
   bootId: Type.Optional(Uuid),
   monoMs: Type.Optional(Type.Number({ minimum: 0 })),
+  count: Type.Optional(Count),
+  min: Type.Optional(Type.Number()),
+  max: Type.Optional(Type.Number()),
 });
 export type Sample = Static<typeof Sample>;
 
