@@ -223,4 +223,27 @@ describe('a signature is good once', () => {
     expect(result).toEqual(lost.result);
     expect(gateway.reports.map(({ status }) => status)).toEqual(['succeeded']);
   });
+
+  test('when it is handed over again after its signature expired, it is answered by how it ended, not by the time', async () => {
+    const later = { serverTime: (EXP + 60) * 1000 };
+    const told = await signedOrder();
+    await outcome(told);
+    gateway.reports.length = 0;
+    expect(await outcome({ ...told, ...later })).toMatchObject(rejected('replayed'));
+
+    await gateway.close();
+    await openGateway({
+      onReport: ({ status }) => (status === 'succeeded' ? new Promise(() => {}) : Promise.resolve()),
+    });
+    const order = await signedOrder();
+    await gateway.hand(order);
+    await gateway.reported(order.orderId, 'succeeded');
+    await executor.kill('SIGKILL');
+    await gateway.close();
+    await openGateway();
+    startExecutor();
+    expect(await outcome({ ...order, ...later, state: 'started', attempt: 1 })).toMatchObject({
+      status: 'succeeded',
+    });
+  });
 });

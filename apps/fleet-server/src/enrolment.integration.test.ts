@@ -126,6 +126,19 @@ describe('enrolment', () => {
     expect(Math.abs(Number(answer['serverTime']) - Date.now())).toBeLessThan(60_000);
   });
 
+  it('when a key comes in a spelling that is not its own, it is refused: it would count as another device', async () => {
+    const device = new RawDevice();
+    const { x } = device.publicKey;
+    const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
+    const alias = x.slice(0, 42) + (alphabet[alphabet.indexOf(x.slice(42)) + 1] ?? '');
+    const publicKey = { ...device.publicKey, x: alias };
+    expect((await device.enrol(server.url, await token(), { publicKey })).answer).toMatchObject({
+      status: 400,
+      code: 'invalid',
+    });
+    expect((await server.api('POST', '/v1/devices', { deviceId: 'alias-1', publicKey })).status).toBe(400);
+  });
+
   it('when the body is malformed, the answer is 400', async () => {
     expect((await new RawDevice().enrol(server.url, 'x', { publicKey: { kty: 'RSA' } })).status).toBe(400);
     const response = await fetch(`${server.url}/v1/enrolments`, {

@@ -16,6 +16,7 @@ export type { TrustAnchor } from './trust/trust-anchor-schema.ts';
 export { HeldTrust, type DeviceIdentity } from './trust/held-trust.ts';
 export {
   ROLE_OF,
+  checkTime,
   signClaims,
   verifyClaims,
   LONGEST_SIGNED_SECONDS,

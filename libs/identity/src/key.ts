@@ -32,8 +32,16 @@ export async function keyFromPem(privatePem: string): Promise<SigningKey> {
   };
 }
 
-/** RFC 7638, SHA-256, base64url. */
-export const thumbprint = (jwk: Ed25519Jwk): Promise<string> => calculateJwkThumbprint({ ...jwk }, 'sha256');
+/**
+ * RFC 7638, SHA-256, base64url. It is how keys are told apart and counted, so each key must have only one.
+ *
+ * @throws ConfigError `bad-key`: `x` is another spelling of the key than base64url's own.
+ */
+export async function thumbprint(jwk: Ed25519Jwk): Promise<string> {
+  if (Buffer.from(jwk.x, 'base64url').toString('base64url') !== jwk.x)
+    throw new ConfigError('bad-key', `x of the public key is not base64url as RFC 7515 has it: ${jwk.x}`);
+  return calculateJwkThumbprint({ ...jwk }, 'sha256');
+}
 
 /**
  * The key in `file`; made and stored durably (0600) if there is none.

@@ -108,4 +108,19 @@ describe('loadConfig', () => {
   it('when a flag has no value, the error says how to write it', () => {
     expect(() => load({ args: ['--verbose'] })).toThrow(/--verbose=VALUE/);
   });
+
+  it.each([
+    ['a file', { file: '{"__proto__":{"stateDir":"/x","names":["y"]}}' }],
+    ['a part of a file', { file: '{"stateDir":"/s","link":{"__proto__":{"server":"x"}}}' }],
+    ['a flag', { args: ['--stateDir=/s', '--__proto__.server=x'] }],
+    [
+      'an environment',
+      {
+        env: { BOWLINE_WS_GATEWAY__LINK: '{"__proto__":{"server":"x"}}' },
+        file: { stateDir: '/s', link: {} },
+      },
+    ],
+  ])('when %s has the key __proto__, it is an unknown key and sets nothing', (_, sources) => {
+    expect(() => load(sources)).toThrow(/unknown key ".*__proto__"/);
+  });
 });

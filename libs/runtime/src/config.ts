@@ -104,7 +104,8 @@ function parseText(text: string): unknown {
 }
 
 function setPath(tree: Tree, [head, ...rest]: string[], value: unknown): void {
-  if (head === undefined || head === '__proto__') return;
+  if (head === undefined) return;
+  if (head === '__proto__') throw new ConfigError('config-invalid', 'configuration: unknown key "__proto__"');
   if (rest.length === 0) {
     tree[head] = value;
     return;
@@ -114,13 +115,13 @@ function setPath(tree: Tree, [head, ...rest]: string[], value: unknown): void {
   setPath(child, rest, value);
 }
 
+/** Makes own members only: a key `__proto__` stays one, for the schema to refuse, and gives nothing to inherit. */
 function merge(under: Tree, over: Tree): Tree {
-  const result: Tree = { ...under };
-  for (const [key, value] of Object.entries(over)) {
-    const below = result[key];
-    result[key] = isTree(below) && isTree(value) ? merge(below, value) : value;
-  }
-  return result;
+  const merged = Object.entries(over).map(([key, value]): [string, unknown] => {
+    const below = Object.hasOwn(under, key) ? under[key] : undefined;
+    return [key, isTree(below) && isTree(value) ? merge(below, value) : value];
+  });
+  return Object.fromEntries([...Object.entries(under), ...merged]);
 }
 
 function describe({ instancePath, message, params }: ErrorObject): string {

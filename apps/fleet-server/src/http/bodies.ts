@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
 import { ORDER_TYPES, ROLES } from '@bowline/messages';
+import { Ed25519Jwk } from '@bowline/messages/http/enrolment';
 import { DeviceId, JsonObject, MessageId, Name, OperatorName, Text } from '@bowline/messages/primitives';
 import { TrustBundleJws } from '@bowline/messages/wire/trust';
 
@@ -46,11 +47,7 @@ export type TrustBody = Static<typeof TrustBody>;
 /** A device whose key is known beforehand: it enrols without a token. */
 export const NewDeviceBody = body({
   deviceId: DeviceId,
-  publicKey: Type.Object({
-    kty: Type.Literal('OKP'),
-    crv: Type.Literal('Ed25519'),
-    x: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
-  }),
+  publicKey: Type.Object(Ed25519Jwk.properties, { additionalProperties: false }),
   name: Type.Optional(Text),
   groups: Type.Optional(Groups),
 });

@@ -4,7 +4,7 @@ import type { SignedClaims, SignedType, TrustBundleJws } from '@bowline/messages
 import { BowlineError, RejectedError, TransientError, type ServerClock } from '@bowline/runtime';
 import { reportEvent, type EventPorts } from '../report-event.ts';
 import { HeldTrust, type DeviceIdentity } from '../trust/held-trust.ts';
-import { verifyClaims } from './signed-claims.ts';
+import { checkTime, verifyClaims } from './signed-claims.ts';
 import { SpentOrders, type SpentOrder } from './spent-orders.ts';
 
 export interface OrderGateOptions extends EventPorts {
@@ -26,14 +26,17 @@ export type GateHub = EventPorts['hub'] & {
   onNotification(name: 'trust', handler: () => void): void;
 };
 
-/** A signature that holds, for this order, on this device, now. */
+/** A signature that holds, for this order, on this device, and now, or when it began ({@link Admission.earlier}). */
 export interface Admission<T extends SignedType> {
   claims: SignedClaims<T>;
   /** Under which its use is recorded: see {@link OrderGate.spent}. */
   id: string;
   /** Thumbprint of the key that signed. */
   signer: string;
-  /** How far this same order had come before this process began to see it; undefined if it is new. */
+  /**
+   * How far this same order had come before; undefined if it is new. `begun` or `ended`: the time is not judged again, its
+   * answer is what is recorded.
+   */
   earlier: SpentOrder | undefined;
 }
 
@@ -73,9 +76,13 @@ export class OrderGate {
         'a signature has an expiry, and the time is not known yet: try again later',
       );
     const bundle = this.#trust.bundle();
-    const expected = { bundle, ...this.#trust.identity(), orderId, nowMs };
+    const expected = { bundle, ...this.#trust.identity(), orderId };
     const { claims, signer } = await verifyClaims(type, jws, expected);
     const id = 'jti' in claims ? claims.jti : orderId;
+    const before = this.spent.find(id, orderId);
+    // Whether it was in time was decided when it began: what has an outcome, or may have one, is answered by that.
+    if (before !== undefined && before.phase !== 'claimed') return { claims, id, signer, earlier: before };
+    checkTime(claims, nowMs);
     const { exp, iat } = claims;
     const earlier = this.spent.claim({ id, orderId, exp, iat, nowMs });
     return { claims, id, signer, earlier };

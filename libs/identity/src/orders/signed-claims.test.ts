@@ -2,7 +2,7 @@ import type { SignedCommand, SignedUpdate, TrustBundle } from '@bowline/messages
 import { CompactSign } from 'jose';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { createKey, type SigningKey } from '../key.ts';
-import { signClaims, verifyClaims } from './signed-claims.ts';
+import { checkTime, signClaims, verifyClaims } from './signed-claims.ts';
 
 const NOW = Date.UTC(2026, 0, 1);
 const SECONDS = NOW / 1000;
@@ -32,7 +32,7 @@ beforeAll(async () => {
     threshold: 1,
   };
 });
-const expected = () => ({ bundle, deviceId: 'd1', groups: ['kitchen'], orderId: ORDER, nowMs: NOW });
+const expected = () => ({ bundle, deviceId: 'd1', groups: ['kitchen'], orderId: ORDER });
 const claims = (change: Partial<SignedCommand> = {}): SignedCommand => ({
   orderId: ORDER,
   aud: 'd1',
@@ -40,8 +40,15 @@ const claims = (change: Partial<SignedCommand> = {}): SignedCommand => ({
   exp: SECONDS + 60,
   ...change,
 });
-const verify = async (change: Partial<SignedCommand> = {}, key = keys.command) =>
-  verifyClaims('command', await signClaims('command', key, claims(change)), expected());
+const verify = async (change: Partial<SignedCommand> = {}, key = keys.command) => {
+  const verified = await verifyClaims(
+    'command',
+    await signClaims('command', key, claims(change)),
+    expected(),
+  );
+  checkTime(verified.claims, NOW);
+  return verified;
+};
 
 describe('verifyClaims', () => {
   test('when a command key signed it for this device or a group of it, the claims come back', async () => {

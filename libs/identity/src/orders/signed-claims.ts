@@ -48,16 +48,14 @@ export interface Expectations {
   /** Groups that the device knows itself to be in. */
   groups: readonly string[];
   orderId: string;
-  /** Server time, epoch milliseconds. */
-  nowMs: number;
 }
 
 /**
- * Everything about a signed part but its single use (that is {@link SpentOrders}), in this order: algorithm, key and its
- * role, signature, shape, audience, order, time.
+ * Everything about a signed part but its time ({@link checkTime}) and its single use ({@link SpentOrders}), in this order:
+ * algorithm, key and its role, signature, shape, audience, order.
  *
  * @throws RejectedError with the exact rule: `bad-signature`, `unknown-signer`, `wrong-role`, `bad-claims`,
- *   `wrong-audience`, `wrong-order`, `signature-expired`, `signature-too-long`, `not-yet-valid`.
+ *   `wrong-audience`, `wrong-order`.
  */
 export async function verifyClaims<T extends SignedType>(
   type: T,
@@ -70,7 +68,6 @@ export async function verifyClaims<T extends SignedType>(
   if (claims.orderId !== undefined && claims.orderId !== expected.orderId) {
     throw new RejectedError('wrong-order', `it was signed for order ${claims.orderId}`);
   }
-  checkTime(claims, expected.nowMs);
   return { claims, signer: kid };
 }
 
@@ -134,7 +131,11 @@ function checkAudience(aud: string, { deviceId, groups }: Expectations): void {
   throw new RejectedError('wrong-audience', `it was signed for ${aud}; this is ${deviceId}`);
 }
 
-function checkTime({ exp, nbf }: { exp: number; nbf?: number | undefined }, nowMs: number): void {
+/**
+ * @param nowMs server time, epoch milliseconds.
+ * @throws RejectedError `signature-expired`, `signature-too-long`, `not-yet-valid`.
+ */
+export function checkTime({ exp, nbf }: { exp: number; nbf?: number | undefined }, nowMs: number): void {
   const now = nowMs / 1000;
   if (exp <= now) throw new RejectedError('signature-expired', `exp was ${iso(exp)}, it is ${iso(now)}`);
   if (exp - now > LONGEST_SIGNED_SECONDS)

@@ -67,18 +67,26 @@ export class SpentOrders {
    *   `spent-orders-unwritable`.
    */
   claim({ id, orderId, exp, iat, nowMs }: Claim): SpentOrder | undefined {
-    const known = this.#row(id);
-    if (known !== undefined) {
-      if (known.orderId !== orderId)
-        throw new RejectedError('replayed', `it was used by order ${known.orderId} already`);
-      return known;
-    }
+    const known = this.find(id, orderId);
+    if (known !== undefined) return known;
     if (exp <= (this.#marked('forgotten') ?? 0))
       throw new RejectedError('signature-expired', 'it is older than what this device still remembers');
     this.#refuseIssuedBeforeLoss(iat, nowMs);
     this.#makeRoom(nowMs);
     this.#write("INSERT INTO spent (id, orderId, exp, phase) VALUES (?, ?, ?, 'claimed')", id, orderId, exp);
     return undefined;
+  }
+
+  /**
+   * How far this order came with this signature; undefined if that was not used yet.
+   *
+   * @throws RejectedError `replayed`: another order used it.
+   */
+  find(id: string, orderId: string): SpentOrder | undefined {
+    const known = this.#row(id);
+    if (known !== undefined && known.orderId !== orderId)
+      throw new RejectedError('replayed', `it was used by order ${known.orderId} already`);
+    return known;
   }
 
   /** Its effect is about to begin. */

@@ -2,11 +2,14 @@ import { Type, type Static } from 'typebox';
 import { CompactJws, DeviceId, EpochMs, Name, Text, Uuid } from '../primitives.ts';
 import { TrustBundleJws } from '../wire/trust.ts';
 
-/** A public Ed25519 key (RFC 8037). */
+/**
+ * A public Ed25519 key (RFC 8037). 43 characters hold two bits more than the 32 bytes: they must be 0, so that one key has one
+ * spelling and one thumbprint.
+ */
 export const Ed25519Jwk = Type.Object({
   kty: Type.Literal('OKP'),
   crv: Type.Literal('Ed25519'),
-  x: Type.String({ pattern: '^[A-Za-z0-9_-]{43}$' }),
+  x: Type.String({ pattern: '^[A-Za-z0-9_-]{42}[AEIMQUYcgkosw048]$' }),
 });
 export type Ed25519Jwk = Static<typeof Ed25519Jwk>;
 

@@ -64,7 +64,7 @@ export class FakeServer {
       deviceId: DEVICE,
       name: DEVICE,
       groups: [],
-      publicKey: { kty: 'OKP', crv: 'Ed25519', x: 'a'.repeat(43) },
+      publicKey: { kty: 'OKP', crv: 'Ed25519', x: 'A'.repeat(43) },
       thumbprint: 'thumbprint',
       enrolledAt: clock.wallMs(),
     });

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import {
   parseEnrolmentToken,
+  checkTime,
   verifyClaims,
   verifyEnrolmentProof,
   verifyLinkToken,
@@ -194,7 +195,7 @@ function policy(): Target {
 type Signed = Awaited<ReturnType<typeof signedCorpus>>;
 
 function identity({ key, bundle, token, enrolment, trust, linkToken, claims }: Signed): Target[] {
-  const held = { bundle, deviceId: DEVICE_ID, groups: ['all'], orderId: ORDER_ID, nowMs: NOW_MS };
+  const held = { bundle, deviceId: DEVICE_ID, groups: ['all'], orderId: ORDER_ID };
   const link = { deviceId: DEVICE_ID, serverId: SERVER_ID, publicKey: key.publicJwk, nowMs: NOW_MS };
   const answer = { deviceId: DEVICE_ID, name: 'd', groups: [], serverId: SERVER_ID, link: 'wss://a', trust, serverTime: NOW_MS }; // prettier-ignore
   return [
@@ -222,7 +223,13 @@ function identity({ key, bundle, token, enrolment, trust, linkToken, claims }: S
       },
     },
     { name: 'link tokens', corpus: [linkToken], take: (text) => verifyLinkToken(text, link) },
-    { name: 'signatures of orders', corpus: [claims], take: (text) => verifyClaims('command', text, held) },
+    {
+      name: 'signatures of orders',
+      corpus: [claims],
+      async take(text) {
+        checkTime((await verifyClaims('command', text, held)).claims, NOW_MS);
+      },
+    },
   ];
 }
 
