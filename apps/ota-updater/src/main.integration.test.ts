@@ -2,11 +2,11 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
 import { AGENT_VERSION } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -54,7 +54,7 @@ describe('ota-updater as a process', () => {
   });
 
   test('when it is killed before the report was accepted, it is repeated with the same id', async () => {
-    gateway = await openTestGateway(hubFolder, () => new Promise(() => {}));
+    gateway = await openTestGateway(hubFolder, { accept: () => new Promise(() => {}) });
     const first = startUpdater();
     await waitFor(() => gateway?.events.length);
     await first.kill('SIGKILL');
@@ -68,9 +68,9 @@ describe('ota-updater as a process', () => {
 
   test('when the disk of the gateway is full, the report waits until it has room', async () => {
     let full = true;
-    gateway = await openTestGateway(hubFolder, () =>
-      full ? Promise.reject(new RejectedError('disk-full', 'full')) : Promise.resolve(),
-    );
+    gateway = await openTestGateway(hubFolder, {
+      accept: () => (full ? Promise.reject(new RejectedError('disk-full', 'full')) : Promise.resolve()),
+    });
     const child = startUpdater();
     await waitFor(() => gateway?.events.length);
     full = false;

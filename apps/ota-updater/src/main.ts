@@ -1,21 +1,9 @@
 import { release } from 'node:os';
 import { join } from 'node:path';
-import { OrderGate } from '@bowline/identity';
-import { watchPolicy } from '@bowline/identity/policy';
-import { connectHub, reportOrder } from '@bowline/ipc';
-import {
-  AGENT_VERSION,
-  bootId,
-  onceDurably,
-  retry,
-  runApp,
-  ServerClock,
-  waitForLock,
-} from '@bowline/runtime';
-import { CancelledError } from '@bowline/runtime/errors';
-import { v7 as newId } from 'uuid';
-import { judgeOrder } from './adapters/judge-order.ts';
+import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
+import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
 import { checkStateFolder } from './adapters/state-folder.ts';
+import { updateOrders } from './adapters/update-orders.ts';
 import type { UpdaterConfig } from './config.ts';
 import { softwareKey, softwareRunning } from './core/software-running.ts';
 import { config as validateConfig } from './generated/config.js';
@@ -29,39 +17,17 @@ await runApp<UpdaterConfig>({
   start: async ({ config, log, clock, ready, signal }) => {
     checkStateFolder(config.stateDir);
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
-    const client = connectHub({
-      folder: config.hubFolder,
-      owner: config.hubOwner,
+    const hub = await joinHub({
       app: APP,
       version: AGENT_VERSION,
       orderTypes: ['softwareUpdate'],
+      config,
       log,
       clock,
+      signal,
     });
-    const serverClock = new ServerClock(clock);
-    const { stateDir, trustAnchorFile } = config;
-    const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
-    const readPolicy = await watchPolicy(config.policyFile, { hub: client, clock, log });
-    const heard = ({ serverTime }: { serverTime?: number }) => {
-      if (serverTime !== undefined) serverClock.told(serverTime);
-    };
-    client.onRegistered(heard);
-    client.onNotification('link', heard);
-    client.handle('order', async (order) => {
-      heard(order);
-      const error = await judgeOrder(order, gate, readPolicy);
-      const { orderId } = order;
-      log.warn({ orderId, ...error }, 'order rejected');
-      const at = Math.round(clock.wallMs());
-      reportOrder(client, clock, { orderId, status: 'rejected', at, error }, signal).catch((cause: unknown) =>
-        log.warn(
-          { orderId, error: cause },
-          'the gateway did not take the report: it offers the order at the next start',
-        ),
-      );
-      return {};
-    });
-    client.handle('cancelOrder', () => ({ outcome: 'too-late' }));
+    takeSignedOrders(hub, log, updateOrders);
+    hub.client.handle('cancelOrder', () => ({ outcome: 'too-late' }));
     const software = {
       version: AGENT_VERSION,
       node: process.version,
@@ -70,31 +36,20 @@ await runApp<UpdaterConfig>({
       arch: process.arch,
       bootId: bootId(),
     };
-    const report = (id: string) => {
-      const sentAt = Math.round(clock.wallMs());
-      const payload = softwareRunning(software, sentAt);
-      return retry(() => client.enqueue([{ id, type: 'event', sentAt, payload }], { signal }), {
-        clock,
-        signal,
-      });
-    };
-    const reporting = onceDurably(
-      join(config.stateDir, 'reported.json'),
-      softwareKey(software),
-      newId,
-      report,
-    )
-      .then((now) => log.info({ ...software, reported: now }, 'software running'))
-      .catch((error: unknown) => {
-        if (!(error instanceof CancelledError)) throw error;
-      });
+    const reporting = reportDurably(
+      {
+        file: join(config.stateDir, 'reported.json'),
+        key: softwareKey(software),
+        event: (at) => softwareRunning(software, at),
+      },
+      { client: hub.client, clock, signal },
+    ).then((reported) => log.info({ ...software, reported }, 'software running'));
     ready();
 
     return {
       stop: async () => {
         await reporting;
-        client.close();
-        gate.close();
+        hub.close();
         lock.release();
       },
     };

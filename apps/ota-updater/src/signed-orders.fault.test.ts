@@ -1,11 +1,11 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { SignedClaims } from '@bowline/messages';
 import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
-import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 

@@ -2,11 +2,11 @@ import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { chmodSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
 import { AGENT_VERSION } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -71,7 +71,7 @@ describe('ssh-broker as a process', () => {
   });
 
   test('when it is killed before the report was accepted, it is repeated with the same id', async () => {
-    gateway = await openTestGateway(hubFolder, () => new Promise(() => {}));
+    gateway = await openTestGateway(hubFolder, { accept: () => new Promise(() => {}) });
     const first = startBroker();
     await waitFor(() => gateway?.events.length);
     await first.kill('SIGKILL');
@@ -85,9 +85,9 @@ describe('ssh-broker as a process', () => {
 
   test('when the disk of the gateway is full, the report waits until it has room', async () => {
     let full = true;
-    gateway = await openTestGateway(hubFolder, () =>
-      full ? Promise.reject(new RejectedError('disk-full', 'full')) : Promise.resolve(),
-    );
+    gateway = await openTestGateway(hubFolder, {
+      accept: () => (full ? Promise.reject(new RejectedError('disk-full', 'full')) : Promise.resolve()),
+    });
     const child = startBroker();
     await waitFor(() => gateway?.events.length);
     full = false;

@@ -61,6 +61,8 @@ describe('the linter', () => {
     ['libs/ipc/src/probe.ts', '@bowline/cli'],
     ['libs/ipc/src/probe.ts', '@bowline/durable-queue'],
     ['libs/server-sdk/src/probe.ts', '@bowline/ipc'],
+    ['libs/device-app/src/probe.ts', '@bowline/durable-queue'],
+    ['apps/fleet-server/src/probe.ts', '@bowline/device-app'],
     ['libs/messages/src/probe.ts', '@bowline/identity'],
     ['libs/runtime/src/probe.ts', '@bowline/messages'],
     ['apps/command-executor/src/core/probe.ts', 'node:fs'],
@@ -74,6 +76,7 @@ describe('the linter', () => {
     ['apps/ws-gateway/src/probe.ts', ['@bowline/ipc', '@bowline/messages/downlink', 'node:fs', 'ws']],
     ['apps/fleet-server/src/probe.ts', ['@bowline/server-sdk', '@bowline/identity']],
     ['libs/server-sdk/src/probe.ts', ['@bowline/identity', '@bowline/messages/uplink', 'ws']],
+    ['libs/device-app/src/probe.ts', ['@bowline/identity', '@bowline/ipc', '@bowline/messages/hub']],
     ['libs/runtime/src/probe.ts', ['pino', 'node:fs']],
     [
       'apps/command-executor/src/core/probe.ts',

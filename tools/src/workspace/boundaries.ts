@@ -12,6 +12,7 @@ const LIB_LAYERS: Record<string, string[]> = {
   'record-store': ['runtime', 'testing'],
   'durable-queue': ['messages', 'record-store', 'runtime', 'testing'],
   ipc: ['messages', 'runtime', 'testing'],
+  'device-app': ['identity', 'ipc', 'messages', 'runtime', 'testing'],
   scheduler: ['runtime', 'testing'],
   'server-sdk': ['identity', 'messages', 'runtime', 'testing'],
   testing: ['identity', 'messages', 'runtime'],

@@ -1,0 +1,3 @@
+export { joinHub, type HubMember, type HubMemberOptions } from './join-hub.ts';
+export { reportDurably } from './report-durably.ts';
+export { takeSignedOrders, type AdmittedOrder, type SignedOrders } from './take-signed-orders.ts';

@@ -1,0 +1,94 @@
+import { OrderGate } from '@bowline/identity';
+import { watchPolicy, type HeldPolicy } from '@bowline/identity/policy';
+import { connectHub, reportOrder, type HubClient, type HubClientOptions } from '@bowline/ipc';
+import type { HubRequests } from '@bowline/messages/hub';
+import type { LinkStateName } from '@bowline/messages/hub/apps';
+import { ServerClock, type Clock, type Logger } from '@bowline/runtime';
+
+export interface HubMemberOptions extends Pick<
+  HubClientOptions,
+  'app' | 'version' | 'orderTypes' | 'idempotent'
+> {
+  config: {
+    /** The app's own: its copy of the trust bundle, the signatures that were used. */
+    stateDir: string;
+    hubFolder: string;
+    hubOwner?: string | undefined;
+    policyFile: string;
+    trustAnchorFile: string;
+  };
+  log: Logger;
+  clock: Clock;
+  /** The app ends: what waits for the gateway is given up. */
+  signal: AbortSignal;
+}
+
+type Report = HubRequests['reportOrder']['request'];
+
+/** What an app with effects stands on: the gateway's hub, and what it may be asked, judged by files of its own. */
+export interface HubMember {
+  readonly client: HubClient;
+  readonly gate: OrderGate;
+  readonly serverClock: ServerClock;
+  /** The policy in force now. */
+  readPolicy(): Promise<HeldPolicy>;
+  /** State of the link to the cloud as the gateway told it last; undefined while the gateway is away. */
+  readonly link: LinkStateName | undefined;
+  /** After each message that tells of the link or of the server's time; more than one may listen. */
+  onHeard(listener: () => void): void;
+  /** Takes the server's time out of a message of the hub. */
+  heard(message: { serverTime?: number }): void;
+  /** {@link reportOrder}, until the app ends. */
+  report(report: Omit<Report, 'at'>): Promise<void>;
+  /** After everything that still reports. */
+  close(): void;
+}
+
+/** @throws ConfigError of {@link connectHub}. */
+export async function joinHub(options: HubMemberOptions): Promise<HubMember> {
+  const { app, version, orderTypes, idempotent, log, clock, signal } = options;
+  const { stateDir, hubFolder, hubOwner, policyFile, trustAnchorFile } = options.config;
+  const client = connectHub({
+    folder: hubFolder,
+    owner: hubOwner,
+    app,
+    version,
+    orderTypes,
+    ...(idempotent === undefined ? {} : { idempotent }),
+    log,
+    clock,
+  });
+  const serverClock = new ServerClock(clock);
+  const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
+  const readPolicy = await watchPolicy(policyFile, { hub: client, clock, log });
+  const listeners: (() => void)[] = [];
+  let link: LinkStateName | undefined;
+  const heard = ({ serverTime }: { serverTime?: number }) => {
+    if (serverTime !== undefined) serverClock.told(serverTime);
+    for (const listener of listeners) listener();
+  };
+  client.onRegistered((hub) => {
+    link = hub.link;
+    heard(hub);
+  });
+  client.onNotification('link', (news) => {
+    link = news.state;
+    heard(news);
+  });
+  return {
+    client,
+    gate,
+    serverClock,
+    readPolicy,
+    get link() {
+      return client.connected ? link : undefined;
+    },
+    onHeard: (listener) => void listeners.push(listener),
+    heard,
+    report: (report) => reportOrder(client, clock, { ...report, at: Math.round(clock.wallMs()) }, signal),
+    close: () => {
+      client.close();
+      gate.close();
+    },
+  };
+}

@@ -1,0 +1,111 @@
+import { join } from 'node:path';
+import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
+import type { SignedUpdate } from '@bowline/messages';
+import { createLogger, systemClock } from '@bowline/runtime';
+import { ContractError, RejectedError } from '@bowline/runtime/errors';
+import { temporaryFolder, waitFor } from '@bowline/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { joinHub, type HubMember } from './join-hub.ts';
+import { takeSignedOrders, type AdmittedOrder } from './take-signed-orders.ts';
+import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
+
+const APP = 'ota-updater';
+const log = createLogger({ app: APP, write: () => {} });
+
+let root: SigningKey;
+let key: SigningKey;
+beforeAll(async () => {
+  [root, key] = [await createKey(), await createKey()];
+});
+
+let gateway: TestGateway;
+let hub: HubMember;
+let carriedOut: AdmittedOrder<'softwareUpdate'>[];
+let resumed: string[];
+let known: string[];
+beforeEach(async () => {
+  const folder = temporaryFolder();
+  gateway = await openTestGateway(join(folder, 'hub'));
+  const keys = { root: [root.publicJwk], update: [key.publicJwk], access: [], command: [] };
+  gateway.bundles.push(await signTrustBundle({ version: 1, keys, threshold: 1 }, [root]));
+  writeTrustAnchor(join(folder, 'anchor.json'), { rootThumbprint: root.thumbprint });
+  const config = {
+    stateDir: join(folder, 'state'),
+    hubFolder: join(folder, 'hub'),
+    policyFile: join(folder, 'policy.json'),
+    trustAnchorFile: join(folder, 'anchor.json'),
+  };
+  const { signal } = new AbortController();
+  const orderTypes = ['softwareUpdate'] as const;
+  hub = await joinHub({ app: APP, version: '1', orderTypes, config, log, clock: systemClock, signal });
+  [carriedOut, resumed, known] = [[], [], []];
+  takeSignedOrders(hub, log, {
+    type: 'softwareUpdate',
+    signedPart: ({ order }) => {
+      if (typeof order !== 'string') throw new ContractError('invalid', 'no order');
+      return order;
+    },
+    judge: (_, { channel }) =>
+      channel === 'stable' ? undefined : { code: 'not-allowed', message: `not ${channel}` },
+    resumes: (orderId) => known.includes(orderId),
+    resume: ({ orderId }) => void resumed.push(orderId),
+    carryOut: (order) => {
+      if (order.claims.reason === 'full') throw new RejectedError('busy', 'one is under way');
+      carriedOut.push(order);
+    },
+  });
+});
+afterEach(async () => {
+  hub.close();
+  await gateway.close();
+});
+
+async function signed(change: Partial<SignedUpdate> = {}) {
+  const exp = Math.floor(Date.now() / 1000) + 300;
+  const claims = { aud: 'd1', jti: uuidv7(), exp, channel: 'stable', ...change };
+  const order = await signClaims('softwareUpdate', key, claims);
+  return { orderId: uuidv7(), type: 'softwareUpdate' as const, payload: { order } };
+}
+const code = async (order: Awaited<ReturnType<typeof signed>>) =>
+  (await gateway.outcome(APP, order)).error?.code;
+
+test('when an order is good, it is carried out with its claims', async () => {
+  const order = await signed();
+  await gateway.hand(APP, order);
+  expect(carriedOut).toMatchObject([
+    { orderId: order.orderId, claims: { channel: 'stable' }, signer: key.thumbprint },
+  ]);
+  expect(gateway.reports).toEqual([]);
+});
+
+test('when shape, signature, policy or the app itself is against it, it is rejected with that rule', async () => {
+  expect(await code({ ...(await signed()), payload: {} } as never)).toBe('invalid');
+  expect(await code(await signed({ aud: 'd2' }))).toBe('wrong-audience');
+  expect(await code(await signed({ channel: 'nightly' }))).toBe('not-allowed');
+  expect(await code(await signed({ reason: 'full' }))).toBe('busy');
+  expect(carriedOut).toEqual([]);
+});
+
+test('when the app has the order in its own record, it goes on unjudged, though its signature has expired', async () => {
+  const order = await signed({ exp: 1 });
+  known.push(order.orderId);
+  await gateway.hand(APP, { ...order, state: 'started', attempt: 1 });
+  expect(resumed).toEqual([order.orderId]);
+  expect(carriedOut).toEqual([]);
+  known.length = 0;
+  expect(await code(order)).toBe('signature-expired');
+});
+
+test('when the gateway tells of the link, it is known; while the gateway is away, it is not', async () => {
+  let heard = 0;
+  hub.onHeard(() => (heard += 1));
+  await gateway.hand(APP, await signed());
+  expect(hub.link).toBe('offline');
+  const before = heard;
+  gateway.setLink('online');
+  await waitFor(() => hub.link === 'online');
+  expect(heard).toBeGreaterThan(before);
+  await gateway.close();
+  await waitFor(() => hub.link === undefined);
+});

@@ -1,0 +1,89 @@
+import type { Admission } from '@bowline/identity';
+import type { HeldPolicy, PolicyRefusal } from '@bowline/identity/policy';
+import type { SignedClaims } from '@bowline/messages';
+import type { AppRequests } from '@bowline/messages/hub';
+import type { Logger } from '@bowline/runtime';
+import { ContractError, RejectedError } from '@bowline/runtime/errors';
+import type { HubMember } from './join-hub.ts';
+
+type Handed = AppRequests['order']['request'];
+type Type = 'softwareUpdate' | 'sshAccess';
+
+/** An order whose signature holds and that the policy allows. */
+export interface AdmittedOrder<T extends Type> extends Handed, Admission<T> {}
+
+export interface SignedOrders<T extends Type> {
+  type: T;
+  /**
+   * The signed part of a payload, after its shape was checked.
+   *
+   * @throws ContractError `invalid`.
+   */
+  signedPart(payload: Handed['payload']): string;
+  /** The rule of the policy that is against it. */
+  judge(policy: HeldPolicy, claims: SignedClaims<T>): PolicyRefusal | undefined;
+  /**
+   * An order of which the app has a record of its own: it is handed on unjudged, since its signature was spent, and may have
+   * expired, while it was being carried out. Default: none is.
+   */
+  resumes?(orderId: string): boolean;
+  resume?(order: Handed): Promise<void> | void;
+  /**
+   * Carries it out, or begins to: the gateway is answered when this returns.
+   *
+   * @throws RejectedError, to have the order rejected with it.
+   */
+  carryOut(order: AdmittedOrder<T>): Promise<void> | void;
+}
+
+/**
+ * Takes the signed orders that the hub hands over: judged by shape, signature (the gate) and policy, in this order, then
+ * carried out; what is refused is reported with the exact rule. What cannot be judged yet (TransientError of the gate) is
+ * refused to the hub and comes again.
+ */
+export function takeSignedOrders<T extends Type>(hub: HubMember, log: Logger, orders: SignedOrders<T>): void {
+  hub.client.handle('order', async (order) => {
+    hub.heard(order);
+    if (orders.resumes?.(order.orderId) === true) {
+      await orders.resume?.(order);
+      return {};
+    }
+    const refusal = await refusalOf(hub, order, orders);
+    if (refusal !== undefined) reject(hub, log, order.orderId, refusal);
+    return {};
+  });
+}
+
+async function refusalOf<T extends Type>(
+  hub: HubMember,
+  order: Handed,
+  orders: SignedOrders<T>,
+): Promise<{ code: string; message: string } | undefined> {
+  try {
+    const admission = await hub.gate.admit(orders.type, orders.signedPart(order.payload), order.orderId);
+    const refused = orders.judge(await hub.readPolicy(), admission.claims);
+    if (refused !== undefined) return refused;
+    await orders.carryOut({ ...order, ...admission });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof ContractError || error instanceof RejectedError)) throw error;
+    return { code: error.code, message: error.message };
+  }
+}
+
+function reject(
+  hub: HubMember,
+  log: Logger,
+  orderId: string,
+  error: { code: string; message: string },
+): void {
+  log.warn({ orderId, ...error }, 'order rejected');
+  hub
+    .report({ orderId, status: 'rejected', error })
+    .catch((cause: unknown) =>
+      log.warn(
+        { orderId, error: cause },
+        'the gateway did not take the report: it offers the order at the next start',
+      ),
+    );
+}

@@ -1,0 +1,116 @@
+import { openHub, type Peer } from '@bowline/ipc';
+import type { Event, TrustBundleJws } from '@bowline/messages';
+import type { AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
+import type { HubApp, LinkStateName } from '@bowline/messages/hub/apps';
+import { checkOutgoing } from '@bowline/messages/outgoing';
+import { createLogger, systemClock } from '@bowline/runtime';
+import { waitFor } from '@bowline/testing';
+
+export type Report = HubRequests['reportOrder']['request'];
+type Handed = AppRequests['order']['request'];
+/** The rest is filled in: new, just received, with the server's time. */
+export type NewOrder = Pick<Handed, 'orderId' | 'type' | 'payload'> & Partial<Handed>;
+
+/** The gateway's hub on a real socket, with the device `d1` of the group `kitchen` behind it. */
+export interface TestGateway {
+  readonly events: { id: string; event: Event }[];
+  readonly reports: Report[];
+  readonly progress: HubNotifications['progress'][];
+  /** What it offers to every app that asks. */
+  readonly bundles: TrustBundleJws[];
+  peers(): Peer[];
+  /** Hands an order over; ends when the app has taken note of it. */
+  hand(app: HubApp, order: NewOrder): Promise<void>;
+  /** Hands an order over, and waits for the first report of it, or for the one that is `wanted`. */
+  outcome(app: HubApp, order: NewOrder, wanted?: Report['status']): Promise<Report>;
+  /** Waits until this order was reported with this status. */
+  reported(orderId: string, status?: Report['status'], timeoutMs?: number): Promise<Report>;
+  cancel(app: HubApp, orderId: string): Promise<AppRequests['cancelOrder']['response']>;
+  /** Tells every app, and those that register later. */
+  setLink(state: LinkStateName): void;
+  close(): Promise<void>;
+}
+
+export interface TestGatewayOptions {
+  /** Called before `enqueue` is answered: it may refuse by throwing, or never end. */
+  accept?: () => Promise<void>;
+  link?: LinkStateName;
+}
+
+const log = createLogger({ app: 'test-gateway', write: () => {} });
+
+export async function openTestGateway(
+  folder: string,
+  { accept = () => Promise.resolve(), link = 'offline' }: TestGatewayOptions = {},
+): Promise<TestGateway> {
+  const hub = await openHub({ folder, log, clock: systemClock });
+  const events: TestGateway['events'] = [];
+  const reports: Report[] = [];
+  const progress: TestGateway['progress'] = [];
+  const bundles: TrustBundleJws[] = [];
+  const attempts = new Map<string, number>();
+  let state = link;
+  hub.handle('register', () => ({
+    bootId: '00000000-0000-4000-8000-000000000000',
+    link: state,
+    serverTime: Date.now(),
+  }));
+  hub.handle('trustBundles', ({ above }) => ({
+    bundles: above === 0 ? bundles : [],
+    device: { deviceId: 'd1', groups: ['kitchen'] },
+  }));
+  hub.handle('reportOrder', (report) => {
+    reports.push(report);
+    if (report.status === 'started') attempts.set(report.orderId, report.attempt ?? 1);
+    return { attempt: attempts.get(report.orderId) ?? 0 };
+  });
+  hub.handle('enqueue', async ({ messages }) => {
+    for (const { id, payload } of messages) events.push({ id, event: checkOutgoing('event', payload) });
+    await accept();
+    return { accepted: messages.length, duplicate: false };
+  });
+  hub.onNotification('progress', (told) => void progress.push(told));
+  const reported: TestGateway['reported'] = (orderId, status, timeoutMs) =>
+    waitFor(
+      () =>
+        reports.find(
+          (report) => report.orderId === orderId && (status === undefined || report.status === status),
+        ),
+      {
+        what: `a report ${status ?? ''} of ${orderId}`,
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+      },
+    );
+  const hand: TestGateway['hand'] = async (app, order) => {
+    const isHere = () => hub.peers().some((peer) => peer.app === app);
+    await waitFor(isHere, { what: `${app} to register` });
+    const at = Date.now();
+    await hub.request(app, 'order', {
+      state: 'received',
+      attempt: 0,
+      receivedAt: at,
+      serverTime: at,
+      ...order,
+    });
+  };
+  return {
+    events,
+    reports,
+    progress,
+    bundles,
+    peers: () => hub.peers(),
+    hand,
+    reported,
+    async outcome(app, order, wanted) {
+      reports.length = 0;
+      await hand(app, order);
+      return reported(order.orderId, wanted);
+    },
+    cancel: (app, orderId) => hub.request(app, 'cancelOrder', { orderId }),
+    setLink: (next) => {
+      state = next;
+      hub.notifyAll('link', { state, since: Date.now(), serverTime: Date.now() });
+    },
+    close: () => hub.close(),
+  };
+}
