@@ -13,6 +13,7 @@ const LIB_LAYERS: Record<string, string[]> = {
   'durable-queue': ['messages', 'record-store', 'runtime', 'testing'],
   ipc: ['messages', 'runtime', 'testing'],
   'device-app': ['identity', 'ipc', 'messages', 'runtime', 'testing'],
+  releases: ['messages', 'runtime', 'testing'],
   scheduler: ['runtime', 'testing'],
   'server-sdk': ['identity', 'messages', 'runtime', 'testing'],
   testing: ['identity', 'messages', 'runtime'],

@@ -34,6 +34,13 @@ export const SignedUpdate = Type.Object({
   /** Binds it to one order; without it it is good for any one order, e.g. one for each device of a group. */
   orderId: Type.Optional(MessageId),
   channel: Name,
+  /** Which release: the update metadata must know the same. An order without both is refused by the updater. */
+  name: Type.Optional(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' })),
+  version: Type.Optional(Type.String({ minLength: 1, maxLength: 64 })),
+  /** SHA-256 of the release's manifest, hexadecimal: then no other release of that name and version will do. */
+  digest: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
+  /** It may take the place of a newer version, if the release says so too. */
+  allowDowngrade: Type.Optional(Type.Boolean()),
   by: Type.Optional(Text),
   reason: Type.Optional(Text),
 });
