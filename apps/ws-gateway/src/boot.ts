@@ -159,6 +159,7 @@ export async function boot({
   const linkLog = () => connection.attemptLog();
   serveHub({
     hub,
+    counters,
     queue,
     desk,
     handOver,

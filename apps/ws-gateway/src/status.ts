@@ -71,9 +71,17 @@ export function deviceStatus(ports: {
       }),
     ),
     orders: queue.recentOrders(RECENT_ORDERS).map(orderLine),
-    counters: ports.counters.all(),
+    counters: { ...ports.counters.all(), ...hubCounters(ports.hub) },
   };
 }
+
+/** What went wrong at the hub, as far as anything did. */
+function hubCounters({ counters }: Hub): Record<string, number> {
+  const counted = Object.entries(counters).filter(([, count]) => count > 0);
+  return Object.fromEntries(counted.map(([name, count]) => [`hub.${kebabCase(name)}`, count]));
+}
+
+const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);
 
 function orderLine(entry: JournalEntry): DeviceStatus['orders'][number] {
   const { name } = JSON.parse(entry.payloadJson) as { name?: unknown };

@@ -12,6 +12,8 @@ export interface IpcCounters {
   handlerFailures: number;
   /** Connections that we ended: replaced, not registered in time, not reading their answers. */
   droppedConnections: number;
+  /** Registrations for what is not that socket's: another app, or an order type of another app. */
+  foreignRegistrations: number;
 }
 
 export const newCounters = (): IpcCounters => ({
@@ -21,4 +23,5 @@ export const newCounters = (): IpcCounters => ({
   droppedNotifications: 0,
   handlerFailures: 0,
   droppedConnections: 0,
+  foreignRegistrations: 0,
 });

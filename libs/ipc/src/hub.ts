@@ -210,7 +210,7 @@ class OpenHub implements Hub {
 
   async #register(connection: AppConnection, request: HubRequests['register']['request']): Promise<unknown> {
     if (connection.registering) throw new RejectedError('already-registered', 'registered already');
-    checkRegistration(connection.app, request);
+    checkRegistration(connection.app, request, this.counters);
     connection.registering = true;
     const { app, version, pid, orderTypes } = request;
     const peer = { app, version, pid, orderTypes, since: this.#options.clock.wallMs() };

@@ -3,14 +3,17 @@ import type { Hub } from '@bowline/ipc';
 import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import type { DeviceStatus, HubRequests } from '@bowline/messages/hub';
 import { ContractError } from '@bowline/runtime/errors';
+import type { Counters } from '../counters.ts';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
+import { mustBeOwn } from './must-be-own.ts';
 import { toLanes } from '../sender/send-telemetry.ts';
 import type { Progress } from '../sender/send-progress.ts';
 
 export interface HubPorts {
   hub: Hub;
+  counters: Pick<Counters, 'add'>;
   queue: DurableQueue;
   desk: OrderDesk;
   handOver: HandOver;
@@ -34,6 +37,7 @@ export interface HubPorts {
 /** What the apps of this device may ask of the gateway, and what happens when one of them registers. */
 export function serveHub({
   hub,
+  counters,
   queue,
   desk,
   handOver,
@@ -55,6 +59,7 @@ export function serveHub({
   // No `async` function: it would keep the decoded messages until they are on disk.
   hub.handle('enqueue', (request, { app }) => {
     const { producer: id, batch, after } = request;
+    mustBeOwn(app, request.messages, counters);
     const accepted = request.messages.length;
     const producer = { app, id, batch, ...(after === undefined ? {} : { after }) };
     return queue.commit({ enqueue: toLanes(request, online()), producer }).then(({ duplicate }) => {

@@ -25,6 +25,23 @@ export const ORDER_TYPES_OF = {
   cli: [],
 } as const satisfies Record<HubApp, readonly OrderType[]>;
 
+/** Messages that apps hand over; acks are made of what they report, by the gateway. */
+export const ENQUEUED_TYPES = ['telemetry', 'event', 'configReport', 'gap', 'history'] as const;
+export type EnqueuedType = (typeof ENQUEUED_TYPES)[number];
+
+/**
+ * Which of them an app may hand over: a captured one lies about what is its own, and about nothing else. Whoever gives an
+ * app a new kind of message adds it here, and to the table in docs/ipc.md. The CLI's socket is that of people (and of our own
+ * campaigns) who may even make the device forget who it is: it hands over samples, and speaks for no app.
+ */
+export const MESSAGE_TYPES_OF = {
+  'command-executor': ['event', 'history'],
+  'telemetry-collector': ['telemetry', 'history', 'gap', 'event'],
+  'ota-updater': ['event'],
+  'ssh-broker': ['event'],
+  cli: ['telemetry'],
+} as const satisfies Record<HubApp, readonly EnqueuedType[]>;
+
 /** States of the link to the cloud, as others may watch them. */
 export const LINK_STATES = [
   'offline',

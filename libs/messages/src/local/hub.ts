@@ -19,7 +19,7 @@ import {
 import { Ed25519Jwk } from '../http/enrolment.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
 import { TrustBundleJws } from '../wire/trust.ts';
-import { HUB_APPS, LINK_STATES, TRUSTED_BY } from './hub-apps.ts';
+import { ENQUEUED_TYPES, HUB_APPS, LINK_STATES, TRUSTED_BY } from './hub-apps.ts';
 
 export * from './hub-apps.ts';
 
@@ -66,7 +66,7 @@ const Register = {
 /** One message that an app hands over, as a line with its members in this order. */
 export const EnqueuedMessage = Type.Object({
   id: MessageId,
-  type: Type.Enum(['telemetry', 'event', 'configReport', 'gap', 'history']),
+  type: Type.Enum([...ENQUEUED_TYPES]),
   sentAt: EpochMs,
   payload: JsonObject,
 });
