@@ -39,8 +39,11 @@ import { openStore, type OpenedStore } from './store/open-store.ts';
 /** Where the console's build is, seen from `src/` as from `dist/`. */
 const CONSOLE_DIR = join(import.meta.dirname, '../../fleet-console/dist');
 
+/** No cloud configures the server. */
+type ServerContext = Omit<AppContext<ServerConfig>, 'live'>;
+
 /** Puts the server together, in the order in which its parts need each other, and starts it. */
-export async function startServer(context: AppContext<ServerConfig>): Promise<RunningApp> {
+export async function startServer(context: ServerContext): Promise<RunningApp> {
   const { config, log, clock, signal } = context;
   const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
   let opened: OpenedStore | undefined;
@@ -59,7 +62,7 @@ export async function startServer(context: AppContext<ServerConfig>): Promise<Ru
 }
 
 async function serve(
-  { config, log, clock, ready }: AppContext<ServerConfig>,
+  { config, log, clock, ready }: ServerContext,
   { store, backend, files, identity }: OpenedStore,
   release: () => Promise<void>,
 ): Promise<RunningApp> {

@@ -1,16 +1,7 @@
-import { readFileSync } from 'node:fs';
-import { parseArgs } from 'node:util';
 import type { ErrorObject, ValidateFunction } from 'ajv';
-import { ConfigError, hasCode } from './errors.ts';
-
-/** Where the parts of a configuration come from: defaults (in the schema) < file < environment < flags. */
-export interface ConfigSources {
-  /** Name of the app: environment variables are `BOWLINE_<APP>__KEY__SUBKEY`. */
-  app: string;
-  /** Arguments without interpreter and script: `--config FILE`, `--key.subkey=value` or `--key.subkey value`; `--some-key` is `--someKey`. */
-  args: readonly string[];
-  env: Readonly<Record<string, string | undefined>>;
-}
+import { configFile, mergeLayers, readLayers, type ConfigSources, type Tree } from './config-layers.ts';
+import { findKey, sentenceOf, unknownKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
+import { ConfigError } from './errors.ts';
 
 export interface LoadedConfig<T> {
   config: Readonly<T>;
@@ -18,128 +9,48 @@ export interface LoadedConfig<T> {
   file: string | undefined;
 }
 
-type Tree = { [key: string]: unknown };
-
-/** The file that {@link loadConfig} would read: `--config FILE`, else `BOWLINE_CONFIG`. */
-export function configFile({ args, env }: Pick<ConfigSources, 'args' | 'env'>): string | undefined {
-  const index = args.findIndex((arg) => arg === '--config' || arg.startsWith('--config='));
-  if (index < 0) return env['BOWLINE_CONFIG'];
-  const arg = args[index] ?? '';
-  return arg.includes('=') ? arg.slice('--config='.length) : args[index + 1];
-}
-
 /**
- * Reads, merges, fills in defaults, validates and freezes. Parsed once, in `main.ts`.
+ * Reads, merges, fills in defaults, validates and freezes: defaults < file < local override < environment < flags. For a
+ * process that the cloud does not configure; the others have {@link LiveConfig}.
  *
  * @param validate compiled from the app's schema with defaults and coercion (tools/src/build/compile-schemas.ts).
- * @throws ConfigError `config-unreadable`, `config-invalid` (every field that is wrong, and where it came from).
+ * @throws ConfigError `config-unreadable`, `config-invalid` (every field that is wrong).
  */
 export function loadConfig<T>(validate: ValidateFunction, sources: ConfigSources): LoadedConfig<T> {
   const file = configFile(sources);
-  const merged = merge(merge(readTree(file), fromEnvironment(sources)), fromFlags(sources.args));
-  if (!validate(merged)) {
-    const faults = (validate.errors ?? []).map(describe).join('; ');
-    throw new ConfigError('config-invalid', `${file ?? 'configuration'}: ${faults}`);
+  return { config: validated<T>(validate, mergeLayers(readLayers(sources)), file), file };
+}
+
+/** @throws ConfigError `config-invalid` */
+export function validated<T>(validate: ValidateFunction, merged: Tree, file?: string): Readonly<T> {
+  const faults = faultsOf(validate, merged);
+  if (faults.length > 0) {
+    throw new ConfigError('config-invalid', `${file ?? 'configuration'}: ${sentenceOf(faults)}`);
   }
-  return { config: freeze(merged) as Readonly<T>, file };
+  return freeze(merged) as Readonly<T>;
 }
 
-function readTree(file: string | undefined): Tree {
-  if (file === undefined) return {};
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
-  } catch (error) {
-    const why = hasCode(error, 'ENOENT')
-      ? 'does not exist'
-      : error instanceof Error
-        ? error.message
-        : String(error);
-    throw new ConfigError('config-unreadable', `configuration file ${file}: ${why}`, { cause: error });
-  }
-  if (!isTree(value))
-    throw new ConfigError('config-unreadable', `configuration file ${file}: must be a JSON object`);
-  return value;
+/** Every field that is wrong; where none is, the defaults are filled in. */
+export function faultsOf(validate: ValidateFunction, merged: Tree): ConfigFault[] {
+  return validate(merged) ? [] : (validate.errors ?? []).map((error) => describe(error, validate.schema));
 }
 
-function fromEnvironment({ app, env }: ConfigSources): Tree {
-  const prefix = `BOWLINE_${app.replaceAll('-', '_').toUpperCase()}__`;
-  const tree: Tree = {};
-  for (const [name, value] of Object.entries(env)) {
-    if (value === undefined || !name.startsWith(prefix)) continue;
-    const path = name.slice(prefix.length).split('__').map(camelCase);
-    setPath(tree, path, parseText(value));
-  }
-  return tree;
-}
-
-function fromFlags(args: readonly string[]): Tree {
-  const { tokens } = parseArgs({
-    args: [...args],
-    strict: false,
-    tokens: true,
-    options: { config: { type: 'string' } },
-  });
-  const tree: Tree = {};
-  for (const [index, token] of tokens.entries()) {
-    if (token.kind !== 'option' || token.name === 'config') continue;
-    const next = tokens[index + 1];
-    const value = token.value ?? (next?.kind === 'positional' ? next.value : undefined);
-    if (value === undefined) {
-      throw new ConfigError('config-invalid', `flag ${token.rawName}: write it as ${token.rawName}=VALUE`);
-    }
-    setPath(tree, token.name.split('.').map(joinWords), parseText(value));
-  }
-  return tree;
-}
-
-/** Lists and objects are given as JSON; everything else is text, which the schema coerces to its type. */
-function parseText(text: string): unknown {
-  if (!/^[[{]/.test(text)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-function setPath(tree: Tree, [head, ...rest]: string[], value: unknown): void {
-  if (head === undefined) return;
-  if (head === '__proto__') throw new ConfigError('config-invalid', 'configuration: unknown key "__proto__"');
-  if (rest.length === 0) {
-    tree[head] = value;
-    return;
-  }
-  const child = isTree(tree[head]) ? tree[head] : {};
-  tree[head] = child;
-  setPath(child, rest, value);
-}
-
-/** Makes own members only: a key `__proto__` stays one, for the schema to refuse, and gives nothing to inherit. */
-function merge(under: Tree, over: Tree): Tree {
-  const merged = Object.entries(over).map(([key, value]): [string, unknown] => {
-    const below = Object.hasOwn(under, key) ? under[key] : undefined;
-    return [key, isTree(below) && isTree(value) ? merge(below, value) : value];
-  });
-  return Object.fromEntries([...Object.entries(under), ...merged]);
-}
-
-function describe({ instancePath, message, params }: ErrorObject): string {
-  const path = instancePath.slice(1).replaceAll('/', '.');
+function describe(error: ErrorObject, schema: unknown): ConfigFault {
+  const { instancePath, message = 'is not valid', params } = error;
+  const path = instancePath
+    .split('/')
+    .slice(1)
+    .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
   const { additionalProperty, allowedValues } = params as Record<string, unknown>;
   if (additionalProperty !== undefined) {
-    return `unknown key "${[path, String(additionalProperty)].filter(Boolean).join('.')}"`;
+    const known = isSchema(schema) ? findKey(schema, path)?.schema : undefined;
+    return unknownKey(known ?? {}, [...path, String(additionalProperty)]);
   }
   const allowed = Array.isArray(allowedValues) ? ` (${allowedValues.join(', ')})` : '';
-  return `${path === '' ? 'it' : `"${path}"`} ${message ?? 'is not valid'}${allowed}`;
+  return { key: path.join('.'), message: `${message}${allowed}` };
 }
 
-const camelCase = (name: string): string => joinWords(name.toLowerCase().replaceAll('_', '-'));
-/** `tls-cert` is `tlsCert`. */
-const joinWords = (name: string): string =>
-  name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
-const isTree = (value: unknown): value is Tree =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isSchema = (schema: unknown): schema is ConfigSchema => typeof schema === 'object' && schema !== null;
 
 function freeze<T>(value: T): T {
   if (typeof value === 'object' && value !== null) {

@@ -1,6 +1,9 @@
 export { backoffMs, type BackoffOptions } from './backoff.ts';
 export { systemClock, wait, type Clock, type Timer } from './clock.ts';
-export { configFile, loadConfig, type ConfigSources, type LoadedConfig } from './config.ts';
+export { loadConfig, type LoadedConfig } from './config.ts';
+export { configFile, type ConfigSources } from './config-layers.ts';
+export { findKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
+export { hashOf, LiveConfig, type ConfigChange, type ConfigEntry } from './live-config.ts';
 export * from './errors.ts';
 export { acquireLock, waitForLock, type Lock } from './lock.ts';
 export { ServerClock } from './server-clock.ts';

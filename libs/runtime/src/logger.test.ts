@@ -32,4 +32,17 @@ describe('createLogger', () => {
     expect(error.message).toContain('sent Bearer [redacted]');
     expect(error.stack).toContain('logger.test.ts');
   });
+
+  it('when its level is changed while it runs, child loggers follow', () => {
+    const lines: string[] = [];
+    let level: 'info' | 'debug' = 'info';
+    const log = createLogger({ app: 'x', level: () => level, write: (line) => lines.push(line) });
+    const child = log.child({ peer: 'y' });
+    child.debug('too small');
+    level = 'debug';
+    child.debug('wanted');
+    expect(lines.map((line) => JSON.parse(line) as object)).toMatchObject([
+      { level: 'debug', peer: 'y', message: 'wanted' },
+    ]);
+  });
 });

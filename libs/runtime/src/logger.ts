@@ -1,4 +1,4 @@
-import { pino, type Logger as PinoLogger } from 'pino';
+import { pino, type LogFn, type Logger as PinoLogger } from 'pino';
 import { redact } from './redact.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
@@ -11,21 +11,28 @@ export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'> & {
 
 export interface LoggerOptions {
   app: string;
-  level?: LogLevel;
+  /** The least that is written; a function is asked for every line, of child loggers too. Default `info`. */
+  level?: LogLevel | (() => LogLevel);
   /** Where the lines go; default standard output. */
   write?: (line: string) => void;
 }
 
 export function createLogger({ app, level = 'info', write }: LoggerOptions): Logger {
+  const least = typeof level === 'function' ? level : () => level;
   const options = {
-    level,
+    level: LOG_LEVELS[0],
     base: { app },
     timestamp: () => `,"time":"${new Date().toISOString()}"`,
     formatters: { level: (label: string) => ({ level: label }) },
     messageKey: 'message',
     errorKey: 'error',
     // On the finished line: fields, those of a child logger, message, error and its causes, however deep, in one place.
-    hooks: { streamWrite: redactLine },
+    hooks: {
+      streamWrite: redactLine,
+      logMethod(this: PinoLogger, values: Parameters<LogFn>, log: LogFn, level: number) {
+        if (level >= (this.levels.values[least()] ?? 0)) log.apply(this, values);
+      },
+    },
   };
   return write === undefined ? pino(options) : pino(options, { write });
 }

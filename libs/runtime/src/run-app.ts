@@ -1,12 +1,16 @@
 import { watchFile } from 'node:fs';
 import type { ValidateFunction } from 'ajv';
 import { systemClock, type Clock } from './clock.ts';
-import { configFile, loadConfig } from './config.ts';
+import { configFile, overrideFile } from './config-layers.ts';
 import { CancelledError, ConfigError } from './errors.ts';
+import { LiveConfig } from './live-config.ts';
 import { createLogger, LOG_LEVELS, type Logger, type LogLevel } from './logger.ts';
 
 export interface AppContext<Config> {
+  /** As it was at the start. */
   config: Readonly<Config>;
+  /** As it is now, and what the cloud may change of it. */
+  live: LiveConfig<Config>;
   log: Logger;
   clock: Clock;
   /** Tells pm2 that the app really is ready (`wait_ready`). Call it once the app's own work is set up. */
@@ -72,11 +76,18 @@ export async function runApp<Config>(definition: AppDefinition<Config>): Promise
 
   const ready = () => process.send?.('ready');
   const startOnce = async () => {
-    const { config } = loadConfig<Config>(definition.validateConfig, sources);
-    log = createLogger({ app, level: logLevel(config) });
+    const live = new LiveConfig<Config>(definition.validateConfig, sources);
+    log = createLogger({ app, level: () => logLevel(live.current) });
     log.info({ version, pid: process.pid, node: process.version }, 'starting');
+    if (live.problem !== undefined) {
+      log.error(
+        { reason: live.problem },
+        "the cloud's configuration is not in force: it does not fit any more",
+      );
+    }
     running = await definition.start({
-      config,
+      config: live.current,
+      live,
       log,
       clock: systemClock,
       ready,
@@ -107,10 +118,13 @@ function staysMisconfigured(
     setInterval(() => log.error({ code: error.code, state: 'misconfigured' }, error.message), 60_000);
     return;
   }
-  watchFile(file, { interval: CONFIG_POLL_MS }, () => {
-    log.info({ file }, 'configuration file changed: starting anew');
-    retry();
-  });
+  for (const each of [file, overrideFile(file)]) {
+    watchFile(each, { interval: CONFIG_POLL_MS }, (now, before) => {
+      if (now.mtimeMs === before.mtimeMs) return; // one that is absent is told of once, at the beginning
+      log.info({ file: each }, 'configuration file changed: starting anew');
+      retry();
+    });
+  }
 }
 
 function logLevel(config: unknown): LogLevel {

@@ -29,11 +29,15 @@ for (const [module, named] of Object.entries(schemas)) {
     coerceTypes: fills,
     allErrors: fills,
     code: { source: true, esm: true },
-    keywords: ['localOnly', 'unit'],
+    keywords: ['localOnly', 'unit', 'restart', 'carriesLink'],
   });
   for (const [name, schema] of Object.entries(named)) ajv.addSchema(structuredClone(schema), name);
   const names = Object.keys(named);
-  const code = standaloneCode.default(ajv, Object.fromEntries(names.map((name) => [name, name])));
+  const code = [
+    standaloneCode.default(ajv, Object.fromEntries(names.map((name) => [name, name]))),
+    // Who completes a configuration also says which key was meant, and what the cloud may not set.
+    ...(fills ? names.map((name) => `${name}.schema = ${JSON.stringify(named[name])};`) : []),
+  ].join('\n');
 
   // ajv leaves CommonJS requires of its helpers in an ES module: bundling makes one file that runs anywhere.
   const bundled = await build({

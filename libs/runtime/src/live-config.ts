@@ -1,0 +1,247 @@
+import { createHash } from 'node:crypto';
+import { join } from 'node:path';
+import type { ValidateFunction } from 'ajv';
+import {
+  configFile,
+  isTree,
+  layerOf,
+  mergeLayers,
+  readLayers,
+  type ConfigSources,
+  type Layer,
+  type Layers,
+  type Tree,
+} from './config-layers.ts';
+import {
+  changedKeys,
+  findKey,
+  judgeSection,
+  leavesOf,
+  sentenceOf,
+  type ConfigFault,
+  type ConfigSchema,
+} from './config-schema.ts';
+import { faultsOf, validated } from './config.ts';
+import { BowlineError, ConfigError, RejectedError } from './errors.ts';
+import { readFileIfPresent, writeFileDurably } from './files.ts';
+import { redact } from './redact.ts';
+
+/** What a section would change; keys as `link.backoffBaseMs`. */
+export interface ConfigChange {
+  keys: string[];
+  /** Those that take effect when the app starts. */
+  restart: string[];
+  /** Those that carry the link to the cloud. */
+  link: string[];
+}
+
+/** One value in force. */
+export interface ConfigEntry {
+  key: string;
+  value: unknown;
+  source: 'default' | Layer;
+  unit?: string;
+  description?: string;
+  localOnly?: boolean;
+  restart?: boolean;
+  carriesLink?: boolean;
+}
+
+interface CloudSection {
+  version: number;
+  section: Tree;
+}
+
+type Listener<Config> = (now: Readonly<Config>, before: Readonly<Config>) => void | Promise<void>;
+
+/** The layer under which a cloud's value may be hidden comes last, so that the value itself is judged. */
+const CLOUD_ON_TOP = ['file', 'local', 'environment', 'flag', 'cloud'] as const;
+
+/**
+ * The configuration of a running app: what its owner laid down, and over the file the section that the cloud sent, which
+ * lies in the app's own state folder, so that it holds before the gateway is there. Precedence:
+ * defaults < file < cloud < local override < environment < flags (docs/adr/0016).
+ *
+ * What the cloud sent can never keep an app from starting: a section that does not fit any more is set aside and told.
+ */
+export class LiveConfig<Config> {
+  readonly #validate: ValidateFunction;
+  readonly #layers: Layers;
+  readonly #listeners: Listener<Config>[] = [];
+  readonly #cloudFile: string | undefined;
+  /** Why the section that lies here is not in force. */
+  readonly problem: string | undefined;
+  #current: Readonly<Config>;
+  #version: number | undefined;
+
+  /** @throws ConfigError `config-unreadable`, `config-invalid`: by what the owner of the device wrote. */
+  constructor(validate: ValidateFunction, sources: ConfigSources) {
+    this.#validate = validate;
+    this.#layers = readLayers(sources);
+    const own = validated<Config>(validate, mergeLayers(this.#layers), configFile(sources));
+    const { stateDir } = own as { stateDir?: unknown };
+    this.#cloudFile = typeof stateDir === 'string' ? join(stateDir, 'cloud-config.json') : undefined;
+    this.#current = own;
+    try {
+      const held = this.#read();
+      if (held === undefined) return;
+      const faults = this.judge(held.section);
+      if (faults.length > 0) throw new ConfigError('config-invalid', sentenceOf(faults));
+      this.#layers.cloud = held.section;
+      this.#version = held.version;
+      this.#current = validated<Config>(validate, mergeLayers(this.#layers));
+    } catch (error) {
+      this.problem = error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  get current(): Readonly<Config> {
+    return this.#current;
+  }
+
+  /** Of the cloud's document whose section is in force. */
+  get version(): number | undefined {
+    return this.#version;
+  }
+
+  /** Of everything in force, wherever it comes from: two apps with the same hash are configured alike. */
+  get hash(): string {
+    return hashOf(this.#current);
+  }
+
+  /** What is wrong with a section of the cloud's, were it in force now. */
+  judge(section: Tree): ConfigFault[] {
+    const forbidden = judgeSection(this.#schema, section);
+    if (forbidden.length > 0) return forbidden;
+    const layers = { ...this.#layers, cloud: section };
+    const onTop = mergeLayers(layers, CLOUD_ON_TOP);
+    const faults = faultsOf(this.#validate, onTop);
+    if (faults.length > 0) return faults;
+    const coerced = changedKeys(section, pick(onTop, section) as Tree);
+    if (coerced.length > 0) {
+      return coerced.map((path) => ({ key: path.join('.'), message: 'is of the wrong type' }));
+    }
+    return faultsOf(this.#validate, mergeLayers(layers));
+  }
+
+  /** What would change. @param section one that {@link judge} found nothing wrong with. */
+  changeBy(section: Tree): ConfigChange {
+    const after = mergeLayers({ ...this.#layers, cloud: section });
+    this.#validate(after); // fills in the defaults
+    const paths = changedKeys(this.#current as Tree, after);
+    const having = (flag: 'restart' | 'carriesLink') =>
+      paths.filter((path) => findKey(this.#schema, path)?.[flag] === true).map((path) => path.join('.'));
+    return {
+      keys: paths.map((path) => path.join('.')),
+      restart: having('restart'),
+      link: having('carriesLink'),
+    };
+  }
+
+  /**
+   * Makes a section of the cloud's the one in force: durably first, so that it survives whatever happens next, then live.
+   *
+   * @returns what changed. A key that needs a restart is the caller's to see to.
+   * @throws RejectedError `config-refused`: nothing has changed.
+   */
+  async apply({ version, section }: CloudSection): Promise<ConfigChange> {
+    const faults = this.judge(section);
+    if (faults.length > 0)
+      throw new RejectedError('config-refused', sentenceOf(faults), { details: { faults } });
+    const change = this.changeBy(section);
+    if (this.#cloudFile === undefined) {
+      throw new RejectedError('config-refused', 'this app has no state folder to keep a configuration in');
+    }
+    const before = { config: this.#current, section: this.#layers.cloud, version: this.#version };
+    if (changedKeys(before.section, section).length > 0 || before.version !== version) {
+      this.#write({ version, section });
+    }
+    this.#take(version, section);
+    if (change.keys.length === 0) return change;
+    try {
+      for (const listener of this.#listeners) await listener(this.#current, before.config);
+    } catch (error) {
+      this.#write(
+        before.version === undefined ? undefined : { version: before.version, section: before.section },
+      );
+      this.#take(before.version, before.section);
+      for (const listener of this.#listeners) await listener(this.#current, before.config);
+      if (!(error instanceof BowlineError)) throw error;
+      throw new RejectedError('config-refused', error.message, { cause: error });
+    }
+    return change;
+  }
+
+  /** Called after each change, with what is in force now. One that throws a BowlineError refuses it: it is called again with what was before. */
+  onChange(listener: Listener<Config>): void {
+    this.#listeners.push(listener);
+  }
+
+  /** Every value in force and where it comes from, without secrets. */
+  entries(): ConfigEntry[] {
+    return leavesOf(this.#current as Tree).map(({ path, value }) => {
+      const found = findKey(this.#schema, path);
+      const { unit, description } = found?.schema ?? {};
+      const shown = Object.values(redact({ [path.at(-1) ?? '']: value }) as Tree)[0];
+      return {
+        key: path.join('.'),
+        value: shown,
+        source: layerOf(this.#layers, path) ?? 'default',
+        ...(unit === undefined ? {} : { unit }),
+        ...(description === undefined ? {} : { description }),
+        ...(found?.localOnly === true ? { localOnly: true } : {}),
+        ...(found?.restart === true ? { restart: true } : {}),
+        ...(found?.carriesLink === true ? { carriesLink: true } : {}),
+      };
+    });
+  }
+
+  get #schema(): ConfigSchema {
+    const { schema } = this.#validate;
+    return typeof schema === 'object' ? (schema as ConfigSchema) : {};
+  }
+
+  #take(version: number | undefined, section: Tree): void {
+    this.#version = version;
+    this.#layers.cloud = section;
+    this.#current = validated<Config>(this.#validate, mergeLayers(this.#layers));
+  }
+
+  #read(): CloudSection | undefined {
+    const text = this.#cloudFile === undefined ? undefined : readFileIfPresent(this.#cloudFile);
+    if (text === undefined) return undefined;
+    const held: unknown = JSON.parse(text);
+    if (!isTree(held) || typeof held['version'] !== 'number' || !isTree(held['section'])) {
+      throw new ConfigError('config-unreadable', `${this.#cloudFile} is damaged`);
+    }
+    return { version: held['version'], section: held['section'] };
+  }
+
+  #write(held: CloudSection | undefined): void {
+    if (this.#cloudFile === undefined) return;
+    writeFileDurably(this.#cloudFile, JSON.stringify(held ?? { version: 0, section: {} }));
+  }
+}
+
+/** Of `from` only what `shape` has, too: without the defaults that were filled in. */
+function pick(from: unknown, shape: unknown): unknown {
+  if (Array.isArray(from) && Array.isArray(shape)) return shape.map((each, index) => pick(from[index], each));
+  if (!isTree(from) || !isTree(shape)) return from;
+  return Object.fromEntries(Object.entries(shape).map(([name, value]) => [name, pick(from[name], value)]));
+}
+
+/** SHA-256, hex, over the JSON with sorted keys. */
+export const hashOf = (value: unknown): string =>
+  createHash('sha256')
+    .update(JSON.stringify(sorted(value)))
+    .digest('hex');
+
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted);
+  if (!isTree(value)) return value;
+  return Object.fromEntries(
+    Object.keys(value)
+      .toSorted()
+      .map((name) => [name, sorted(value[name])]),
+  );
+}
