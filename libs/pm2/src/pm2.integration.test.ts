@@ -49,12 +49,24 @@ test('when an app is started, restarted and ended with its daemon, the list foll
   expect(second).toMatchObject({ status: 'online', restarts: 1 });
   expect(second?.pid).not.toBe(first?.pid);
   await expect(pm2.restart('other')).rejects.toMatchObject({ code: 'pm2-failed' });
+  expect(existsSync(second?.outFile ?? '')).toBe(true);
+  expect(existsSync(second?.errorFile ?? '')).toBe(true);
 
   const daemon = pm2.daemonPid() ?? 0;
   expect(isAlive(daemon)).toBe(true);
   await pm2.kill();
   await waitFor(() => !isAlive(daemon), { what: 'the end of the daemon' });
   expect(isAlive(second?.pid ?? 0)).toBe(false);
+});
+
+test('when an app is removed, its process ends and pm2 knows it no more; removing it again changes nothing', async () => {
+  const { pm2, ecosystem } = pm2WithOneApp();
+  await pm2.start(ecosystem, ['app']);
+  const [entry] = await pm2.list();
+  await pm2.remove('app');
+  await waitFor(() => !isAlive(entry?.pid ?? 0), { what: 'the end of the app' });
+  expect(await pm2.list()).toEqual([]);
+  await pm2.remove('app');
 });
 
 test('when a process has ended and its parent has not noticed, it is not alive', async () => {

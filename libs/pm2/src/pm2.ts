@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { connect } from 'node:net';
 import { dirname, join } from 'node:path';
-import { hasCode, TransientError } from '@bowline/runtime';
+import { hasCode, TransientError, unrestricted } from '@bowline/runtime';
 import { isAlive } from './is-alive.ts';
 
 /** pm2's command line. We only ever start it as a program, so that none of its code runs in a process of ours. */
@@ -27,6 +27,9 @@ export interface Pm2Process {
   startedAt: number;
   memoryBytes: number;
   cpuPercent: number;
+  /** Where pm2 puts what it writes; empty if pm2 does not say. */
+  outFile: string;
+  errorFile: string;
   /** After so many ms pm2 calls an app online that never said that it is ready. */
   listenTimeoutMs: number;
 }
@@ -108,6 +111,12 @@ export class Pm2 {
     await this.#call(['restart', name], START_DEADLINE_MS);
   }
 
+  /** Ends one app and forgets it; one that is not there is no error. @throws TransientError `pm2-away`, `pm2-failed` */
+  async remove(name: string): Promise<void> {
+    if ((await this.list()).some((entry) => entry.name === name))
+      await this.#call(['delete', name], STOP_DEADLINE_MS);
+  }
+
   /** Ends every app in its order (SIGINT, `kill_timeout`), then the daemon. */
   async kill(deadlineMs = STOP_DEADLINE_MS): Promise<void> {
     await this.#call(['kill'], deadlineMs);
@@ -137,7 +146,8 @@ export class Pm2 {
         killSignal: 'SIGKILL' as const,
         maxBuffer: OUTPUT_LIMIT_BYTES,
       };
-      execFile(process.execPath, [PM2_SCRIPT, '--silent', ...args], options, (error, stdout, stderr) => {
+      const [program, argv] = unrestricted(process.execPath, [PM2_SCRIPT, '--silent', ...args]);
+      execFile(program, argv, options, (error, stdout, stderr) => {
         if (error === null) return resolve(stdout);
         const said = `${stderr}${stdout}`.trim().split('\n').at(-1) ?? '';
         reject(
@@ -165,6 +175,8 @@ function parseList(output: string): Pm2Process[] {
       restart_time?: number;
       pm_uptime?: number;
       listen_timeout?: number;
+      pm_out_log_path?: string;
+      pm_err_log_path?: string;
     };
   }[];
   return entries.map(({ pm_id, name, pid, monit, pm2_env }) => ({
@@ -177,6 +189,8 @@ function parseList(output: string): Pm2Process[] {
     startedAt: pm2_env.pm_uptime ?? 0,
     memoryBytes: monit?.memory ?? 0,
     cpuPercent: monit?.cpu ?? 0,
+    outFile: pm2_env.pm_out_log_path ?? '',
+    errorFile: pm2_env.pm_err_log_path ?? '',
     listenTimeoutMs: pm2_env.listen_timeout ?? 3000,
   }));
 }

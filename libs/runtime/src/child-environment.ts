@@ -16,3 +16,14 @@ export function childEnvironment(
     }),
   );
 }
+
+/**
+ * How to start a program that is to run without this process's own limits: under the permission model Node adds them to
+ * whatever environment a child is given (docs/adr/0013).
+ *
+ * @returns program and arguments for `spawn`.
+ */
+export function unrestricted(program: string, args: readonly string[]): [string, string[]] {
+  if (process.permission === undefined) return [program, [...args]];
+  return ['/usr/bin/env', ['-u', 'NODE_OPTIONS', program, ...args]];
+}

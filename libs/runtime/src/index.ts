@@ -15,4 +15,4 @@ export { AGENT_VERSION, RELEASED_AT } from './version.ts';
 export { onceDurably } from './once.ts';
 export { mayPass, retry, type RetryOptions } from './retry.ts';
 export { redact } from './redact.ts';
-export { childEnvironment } from './child-environment.ts';
+export { childEnvironment, unrestricted } from './child-environment.ts';
