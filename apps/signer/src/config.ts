@@ -1,5 +1,7 @@
 import { Type, type Static } from 'typebox';
 
+const MIB = 1024 * 1024;
+
 const KeyFile = (role: string) =>
   Type.Optional(
     Type.String({
@@ -8,6 +10,11 @@ const KeyFile = (role: string) =>
       description: `key that is for ${role} in the trust bundle`,
     }),
   );
+
+const count = (fallback: number, minimum: number, maximum: number, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description });
+const perSecond = (fallback: number) =>
+  Type.Number({ exclusiveMinimum: 0, default: fallback, description: 'and a second after that' });
 
 /** Everything that can be set of the signer. */
 export const SignerConfig = Type.Object(
@@ -34,6 +41,33 @@ export const SignerConfig = Type.Object(
       description: 'loopback only: from elsewhere through an ssh tunnel, or a proxy with TLS',
     }),
     port: Type.Integer({ minimum: 0, maximum: 65_535, default: 7350, localOnly: true }),
+    audit: Type.Object(
+      {
+        fileBytes: Type.Integer({
+          minimum: 4096,
+          maximum: 1024 * MIB,
+          default: 16 * MIB,
+          unit: 'bytes',
+          description: 'of one file of the audit log; then the next is begun',
+        }),
+        files: count(64, 1, 10_000, 'files of the audit log; the oldest go first'),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    rate: Type.Object(
+      {
+        signaturesBurst: count(100, 1, 1_000_000, 'requests of one operator at once'),
+        signaturesPerSecond: perSecond(1),
+        refusalsBurst: count(
+          20,
+          1,
+          1_000_000,
+          'refusals of one operator, or of strangers at one address, at once',
+        ),
+        refusalsPerSecond: perSecond(0.1),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     infoFile: Type.Optional(
       Type.String({ minLength: 1, localOnly: true, description: 'written once it listens: { url }' }),
     ),

@@ -1,5 +1,16 @@
+import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { appendFileSync, chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  chmodSync,
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { createKeyFile, verifyClaims, type SigningKey } from '@bowline/identity';
 import { isRunning, startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
@@ -8,6 +19,9 @@ import { beforeEach, describe, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 const TOKEN = 'a-token-of-ada';
+/** A mount namespace of its own, for a small disk that is gone with the process. */
+const UNSHARE = ['--map-root-user', '--mount', '--'];
+const canMount = spawnSync('unshare', [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 
 let folder: string;
 let key: SigningKey;
@@ -27,15 +41,17 @@ function writePolicy(command: object): void {
     mode: 0o600,
   });
 }
-function run(): TestProcess {
-  const flags = { stateDir: at('state'), policyFile: at('policy.json'), 'keys.command': at('command.pem') };
-  const args = Object.entries({ ...flags, port: '0', infoFile: at('info.json') }).map(
-    ([k, v]) => `--${k}=${v}`,
-  );
-  return startProcess(process.execPath, [MAIN, ...args], { env: { PATH: process.env['PATH'] } });
+function run(more: Record<string, string> = {}): TestProcess {
+  return startProcess(process.execPath, [MAIN, ...flagsOf(more)], { env: { PATH: process.env['PATH'] } });
 }
-async function start(): Promise<void> {
-  child = run();
+function flagsOf(more: Record<string, string>): string[] {
+  const files = { stateDir: at('state'), policyFile: at('policy.json'), 'keys.command': at('command.pem') };
+  return Object.entries({ ...files, port: '0', infoFile: at('info.json'), ...more }).map(
+    ([name, value]) => `--${name}=${value}`,
+  );
+}
+async function start(more: Record<string, string> = {}): Promise<void> {
+  child = run(more);
   await child.output(/"message":"listening"/);
   ({ url } = JSON.parse(readFileSync(at('info.json'), 'utf8')) as { url: string });
 }
@@ -114,7 +130,12 @@ describe('the signer as a process', () => {
     appendFileSync(at('state/audit.ndjson'), '{"seq":2,"cut');
     await start();
     await ask({ type: 'command', claims: claims() });
-    expect(lines().map(({ seq }) => seq)).toEqual([1, 2]);
+    expect(lines()).toMatchObject([
+      { seq: 1, outcome: 'signed' },
+      { seq: 2, outcome: 'repaired', claims: { cutBytes: 13 } },
+      { seq: 3, outcome: 'signed' },
+    ]);
+    expect(child.stdout()).toContain('"cutBytes":13');
 
     await child.kill('SIGKILL');
     const text = readFileSync(at('state/audit.ndjson'), 'utf8');
@@ -123,6 +144,106 @@ describe('the signer as a process', () => {
     await refusing.output(/"code":"audit-broken".*misconfigured/);
     expect(isRunning(refusing.pid)).toBe(true);
   });
+
+  test('when a file of its audit log is full, the chain goes on in the next, also over a restart, and the oldest go', async () => {
+    await child.kill();
+    const bounds = { 'audit.fileBytes': '4096', 'audit.files': '3', 'rate.signaturesBurst': '1000' };
+    await start(bounds);
+    const logFiles = () =>
+      readdirSync(at('state'))
+        .filter((name) => name.endsWith('.ndjson'))
+        .toSorted();
+    const sign = async () => expect((await ask({ type: 'command', claims: claims() })).status).toBe(201);
+    while (logFiles().length < 3 || logFiles()[0] === 'audit.000000000001.ndjson') await sign();
+    expect(logFiles()).toHaveLength(3);
+    await child.kill('SIGKILL');
+    await start(bounds);
+    await sign();
+    const all = logFiles().flatMap((name) =>
+      readFileSync(at(`state/${name}`), 'utf8')
+        .trimEnd()
+        .split('\n'),
+    );
+    const previous = all.map((line) => (JSON.parse(line) as { previous: string }).previous);
+    expect(previous.slice(1)).toEqual(
+      all.slice(0, -1).map((line) => createHash('sha256').update(line).digest('hex')),
+    );
+
+    await child.kill('SIGKILL');
+    rmSync(at(`state/${logFiles()[1]}`));
+    await run(bounds).output(/"code":"audit-broken".*misconfigured/);
+  });
+
+  test('when somebody asks too fast, or is refused too often, he has to wait, and the log does not fill', async () => {
+    await child.kill();
+    await start({
+      'rate.signaturesBurst': '10',
+      'rate.signaturesPerSecond': '0.001',
+      'rate.refusalsBurst': '2',
+      'rate.refusalsPerSecond': '0.001',
+    });
+    const asked = async (wanted: object, token = TOKEN) =>
+      (await ask({ type: 'command', claims: wanted }, token)).status;
+    for (let n = 0; n < 5; n += 1) expect(await asked(claims({ name: 'erase' }))).toBe(403);
+    for (let n = 0; n < 5; n += 1) expect(await asked(claims())).toBe(201);
+    expect(await asked(claims())).toBe(429);
+    expect(lines().map(({ outcome, unwritten }) => [outcome, unwritten])).toEqual([
+      ['not-allowed', undefined],
+      ['not-allowed', undefined],
+      ['signed', 3],
+      ...Array.from({ length: 4 }, () => ['signed', undefined]),
+    ]);
+    expect(await asked(claims(), 'stranger')).toBe(401);
+    expect(await asked(claims(), 'stranger')).toBe(401);
+    expect(await asked(claims(), 'stranger')).toBe(429);
+  });
+
+  test.skipIf(!canMount)(
+    'when its disk is full, nothing is signed, and no half line stays before the next whole one',
+    async () => {
+      await child.kill();
+      const disk = temporaryFolder();
+      const signer = startProcess('unshare', [
+        ...UNSHARE,
+        'sh',
+        '-c',
+        `mount -t tmpfs -o size=256k tmpfs ${disk} && exec "$@"`,
+        'sh',
+        process.execPath,
+        MAIN,
+        ...flagsOf({ stateDir: join(disk, 'state') }),
+      ]);
+      await signer.output(/"message":"listening"/);
+      ({ url } = JSON.parse(readFileSync(at('info.json'), 'utf8')) as { url: string });
+      const inside = (...names: string[]) => join(`/proc/${signer.pid}/root`, disk, ...names);
+      writePolicy({ names: ['reboot'], audiences: ['d1'], maxSeconds: 600 });
+      const sign = async () =>
+        ask({ type: 'command', claims: claims({ params: { text: 'x'.repeat(3000) } }) });
+      expect((await sign()).status).toBe(201);
+      const filler = openSync(inside('filler'), 'w');
+      expect(() => {
+        for (;;) writeSync(filler, Buffer.alloc(4096, 1));
+      }).toThrow('ENOSPC');
+      closeSync(filler);
+      // A page that has room left takes the beginning of a line.
+      let refusals = 0;
+      for (let n = 0; n < 4; n += 1) {
+        const { status, body } = await sign();
+        if (status !== 503) continue;
+        expect(body).toMatchObject({ code: 'audit-unwritable' });
+        expect(body).not.toHaveProperty('jws');
+        refusals += 1;
+      }
+      expect(refusals).toBeGreaterThan(1);
+      rmSync(inside('filler'));
+      expect((await sign()).status).toBe(201);
+      const written = readFileSync(inside('state/audit.ndjson'), 'utf8').trimEnd().split('\n');
+      const seqs = written.map((line) => (JSON.parse(line) as { seq: number }).seq);
+      expect(seqs).toEqual(seqs.map((_, index) => index + 1));
+      expect(seqs.length).toBe(2 + (4 - refusals));
+      await signer.kill();
+    },
+  );
 
   test('when its key is open to others, it says so and listens nowhere', async () => {
     await child.kill('SIGKILL');

@@ -21,8 +21,12 @@ await runApp<SignerConfig>({
     const keys = new Map<string, SigningKey>();
     for (const [role, file] of Object.entries(config.keys))
       if (file !== undefined) keys.set(role, await readKeyFile(file, passphrase));
-    const audit = new AuditFile(join(config.stateDir, 'audit.ndjson'));
-    const http = createSigner({ policyFile: config.policyFile, keys, audit, clock, log });
+    const at = Math.round(clock.wallMs());
+    const audit = new AuditFile(join(config.stateDir, 'audit.ndjson'), config.audit, at);
+    const { cutBytes } = audit;
+    if (cutBytes > 0) log.warn({ cutBytes }, 'the audit log ended in half a line, which nobody was answered');
+    const { policyFile, rate } = config;
+    const http = createSigner({ policyFile, keys, audit, rate, clock, log });
     const url = await http.listen({ host: config.host, port: config.port });
     if (config.infoFile !== undefined) writeFileDurably(config.infoFile, `${JSON.stringify({ url })}\n`);
     log.info({ url, roles: [...keys.keys()] }, 'listening');
