@@ -6,6 +6,7 @@ import {
   NewOperatorBody,
   NewOperatorTokenBody,
   OrderBody,
+  SshSessionBody,
   TrustBody,
 } from './http/bodies.ts';
 
@@ -21,5 +22,6 @@ export const schemas: Record<string, Record<string, object>> = {
     operator: NewOperatorBody,
     operatorToken: NewOperatorTokenBody,
     trust: TrustBody,
+    sshSession: SshSessionBody,
   },
 };

@@ -19,6 +19,8 @@ import {
   LinkServer,
   NewsDesk,
   OrderBook,
+  TunnelServer,
+  TunnelSessions,
   UplinkLog,
 } from '@bowline/server-sdk';
 import { readAuthority } from './adapters/authority-file.ts';
@@ -26,6 +28,7 @@ import { DiskGuard } from './adapters/disk-guard.ts';
 import { TlsFiles } from './adapters/tls-files.ts';
 import { loadServerKeys } from './adapters/server-keys.ts';
 import type { ServerConfig } from './config.ts';
+import { addressOf, auditOfTunnel } from './http/tunnel-audit.ts';
 import { createHttpServer } from './http/http-server.ts';
 import { AuditLog } from './operators/audit-log.ts';
 import { OperatorDirectory } from './operators/operator-directory.ts';
@@ -120,6 +123,23 @@ async function serve(
     onRekeyed: (deviceId) => links.dismiss(deviceId, CLOSE.tokenRefused),
   });
 
+  const tunnelSessions = new TunnelSessions(store, clock, config.tunnels);
+  const tunnels = new TunnelServer(
+    {
+      sessions: tunnelSessions,
+      clock,
+      log,
+      report: (report) => people.audit.append(auditOfTunnel(report)),
+      addressOf: addressOf(config.trustedProxies),
+    },
+    {
+      maxSockets: config.tunnels.maxSockets,
+      attempts: { burst: config.tunnels.attemptsBurst, perSecond: config.tunnels.attemptsPerSecond },
+      maxWaitingBytes: config.tunnels.waitingBytes,
+      stallMs: config.tunnels.stallMs,
+    },
+  );
+
   const isPublicTls = config.publicUrl?.startsWith('https:') === true;
   let url = '';
   const http = await createHttpServer(
@@ -134,6 +154,8 @@ async function serve(
       tokens,
       access,
       links,
+      tunnels,
+      tunnelSessions,
       enrolment,
       origins: () => originsOf(url, config.publicUrl),
     },
@@ -163,6 +185,7 @@ async function serve(
   const stop = async () => {
     disk.stop();
     tls?.stop();
+    await tunnels.drain();
     await links.drain();
     await http.close();
     await release();

@@ -17,3 +17,8 @@ export { Enrolment, type EnrolmentPorts } from './enrolment/enrolment.ts';
 export { EnrolmentTokens, type NewEnrolmentToken } from './enrolment/enrolment-tokens.ts';
 export { ServerTrust } from './trust/server-trust.ts';
 export { sendTrust } from './trust/trust-orders.ts';
+export { answerUpgrade } from './upgrade-answer.ts';
+export type { TunnelReport } from './tunnel/tunnel-desk.ts';
+export type { TunnelRecord } from './tunnel/tunnel-record.ts';
+export { TunnelServer, type TunnelServerOptions } from './tunnel/tunnel-server.ts';
+export { TunnelSessions, type CreatedTunnel, type NewTunnel } from './tunnel/tunnel-sessions.ts';

@@ -36,6 +36,10 @@ export const ACCESS: Record<string, Access> = {
   'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create', grows: true },
   'POST /v1/orders/:orderId/cancel': { role: 'operator', audit: 'order.cancel' },
 
+  'GET /v1/ssh-sessions': { role: 'viewer' },
+  'POST /v1/devices/:deviceId/ssh-sessions': { role: 'operator', audit: 'ssh-session.create', grows: true },
+  'POST /v1/ssh-sessions/:sessionId/end': { role: 'operator', audit: 'ssh-session.end' },
+
   'POST /v1/devices': { role: 'admin', audit: 'device.create', grows: true },
   'POST /v1/devices/:deviceId/revoke': { role: 'admin', audit: 'device.revoke' },
   'POST /v1/devices/:deviceId/restore': { role: 'admin', audit: 'device.restore' },

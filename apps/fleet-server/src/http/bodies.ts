@@ -41,6 +41,15 @@ export type NewOperatorBody = Static<typeof NewOperatorBody>;
 export const NewOperatorTokenBody = body(token);
 export type NewOperatorTokenBody = Static<typeof NewOperatorTokenBody>;
 
+/** What the relay must know of a session; what it may do is in the grant, which the relay neither makes nor judges. */
+export const SshSessionBody = body({
+  expiresInMs: Type.Integer({ minimum: 1000, maximum: 7 * DAY_MS }),
+  streams: Type.Optional(Type.Integer({ minimum: 1, maximum: 64 })),
+  user: Type.Optional(Type.String({ minLength: 1, maxLength: 32 })),
+  reason: Type.Optional(Text),
+});
+export type SshSessionBody = Static<typeof SshSessionBody>;
+
 export const TrustBody = body({ trust: TrustBundleJws });
 export type TrustBody = Static<typeof TrustBody>;
 

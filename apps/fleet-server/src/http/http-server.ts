@@ -2,6 +2,7 @@ import type { Duplex } from 'node:stream';
 import type { IncomingMessage, Server } from 'node:http';
 import type { Logger } from '@bowline/runtime';
 import {
+  answerUpgrade,
   refusal,
   RateLimiter,
   type Enrolment,
@@ -14,7 +15,7 @@ import type { TlsFiles } from '../adapters/tls-files.ts';
 import { PAGE_HEADERS, serveConsole } from './console.ts';
 import { serveDevicesAdmin, type DevicesAdminPorts } from './devices-admin.ts';
 import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
-import { createNodeServer, endWith, refuseUnreadable, type RequestLimits } from './node-server.ts';
+import { createNodeServer, refuseUnreadable, type RequestLimits } from './node-server.ts';
 import { accessOf } from './access.ts';
 import { note, recordCalls } from './audit.ts';
 import { Gate, type GateOptions, type GatePorts } from './gate.ts';
@@ -22,11 +23,19 @@ import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
 import { serveServerItself, type ServerApiPorts } from './server-api.ts';
+import { serveSshSessions, type SshSessionsPorts } from './ssh-sessions.ts';
 import { serveStream } from './stream.ts';
 import { serveTrust, type TrustPorts } from './trust.ts';
 
 export interface HttpPorts
-  extends OperatorsPorts, DevicesAdminPorts, AccountsPorts, GatePorts, ServerApiPorts, TrustPorts {
+  extends
+    OperatorsPorts,
+    DevicesAdminPorts,
+    AccountsPorts,
+    GatePorts,
+    ServerApiPorts,
+    TrustPorts,
+    SshSessionsPorts {
   log: Logger;
   news: NewsDesk;
   links: LinkServer;
@@ -95,6 +104,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveOperators(http, ports);
   serveDevicesAdmin(http, ports);
   serveTrust(http, ports);
+  serveSshSessions(http, ports);
   serveServerItself(http, ports);
   serveAccounts(http, ports, gate);
   serveStream(http, ports.news, gate, options.maxStreams);
@@ -103,8 +113,8 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   }
 
   (http.server as Server).on('upgrade', (request: IncomingMessage, socket: Duplex, head: Buffer) => {
-    if (!links.upgrade(request, socket, head))
-      endWith(socket, refusal(404, 'not-found', 'there is nothing here'));
+    if (!links.upgrade(request, socket, head) && !ports.tunnels.upgrade(request, socket, head))
+      answerUpgrade(socket, refusal(404, 'not-found', 'there is nothing here'));
   });
   return http;
 }

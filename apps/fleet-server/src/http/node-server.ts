@@ -1,8 +1,8 @@
-import { createServer, STATUS_CODES, type RequestListener, type Server, type ServerOptions } from 'node:http';
+import { createServer, type RequestListener, type Server, type ServerOptions } from 'node:http';
 import { createServer as createTlsServer } from 'node:https';
 import type { Socket } from 'node:net';
 import { hasCode } from '@bowline/runtime';
-import { refusal, type Refusal } from '@bowline/server-sdk';
+import { answerUpgrade, refusal, type Refusal } from '@bowline/server-sdk';
 import type { TlsFiles } from '../adapters/tls-files.ts';
 
 export interface RequestLimits {
@@ -47,7 +47,7 @@ export function createNodeServer(
 export function refuseUnreadable(error: Error, socket: Socket): void {
   const isOfHttp = 'code' in error && /^(HPE_|ERR_HTTP_)/.test(String(error.code));
   // Where TLS itself failed, or the connection is gone, an answer would never arrive, and its end would never come.
-  if (isOfHttp && socket.writable) endWith(socket, faultOf(error));
+  if (isOfHttp && socket.writable) answerUpgrade(socket, faultOf(error));
   else socket.destroy();
 }
 
@@ -57,15 +57,4 @@ function faultOf(error: Error): Refusal {
   if (hasCode(error, 'ERR_HTTP_REQUEST_TIMEOUT'))
     return refusal(408, 'too-slow', 'the request did not come whole in time');
   return refusal(400, 'bad-request', 'this is not HTTP/1.1 as we read it');
-}
-
-/** Writes an answer on the bare socket and ends it. */
-export function endWith(socket: { end(text: string): unknown }, { status, headers, body }: Refusal): void {
-  const text = JSON.stringify(body);
-  const lines = Object.entries({
-    ...headers,
-    'content-length': String(Buffer.byteLength(text)),
-    connection: 'close',
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.join('')}\r\n${text}`);
 }

@@ -15,6 +15,8 @@ const STATUS_OF: Record<string, number> = {
   'last-admin': 409,
   'too-many-requests': 429,
   'unknown-order': 404,
+  'unknown-session': 404,
+  'too-many-sessions': 429,
   'order-ended': 409,
   'order-exists': 409,
   'bundle-rollback': 409,

@@ -17,6 +17,7 @@ import {
 import { ORDER_STATUSES, ROLES, SEVERITIES } from '../names.ts';
 
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
+import { Ed25519Jwk } from './enrolment.ts';
 
 /** What the server itself found wrong with a device: a clone, a conflict, an unexplained hole. */
 export const Alarm = Type.Object({
@@ -219,9 +220,6 @@ export type AuditMark = Static<typeof AuditMark>;
 export const AuditPage = Type.Object({ entries: Type.Array(AuditEntry), anchor: AuditMark, head: AuditMark });
 export type AuditPage = Static<typeof AuditPage>;
 
-/**
- * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
- * `{ deadLetters }`, `{ tokens }`, `{ operators }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
 /** Something that the server's store lost. */
 export const StoreLoss = Type.Object({
   /** A lane, or a kind of record: `device`, `orders`, `link-state`, … */
@@ -264,9 +262,41 @@ export const Backup = Type.Object({
 });
 export type Backup = Static<typeof Backup>;
 
+/** A session of `sshAccess` at the relay (protocol, section 8). `user` and `reason` are what its operator says; the grant rules. */
+export const SshSession = Type.Object({
+  sessionId: Text,
+  deviceId: DeviceId,
+  operator: Text,
+  createdAt: EpochMs,
+  expiresAt: EpochMs,
+  streams: Count,
+  user: Type.Optional(Text),
+  reason: Type.Optional(Text),
+  /** Whether the device stands by for the next stream. */
+  ready: Type.Boolean(),
+  openStreams: Count,
+  /** Streams so far. */
+  opened: Count,
+  bytesUp: Count,
+  bytesDown: Count,
+});
+export type SshSession = Static<typeof SshSession>;
+
+/** A session that was just made: the only time that its tokens are told. `device*` goes into the order, `operator*` stays. */
+export const NewSshSession = Type.Object({
+  ...SshSession.properties,
+  tunnelUrl: Text,
+  deviceToken: Text,
+  operatorUrl: Text,
+  operatorToken: Text,
+  /** The device's key as this server knows it. */
+  deviceKey: Ed25519Jwk,
+});
+export type NewSshSession = Static<typeof NewSshSession>;
+
 /**
  * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
- * `{ deadLetters }`, `{ backups }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+ * `{ deadLetters }`, `{ tokens }`, `{ operators }`, `{ backups }`, `{ sessions }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
  */
 export const OPERATORS = {
   device: Device,
@@ -284,4 +314,6 @@ export const OPERATORS = {
   auditPage: AuditPage,
   server: ServerInfo,
   backup: Backup,
+  sshSession: SshSession,
+  newSshSession: NewSshSession,
 } as const;

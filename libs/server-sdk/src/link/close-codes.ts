@@ -1,6 +1,8 @@
 /** WebSocket close codes and what a server means by them (protocol, section 6). */
 export const CLOSE = {
+  normal: 1000,
   binaryFrame: 1003,
+  textFrame: 1003,
   notJson: 1007,
   tooLarge: 1009,
   restarting: 1012,
@@ -10,6 +12,8 @@ export const CLOSE = {
   noCommonVersion: 4406,
   timeout: 4408,
   replaced: 4409,
+  sessionOver: 4410,
+  tooMany: 4429,
 } as const;
 export type CloseCode = (typeof CLOSE)[keyof typeof CLOSE];
 

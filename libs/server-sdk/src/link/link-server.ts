@@ -1,8 +1,9 @@
-import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Timer } from '@bowline/runtime/clock';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { refusal, type Refusal } from '../problem.ts';
+import { answerUpgrade } from '../upgrade-answer.ts';
 import { CLOSE, closeReason, type CloseCode } from './close-codes.ts';
 import { FIRST_FRAME_BYTES } from './link-limits.ts';
 import { LinkRegistry } from './link-registry.ts';
@@ -107,7 +108,7 @@ export class LinkServer {
   async #upgrade(deviceId: string, request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
     const refused = this.#busy() ?? (await this.#counted(() => refuseUpgrade(this.#gate, deviceId, request)));
     if (socket.destroyed) return;
-    if (refused !== undefined || this.#draining) return answer(socket, refused ?? restarting());
+    if (refused !== undefined || this.#draining) return answerUpgrade(socket, refused ?? restarting());
     this.#sockets.handleUpgrade(request, socket, head, (webSocket) => this.#accept(deviceId, webSocket));
   }
 
@@ -188,17 +189,4 @@ const linkSocket = (webSocket: WebSocket): LinkSocket => ({
 function closeSoon(webSocket: WebSocket, code: number, reason: string): void {
   webSocket.close(code, reason);
   setTimeout(() => webSocket.terminate(), CLOSE_GRACE_MS).unref();
-}
-
-/** An HTTP answer on a socket that asked for an upgrade. */
-function answer(socket: Duplex, { status, headers, body }: Refusal): void {
-  const text = JSON.stringify(body);
-  const lines = Object.entries({
-    ...headers,
-    'content-length': String(Buffer.byteLength(text)),
-    connection: 'close',
-  });
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${lines.map(([name, value]) => `${name}: ${value}\r\n`).join('')}\r\n${text}`,
-  );
 }

@@ -53,6 +53,9 @@ export const keys = {
   /** Hash of an enrolment token's secret → EnrolmentTokenRecord */
   enrolmentTokens: 'enrolment-token/',
   enrolmentToken: (hash: string) => `enrolment-token/${hash}`,
+  /** TunnelRecord */
+  tunnels: 'tunnel/',
+  tunnel: (sessionId: string) => `tunnel/${sessionId}`,
   /** Thumbprints of the keys that used a token. */
   enrolmentUsesOf: (hash: string) => `enrolment-use/${hash}/`,
   enrolmentUse: (hash: string, thumbprint: string) => `enrolment-use/${hash}/${thumbprint}`,
