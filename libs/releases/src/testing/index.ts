@@ -1,0 +1,2 @@
+export { createSigner, createTestRepository, type TestRepository, type TestTree } from './test-repository.ts';
+export { answer, etagOf, serveFolder, type Behaviour, type TestServer } from './test-server.ts';
