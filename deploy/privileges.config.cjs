@@ -34,7 +34,11 @@ const PRIVILEGES = {
   },
   'command-executor': { children: true },
   // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.
-  'telemetry-collector': { user: 'bowline-telemetry', read: () => ['*'] },
+  'telemetry-collector': {
+    user: 'bowline-telemetry',
+    read: () => ['*'],
+    write: ({ run }) => [all(path.join(run, 'ingest'))],
+  },
   'ota-updater': {},
   'ssh-broker': { write: ({ run }) => [all(path.join(run, 'ssh-broker'))], children: true },
 };

@@ -14,10 +14,17 @@ const interval = (fallback: number, description: string) =>
     { additionalProperties: false, default: {} },
   );
 
+const count = (minimum: number, fallback: number, maximum: number, description: string, unit?: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, description, ...(unit === undefined ? {} : { unit }) });
+
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const CollectorConfig = Type.Object(
   {
-    stateDir: Type.String({ minLength: 1, localOnly: true, description: "this app's own folder: its lock" }),
+    stateDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: "this app's own folder: lock, clock, keys of events",
+    }),
     hubFolder: Type.String({
       minLength: 1,
       localOnly: true,
@@ -74,12 +81,56 @@ export const CollectorConfig = Type.Object(
           unit: 'bytes',
           description: 'largest message',
         }),
-        bufferSamples: Type.Integer({
-          minimum: 16,
-          maximum: 1_000_000,
-          default: 20_000,
-          description: 'most samples in memory while the gateway is away; beyond it the oldest are thinned',
+        bufferSamples: count(
+          16,
+          20_000,
+          1_000_000,
+          'most samples in memory while the gateway is away; beyond it the older half is thinned',
+        ),
+        bufferBytes: count(4096, 8_388_608, 268_435_456, 'and the most bytes of them, as JSON', 'bytes'),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    ingest: Type.Object(
+      {
+        socket: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description:
+              'path of the unix socket on which programs of this device hand in samples and events; without it there is none',
+          }),
+        ),
+        socketMode: Type.String({
+          pattern: '^0?[0-7]{3}$',
+          default: '660',
+          localOnly: true,
+          description: 'mode of the socket; its folder says who may come near it',
         }),
+        bodyBytes: count(1024, 1_048_576, 16_777_216, 'largest body of a request', 'bytes'),
+        requestSamples: count(1, 10_000, 100_000, 'most samples in one request'),
+        requestsAtOnce: count(1, 64, 1024, 'requests in work at a time; more are told to come again'),
+        samplesPerSecond: count(
+          1,
+          2000,
+          1_000_000,
+          'samples a second that are taken for long; what is more is told to come again',
+        ),
+        burstSamples: count(1, 20_000, 10_000_000, 'and so many at once above that'),
+        pressurePercent: count(
+          1,
+          80,
+          100,
+          'share of the buffer above which nothing more is taken while the gateway is there',
+          'percent',
+        ),
+        durableWithinMs: count(
+          100,
+          10_000,
+          14_000,
+          'how long a request that asks for durability waits for the gateway',
+          'ms',
+        ),
       },
       { additionalProperties: false, default: {} },
     ),

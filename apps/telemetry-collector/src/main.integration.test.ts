@@ -1,6 +1,6 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sample } from '@bowline/messages';
 import { AGENT_VERSION } from '@bowline/runtime';
@@ -118,7 +118,16 @@ describe('telemetry-collector as a process', () => {
     await first.kill('SIGTERM');
     await gateway.close();
 
+    // In the same boot it knows the time from before.
     store = new TestStore();
+    gateway = await open({ serverTime: Date.now() - 3_600_000 });
+    const second = startCollector(...flags);
+    expect((await waitFor(() => store.samples[0])).quality).toBe('estimated');
+    await second.kill('SIGTERM');
+
+    store = new TestStore();
+    rmSync(join(folder, 'state'), { recursive: true });
+    await gateway.close();
     gateway = await open({ serverTime: Date.now() - 3_600_000 });
     startCollector(...flags);
     const sample = await waitFor(() => store.samples[0]);
@@ -127,6 +136,27 @@ describe('telemetry-collector as a process', () => {
     const upMs = Number.parseFloat(readFileSync('/proc/uptime', 'utf8')) * 1000;
     expect(sample.monoMs).toBeLessThanOrEqual(upMs + 1000);
     expect(sample.monoMs).toBeGreaterThan(0);
+  });
+
+  test('when the clock becomes right while samples wait, they are corrected, and the server is told how', async () => {
+    const marker = join(folder, 'synchronized');
+    gateway = await open();
+    const child = startCollector(...cpuEvery(50, 3_600_000), `--clockSynchronisedFile=${marker}`);
+    await waitFor(() => store.samples.length);
+    const first = store.samples[0];
+    expect(first?.quality).toBe('unsynchronised');
+    // From here on the window is an hour: what comes now waits.
+    const handedOver = store.samples.length;
+    const end = performance.now() + 300;
+    await waitFor(() => performance.now() > end);
+    writeFileSync(marker, '');
+    const event = await waitFor(() => store.events[0]);
+    const { bootId, offsetMs } = event.data as { bootId: string; offsetMs: number };
+    expect([event.kind, bootId]).toEqual(['clock-synchronised', first?.bootId]);
+    expect(Math.abs((first?.monoMs ?? 0) + offsetMs - (first?.at ?? 0))).toBeLessThan(1000);
+    await child.kill('SIGTERM');
+    const later = store.samples.slice(handedOver).map(({ quality }) => quality);
+    expect([...new Set(later)]).toEqual(['estimated', 'good']);
   });
 
   test('when systemd has synchronised the clock, samples are good without a server', async () => {

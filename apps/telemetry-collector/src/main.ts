@@ -11,7 +11,7 @@ await runApp<CollectorConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
-  start: async ({ config, log, clock, ready, signal }) => {
+  start: async ({ config, live, log, clock, ready, signal }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
@@ -30,6 +30,7 @@ await runApp<CollectorConfig>({
     client.onNotification('link', heard);
 
     const telemetry = await startTelemetry({ config, client, serverClock, clock, log });
+    live.onChange((now) => telemetry.reconfigure(now));
     ready();
 
     return {

@@ -1,4 +1,8 @@
+import { GivenEventBody, GivenSample } from './bodies.ts';
 import { CollectorConfig } from './config.ts';
 
-export const fillDefaults = true;
-export const schemas = { config: { config: CollectorConfig } };
+export const fillDefaults = ['config'];
+export const schemas = {
+  config: { config: CollectorConfig },
+  ingest: { sample: GivenSample, event: GivenEventBody },
+};

@@ -1,18 +1,25 @@
+import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import type { Sample } from '@bowline/messages';
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
+import { CancelledError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 import { deviceMoment } from './adapters/device-moment.ts';
+import { EventKeys } from './adapters/event-keys.ts';
+import { IngestListener } from './adapters/ingest-listener.ts';
 import { systemReaders, systemSources } from './adapters/system-sources.ts';
 import type { CollectorConfig } from './config.ts';
 import { Collector } from './core/collector.ts';
 import { HandOver } from './core/hand-over.ts';
+import { Ingest } from './core/ingest/ingest.ts';
+import { Pressure } from './core/ingest/pressure.ts';
 import { Intake, type SampleSink } from './core/intake.ts';
 import { SampleBuffer } from './core/sample-buffer.ts';
+import type { KnownOffset } from './core/sample.ts';
 
 export interface TelemetryOptions {
   config: CollectorConfig;
-  client: Pick<HubClient, 'enqueue'>;
+  client: Pick<HubClient, 'enqueue' | 'connected'>;
   serverClock: ServerClock;
   /** Told of every accepted sample beside the gateway: the local history. */
   sinks?: readonly SampleSink[];
@@ -24,18 +31,26 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** The one door, see {@link Intake.accept}. */
   accept(samples: readonly Sample[]): void;
-  /** Goes on with another configuration, without losing a sample. */
-  reconfigure(config: CollectorConfig): void;
+  /**
+   * Goes on with another configuration, without losing a sample.
+   *
+   * @throws ConfigError if a listener cannot be opened as it says; the rest of it holds.
+   */
+  reconfigure(config: CollectorConfig): Promise<void>;
   /** Takes nothing more and hands over what is there, until `signal`. */
   stop(signal: AbortSignal): Promise<{ sampled: number; givenUp: number; lost: number }>;
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
-  const { config, client, serverClock, sinks = [], clock, log } = options;
-  const buffer = new SampleBuffer(config.telemetry.bufferSamples);
+  const { client, serverClock, sinks = [], clock, log } = options;
+  let { config } = options;
+  const stopping = new AbortController();
+  const buffer = new SampleBuffer(bufferLimits(config));
+  const enqueue = (messages: Parameters<HubClient['enqueue']>[0], signal: AbortSignal) =>
+    client.enqueue(messages, { signal });
   const handOver = new HandOver({
     buffer,
-    enqueue: (messages, signal) => client.enqueue(messages, { signal }),
+    enqueue,
     newId: () => newId(),
     clock,
     log,
@@ -44,28 +59,66 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   });
   const intake = new Intake({ buffer, handOver, clock, sinks });
   const accept = (samples: readonly Sample[]) => intake.accept(samples);
+
+  const onSynchronised = (boot: KnownOffset) => {
+    intake.synchronised(boot);
+    log.info(boot, 'the clock is right now: samples from before are corrected');
+    const sentAt = Math.round(clock.wallMs());
+    const payload = { kind: 'clock-synchronised', severity: 'info', at: sentAt, data: boot };
+    const message = { id: newId(), type: 'event' as const, sentAt, payload };
+    enqueue([message], stopping.signal).catch((error: unknown) =>
+      log.warn({ error }, 'the correction of the clock could not be handed over'),
+    );
+  };
+  const moment = deviceMoment(clock, { serverClock, ...config, onSynchronised });
+
   const readers = await systemReaders(config);
-  const moment = deviceMoment(clock, { serverClock, ...config });
-  const collector = new Collector({
-    sources: systemSources(readers, config.series),
-    accept,
-    clock,
+  const sources = () => systemSources(readers, config.series);
+  const collector = new Collector({ sources: sources(), accept, clock, moment, log });
+
+  const pressure = new Pressure(config.ingest, clock.monotonicMs());
+  const keys = new EventKeys(join(config.stateDir, 'event-keys.sqlite'));
+  const ingest = new Ingest({
+    intake,
+    pressure,
+    bufferState: () => ({
+      samples: buffer.samples,
+      mostSamples: buffer.mostSamples,
+      gatewayIsThere: client.connected,
+    }),
+    keys,
+    enqueue,
+    deadline: () => AbortSignal.any([stopping.signal, AbortSignal.timeout(config.ingest.durableWithinMs)]),
+    newId: () => newId(),
     moment,
-    log,
+    clock,
   });
+  const listener = new IngestListener(ingest, log);
+  await listener.configure(config.ingest);
 
   return {
     accept,
-    reconfigure: ({ series, telemetry }) => {
-      buffer.reconfigure(telemetry.bufferSamples);
-      handOver.reconfigure(telemetry);
-      collector.reconfigure(systemSources(readers, series));
+    reconfigure: async (next) => {
+      config = next;
+      buffer.reconfigure(bufferLimits(config));
+      handOver.reconfigure(config.telemetry);
+      collector.reconfigure(sources());
+      pressure.reconfigure(config.ingest);
+      await listener.configure(config.ingest);
     },
     stop: async (signal) => {
+      stopping.abort(new CancelledError('stopping', 'the collector is stopping'));
       collector.stop();
+      await listener.close();
+      keys.close();
       const lost = await handOver.stop(signal);
       const { added: sampled, givenUp } = buffer.totals;
       return { sampled, givenUp, lost };
     },
   };
 }
+
+const bufferLimits = ({ telemetry: { bufferSamples, bufferBytes } }: CollectorConfig) => ({
+  samples: bufferSamples,
+  bytes: bufferBytes,
+});

@@ -75,5 +75,17 @@ describe.runIf(canInstallDevice())(
       expect(await as('--groups=bowline-cli')).toContain('"kty":"OKP"');
       expect(await as('--clear-groups')).toContain('EACCES');
     });
+
+    test('when a user is let into the group of the ingest, his programs may hand in samples; others may not', async () => {
+      const sending = '/opt/bowline/runtime /opt/bowline/apps/cli/dist/main.js send temperature=21.5';
+      const as = (groups: string) =>
+        device.shell(`setpriv --reuid=nobody --regid=nogroup ${groups} ${sending} 2>&1 || true`);
+      expect(await as('--groups=bowline-ingest')).toBe('1 sample accepted.\n');
+      expect(await as('--groups=bowline-cli')).toContain('adduser NAME bowline-ingest');
+      const socket = '/run/bowline/ingest/ingest.sock';
+      expect(await device.run('stat', '-c', '%U:%G %a', socket)).toBe(
+        'bowline-telemetry:bowline-ingest 660\n',
+      );
+    });
   },
 );

@@ -11,7 +11,7 @@ function setUp(sources: Source[]) {
     sources,
     accept: (samples) => void series.push(...samples.map((each) => each.series)),
     clock,
-    moment: () => ({ at: clock.wallMs(), monoMs: clock.monotonicMs(), bootId: '', trusted: true }),
+    moment: () => ({ at: clock.wallMs(), monoMs: clock.monotonicMs(), bootId: '', quality: 'good' }),
     log: { warn: (fields: unknown) => void warnings.push(fields) },
   });
   return { clock, series, collector, warnings };

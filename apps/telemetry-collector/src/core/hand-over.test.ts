@@ -11,7 +11,7 @@ const sample = (at: number): Sample => ({ series: 'a', at, value: at });
 
 function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = {}) {
   const clock = new FakeClock();
-  const buffer = new SampleBuffer(bufferSamples);
+  const buffer = new SampleBuffer({ samples: bufferSamples, bytes: 1_000_000 });
   const accepted: OutgoingMessage[] = [];
   let answer: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
   let calls = 0;
@@ -104,7 +104,7 @@ describe('HandOver', () => {
       reason: 'thinned',
       series: 'a',
       count: 2,
-      fromAt: 2,
+      fromAt: 1,
       toAt: 3,
     });
     expect(new Set(accepted.map(({ id }) => id)).size).toBe(2);
@@ -138,6 +138,33 @@ describe('HandOver', () => {
     await clock.advance(1000);
     expect(moments()).toEqual([2]);
     expect(accepted.at(-1)).toMatchObject({ type: 'gap', payload: { count: 1, fromAt: 1, toAt: 1 } });
+  });
+
+  test('when samples must be durable, they go at once in batches, and it resolves only when all are', async () => {
+    const { clock, moments, handOver, answerWith, calls } = setUp({ batchSamples: 2 });
+    const answers: (() => void)[] = [];
+    answerWith(() => new Promise((resolve) => void answers.push(resolve)));
+    let durable = false;
+    const done = handOver
+      .now([1, 2, 3].map(sample), new AbortController().signal)
+      .then(() => void (durable = true));
+    expect(calls()).toBe(2);
+    answers[0]?.();
+    await clock.advance(1);
+    expect([durable, moments()]).toEqual([false, [1, 2]]);
+    answers[1]?.();
+    await done;
+    expect(moments()).toEqual([1, 2, 3]);
+  });
+
+  test('when the limits change, the next look is by the new ones', async () => {
+    const { clock, add, moments, handOver } = setUp();
+    add(1);
+    await clock.advance(1000);
+    add(2);
+    handOver.reconfigure({ commitMs: 2000, batchSamples: 100, batchBytes: 10_000 });
+    await clock.advance(2000);
+    expect(moments()).toEqual([1, 2]);
   });
 
   test('when the app stops, everything in memory goes first', async () => {

@@ -2,7 +2,7 @@ import type { Gap, Sample } from '@bowline/messages';
 import { backoffMs, mayPass, type Clock, type Logger, type Timer } from '@bowline/runtime';
 import { BowlineError, CancelledError } from '@bowline/runtime/errors';
 import { commitInMs, type CommitLimits } from './commit-due.ts';
-import type { Portion, SampleBuffer } from './sample-buffer.ts';
+import { SampleBuffer, type Portion } from './sample-buffer.ts';
 
 /** A message for the gateway's durable queue. */
 export type OutgoingMessage = { id: string; sentAt: number } & (
@@ -58,6 +58,20 @@ export class HandOver {
     this.#timer = clock.after(Math.max(inMs, this.#notBeforeMs - nowMs), () => this.#begin());
   }
 
+  /**
+   * Hands these over at once, beside what waits in the buffer; resolves when all of them are on the gateway's disk.
+   *
+   * @throws as `enqueue` does; some of them may be stored all the same.
+   */
+  async now(samples: readonly Sample[], signal: AbortSignal): Promise<void> {
+    const { clock, enqueue } = this.#options;
+    const whole = new SampleBuffer({ samples: Infinity, bytes: Infinity });
+    whole.add(samples, clock.monotonicMs());
+    const batches: OutgoingMessage[][] = [];
+    while (!whole.isEmpty) batches.push(this.#messages(this.#portionOf(whole)));
+    await Promise.all(batches.map((messages) => enqueue(messages, signal)));
+  }
+
   /** Hands everything over now, until `signal`. Returns how many samples could not be: they are lost. */
   async stop(signal: AbortSignal): Promise<number> {
     const { buffer } = this.#options;
@@ -84,7 +98,7 @@ export class HandOver {
   /** One portion; whether it was accepted. */
   async #next(): Promise<boolean> {
     const { buffer, enqueue, log } = this.#options;
-    const portion = buffer.take({ samples: this.#limits.batchSamples, bytes: this.#limits.batchBytes });
+    const portion = this.#portionOf(buffer);
     const messages = this.#messages(portion);
     try {
       await enqueue(messages, this.#giveUp.signal);
@@ -115,6 +129,11 @@ export class HandOver {
       buffer.discard(portion);
       log.error(fields, `samples refused for good: ${error.message}`);
     }
+  }
+
+  #portionOf(buffer: SampleBuffer): Portion {
+    const { batchSamples, batchBytes } = this.#limits;
+    return buffer.take({ samples: batchSamples, bytes: batchBytes });
   }
 
   #messages({ entries, thinned }: Portion): OutgoingMessage[] {

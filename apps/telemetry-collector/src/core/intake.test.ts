@@ -4,25 +4,56 @@ import { describe, expect, test } from 'vitest';
 import { Intake } from './intake.ts';
 import { SampleBuffer } from './sample-buffer.ts';
 
+function setUp(now: () => Promise<void> = () => Promise.resolve()) {
+  const buffer = new SampleBuffer({ samples: 10, bytes: 10_000 });
+  const history: Sample[] = [];
+  let noticed = 0;
+  const intake = new Intake({
+    buffer,
+    handOver: { noticed: () => void (noticed += 1), now },
+    clock: new FakeClock(),
+    sinks: [{ add: (samples) => void history.push(...samples) }],
+  });
+  const buffered = () => buffer.take({ samples: 10, bytes: 10_000 }).entries.map(({ sample }) => sample);
+  return { intake, history, buffered, noticed: () => noticed };
+}
+const samples: Sample[] = [
+  { series: 'a', at: 1, value: 1 },
+  { series: 'b', at: 1, value: 2 },
+];
+
 describe('Intake', () => {
   test('when samples are accepted, history and buffer have each of them, and the hand-over looks', () => {
-    const buffer = new SampleBuffer(10);
-    const history: Sample[] = [];
-    let noticed = 0;
-    const intake = new Intake({
-      buffer,
-      handOver: { noticed: () => void (noticed += 1) },
-      clock: new FakeClock(),
-      sinks: [{ add: (samples) => void history.push(...samples) }],
-    });
-    const samples: Sample[] = [
-      { series: 'a', at: 1, value: 1 },
-      { series: 'b', at: 1, value: 2 },
-    ];
+    const { intake, history, buffered, noticed } = setUp();
     intake.accept(samples);
     intake.accept([]);
     expect(history).toEqual(samples);
-    expect(buffer.take({ samples: 10, bytes: 10_000 }).entries.map(({ sample }) => sample)).toEqual(samples);
-    expect(noticed).toBe(1);
+    expect(buffered()).toEqual(samples);
+    expect(noticed()).toBe(1);
+  });
+
+  test('when they are to be durable, the history has them once they are, and the buffer never', async () => {
+    let stored = () => {};
+    const { intake, history, buffered } = setUp(() => new Promise((resolve) => (stored = resolve)));
+    const done = intake.acceptDurably(samples, new AbortController().signal);
+    expect(history).toEqual([]);
+    stored();
+    await done;
+    expect(history).toEqual(samples);
+    expect(buffered()).toEqual([]);
+  });
+
+  test('when the clock has become right, what waits from before is corrected', () => {
+    const { intake, buffered } = setUp();
+    const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+    const before: Sample = { series: 'a', at: 5, value: 1, quality: 'unsynchronised', bootId, monoMs: 5 };
+    const other = { ...before, bootId: '00000000-0000-4000-8000-000000000000' };
+    intake.accept([before, other, { series: 'a', at: 7, value: 1, quality: 'good' }]);
+    intake.synchronised({ bootId, offsetMs: 1_750_000_000_000 });
+    expect(buffered()).toEqual([
+      { series: 'a', at: 1_750_000_000_005, value: 1, quality: 'estimated' },
+      other,
+      { series: 'a', at: 7, value: 1, quality: 'good' },
+    ]);
   });
 });

@@ -2,15 +2,18 @@ import type { Sample } from '@bowline/messages';
 import type { Clock } from '@bowline/runtime';
 import type { HandOver } from './hand-over.ts';
 import type { SampleBuffer } from './sample-buffer.ts';
+import type { KnownOffset } from './sample.ts';
 
 /** Whoever is told of every accepted sample beside the gateway. It must not throw: what fails there is its own to say. */
 export interface SampleSink {
   add(samples: readonly Sample[]): void;
+  /** From now on it is known when the `unsynchronised` samples of this boot were: see `corrected`. */
+  synchronised?(boot: KnownOffset): void;
 }
 
 export interface IntakeOptions {
   buffer: SampleBuffer;
-  handOver: Pick<HandOver, 'noticed'>;
+  handOver: Pick<HandOver, 'noticed' | 'now'>;
   clock: Clock;
   /** The local history. */
   sinks?: readonly SampleSink[];
@@ -31,5 +34,24 @@ export class Intake {
     for (const sink of sinks) sink.add(samples);
     buffer.add(samples, clock.monotonicMs());
     handOver.noticed();
+  }
+
+  /**
+   * As {@link accept}, but resolves only when the gateway has them on its disk. They go at once, beside what waits in the
+   * buffer; the history has them as soon as they are durable.
+   *
+   * @throws as `enqueue` of the hub's client does. Some of them may be durable all the same.
+   */
+  async acceptDurably(samples: readonly Sample[], signal: AbortSignal): Promise<void> {
+    const { handOver, sinks = [] } = this.#options;
+    await handOver.now(samples, signal);
+    for (const sink of sinks) sink.add(samples);
+  }
+
+  /** The clock is right now: what still waits is corrected before it goes. */
+  synchronised(boot: KnownOffset): void {
+    const { buffer, sinks = [] } = this.#options;
+    buffer.correct(boot);
+    for (const sink of sinks) sink.synchronised?.(boot);
   }
 }

@@ -1,6 +1,8 @@
 import type { Sample } from '@bowline/messages';
+import { mergeSamples } from './merge-samples.ts';
+import { corrected, type KnownOffset } from './sample.ts';
 
-/** Samples of one series that were given up before they had a seq (protocol, section 4, `gap`). */
+/** Samples of one series that will not come by themselves (protocol, section 4, `gap`): given up, or part of an average. */
 export interface Thinned {
   series: string;
   count: number;
@@ -22,25 +24,32 @@ export interface Portion {
   thinned: readonly Thinned[];
 }
 
+export interface BufferLimits {
+  /** At least 2. */
+  samples: number;
+  /** Of all samples as JSON. */
+  bytes: number;
+}
+
 /**
- * What was sampled and is not the gateway's yet, oldest first, bounded. When it is full, the older half loses every second
- * sample of each series: a long outage costs resolution, not the picture. What was given up is counted by series.
+ * What was accepted and is not the gateway's yet, oldest first, bounded. When it is full, each two neighbours of a series in
+ * the older half become one, their average with `min`, `max` and `count`: a long outage costs resolution, not the picture.
+ * How many samples will not come by themselves is counted by series.
  */
 export class SampleBuffer {
-  #maxSamples: number;
+  #limits: BufferLimits;
   #entries: Entry[] = [];
   #bytes = 0;
   #thinned = new Map<string, Thinned>();
   #added = 0;
   #givenUp = 0;
 
-  /** @param maxSamples at least 2 */
-  constructor(maxSamples: number) {
-    this.#maxSamples = maxSamples;
+  constructor(limits: BufferLimits) {
+    this.#limits = limits;
   }
 
-  reconfigure(maxSamples: number): void {
-    this.#maxSamples = maxSamples;
+  reconfigure(limits: BufferLimits): void {
+    this.#limits = limits;
     this.#makeRoom();
   }
 
@@ -48,7 +57,11 @@ export class SampleBuffer {
     return this.#entries.length;
   }
 
-  /** Since the start: all that came in, and how many of them were given up. */
+  get mostSamples(): number {
+    return this.#limits.samples;
+  }
+
+  /** Since the start: all that came in, and how many of them will not come by themselves. */
   get totals(): { added: number; givenUp: number } {
     return { added: this.#added, givenUp: this.#givenUp };
   }
@@ -70,10 +83,9 @@ export class SampleBuffer {
 
   add(samples: readonly Sample[], nowMs: number): void {
     for (const sample of samples) {
-      // ASCII throughout: a name's pattern and our units allow nothing else. One for the comma.
-      const bytes = JSON.stringify(sample).length + 1;
-      this.#entries.push({ sample, bytes, sinceMs: nowMs });
-      this.#bytes += bytes;
+      const entry = entryOf(sample, nowMs);
+      this.#entries.push(entry);
+      this.#bytes += entry.bytes;
     }
     this.#added += samples.length;
     this.#makeRoom();
@@ -105,34 +117,51 @@ export class SampleBuffer {
   /** The portion never will be taken: its samples are counted as given up. */
   discard({ entries, thinned }: Portion): void {
     for (const each of thinned) this.#note(each);
-    for (const { sample } of entries) this.#giveUp(sample);
+    for (const { sample } of entries) this.#giveUp(sample, sample);
+  }
+
+  /** What is `unsynchronised` and of that boot gets its right moment. */
+  correct(boot: KnownOffset): void {
+    this.#entries = this.#entries.map(({ sample, sinceMs }) => entryOf(corrected(sample, boot), sinceMs));
+    this.#bytes = sumOfBytes(this.#entries);
   }
 
   #makeRoom(): void {
-    if (this.#entries.length <= this.#maxSamples) return;
-    while (this.#entries.length > this.#maxSamples) this.#thin();
-    this.#bytes = sumOfBytes(this.#entries);
+    const { samples, bytes } = this.#limits;
+    while (this.#entries.length > samples || (this.#bytes > bytes && this.#entries.length > 1)) this.#thin();
   }
 
   #thin(): void {
     const half = Math.ceil(this.#entries.length / 2);
-    const seen = new Map<string, number>();
-    const kept = this.#entries.slice(0, half).filter(({ sample }) => {
-      const nth = seen.get(sample.series) ?? 0;
-      seen.set(sample.series, nth + 1);
-      if (nth % 2 === 0) return true;
-      this.#giveUp(sample);
-      return false;
-    });
+    /** The earlier of a pair whose later one has not come yet: where it is in `kept`. */
+    const single = new Map<string, number>();
+    const kept: Entry[] = [];
+    for (const entry of this.#entries.slice(0, half)) {
+      const { series } = entry.sample;
+      const index = single.get(series);
+      const earlier = index === undefined ? undefined : kept[index];
+      if (index === undefined || earlier === undefined) {
+        single.set(series, kept.push(entry) - 1);
+        continue;
+      }
+      single.delete(series);
+      const merged = mergeSamples(earlier.sample, entry.sample);
+      if (merged !== undefined) kept[index] = entryOf(merged, earlier.sinceMs);
+      this.#giveUp(earlier.sample, entry.sample);
+    }
     // Nothing of any series came twice: then the oldest goes.
-    if (kept.length === half) this.#giveUp(kept.shift()?.sample);
+    if (kept.length === half) {
+      const oldest = kept.shift();
+      if (oldest !== undefined) this.#giveUp(oldest.sample, oldest.sample);
+    }
     this.#entries = [...kept, ...this.#entries.slice(half)];
+    this.#bytes = sumOfBytes(this.#entries);
   }
 
-  #giveUp(sample: Sample | undefined): void {
-    if (sample === undefined) return;
+  /** One sample less between these two: what an average stands for beside itself was counted when it was made. */
+  #giveUp({ series, at: fromAt }: Sample, { at: toAt }: Sample): void {
     this.#givenUp += 1;
-    this.#note({ series: sample.series, count: 1, fromAt: sample.at, toAt: sample.at });
+    this.#note({ series, count: 1, fromAt: Math.min(fromAt, toAt), toAt: Math.max(fromAt, toAt) });
   }
 
   #note({ series, count, fromAt, toAt }: Thinned): void {
@@ -146,4 +175,12 @@ export class SampleBuffer {
   }
 }
 
+function entryOf(sample: Sample, sinceMs: number): Entry {
+  const json = JSON.stringify(sample);
+  // One for the comma. Three bytes are the most that UTF-8 takes for one unit of a text.
+  const bytes = (ASCII.test(json) ? json.length : 3 * json.length) + 1;
+  return { sample, bytes, sinceMs };
+}
+
+const ASCII = /^[\x20-\x7e]*$/;
 const sumOfBytes = (entries: readonly Entry[]): number => entries.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -6,7 +6,7 @@ const moment: Moment = {
   at: 1_750_000_000_000.4,
   monoMs: 1234.5,
   bootId: '3f2504e0-4f89-41d3-9a0c-0305e82c3301',
-  trusted: true,
+  quality: 'good',
 };
 const reading = { metric: 'system.filesystem.usage', attributes: ['/'], value: 5, unit: 'By' };
 
@@ -37,7 +37,7 @@ describe('toSample', () => {
   });
 
   test('when the clock is not trusted, boot id and monotonic time come along to correct it later', () => {
-    const sample = toSample(reading, { ...moment, trusted: false });
+    const sample = toSample(reading, { ...moment, quality: 'unsynchronised' });
     expect(sample).toMatchObject({ quality: 'unsynchronised', bootId: moment.bootId, monoMs: 1235 });
     expect(() => checkOutgoing('telemetry', { samples: [sample] })).not.toThrow();
   });

@@ -1,4 +1,5 @@
 import type { Sample } from '@bowline/messages';
+import type { TimeQuality } from './timeline.ts';
 
 /** One value of one metric, before it has a name on the wire and a moment. */
 export interface Reading {
@@ -11,15 +12,14 @@ export interface Reading {
   unit: string;
 }
 
-/** When a reading was taken. */
+/** When a reading was taken, by the {@link Timeline}. */
 export interface Moment {
-  /** The device's wall clock, epoch milliseconds. */
+  /** Epoch milliseconds. */
   at: number;
   /** Milliseconds since boot. */
   monoMs: number;
   bootId: string;
-  /** Whether the wall clock is known to be right. */
-  trusted: boolean;
+  quality: TimeQuality;
 }
 
 const NAME_CHARS = 128;
@@ -36,16 +36,28 @@ export function seriesName({ metric, attributes = [] }: Pick<Reading, 'metric' |
 }
 
 /** A sample as the contract has it, or none if the value is no number that JSON can hold. */
-export function toSample(reading: Reading, { at, monoMs, bootId, trusted }: Moment): Sample | undefined {
+export function toSample(reading: Reading, { at, monoMs, bootId, quality }: Moment): Sample | undefined {
   if (!Number.isFinite(reading.value)) return undefined;
   const sample = {
     series: seriesName(reading),
     at: Math.round(at),
     value: reading.value,
     unit: reading.unit,
+    quality,
   };
-  // From before the clock was right: corrected later by boot id and monotonic time (protocol, section 5, Time).
-  return trusted
-    ? { ...sample, quality: 'good' }
-    : { ...sample, quality: 'unsynchronised', bootId, monoMs: Math.round(monoMs) };
+  // What may be corrected later is, by boot id and monotonic time (protocol, section 5, Time).
+  return quality === 'good' ? sample : { ...sample, bootId, monoMs: Math.round(monoMs) };
+}
+
+/** A moment of a boot: its monotonic time plus the offset. */
+export interface KnownOffset {
+  bootId: string;
+  offsetMs: number;
+}
+
+/** The sample at its right moment, if it is one of that boot from before the clock was known to be right. */
+export function corrected(sample: Sample, { bootId, offsetMs }: KnownOffset): Sample {
+  const { monoMs, bootId: ofBoot, ...rest } = sample;
+  if (sample.quality !== 'unsynchronised' || ofBoot !== bootId || monoMs === undefined) return sample;
+  return { ...rest, at: Math.max(0, Math.round(monoMs + offsetMs)), quality: 'estimated' };
 }

@@ -1,5 +1,5 @@
 import { openHub, type Peer } from '@bowline/ipc';
-import type { Gap, Sample } from '@bowline/messages';
+import type { Event, Gap, Sample } from '@bowline/messages';
 import { checkOutgoing } from '@bowline/messages/outgoing';
 import type { HubRequests } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
@@ -10,6 +10,7 @@ type Enqueue = HubRequests['enqueue']['request'];
 export class TestStore {
   readonly samples: Sample[] = [];
   readonly gaps: Gap[] = [];
+  readonly events: Event[] = [];
   readonly messageIds: string[] = [];
   readonly #batches = new Map<string, number>();
 
@@ -19,6 +20,7 @@ export class TestStore {
     this.#batches.set(producer, batch);
     for (const { id, type, payload } of messages) {
       if (type === 'telemetry') this.samples.push(...checkOutgoing('telemetry', payload).samples);
+      if (type === 'event') this.events.push(checkOutgoing('event', payload));
       if (type === 'gap') this.gaps.push(checkOutgoing('gap', payload));
       this.messageIds.push(id);
     }

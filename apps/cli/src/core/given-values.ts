@@ -1,0 +1,29 @@
+import { CliError, EXIT } from './cli-error.ts';
+
+export type GivenValue = number | string | boolean;
+
+const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
+
+/**
+ * `temperature=21.5`, `door=open`, `pump=true`; in quotes a value is a text whatever it looks like: `code="007"`.
+ *
+ * @throws CliError `usage`
+ */
+export function givenValue(text: string): { name: string; value: GivenValue } {
+  const equals = text.indexOf('=');
+  const name = text.slice(0, Math.max(0, equals));
+  const given = text.slice(equals + 1);
+  if (name === '' || given === '') {
+    throw new CliError('usage', `"${text}" is no value.`, {
+      exitCode: EXIT.usage,
+      advice: 'Write NAME=VALUE, e.g. bowline send temperature=21.5',
+    });
+  }
+  return { name, value: valueOf(given) };
+}
+
+function valueOf(text: string): GivenValue {
+  if (text === 'true' || text === 'false') return text === 'true';
+  if (NUMBER.test(text) && Number.isFinite(Number(text))) return Number(text);
+  return /^".*"$/s.test(text) ? text.slice(1, -1) : text;
+}

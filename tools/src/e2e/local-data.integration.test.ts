@@ -1,0 +1,76 @@
+import { join } from 'node:path';
+import { startProcess, waitFor } from '@bowline/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { DEVICE_ID } from '../demo/layout.ts';
+import { WORKSPACE } from '../test/run.ts';
+import { bowline } from './plain-server.ts';
+import { TestFleet } from './test-fleet.ts';
+
+/** With all limits of the ecosystem file: the socket is opened under Node's permission model. */
+describe("the users' own data", () => {
+  let fleet: TestFleet;
+  let socket: string;
+
+  beforeAll(async () => {
+    fleet = await TestFleet.make();
+    await fleet.startServer();
+    await fleet.prepareDevice();
+    await fleet.startDevice();
+    await fleet.untilOnline();
+    socket = join(fleet.layout.runDir, 'ingest/ingest.sock');
+  }, 60_000);
+
+  const send = (...args: string[]) => bowline(['send', '--socket', socket, ...args]);
+  const arrived = (series: string) =>
+    waitFor(
+      async () => {
+        const samples = await fleet.api.samples(DEVICE_ID, series);
+        return samples.length > 0 && samples;
+      },
+      { what: series },
+    );
+
+  test('when somebody sends a temperature, the server has it', async () => {
+    const sent = await send('temperature=21.5', '--unit', 'Cel');
+    expect(sent).toEqual({ code: 0, stdout: '1 sample accepted.\n', stderr: '' });
+    expect(await arrived('temperature')).toMatchObject([{ value: 21.5 }]);
+  });
+
+  test('when it is to be durable, it is stored, whatever the type of the value', async () => {
+    const sent = await send('--durable', '--json', 'door=open', 'pump=true');
+    expect(JSON.parse(sent.stdout)).toEqual({ accepted: 2, durable: true });
+    expect(await arrived('door')).toMatchObject([{ value: 'open' }]);
+    expect(await arrived('pump')).toMatchObject([{ value: true }]);
+  });
+
+  test('when a program prints JSON lines into it, all of them arrive', async () => {
+    const main = join(WORKSPACE, 'apps/cli/dist/main.js');
+    const program =
+      'for n in $(seq 1 1200); do echo "{\\"series\\":\\"piped\\",\\"value\\":$n,\\"at\\":$((1750000000000 + n))}"; done';
+    const piped = startProcess('sh', [
+      '-c',
+      `(${program}) | '${process.execPath}' '${main}' send - --socket '${socket}'`,
+    ]);
+    expect((await piped.exited).code).toBe(0);
+    expect(piped.stdout()).toBe('1200 samples accepted.\n');
+    await waitFor(async () => (await fleet.api.samples(DEVICE_ID, 'piped')).length === 1200);
+  });
+
+  test('when an event is sent twice under one key, it is one', async () => {
+    const first = await send('--event', 'door.opened', '--severity', 'warning', '--key', 'k', 'side=left');
+    const second = await send('--event', 'door.opened', '--severity', 'warning', '--key', 'k', 'side=left');
+    expect(first.stdout).toMatch(/^Stored as event [0-9a-f-]{36}\.\n$/);
+    expect(second.stdout).toBe(first.stdout);
+  });
+
+  test.each([
+    ['the name is bad', ['my sensor=1'], 2, /"series" must begin with a letter or digit/],
+    ['there is no value', ['temperature'], 2, /Write NAME=VALUE/],
+    ['there is nothing', [], 2, /What is to be sent\?/],
+    ['nobody listens', ['a=1', '--socket', '/tmp/nobody.sock'], 4, /nothing answers on \/tmp\/nobody.sock/],
+  ])('when %s, it says so and what to do', async (_, args, code, message) => {
+    const ended = await send(...args);
+    expect([ended.code, ended.stdout]).toEqual([code, '']);
+    expect(ended.stderr).toMatch(message);
+  });
+});
