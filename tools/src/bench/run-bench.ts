@@ -23,6 +23,10 @@ const BENCHMARKS: Record<
     apps: ['ws-gateway', 'command-executor', 'fleet-server'],
     load: async () => (await import('./delivery/delivery.ts')).benchDelivery,
   },
+  history: {
+    apps: ['telemetry-collector'],
+    load: async () => (await import('./history/history.ts')).benchHistory,
+  },
 };
 
 const USAGE = `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-build] [--folder FOLDER]

@@ -14,6 +14,7 @@ const LIB_LAYERS: Record<string, string[]> = {
   ipc: ['messages', 'runtime', 'testing'],
   'device-app': ['identity', 'ipc', 'messages', 'runtime', 'testing'],
   releases: ['messages', 'runtime', 'testing'],
+  'history-store': ['messages', 'runtime', 'testing'],
   scheduler: ['runtime', 'testing'],
   'server-sdk': ['identity', 'messages', 'runtime', 'testing'],
   testing: ['identity', 'messages', 'runtime'],

@@ -1,0 +1,212 @@
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
+import { expect, describe, test } from 'vitest';
+import type { Sample } from '@bowline/messages';
+import { temporaryFolder } from '@bowline/testing';
+import { AT, DAY_MS, openTestHistory, seconds } from './testing/test-history.ts';
+
+const pointsOf = (samples: readonly Sample[]) => samples.map(({ at, value }) => ({ at, value }));
+const HOUR = 3_600_000;
+let ids = 0;
+const newId = () => `01900000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}`;
+
+describe('History', () => {
+  test('when samples were recorded, they are there pending, sealed, and after it is opened again', () => {
+    const { history, folder } = openTestHistory();
+    const [a, b] = [seconds('a', 100), seconds('b', 50)];
+    history.record([...a, ...b], { unsent: false });
+    const all = { from: AT, to: AT + DAY_MS };
+    expect(history.query({ series: 'a', ...all })).toEqual({ series: 'a', unit: 'Cel', points: pointsOf(a) });
+    history.seal();
+    expect(history.query({ series: 'b', ...all }).points).toEqual(pointsOf(b));
+    history.close();
+    const again = openTestHistory({ folder }).history;
+    expect(again.query({ series: 'a', ...all }).points).toEqual(pointsOf(a));
+    expect(again.seriesNames()).toEqual(['a', 'b']);
+    expect(again.query({ series: 'c', ...all }).points).toEqual([]);
+    again.close();
+  });
+
+  test('when a range is asked for, its first moment belongs to it and its last does not', () => {
+    const { history } = openTestHistory();
+    const samples = seconds('a', 9000);
+    history.record(samples.slice(0, 8000), { unsent: false });
+    history.seal();
+    history.record(samples.slice(8000), { unsent: true });
+    const [from, to] = [AT + 7_500_000, AT + 8_500_000];
+    expect(history.query({ series: 'a', from, to }).points).toEqual(pointsOf(samples.slice(7500, 8500)));
+    expect(history.estimatePoints({ series: 'a', from, to })).toBeGreaterThanOrEqual(1000);
+    history.close();
+  });
+
+  test('when there is more than the limit, it says where to go on, and nothing comes twice or is missing', () => {
+    const { history } = openTestHistory();
+    const samples = seconds('a', 20_000);
+    // Late ones, so that blocks overlap.
+    for (const part of [samples.slice(0, 9000), samples.slice(12_000), samples.slice(9000, 12_000)]) {
+      history.record(part, { unsent: false });
+      history.seal();
+    }
+    const to = AT + DAY_MS;
+    const found = [];
+    let rounds = 0;
+    for (let from: number | undefined = AT; from !== undefined; rounds += 1) {
+      const { points, next } = history.query({ series: 'a', from, to, limit: 1000 });
+      found.push(...points);
+      from = next;
+    }
+    expect(found).toEqual(pointsOf(samples));
+    expect(rounds).toBeGreaterThan(2);
+    history.close();
+  });
+
+  test('when a resolution is asked for, each point is the least, greatest and mean of its stretch', () => {
+    const { history } = openTestHistory();
+    const samples = seconds('a', 2 * 3600);
+    history.record(samples.slice(0, 5000), { unsent: false });
+    history.seal();
+    history.record(samples.slice(5000), { unsent: false });
+    for (const resolutionMs of [10_000, 60_000, 300_000, HOUR]) {
+      const { points } = history.query({ series: 'a', from: AT, to: AT + 2 * HOUR, resolutionMs });
+      const width = resolutionMs / 1000;
+      expect(points).toHaveLength(7200 / width);
+      points.forEach((point, index) => {
+        const values = samples.slice(index * width, (index + 1) * width).map(({ value }) => value as number);
+        const avg = values.reduce((sum, value) => sum + value, 0) / width;
+        expect(point).toEqual({
+          at: AT + index * resolutionMs,
+          min: Math.min(...values),
+          max: Math.max(...values),
+          avg: expect.closeTo(avg, 9),
+          count: width,
+        });
+      });
+    }
+    history.close();
+  });
+
+  test('when samples are older than raw ones are kept, minutes of them are left, and after those hours', () => {
+    const { history } = openTestHistory({}, { rawMs: HOUR, minutesMs: 12 * HOUR });
+    for (let hour = 0; hour < 24; hour += 1) {
+      history.record(seconds('a', 3600, AT + hour * HOUR), { unsent: false });
+      history.seal();
+    }
+    history.prune(AT + 24 * HOUR);
+    const { points } = history.query({ series: 'a', from: AT, to: AT + 24 * HOUR });
+    const counts = points.map((point) => ('count' in point ? point.count : 1));
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(24 * 3600);
+    expect(counts.slice(0, 5)).toEqual([3600, 3600, 3600, 3600, 3600]);
+    expect(counts.filter((count) => count === 60).length).toBeGreaterThan(600);
+    expect(counts.slice(-3600).every((count) => count === 1)).toBe(true);
+    expect(points.map(({ at }) => at)).toEqual(points.map(({ at }) => at).toSorted((a, b) => a - b));
+    history.close();
+  });
+
+  test('when nobody trusts the clock, nothing is too old', () => {
+    const { history } = openTestHistory({}, { rawMs: 1 });
+    history.record(seconds('a', 10), { unsent: false });
+    history.seal();
+    history.prune();
+    expect(history.query({ series: 'a', from: AT, to: AT + HOUR }).points).toHaveLength(10);
+    history.close();
+  });
+
+  test('when samples are unsent, they are handed out block by block until they are marked', () => {
+    const { history, folder } = openTestHistory();
+    history.record(seconds('live', 10), { unsent: false });
+    const [a, b] = [seconds('a', 5000), seconds('b', 3)];
+    history.record([...a, ...b], { unsent: true });
+    const first = history.nextUnsent();
+    expect(history.nextUnsent()).toEqual(first);
+    history.close();
+    const again = openTestHistory({ folder }).history;
+    const sent: Sample[] = [];
+    for (let block = again.nextUnsent(); block !== undefined; block = again.nextUnsent()) {
+      sent.push(...block.samples);
+      again.markSent(block);
+    }
+    expect(sent.filter(({ series }) => series === 'a')).toEqual(a);
+    expect(sent.filter(({ series }) => series === 'b')).toEqual(b);
+    expect(again.stats()).toMatchObject({
+      unsentSamples: 0,
+      totals: { recorded: 5013, unsentRecorded: 5003, unsentSent: 5003, unsentGivenUp: 0 },
+    });
+    expect(again.query({ series: 'a', from: AT, to: AT + DAY_MS }).points).toHaveLength(5000);
+    again.close();
+  });
+
+  test('when the file nears its limit, sent samples go first, unsent ones are thinned, and each of them is told', () => {
+    const maxBytes = 400_000;
+    const { history } = openTestHistory({}, { maxBytes });
+    // Hardly to be compressed: several bytes a sample.
+    const noisy = (from: number) =>
+      seconds('a', 1800, from).map((sample, index) => ({ ...sample, value: Math.sin(from + index * index) }));
+    for (let half = 0; half < 20; half += 1) {
+      history.record(noisy(AT + half * 1_800_000), { unsent: half >= 10 });
+      history.seal();
+      history.prune();
+      expect(history.stats().fileBytes).toBeLessThanOrEqual(maxBytes);
+    }
+    const { totals, unsentSamples } = history.stats();
+    expect(totals.unsentGivenUp).toBe(0);
+    for (let half = 20; half < 60; half += 1) {
+      history.record(noisy(AT + half * 1_800_000), { unsent: true });
+      history.seal();
+      history.prune();
+      expect(history.stats().fileBytes).toBeLessThanOrEqual(maxBytes);
+    }
+    expect(unsentSamples).toBe(18_000);
+    const gaps = history.gaps(newId);
+    expect(gaps).toMatchObject([{ series: 'a', fromAt: AT + 10 * 1_800_000 }]);
+    const after = history.stats();
+    expect(gaps[0]?.count).toBe(after.totals.unsentGivenUp);
+    expect(after.totals.unsentRecorded).toBe(after.unsentSamples + after.totals.unsentGivenUp);
+    // Thinned, not lost: of the first unsent half hour one value a minute is left.
+    expect(history.nextUnsent()?.samples).toHaveLength(30);
+    history.close();
+  });
+
+  test('when a gap is being told, later losses are a gap of their own, and it is told under the same id until it is', () => {
+    const { history } = openTestHistory({}, { maxBytes: 200_000, rawMs: 1 });
+    history.record(seconds('a', 10), { unsent: true });
+    history.seal();
+    history.prune(AT + DAY_MS);
+    const [first] = history.gaps(newId);
+    history.record(seconds('a', 7), { unsent: true });
+    history.seal();
+    history.prune(AT + DAY_MS);
+    const both = history.gaps(newId);
+    expect(both).toMatchObject([{ messageId: first?.messageId, count: 10 }, { count: 7 }]);
+    if (first !== undefined) history.gapTold(first);
+    expect(history.gaps(newId)).toEqual(both.slice(1));
+    history.close();
+  });
+
+  test('when the disk has less free than is reserved, samples are refused, and what is there can be read', () => {
+    const { history, folder } = openTestHistory();
+    history.record(seconds('a', 10), { unsent: false });
+    history.close();
+    const full = openTestHistory({ folder, reserveBytes: 2 ** 60 }).history;
+    expect(() => full.record(seconds('a', 10), { unsent: false })).toThrow(
+      expect.objectContaining({ code: 'history-refused', retryable: true }),
+    );
+    expect(full.query({ series: 'a', from: AT, to: AT + HOUR }).points).toHaveLength(10);
+    full.close();
+  });
+
+  test('when a later version has written the file, it is left as it is', () => {
+    const folder = temporaryFolder();
+    const { history } = openTestHistory({ folder });
+    history.close();
+    setVersion(folder, 2);
+    expect(() => openTestHistory({ folder })).toThrow(expect.objectContaining({ code: 'history-newer' }));
+    setVersion(folder, 1);
+    openTestHistory({ folder }).history.close();
+  });
+});
+
+function setVersion(folder: string, version: number): void {
+  const database = new DatabaseSync(join(folder, 'history-1.sqlite'));
+  database.prepare("UPDATE facts SET value = ? WHERE name = 'version'").run(String(version));
+  database.close();
+}

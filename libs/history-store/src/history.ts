@@ -1,0 +1,300 @@
+import { statfsSync } from 'node:fs';
+import type { DatabaseSync } from 'node:sqlite';
+import type { Sample } from '@bowline/messages';
+import { TransientError } from '@bowline/runtime/errors';
+import { toSamples } from './block.ts';
+import { Blocks, type BlockHead } from './blocks.ts';
+import { HistoryFiles } from './history-files.ts';
+import { openNewest, replace, type HistoryIncident } from './open-file.ts';
+import { Pending } from './pending.ts';
+import { estimatePoints, query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
+import { drop, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
+import { inTransaction, sizeOf } from './schema.ts';
+import { seal } from './seal.ts';
+import { SeriesTable } from './series-table.ts';
+import { isDamage, isRefusal } from './sqlite-errors.ts';
+import { addTotals, readTotals, type Totals } from './totals.ts';
+
+export interface HistoryOptions {
+  folder: string;
+  retention: Retention;
+  /** With less than this free on the disk nothing is recorded, bytes: the gateway's queue has the first right to it. */
+  reserveBytes: number;
+  /** The file was damaged and has been replaced by what could be read of it. */
+  onIncident?(incident: HistoryIncident): void;
+  /** A block was damaged and has been removed. */
+  onDamagedBlock?(head: { series: string; samples: number; fromAt: number; toAt: number }): void;
+}
+
+/** Samples that nobody else has yet, oldest first; `id` for {@link History.markSent}. */
+export interface UnsentBlock {
+  id: number;
+  samples: Sample[];
+}
+
+/** Unsent samples that were given up: to be told to the server under this id, then {@link History.gapTold}. */
+export interface HistoryGap {
+  messageId: string;
+  /** Empty if nobody can say. */
+  series: string;
+  count: number;
+  fromAt: number;
+  toAt: number;
+}
+
+export interface HistoryStats {
+  usedBytes: number;
+  fileBytes: number;
+  series: number;
+  pendingSamples: number;
+  unsentSamples: number;
+  totals: Totals;
+}
+
+interface Parts extends QueryParts {
+  database: DatabaseSync;
+  /** Found while reading; removed once reading is done. */
+  damaged: BlockHead[];
+}
+
+/**
+ * The past of every series, in one SQLite file. Every call is synchronous and does at most one commit; what it wrote is on
+ * the disk when it returns (docs/adr/0016).
+ *
+ * Any call may find the file damaged: then what can be read of it takes its place, and the call is done again.
+ */
+export class History {
+  readonly #options: HistoryOptions;
+  readonly #files: HistoryFiles;
+  #number: number;
+  #parts: Parts;
+
+  /** @throws ConfigError `history-newer`; TransientError `history-refused`: no room to make the file. */
+  constructor(options: HistoryOptions) {
+    this.#options = options;
+    this.#files = new HistoryFiles(options.folder);
+    const opened = refusalsAreTransient(() => openNewest(this.#files, options.retention.maxBytes));
+    this.#number = opened.number;
+    this.#parts = partsOf(opened.database);
+    if (opened.incident !== undefined) options.onIncident?.(opened.incident);
+  }
+
+  /**
+   * Records samples, all or none. @param unsent nobody else has them: they are kept until {@link markSent}.
+   *
+   * @throws TransientError `history-refused`: the disk is full, or does not take them.
+   */
+  record(samples: readonly Sample[], { unsent }: { unsent: boolean }): void {
+    if (samples.length === 0) return;
+    this.#mustHaveRoom();
+    const write = () =>
+      this.#change(({ database, pending }) => {
+        pending.add(samples, unsent ? 1 : 0);
+        addTotals(database, {
+          recorded: samples.length,
+          ...(unsent ? { unsentRecorded: samples.length } : {}),
+        });
+      });
+    try {
+      write();
+    } catch (error) {
+      // The file has reached its limit before anybody looked.
+      if (!(error instanceof TransientError) || !this.#makeRoom()) throw error;
+      write();
+    }
+  }
+
+  /** Makes blocks of what came in since the last time, and minutes and hours of it. */
+  seal(): void {
+    this.#change(({ database, ...parts }) => {
+      const { damaged, damagedUnsent } = seal(parts);
+      if (damaged > 0) addTotals(database, { damagedBlocks: 1 });
+      // Which series they were of nobody can say.
+      if (damagedUnsent > 0) noteGap(database, { series: '', count: damagedUnsent, fromAt: 0, toAt: 0 });
+    });
+  }
+
+  /** @param nowMs epoch milliseconds; absent while the clock cannot be trusted: then nothing is too old. */
+  prune(nowMs?: number): void {
+    const { retention } = this.#options;
+    if (nowMs !== undefined) while (this.#change((parts) => pruneByAge(parts, retention, nowMs)));
+    this.#makeRoom();
+    this.#run(({ database }) => {
+      const { usedBytes, fileBytes } = sizeOf(database);
+      // What was freed is used again; only much of it is given back to the disk.
+      if (fileBytes > 2 * usedBytes) database.exec('PRAGMA incremental_vacuum');
+    });
+  }
+
+  #makeRoom(): boolean {
+    let made = false;
+    while (this.#change((parts) => pruneBySize(parts, this.#options.retention))) made = true;
+    return made;
+  }
+
+  query(asked: HistoryQuery): HistoryAnswer {
+    const answer = this.#run((parts) => query(parts, asked));
+    this.#removeDamaged();
+    return answer;
+  }
+
+  /** At most so many points would be the answer. */
+  estimatePoints(asked: HistoryQuery): number {
+    return this.#run((parts) => estimatePoints(parts, asked));
+  }
+
+  /** Names, sorted. */
+  seriesNames(): string[] {
+    return this.#parts.series.names;
+  }
+
+  /** The oldest block that nobody else has; what is still pending is made into blocks first. */
+  nextUnsent(): UnsentBlock | undefined {
+    for (;;) {
+      const found = this.#run((parts) => {
+        const head = parts.blocks.oldestUnsent();
+        if (head === undefined) return undefined;
+        const columns = parts.blocks.samplesOf(head);
+        if (columns === undefined) parts.onDamage(head);
+        return { id: head.id, samples: columns && toSamples(parts.series.name(head.series), columns) };
+      });
+      this.#removeDamaged();
+      if (found?.samples !== undefined) return { id: found.id, samples: found.samples };
+      if (found === undefined) {
+        if (this.#run(({ pending }) => pending.counts().unsent) === 0) return undefined;
+        this.seal();
+      }
+    }
+  }
+
+  /** The block's samples are somebody else's now. */
+  markSent({ id, samples }: UnsentBlock): void {
+    this.#change(({ database, blocks }) => {
+      blocks.markSent(id);
+      addTotals(database, { unsentSent: samples.length });
+    });
+  }
+
+  /** What is to be told of samples that were given up. @param newId a UUIDv7, for each gap that has none yet */
+  gaps(newId: () => string): HistoryGap[] {
+    return this.#change(({ database }) => {
+      const unnamed = database.prepare('SELECT id FROM gaps WHERE message_id IS NULL').all();
+      const name = database.prepare('UPDATE gaps SET message_id = ? WHERE id = ?');
+      for (const { id } of unnamed) name.run(newId(), id as number);
+      return database
+        .prepare(
+          'SELECT message_id AS messageId, series, count, from_at AS fromAt, to_at AS toAt FROM gaps ORDER BY id',
+        )
+        .all() as unknown as HistoryGap[];
+    });
+  }
+
+  gapTold({ messageId }: HistoryGap): void {
+    this.#change(({ database }) => database.prepare('DELETE FROM gaps WHERE message_id = ?').run(messageId));
+  }
+
+  stats(): HistoryStats {
+    return this.#run(({ database, blocks, pending, series }) => {
+      const counts = pending.counts();
+      return {
+        ...sizeOf(database),
+        series: series.names.length,
+        pendingSamples: counts.samples,
+        unsentSamples: counts.unsent + blocks.unsentSamples(),
+        totals: readTotals(database),
+      };
+    });
+  }
+
+  close(): void {
+    if (this.#parts.database.isOpen) this.#parts.database.close();
+  }
+
+  #mustHaveRoom(): void {
+    const { folder, reserveBytes } = this.#options;
+    const free = () => {
+      const { bavail, bsize } = statfsSync(folder);
+      return bavail * bsize;
+    };
+    if (free() >= reserveBytes) return;
+    if (this.#files.removeQuarantine(this.#number) && free() >= reserveBytes) return;
+    throw new TransientError(
+      'history-refused',
+      `less than ${reserveBytes} bytes are free on the disk of ${folder}`,
+    );
+  }
+
+  #removeDamaged(): void {
+    const { damaged } = this.#parts;
+    if (damaged.length === 0) return;
+    this.#change((parts) => {
+      for (const head of damaged) drop(parts, head);
+      addTotals(parts.database, { damagedBlocks: damaged.length });
+    });
+    for (const { series, samples, firstAt, lastAt } of damaged.splice(0)) {
+      const name = this.#parts.series.name(series);
+      this.#options.onDamagedBlock?.({ series: name, samples, fromAt: firstAt, toAt: lastAt });
+    }
+  }
+
+  #change<T>(work: (parts: Parts) => T): T {
+    return this.#run((parts) => {
+      try {
+        return inTransaction(parts.database, () => work(parts));
+      } catch (error) {
+        // It may have learned of series that were rolled back.
+        if (parts.database.isOpen && !isDamage(error)) this.#parts = partsOf(parts.database);
+        throw error;
+      }
+    });
+  }
+
+  #run<T>(work: (parts: Parts) => T): T {
+    return refusalsAreTransient(() => {
+      try {
+        return work(this.#parts);
+      } catch (error) {
+        if (!isDamage(error)) throw error;
+        this.#repair();
+        return work(this.#parts);
+      }
+    });
+  }
+
+  #repair(): void {
+    this.#parts.database.close();
+    const { database, number, incident } = replace(
+      this.#files,
+      this.#number,
+      this.#options.retention.maxBytes,
+    );
+    this.#number = number;
+    this.#parts = partsOf(database);
+    if (incident !== undefined) this.#options.onIncident?.(incident);
+  }
+}
+
+function partsOf(database: DatabaseSync): Parts {
+  const series = new SeriesTable(database);
+  const damaged: BlockHead[] = [];
+  return {
+    database,
+    series,
+    blocks: new Blocks(database),
+    pending: new Pending(database, series),
+    damaged,
+    onDamage: (head) => void damaged.push(head),
+  };
+}
+
+function refusalsAreTransient<T>(work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (!isRefusal(error)) throw error;
+    const { message } = error as Error;
+    throw new TransientError('history-refused', `the history could not be written: ${message}`, {
+      cause: error,
+    });
+  }
+}

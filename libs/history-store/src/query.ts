@@ -1,0 +1,191 @@
+import { Buckets, TIER_MS, type Aggregate } from './aggregate.ts';
+import type { BlockHead, Blocks, Tier } from './blocks.ts';
+import type { Pending } from './pending.ts';
+import type { SeriesTable } from './series-table.ts';
+import type { Value } from './value-column.ts';
+
+/** from ≤ t < to, epoch milliseconds. */
+export interface HistoryQuery {
+  series: string;
+  from: number;
+  to: number;
+  /** Width of what is joined to one point; 0 or absent: every sample there is. */
+  resolutionMs?: number;
+  /** About as many points at most; then `next` says where to go on. Default 100,000. */
+  limit?: number;
+}
+
+export interface RawPoint {
+  at: number;
+  value: Value;
+}
+
+/** Where only minutes or hours are left, or a resolution was asked for, a point is an aggregate. */
+export type HistoryPoint = RawPoint | Aggregate;
+
+export interface HistoryAnswer {
+  series: string;
+  unit?: string;
+  points: HistoryPoint[];
+  /** There is more, from here on. */
+  next?: number;
+}
+
+export interface QueryParts {
+  blocks: Blocks;
+  pending: Pending;
+  series: SeriesTable;
+  /** A block that cannot be read. */
+  onDamage(head: BlockHead): void;
+}
+
+const DEFAULT_LIMIT = 100_000;
+
+/** A stretch of time, and the tier that is to be read for it. */
+interface Stretch {
+  tier: Tier;
+  from: number;
+  to: number;
+}
+
+/**
+ * What there is of one series: the finest tier that suits the resolution and still reaches back that far, coarser ones for
+ * what is older. Points are in the order of time.
+ */
+export function query(
+  parts: QueryParts,
+  { series, from, to, resolutionMs = 0, limit }: HistoryQuery,
+): HistoryAnswer {
+  const id = parts.series.id(series);
+  const unit = parts.series.unit(series);
+  const answer: HistoryAnswer = { series, ...(unit === undefined ? {} : { unit }), points: [] };
+  if (id === undefined || from >= to) return answer;
+  const finest: Tier = resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
+  const buckets = resolutionMs > 0 ? new Buckets(resolutionMs) : undefined;
+  const reader = new Reader(parts, id, buckets, limit ?? DEFAULT_LIMIT);
+  let next: number | undefined;
+  for (const stretch of stretches(parts.blocks, id, finest, from, to)) {
+    next = reader.read(stretch);
+    if (next !== undefined) break;
+  }
+  if (next === undefined) reader.readPending(from, to);
+  const end = next === undefined || buckets === undefined ? next : next - (next % resolutionMs);
+  answer.points = reader.points().filter(({ at }) => end === undefined || at < end);
+  // A bucket wider than what was read would never end: then all of it counts.
+  if (end !== undefined && end > from) answer.next = end;
+  return answer;
+}
+
+/** Oldest first. */
+function stretches(blocks: Blocks, series: number, finest: Tier, from: number, to: number): Stretch[] {
+  const found: Stretch[] = [];
+  let upTo = to;
+  for (let tier = finest; tier <= 2 && upTo > from; tier += 1) {
+    const start =
+      tier === 2 ? from : Math.max(from, Math.min(beginOf(blocks, series, tier as 0 | 1, upTo), upTo));
+    found.unshift({ tier: tier as Tier, from: start, to: upTo });
+    upTo = start;
+  }
+  return found;
+}
+
+/**
+ * From where on a tier is read. Where a coarser one reaches further back, that is the end of one of its stretches, so that none
+ * counts twice.
+ */
+function beginOf(blocks: Blocks, series: number, tier: 0 | 1, upTo: number): number {
+  const oldest = blocks.oldestAt(tier, series) ?? upTo;
+  const widthMs = TIER_MS[tier];
+  const coarser = blocks.oldestAt(tier === 0 ? 1 : 2, series);
+  return coarser !== undefined && coarser < oldest - widthMs ? Math.ceil(oldest / widthMs) * widthMs : oldest;
+}
+
+class Reader {
+  readonly #parts: QueryParts;
+  readonly #series: number;
+  readonly #buckets: Buckets | undefined;
+  readonly #limit: number;
+  readonly #points: HistoryPoint[] = [];
+  /** The points are in the order of time as they came. */
+  #inOrder = true;
+  #lastAt = -Infinity;
+
+  constructor(parts: QueryParts, series: number, buckets: Buckets | undefined, limit: number) {
+    this.#parts = parts;
+    this.#series = series;
+    this.#buckets = buckets;
+    this.#limit = limit;
+  }
+
+  get #count(): number {
+    return this.#buckets?.size ?? this.#points.length;
+  }
+
+  /** @returns where it stopped, if there was more than the limit. */
+  read({ tier, from, to }: Stretch): number | undefined {
+    let readUpTo = from;
+    for (const head of this.#parts.blocks.inRange({ series: this.#series, tier, from, to })) {
+      // A block that begins before the end of what was read belongs to it: blocks may overlap.
+      if (this.#count >= this.#limit && head.firstAt > readUpTo) return head.firstAt;
+      this.#readBlock(head, from, to);
+      readUpTo = Math.max(readUpTo, head.lastAt);
+    }
+    return undefined;
+  }
+
+  #readBlock(head: BlockHead, from: number, to: number): void {
+    if (head.tier > 0) {
+      const aggregates = this.#parts.blocks.aggregatesOf(head);
+      if (aggregates === undefined) return this.#parts.onDamage(head);
+      for (const each of aggregates) if (each.at >= from && each.at < to) this.#addAggregate(each);
+      return;
+    }
+    const columns = this.#parts.blocks.samplesOf(head);
+    if (columns === undefined) return this.#parts.onDamage(head);
+    columns.at.forEach((at, index) => {
+      if (at >= from && at < to) this.#addValue(at, columns.values[index] ?? 0);
+    });
+  }
+
+  readPending(from: number, to: number): void {
+    for (const list of this.#parts.pending.read(undefined, this.#series).samples.values()) {
+      for (const { at, value } of list) if (at >= from && at < to) this.#addValue(at, value);
+    }
+  }
+
+  #addValue(at: number, value: Value): void {
+    if (this.#buckets !== undefined) this.#buckets.addValue(at, value);
+    else this.#push({ at, value });
+  }
+
+  #addAggregate(aggregate: Aggregate): void {
+    if (this.#buckets !== undefined) this.#buckets.add(aggregate);
+    else this.#push(aggregate);
+  }
+
+  #push(point: HistoryPoint): void {
+    this.#inOrder &&= point.at >= this.#lastAt;
+    this.#lastAt = point.at;
+    this.#points.push(point);
+  }
+
+  points(): HistoryPoint[] {
+    if (this.#buckets !== undefined) return this.#buckets.sorted();
+    return this.#inOrder ? this.#points : this.#points.toSorted((a, b) => a.at - b.at);
+  }
+}
+
+/** At most so many points, without reading them: blocks that only touch the range count whole. */
+export function estimatePoints(
+  parts: QueryParts,
+  { series, from, to, resolutionMs = 0 }: HistoryQuery,
+): number {
+  const id = parts.series.id(series);
+  if (id === undefined || from >= to) return 0;
+  const finest: Tier = resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
+  let points = parts.pending.counts().samples;
+  for (const stretch of stretches(parts.blocks, id, finest, from, to)) {
+    for (const { samples } of parts.blocks.inRange({ series: id, ...stretch })) points += samples;
+  }
+  return resolutionMs > 0 ? Math.min(points, Math.ceil((to - from) / resolutionMs) + 1) : points;
+}

@@ -1,0 +1,137 @@
+import type { DatabaseSync } from 'node:sqlite';
+import type { Sample } from '@bowline/messages';
+import { Buckets, TIER_MS } from './aggregate.ts';
+import { toColumns, toSamples } from './block.ts';
+import type { BlockHead, Blocks } from './blocks.ts';
+import { sizeOf } from './schema.ts';
+import type { SeriesTable } from './series-table.ts';
+import { addTotals } from './totals.ts';
+
+/** How long, milliseconds, and how much, bytes. */
+export interface Retention {
+  rawMs: number;
+  minutesMs: number;
+  hoursMs: number;
+  /** Of the file. */
+  maxBytes: number;
+}
+
+export interface RetentionParts {
+  database: DatabaseSync;
+  blocks: Blocks;
+  series: SeriesTable;
+}
+
+/** Blocks that go in one transaction. */
+const AT_ONCE = 64;
+/** Above this share of the limit room is made: what goes on being written meanwhile needs some. */
+const FULL_SHARE = 0.85;
+
+/** One step of what makes room, within the caller's transaction; false: there was nothing to do. */
+export function pruneByAge(
+  parts: RetentionParts,
+  { rawMs, minutesMs, hoursMs }: Retention,
+  nowMs: number,
+): boolean {
+  const ages = [rawMs, minutesMs, hoursMs] as const;
+  const old = ages.flatMap((ageMs, tier) =>
+    parts.blocks.endedBefore(tier as 0 | 1 | 2, nowMs - ageMs, AT_ONCE),
+  );
+  dropAll(parts, old);
+  return old.length > 0;
+}
+
+/**
+ * As {@link pruneByAge}, while the file is nearly full. What others have goes first, oldest first; what only we have is thinned
+ * to one average a minute, then the minutes go, and only then what was thinned, and the hours.
+ */
+export function pruneBySize(parts: RetentionParts, { maxBytes }: Retention): boolean {
+  const { blocks } = parts;
+  if (sizeOf(parts.database).usedBytes <= FULL_SHARE * maxBytes) return false;
+  const sent = blocks.oldest(0, 0, AT_ONCE);
+  if (sent.length > 0) return dropAll(parts, sent);
+  const unsent = blocks.oldest(0, 1, AT_ONCE);
+  if (unsent.length > 0) return thinAll(parts, unsent);
+  for (const rest of [
+    blocks.oldest(1, 0, AT_ONCE),
+    blocks.oldest(0, 2, AT_ONCE),
+    blocks.oldest(2, 0, AT_ONCE),
+  ]) {
+    if (rest.length > 0) return dropAll(parts, rest);
+  }
+  return false;
+}
+
+function dropAll(parts: RetentionParts, heads: readonly BlockHead[]): true {
+  for (const head of heads) drop(parts, head);
+  return true;
+}
+
+/** A block goes; what only we had of it is said to be given up. */
+export function drop(parts: RetentionParts, head: BlockHead): void {
+  parts.blocks.remove(head.id);
+  if (head.unsent > 0) giveUp(parts, head, head.samples);
+}
+
+function thinAll(parts: RetentionParts, heads: readonly BlockHead[]): true {
+  for (const head of heads) thin(parts, head);
+  return true;
+}
+
+/** One sample a minute is left, the average of its minute; of texts and truth values the last one of each minute. */
+function thin(parts: RetentionParts, head: BlockHead): void {
+  const columns = parts.blocks.samplesOf(head);
+  if (columns === undefined) {
+    addTotals(parts.database, { damagedBlocks: 1 });
+    return drop(parts, head);
+  }
+  const kept = thinned(toSamples(parts.series.name(head.series), columns));
+  parts.blocks.remove(head.id);
+  parts.blocks.addSamples(head.series, toColumns(kept), 2);
+  giveUp(parts, head, head.samples - kept.length);
+}
+
+export function thinned(samples: readonly Sample[]): Sample[] {
+  const buckets = new Buckets(TIER_MS[0]);
+  for (const { at, value } of samples) buckets.addValue(at, value);
+  const averages = new Map(buckets.sorted().map(({ at, avg }) => [at, avg]));
+  const kept = new Map<number, Sample>();
+  for (const sample of samples) {
+    const minute = sample.at - (sample.at % TIER_MS[0]);
+    const value = averages.get(minute);
+    kept.set(minute, typeof sample.value === 'number' && value !== undefined ? { ...sample, value } : sample);
+  }
+  return [...kept.values()];
+}
+
+function giveUp(
+  { database, series }: RetentionParts,
+  { series: id, firstAt, lastAt }: BlockHead,
+  count: number,
+): void {
+  if (count > 0) noteGap(database, { series: series.name(id), count, fromAt: firstAt, toAt: lastAt });
+}
+
+/**
+ * Noted in the transaction in which it happens; told later by `gap`. One entry a series, until it is being told.
+ *
+ * @param series empty if nobody can say.
+ */
+export function noteGap(
+  database: DatabaseSync,
+  { series, count, fromAt, toAt }: { series: string; count: number; fromAt: number; toAt: number },
+): void {
+  const known = database.prepare('SELECT id FROM gaps WHERE series = ? AND message_id IS NULL').get(series);
+  if (known === undefined) {
+    database
+      .prepare('INSERT INTO gaps (series, count, from_at, to_at) VALUES (?, ?, ?, ?)')
+      .run(series, count, fromAt, toAt);
+  } else {
+    database
+      .prepare(
+        'UPDATE gaps SET count = count + ?, from_at = min(from_at, ?), to_at = max(to_at, ?) WHERE id = ?',
+      )
+      .run(count, fromAt, toAt, known['id'] as number);
+  }
+  addTotals(database, { unsentGivenUp: count });
+}

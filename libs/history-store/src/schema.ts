@@ -1,0 +1,75 @@
+import { DatabaseSync } from 'node:sqlite';
+
+const PAGE_BYTES = 4096;
+/** Of the write-ahead log, after a checkpoint. */
+const LOG_BYTES = 4 * 2 ** 20;
+
+/**
+ * - `pending`: one row a commit, with what came in of all series; every quarter of an hour they become blocks.
+ * - `blocks`: samples (tier 0) or aggregates (tiers 1 and 2) of one series. `unsent`: 1 if nobody but us has them; 2 if they
+ *   stand for more that nobody has any more.
+ * - `gaps`: unsent samples that were given up, until the server is told; with a `message_id` it is being told.
+ */
+const TABLES = `
+  CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+  CREATE TABLE IF NOT EXISTS series (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, unit TEXT);
+  CREATE TABLE IF NOT EXISTS pending (id INTEGER PRIMARY KEY AUTOINCREMENT, unsent INTEGER NOT NULL,
+    samples INTEGER NOT NULL, crc INTEGER NOT NULL, data BLOB NOT NULL);
+  CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY AUTOINCREMENT, series INTEGER NOT NULL, tier INTEGER NOT NULL,
+    first_at INTEGER NOT NULL, last_at INTEGER NOT NULL, samples INTEGER NOT NULL, unsent INTEGER NOT NULL,
+    crc INTEGER NOT NULL, data BLOB NOT NULL);
+  CREATE INDEX IF NOT EXISTS blocks_by_time ON blocks (tier, series, first_at, last_at);
+  CREATE INDEX IF NOT EXISTS blocks_by_age ON blocks (tier, last_at);
+  CREATE INDEX IF NOT EXISTS blocks_unsent ON blocks (unsent, first_at) WHERE unsent > 0;
+  CREATE TABLE IF NOT EXISTS gaps (id INTEGER PRIMARY KEY AUTOINCREMENT, series TEXT NOT NULL, count INTEGER NOT NULL,
+    from_at INTEGER NOT NULL, to_at INTEGER NOT NULL, message_id TEXT);
+`;
+
+/** Raised when the tables change; a file of a later version is not opened. */
+export const SCHEMA_VERSION = 1;
+
+/**
+ * Opens the file, making it if there is none. A commit is on the disk when it returns: one write and one fsync, of the
+ * write-ahead log. The file belongs to this process alone for as long as it is open.
+ *
+ * @param maxBytes SQLite itself keeps the file below it.
+ */
+export function openFile(file: string, maxBytes: number): DatabaseSync {
+  const database = new DatabaseSync(file);
+  try {
+    database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES};
+      PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
+      PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA cache_size = -2048;
+      PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
+    database.exec(`BEGIN; ${TABLES} COMMIT`);
+    return database;
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+}
+
+/** Bytes in use, and bytes of the file. */
+export function sizeOf(database: DatabaseSync): { usedBytes: number; fileBytes: number } {
+  const pages = numberOf(database, 'PRAGMA page_count');
+  const free = numberOf(database, 'PRAGMA freelist_count');
+  return { usedBytes: (pages - free) * PAGE_BYTES, fileBytes: pages * PAGE_BYTES };
+}
+
+export function numberOf(database: DatabaseSync, query: string): number {
+  return Number(Object.values(database.prepare(query).get() ?? {})[0] ?? 0);
+}
+
+/** All of it or nothing. */
+export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec('BEGIN IMMEDIATE');
+  try {
+    const result = work();
+    database.exec('COMMIT');
+    return result;
+  } catch (error) {
+    // Some errors (a full disk) have rolled it back already.
+    if (database.isTransaction) database.exec('ROLLBACK');
+    throw error;
+  }
+}
