@@ -1,3 +1,5 @@
+import { chmodSync } from 'node:fs';
+import { join } from 'node:path';
 import { ROLES, type Role } from '@bowline/messages';
 import { systemClock } from '@bowline/runtime';
 import { memoryStore } from '@bowline/server-sdk';
@@ -219,5 +221,16 @@ describe('limits', () => {
     expect(Number(refused.headers['retry-after'])).toBeGreaterThan(50);
     expect((await strict.api('GET', '/v1/devices')).status).toBe(200);
     await strict.stop();
+  });
+
+  it('when others may read the file of the admin’s token, the server does not start on it', async () => {
+    const first = await startTestServer();
+    await first.stop();
+    chmodSync(join(first.stateDir, 'operator-token'), 0o640);
+    await expect(startTestServer({ stateDir: first.stateDir })).rejects.toMatchObject({
+      name: 'ConfigError',
+      code: 'file-unsafe',
+      message: expect.stringContaining('operator-token'),
+    });
   });
 });

@@ -4,6 +4,7 @@ import { AUDIT_START, followAuditChain } from '@bowline/identity';
 import type { AuditPage } from '@bowline/messages';
 import { freePort, seededRandom, temporaryFolder, waitFor } from '@bowline/testing';
 import { expect, it } from 'vitest';
+import { RawDevice } from './testing/raw-device.ts';
 import { startReal } from './testing/real-server.ts';
 import { enrolled, operatorsApi } from './testing/test-server.ts';
 
@@ -42,5 +43,37 @@ it('when the server is killed again and again, no order is without its entry, an
   const told = new Set(given.map(({ target }) => target['orderId']));
   expect(answered.length).toBeGreaterThan(0);
   expect(answered.filter((orderId) => !told.has(orderId))).toEqual([]);
+  await process.kill('SIGTERM');
+});
+
+it('when the server is killed while devices enrol, none is there without the beginning of its entry', async () => {
+  const random = seededRandom();
+  const [stateDir, port] = [join(temporaryFolder(), 'server'), await freePort()];
+  const flags = ['--enrolment.burst=100000'];
+  let { process, url } = await startReal(stateDir, port, flags);
+  const api = operatorsApi(url, readFileSync(join(stateDir, 'operator-token'), 'utf8').trim());
+  const { body: made } = await api('POST', '/v1/enrolment-tokens', { maxUses: 10_000 });
+  for (let kill = 0; kill < 3; kill += 1) {
+    let asked = 0;
+    const enough = random.integer(1, 20);
+    const enrol = async () => {
+      for (;;) {
+        asked += 1;
+        await new RawDevice().enrol(url, String(made['token']));
+      }
+    };
+    const enrolling = [enrol(), enrol(), enrol()].map((work) => work.catch(() => {}));
+    await waitFor(() => asked >= enough, { everyMs: 1 });
+    await process.kill('SIGKILL');
+    await Promise.all(enrolling);
+    ({ process, url } = await startReal(stateDir, port, flags));
+  }
+  const { body: list } = await api('GET', '/v1/devices');
+  const devices = (list['devices'] as { deviceId: string }[]).map(({ deviceId }) => deviceId);
+  const { entries } = (await api('GET', '/v1/audit?after=0&limit=1000')).body as unknown as AuditPage;
+  const begun = entries.filter(({ action, outcome }) => action === 'device.enrol' && outcome === undefined);
+  const told = new Set(begun.map(({ target }) => target['deviceId']));
+  expect(devices.length).toBeGreaterThan(0);
+  expect(devices.filter((deviceId) => !told.has(deviceId))).toEqual([]);
   await process.kill('SIGTERM');
 });

@@ -7,6 +7,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { AuditLog, type NewAuditEntry } from './operators/audit-log.ts';
 import { keys } from './operators/keys.ts';
 import { call } from './testing/call.ts';
+import { RawDevice } from './testing/raw-device.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 const entry = (more: object = {}): NewAuditEntry => ({
@@ -76,7 +77,10 @@ describe('the log', () => {
 describe('what is written', () => {
   let server: TestServer;
   beforeAll(async () => {
-    server = await startTestServer({ operators: { failuresBurst: 1000 } });
+    server = await startTestServer({
+      operators: { failuresBurst: 1000 },
+      enrolment: { burst: 1000, perSecond: 5 },
+    });
   });
   const page = async (query: string): Promise<AuditPage> => {
     const { body } = await server.api('GET', `/v1/audit?${query}`);
@@ -150,11 +154,33 @@ describe('what is written', () => {
     expect(newest.filter(({ outcome }) => outcome?.status === 401).length).toBeLessThan(70);
   });
 
-  it('when a device enrols, that is there, and one that fails is not', async () => {
-    const enrolled = await since(() => server.device('came'));
-    expect(enrolled.at(-1)).toMatchObject({ action: 'device.enrol', target: { deviceId: 'came' } });
-    const failed = await since(() => call(`${server.url}/v1/enrolments`, { method: 'POST', body: {} }));
-    expect(failed).toEqual([]);
+  it('when a device enrols, its beginning is there before its effect, and how it ended', async () => {
+    const enrolled = (await since(() => server.device('came'))).slice(-2);
+    expect(enrolled).toMatchObject([
+      { action: 'device.enrol', target: { deviceId: 'came' } },
+      {
+        action: 'device.enrol',
+        target: { deviceId: 'came' },
+        outcome: { status: 201 },
+        of: enrolled[0]?.seq,
+      },
+    ]);
+    expect(enrolled[0]?.outcome).toBeUndefined();
+  });
+
+  it('when enrolling fails, that is there with its reason, and a flood of failures is counted', async () => {
+    const body = new RawDevice().enrolment(server.url, 'no-such-token');
+    const failed = await since(() => call(`${server.url}/v1/enrolments`, { method: 'POST', body }));
+    expect(failed).toMatchObject([{ action: 'device.enrol', outcome: { status: 410, code: 'token-gone' } }]);
+    expect(JSON.stringify(failed)).not.toContain('no-such-token');
+    const flood = await since(async () => {
+      for (let n = 0; n < 100; n += 1)
+        await call(`${server.url}/v1/enrolments`, { method: 'POST', body: {} });
+    });
+    expect(flood.length).toBeLessThan(70);
+    const next = await since(() => server.device('after-the-flood'));
+    expect(Math.max(...next.map(({ unwritten }) => unwritten ?? 0))).toBeGreaterThan(30);
+    expect(next.at(-1)).toMatchObject({ action: 'device.enrol', outcome: { status: 201 } });
   });
 
   it('when a proxy says where a call came from, that counts only if the proxy is trusted', async () => {

@@ -1,10 +1,13 @@
+import { createHash } from 'node:crypto';
 import {
   appendFileSync,
+  cpSync,
   existsSync,
   mkdirSync,
   readFileSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
@@ -26,6 +29,12 @@ async function restore(folder: string, stateDir: string) {
   const command = startProcess('node', [MAIN, 'restore', folder, `--stateDir=${stateDir}`]);
   const { code } = await command.exited;
   return { code, said: command.stdout() + command.stderr() };
+}
+
+/** What a server that stands on the folder of another says of its trust bundle. */
+async function restartOf({ stateDir }: TestServer) {
+  const again = await startTestServer({ stateDir });
+  return again.api('GET', '/v1/trust');
 }
 
 const order = { type: 'command', payload: { name: 'ping' } };
@@ -89,7 +98,7 @@ describe('a backup that is restored', () => {
   });
 
   it('when the machine is a new one, devices find the same server there', async () => {
-    const server = await startTestServer();
+    const server = await startTestServer({ backup: { keep: 7, rootKey: true } });
     const device = await server.device('d1');
     const { folder } = await backup(server);
     await server.stop();
@@ -129,6 +138,74 @@ describe('a backup that is restored', () => {
     const { code, said } = await restore(folder, server.stateDir);
     expect({ code, said }).toMatchObject({ code: 1, said: expect.stringContaining('no whole backup') });
     expect(statSync(file).ino).toBe(ino);
+  });
+
+  it.each<[string, string]>([
+    ['leads out of it', 'state/../../evil'],
+    ['is absolute', '/evil'],
+    ['is not of the state', 'manifest.json'],
+    ['is the store’s', 'state/store/store.mdb'],
+    ['is the lock’s', 'state/lock'],
+    ['has an empty name', 'state//evil'],
+  ])(
+    'when a manifest was crafted so that a path of it %s, it is refused and nothing is written',
+    async (_, path) => {
+      const server = await startTestServer();
+      const { folder } = await backup(server);
+      await server.stop();
+      const target = join(folder, path);
+      const written = target.startsWith(folder) && !existsSync(target);
+      if (written) {
+        mkdirSync(join(target, '..'), { recursive: true });
+        writeFileSync(target, 'evil');
+      }
+      const file = join(folder, 'manifest.json');
+      const manifest = JSON.parse(readFileSync(file, 'utf8')) as { files: Record<string, unknown> };
+      const sha256 = createHash('sha256').update('evil').digest('hex');
+      manifest.files[path] = { bytes: 4, sha256 };
+      writeFileSync(file, JSON.stringify(manifest));
+      const stateDir = join(temporaryFolder(), 'elsewhere', 'state');
+      const { code, said } = await restore(folder, stateDir);
+      expect({ code, said }).toMatchObject({ code: 1, said: expect.stringContaining('which no backup has') });
+      expect(existsSync(stateDir)).toBe(false);
+    },
+  );
+
+  it.each<[string, (manifest: Record<string, unknown>) => void]>([
+    ['another format', (manifest) => (manifest['format'] = 2)],
+    ['no files', (manifest) => delete manifest['files']],
+    ['a file without a digest', (manifest) => (manifest['files'] = { 'store.mdb': { bytes: 1 } })],
+    ['no store', (manifest) => (manifest['files'] = {})],
+    ['a name that is none', (manifest) => (manifest['name'] = { toString: 1 })],
+  ])('when a manifest has %s, it is refused, and the list of backups leaves it out', async (_, change) => {
+    const server = await startTestServer();
+    const { folder } = await backup(server);
+    const good = await backup(server);
+    const file = join(folder, 'manifest.json');
+    const manifest = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    change(manifest);
+    writeFileSync(file, JSON.stringify(manifest));
+    const { body } = await server.api('GET', '/v1/server/backups');
+    expect((body['backups'] as { name: string }[]).map(({ name }) => name)).toEqual([good.name]);
+    await server.stop();
+    const { code, said } = await restore(folder, server.stateDir);
+    expect({ code, said }).toMatchObject({ code: 1, said: expect.stringContaining('manifest.json') });
+  });
+
+  it('when a file of it is a link, it is not followed', async () => {
+    const server = await startTestServer();
+    const { folder } = await backup(server);
+    await server.stop();
+    const file = join(folder, 'state', 'operator-token');
+    const elsewhere = join(temporaryFolder(), 'elsewhere');
+    cpSync(file, elsewhere);
+    rmSync(file);
+    symlinkSync(elsewhere, file);
+    const { code, said } = await restore(folder, join(temporaryFolder(), 'new'));
+    expect({ code, said }).toMatchObject({
+      code: 1,
+      said: expect.stringContaining('operator-token is missing'),
+    });
   });
 
   it('when a token was changed since, the new one stays and that is said', async () => {
@@ -177,6 +254,21 @@ describe('backups', () => {
     const { body } = await copy.api('GET', '/v1/devices/d1/telemetry?series=test.value&limit=10000');
     const values = (body['samples'] as { value: number }[]).map(({ value }) => value);
     expect(values).toEqual(values.map((_, index) => index + 1));
+  });
+
+  it('when nobody asks for the root key, it stays out of them; when the server has one, each start warns', async () => {
+    const server = await startTestServer();
+    const { folder } = await backup(server);
+    expect(existsSync(join(server.stateDir, 'root-key.pem'))).toBe(true);
+    expect(existsSync(join(folder, 'state', 'trust.json'))).toBe(true);
+    expect(existsSync(join(folder, 'state', 'root-key.pem'))).toBe(false);
+    expect(server.log.join('')).toContain('"code":"root-key-here"');
+    await server.stop();
+    const stateDir = join(temporaryFolder(), 'without');
+    expect(await restore(folder, stateDir)).toMatchObject({ code: 0 });
+    const without = await startTestServer({ stateDir });
+    expect(without.log.join('')).not.toContain('root-key-here');
+    expect((await without.api('GET', '/v1/trust')).body).toEqual((await restartOf(server)).body);
   });
 
   it('when nobody says who asks, there is none', async () => {

@@ -42,6 +42,12 @@ export const ServerConfig = Type.Object(
         description: 'PEM: who signs the certificates by which devices may prove themselves',
       }),
     ),
+    tlsRequireClientCert: Type.Boolean({
+      default: false,
+      localOnly: true,
+      description:
+        'a link needs a client certificate of tlsClientCa that names its device; people and enrolments need none',
+    }),
     allowInsecure: Type.Boolean({
       default: false,
       localOnly: true,
@@ -107,6 +113,12 @@ export const ServerConfig = Type.Object(
     backup: section({
       folder: Type.Optional(Type.String({ ...File, description: 'default: backups in stateDir' })),
       keep: count(7, 1, 1000, 'backups; the oldest go first'),
+      rootKey: Type.Boolean({
+        default: false,
+        localOnly: true,
+        description:
+          'whether backups hold root-key.pem too, where there is one: who has it signs what he likes',
+      }),
     }),
     http: section({
       headerBytes: bytes(16 * 1024, 1024, 64 * 1024, 'of all headers of a request'),

@@ -46,7 +46,17 @@ export async function listen(http: FastifyInstance, options: ListenOptions): Pro
 }
 
 /** @throws ConfigError `tls-incomplete` */
-export function tlsFilesOf({ tlsCert, tlsKey, tlsClientCa }: ServerConfig): TlsFileNames | undefined {
+export function tlsFilesOf({
+  tlsCert,
+  tlsKey,
+  tlsClientCa,
+  tlsRequireClientCert,
+}: Pick<ServerConfig, 'tlsCert' | 'tlsKey' | 'tlsClientCa' | 'tlsRequireClientCert'>):
+  TlsFileNames | undefined {
+  if (tlsRequireClientCert && tlsClientCa === undefined) {
+    const sentence = 'tlsRequireClientCert needs tlsClientCa: who signs the certificates of the devices.';
+    throw new ConfigError('tls-incomplete', sentence);
+  }
   if (tlsCert === undefined && tlsKey === undefined && tlsClientCa === undefined) return undefined;
   if (tlsCert === undefined || tlsKey === undefined) {
     throw new ConfigError('tls-incomplete', 'TLS needs both tlsCert and tlsKey (--tls-cert, --tls-key).');

@@ -1,5 +1,6 @@
 /** Everything of this app that is compiled ahead of time into src/generated. */
 import { ServerConfig } from './config.ts';
+import { Manifest } from './store/manifest-schema.ts';
 import {
   EnrolmentTokenBody,
   NewDeviceBody,
@@ -15,6 +16,7 @@ export const fillDefaults = ['config'];
 
 export const schemas: Record<string, Record<string, object>> = {
   config: { config: ServerConfig },
+  backup: { manifest: Manifest },
   bodies: {
     order: OrderBody,
     enrolmentToken: EnrolmentTokenBody,

@@ -37,6 +37,7 @@ import { TokenCheck } from './operators/token-check.ts';
 import { listen, originsOf, tlsFilesOf } from './listen.ts';
 import { tendBallast } from './store/ballast.ts';
 import { Backups } from './store/backups.ts';
+import { mustBeWhole } from './store/restore.ts';
 import { openStore, type OpenedStore } from './store/open-store.ts';
 
 /** Where the console's build is, seen from `src/` as from `dist/`. */
@@ -56,6 +57,7 @@ export async function startServer(context: ServerContext): Promise<RunningApp> {
   };
   try {
     const { stateDir, commitDeadlineMs, compaction } = config;
+    mustBeWhole(stateDir);
     opened = await openStore({ stateDir, commitDeadlineMs, compaction, clock, log });
     return await serve(context, opened, release);
   } catch (error) {
@@ -73,6 +75,11 @@ async function serve(
   const tlsFiles = tlsFilesOf(config);
   const tls = tlsFiles && new TlsFiles(tlsFiles, log);
   const keys = await loadServerKeys(config.stateDir);
+  if (keys.rootKeyFile !== undefined)
+    log.warn(
+      { code: 'root-key-here', file: keys.rootKeyFile },
+      'the root key of this fleet lies on the server: who captures it signs what he likes. Keep it elsewhere (docs/signed-orders.md)',
+    );
   const fileToken = operators.fileToken ? keys.operatorToken : undefined;
   const directory = new OperatorDirectory(store, clock, fileToken);
   if (!directory.hasAdmin) {
@@ -108,7 +115,11 @@ async function serve(
   const parts = { identity, devices, status, orders, deadLetters, news, clock, log, trust };
   const links = new LinkServer(
     { ...parts, store, uplink, limits },
-    { maxLinks: link.maxLinks, attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond } },
+    {
+      maxLinks: link.maxLinks,
+      attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond },
+      requireCertificate: config.tlsRequireClientCert,
+    },
   );
   const tokens = new EnrolmentTokens(store, clock, () => trust.rootThumbprint);
   const dismiss = (deviceId: string) => links.dismiss(deviceId);

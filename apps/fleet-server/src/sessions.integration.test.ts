@@ -164,6 +164,14 @@ describe('how long a session lasts', () => {
     expect(sessions.find(other.id)).toBeUndefined();
   });
 
+  it('when a session asks for another one, it is refused: it ends when it ends, and the token is asked for', async () => {
+    const { ask, body } = await signIn();
+    const again = await ask('POST', '/v1/session');
+    expect([again.status, again.body['code']]).toEqual([403, 'token-needed']);
+    expect(again.headers['set-cookie']).toBeUndefined();
+    expect((await ask('GET', '/v1/session')).body['expiresAt']).toBe(body['expiresAt']);
+  });
+
   it('when a browser signs in anew, the session that it had is over', async () => {
     const { cookie, ask } = await signIn();
     const headers = { authorization: `Bearer ${server.token}`, cookie };

@@ -160,4 +160,33 @@ describe.runIf(needs('openssl'))('over TLS', () => {
     const nested = authority.issue('DNS:x, URI:urn:bowline:device:certified');
     expect(await refusal({ token: null, tls: { ca: authority.ca, ...nested } })).toEqual([401, 'no-token']);
   });
+
+  it('when the server requires certificates, a good token without one opens no link, and enrolling needs none', async () => {
+    await expect(startTestServer({ ...files, tlsRequireClientCert: true })).rejects.toMatchObject({
+      code: 'tls-incomplete',
+    });
+    const open = server;
+    const { certFile, keyFile } = authority.issue('IP:127.0.0.1');
+    server = await startTestServer({
+      tlsCert: certFile,
+      tlsKey: keyFile,
+      tlsClientCa: authority.caFile,
+      tlsRequireClientCert: true,
+    });
+    try {
+      const made = await device('strict');
+      const { status, body } = await made.connect({ tls: { ca: authority.ca } }).refused;
+      expect([status, body['code']]).toEqual([401, 'certificate-needed']);
+      const foreign = certificateAuthority().issue('URI:urn:bowline:device:strict');
+      const refused = await made.connect({ tls: { ca: authority.ca, ...foreign } }).refused;
+      expect([refused.status, refused.body['code']]).toEqual([401, 'certificate-needed']);
+      const own = authority.issue('URI:urn:bowline:device:strict');
+      const link = await made.open({}, { tls: { ca: authority.ca, ...own } });
+      link.sample(1, 1);
+      await link.receipted('telemetry', 1);
+      await server.stop();
+    } finally {
+      server = open;
+    }
+  });
 });

@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadOrCreateKey, signTrustBundle } from '@bowline/identity';
 import { check, type TrustBundleJws } from '@bowline/messages';
@@ -10,21 +11,29 @@ export interface ServerKeys {
   trust: ServerTrust;
   operatorToken: string;
   operatorTokenFile: string;
+  /** A root key that lies beside it all, as this server made it or somebody put it there. */
+  rootKeyFile: string | undefined;
 }
 
 const TOKEN_BYTES = 32;
+const OPEN_TO_OTHERS = 0o077;
+
+const rootKeyIn = (stateDir: string): string => join(stateDir, 'root-key.pem');
 
 /**
  * What a server makes at its first start and keeps in files of mode 0600: the operators' token, and, unless there is a
  * `trust.json` already, a trust bundle with a root key of its own beside it. A fleet whose root keys are kept elsewhere puts its
  * first bundle there beforehand (docs/signed-orders.md); the server never needs a root key.
  *
- * @throws ConfigError `bad-key`, `bad-trust`
+ * @throws ConfigError `bad-key`, `bad-trust`, `file-unsafe` (others may read the operators' token)
  */
 export async function loadServerKeys(stateDir: string): Promise<ServerKeys> {
   const operatorTokenFile = join(stateDir, 'operator-token');
+  const trust = await loadTrust(stateDir);
+  const rootKeyFile = rootKeyIn(stateDir);
   return {
-    trust: await loadTrust(stateDir),
+    trust,
+    rootKeyFile: existsSync(rootKeyFile) ? rootKeyFile : undefined,
     operatorToken: loadOperatorToken(operatorTokenFile),
     operatorTokenFile,
   };
@@ -55,7 +64,7 @@ async function firstBundle(
   stateDir: string,
   write: (chain: readonly TrustBundleJws[]) => void,
 ): Promise<TrustBundleJws[]> {
-  const root = await loadOrCreateKey(join(stateDir, 'root-key.pem'));
+  const root = await loadOrCreateKey(rootKeyIn(stateDir));
   const keys = { root: [root.publicJwk], update: [], access: [], command: [] };
   const bundles = [await signTrustBundle({ version: 1, keys, threshold: 1 }, [root])];
   write(bundles);
@@ -64,6 +73,11 @@ async function firstBundle(
 
 function loadOperatorToken(file: string): string {
   const held = readFileIfPresent(file)?.trim();
+  if (held !== undefined && (statSync(file).mode & OPEN_TO_OTHERS) !== 0)
+    throw new ConfigError(
+      'file-unsafe',
+      `others may use ${file}, which holds an admin's token: chmod 600 it, and put another token in if somebody may have read it`,
+    );
   if (held !== undefined && held !== '') return held;
   const token = randomBytes(TOKEN_BYTES).toString('base64url');
   writeFileDurably(file, `${token}\n`);

@@ -1,4 +1,5 @@
 import { check, type OperatorSession } from '@bowline/messages';
+import { RejectedError } from '@bowline/runtime';
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import * as validators from '../generated/bodies.js';
 import type { AuditLog } from '../operators/audit-log.ts';
@@ -29,7 +30,10 @@ export function serveAccounts(
   const { idleMs, maxAgeMs } = sessions.limits;
 
   http.post('/v1/session', async (request, reply) => {
-    const { operator, role, tokenId } = callerOf(request);
+    const { operator, role, tokenId, via } = callerOf(request);
+    // Else whoever got hold of one session would have others without end: it lasts `sessionMaxMs`, then the token is asked for.
+    if (via !== 'token')
+      throw new RejectedError('token-needed', 'a session begins with a token, not with another session');
     // The cookie that this browser has is about to be replaced.
     const before = sessionIdOf(request.headers.cookie, gate.cookieScope(request));
     if (before !== undefined) await sessions.end(before);

@@ -16,15 +16,23 @@ const MAX_TEXT = 128;
 /** Members of a body that say what was asked for; none of them a secret. */
 const TOLD = ['type', 'name', 'deviceId', 'role', 'label'];
 
+/** Strangers who fail at what is open to anyone share one allowance of their own. */
+const ANYONE = 'anyone';
+
+export interface Recorder {
+  /** The beginning of a call that is open to anyone, once it is clear that it has an effect, and on what. */
+  begin(request: FastifyRequest, target: Record<string, string>): void;
+}
+
 /**
  * Writes the audit log: of each call that changes something, its beginning, in a commit that is never later than its effect, and
- * its outcome before the caller gets the answer; and each refusal at the door.
+ * its outcome before the caller gets the answer; and each refusal at the door, as far as there is room for them.
  */
 export function recordCalls(
   http: FastifyInstance,
   audit: AuditLog,
   ports: { clock: Clock; log: Logger },
-): void {
+): Recorder {
   const refusals = new RateLimiter(ports.clock, REFUSALS);
   let unwritten = 0;
 
@@ -49,11 +57,11 @@ export function recordCalls(
     if (access === undefined) return;
     const { statusCode: status } = reply;
     const { begun, code } = request.audited ?? {};
-    const refused = status === 401 || status === 403 || status === 429;
-    // Of what is open to anyone, only what had an effect.
-    const wanted = access.role === 'anyone' ? status < 400 && access.audit !== undefined : true;
-    if (!wanted || (access.audit === undefined && !refused)) return;
-    if (refused && begun === undefined && refusals.take(request.caller?.tokenId ?? '') > 0) {
+    const isOpen = access.role === 'anyone';
+    const refused = isOpen ? status >= 400 : status === 401 || status === 403 || status === 429;
+    if (access.audit === undefined && (isOpen || !refused)) return;
+    const allowance = isOpen ? ANYONE : (request.caller?.tokenId ?? '');
+    if (refused && begun === undefined && refusals.take(allowance) > 0) {
       unwritten += 1;
       return;
     }
@@ -66,6 +74,16 @@ export function recordCalls(
     unwritten = 0;
     await append({ ...entryOf(request, action), outcome, ...more }).durable;
   });
+
+  return {
+    begin(request, target) {
+      note(request, target);
+      const { audit: action } = request.routeOptions.config.access ?? {};
+      if (action === undefined) return;
+      const { seq: begun } = append(entryOf(request, action));
+      Object.assign(request.audited ?? {}, { begun });
+    },
+  };
 }
 
 /** Says more about what a call was about, once that is known. */

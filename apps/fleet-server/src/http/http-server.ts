@@ -17,7 +17,7 @@ import { serveDevicesAdmin, type DevicesAdminPorts } from './devices-admin.ts';
 import { MAX_BODY_BYTES, MAX_ENROLMENT_BYTES } from './limits.ts';
 import { createNodeServer, refuseUnreadable, type RequestLimits } from './node-server.ts';
 import { accessOf } from './access.ts';
-import { note, recordCalls } from './audit.ts';
+import { note, recordCalls, type Recorder } from './audit.ts';
 import { Gate, type GateOptions, type GatePorts } from './gate.ts';
 import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
@@ -81,7 +81,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
     );
   });
   const gate = new Gate(ports, options.gate);
-  recordCalls(http, ports.audit, ports);
+  const recorder = recordCalls(http, ports.audit, ports);
   gate.guard(http);
   http.addHook('onSend', async (_request, reply) => {
     reply.headers(PAGE_HEADERS);
@@ -100,7 +100,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   );
 
   http.get('/v1/health', () => ({ status: 'ok', links: links.links }));
-  serveEnrolment(http, ports, new RateLimiter(ports.clock, options.enrolmentRate));
+  serveEnrolment(http, ports, recorder, new RateLimiter(ports.clock, options.enrolmentRate));
   serveOperators(http, ports);
   serveDevicesAdmin(http, ports);
   serveTrust(http, ports);
@@ -119,7 +119,12 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   return http;
 }
 
-function serveEnrolment(http: FastifyInstance, { enrolment, origins }: HttpPorts, rate: RateLimiter): void {
+function serveEnrolment(
+  http: FastifyInstance,
+  { enrolment, origins }: HttpPorts,
+  recorder: Recorder,
+  rate: RateLimiter,
+): void {
   http.post('/v1/enrolments', { bodyLimit: MAX_ENROLMENT_BYTES }, async (request, reply) => {
     const retryAfterMs = rate.take(request.ip);
     if (retryAfterMs > 0) {
@@ -128,7 +133,9 @@ function serveEnrolment(http: FastifyInstance, { enrolment, origins }: HttpPorts
     // Never the caller's Host as it stands: a proof that was made for another server could be passed on to us.
     const named =
       origins().find((origin) => new URL(origin).host === request.headers.host) ?? origins()[0] ?? '';
-    const answer = await enrolment.enrol(request.body, named);
+    const answer = await enrolment.enrol(request.body, named, (deviceId) =>
+      recorder.begin(request, { deviceId }),
+    );
     if (!('deviceId' in answer)) return sendRefusal(reply, answer);
     note(request, { deviceId: answer.deviceId });
     return reply.status(201).send(answer);

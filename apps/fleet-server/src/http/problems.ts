@@ -6,6 +6,7 @@ const STATUS_OF: Record<string, number> = {
   unauthorized: 401,
   forbidden: 403,
   'cross-site': 403,
+  'token-needed': 403,
   'unknown-device': 404,
   'unknown-operator': 404,
   'unknown-token': 404,

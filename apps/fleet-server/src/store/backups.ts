@@ -8,37 +8,23 @@ import {
   mkdirSync,
   openSync,
   readdirSync,
-  readFileSync,
+  lstatSync,
   renameSync,
   rmSync,
   statSync,
 } from 'node:fs';
-import { basename, join, resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { Backup } from '@bowline/messages';
 import { InternalError, TransientError, writeFileDurably, type Clock } from '@bowline/runtime';
 import type { ServerIdentity } from '@bowline/server-sdk/store';
 import type { ServerConfig } from '../config.ts';
 import type { LmdbBackend } from './lmdb-backend.ts';
+import { MANIFEST, NOT_COPIED, readManifest, STATE_COPY, STORE_COPY, type Manifest } from './manifest.ts';
 import { mustInChild } from './scrub-child.ts';
 
-/** What a backup says of itself, and the proof that all of it is there. */
-export interface Manifest {
-  format: 1;
-  name: string;
-  at: number;
-  serverId: string;
-  serverEpoch: string;
-  /** By their paths in the backup. */
-  files: Record<string, { bytes: number; sha256: string }>;
-}
-
-export const MANIFEST = 'manifest.json';
-export const STORE_COPY = 'store.mdb';
-/** Of the state folder: keys, tokens, trust. */
-export const STATE_COPY = 'state';
-/** What of the state folder is copied as the store, belongs to the running process only, or is a backup itself. */
-const NOT_COPIED = /^(store|backups|lock.*|store-identity\.json|.*\.new|info\.json)$/;
+/** The root key, if this server made one: whoever holds it signs what he likes, so backups leave it out unless asked. */
+const ROOT_KEY = 'root-key.pem';
 
 /** Copies of the whole state of a server that goes on running. Each holds its keys: keep them as safe as those. */
 export class Backups {
@@ -46,6 +32,7 @@ export class Backups {
   readonly #stateDir: string;
   readonly #folder: string;
   readonly #keep: number;
+  readonly #rootKey: boolean;
   readonly #infoFile: string | undefined;
   #running = false;
 
@@ -57,6 +44,7 @@ export class Backups {
     this.#stateDir = stateDir;
     this.#folder = resolve(backup.folder ?? join(stateDir, 'backups'));
     this.#keep = backup.keep;
+    this.#rootKey = backup.rootKey;
     this.#infoFile = infoFile && resolve(infoFile);
   }
 
@@ -69,7 +57,7 @@ export class Backups {
     if (this.#running) throw new TransientError('backup-running', 'a backup is being made already');
     this.#running = true;
     const { identity, clock } = this.#parts;
-    const at = clock.wallMs();
+    const at = Math.round(clock.wallMs());
     const name = new Date(at).toISOString().replaceAll(/[:.]/g, '-');
     const making = join(this.#folder, `${name}.new`);
     try {
@@ -91,13 +79,17 @@ export class Backups {
     }
   }
 
-  /** Newest first. */
+  /** Newest first; what does not read as a backup is none. */
   list(): Backup[] {
     return this.#names()
       .toReversed()
-      .map((name) =>
-        this.#view(JSON.parse(readFileSync(join(this.#folder, name, MANIFEST), 'utf8')) as Manifest),
-      );
+      .flatMap((name) => {
+        try {
+          return [this.#view({ ...readManifest(join(this.#folder, name)), name })];
+        } catch {
+          return [];
+        }
+      });
   }
 
   async #copyStore(file: string): Promise<void> {
@@ -116,8 +108,9 @@ export class Backups {
     };
     for (const name of readdirSync(this.#stateDir)) {
       const path = join(this.#stateDir, name);
-      if (!NOT_COPIED.test(name) && ours(path))
-        cpSync(path, join(target, name), { recursive: true, filter: ours });
+      const left = NOT_COPIED.test(name) || (name === ROOT_KEY && !this.#rootKey);
+      if (!left && ours(path))
+        cpSync(path, join(target, name), { recursive: true, dereference: true, filter: ours });
     }
   }
 
@@ -146,12 +139,12 @@ export class Backups {
   }
 }
 
-/** Of every file below a folder, by its path there; each is on disk then. */
+/** Of every file below a folder, by its path there, links left out; each is on disk then. */
 export async function digests(folder: string): Promise<Manifest['files']> {
   const found: Manifest['files'] = {};
   for (const entry of readdirSync(folder, { recursive: true, encoding: 'utf8' }).toSorted()) {
     const path = join(folder, entry);
-    if (!kindOf(path).isFile || basename(path) === MANIFEST) continue;
+    if (!lstatSync(path).isFile() || entry === MANIFEST) continue;
     const hash = createHash('sha256');
     await pipeline(createReadStream(path), hash);
     fsyncPath(path);

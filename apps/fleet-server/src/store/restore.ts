@@ -1,18 +1,29 @@
 import {
   constants,
   copyFileSync,
-  cpSync,
   existsSync,
   linkSync,
+  lstatSync,
   mkdirSync,
   readFileSync,
   rmSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { acquireLock, ConfigError, type Clock } from '@bowline/runtime';
-import { digests, MANIFEST, STATE_COPY, STORE_COPY, type Manifest } from './backups.ts';
+import { join } from 'node:path';
+import {
+  acquireLock,
+  ConfigError,
+  readFileIfPresent,
+  syncFolder,
+  writeFileDurably,
+  type Clock,
+} from '@bowline/runtime';
+import { digests } from './backups.ts';
+import { readManifest, STATE_COPY, STORE_COPY, type Manifest } from './manifest.ts';
 import { remember, storeFiles } from './open-store.ts';
 import { mustInChild } from './scrub-child.ts';
+
+/** Nothing in the state folder is for others, whatever a backup says. */
+const OWNERS_RIGHTS = 0o700;
 
 export interface Restored {
   manifest: Manifest;
@@ -27,7 +38,8 @@ export interface Restored {
 /**
  * Puts the state of a backup in the place of a server's, under a new `serverEpoch` (protocol, section 3): every device then
  * says what it holds, gets the orders of the backup that have not ended once more, and sends what the backup lacks, as far
- * as it still has it. Cut off at any moment it has changed nothing, or all; doing it again is no harm.
+ * as it still has it. Cut off at any moment it has changed nothing, or all, or no server starts there until it was done again
+ * ({@link mustBeWhole}); doing it again is no harm.
  *
  * @throws ConfigError `already-running` (a server runs on that folder), `backup-unusable`.
  */
@@ -50,17 +62,36 @@ export async function restore(from: string, stateDir: string, clock: Clock): Pro
     });
     if (inspection.verdict !== 'sound')
       throw unusable(from, `its store is ${inspection.verdict}: ${inspection.detail}`);
-    const state = putState(from, manifest, stateDir);
     const replaced = join(files.folder, 'replaced.mdb');
-    const hadStore = existsSync(files.current);
-    rmSync(replaced, { force: true });
-    if (hadStore) linkSync(files.current, replaced);
+    // After one that was cut off it is there, and what is in its place by now may be the backup's.
+    if (!existsSync(unfinishedFile(stateDir))) {
+      rmSync(replaced, { force: true });
+      if (existsSync(files.current)) linkSync(files.current, replaced);
+    }
+    const hadStore = existsSync(replaced);
+    // From here on the folder is between two states: a server that started on it would make keys of its own.
+    writeFileDurably(unfinishedFile(stateDir), `${manifest.name}\n`);
+    const state = putState(from, manifest, stateDir);
     remember(stateDir, { serverId, starts: 0 });
     files.promoteNext();
+    rmSync(unfinishedFile(stateDir));
+    syncFolder(stateDir);
     return { manifest, ...state, ...(hadStore ? { replaced } : {}) };
   } finally {
     lock.release();
   }
+}
+
+const unfinishedFile = (stateDir: string): string => join(stateDir, 'restore-unfinished');
+
+/** @throws ConfigError `restore-unfinished`: a restore on this folder was cut off in its middle. */
+export function mustBeWhole(stateDir: string): void {
+  const name = readFileIfPresent(unfinishedFile(stateDir))?.trim();
+  if (name === undefined) return;
+  throw new ConfigError(
+    'restore-unfinished',
+    `restoring the backup ${name} into ${stateDir} was cut off: restore it once more, then start the server`,
+  );
 }
 
 const unusable = (from: string, why: string): ConfigError =>
@@ -69,14 +100,14 @@ const unusable = (from: string, why: string): ConfigError =>
 async function verified(from: string): Promise<Manifest> {
   let manifest: Manifest;
   try {
-    manifest = JSON.parse(readFileSync(join(from, MANIFEST), 'utf8')) as Manifest;
+    manifest = readManifest(from);
   } catch (error) {
-    throw unusable(from, `${MANIFEST} cannot be read (${String(error)})`);
+    throw unusable(from, error instanceof Error ? error.message : String(error));
   }
-  if (manifest.format !== 1) throw unusable(from, `its format ${String(manifest.format)} is not known here`);
   const found = await digests(from);
   for (const [path, { sha256 }] of Object.entries(manifest.files)) {
-    if (found[path]?.sha256 !== sha256) throw unusable(from, `${path} is missing or was changed`);
+    if (!Object.hasOwn(found, path) || found[path]?.sha256 !== sha256)
+      throw unusable(from, `${path} is missing or was changed`);
   }
   return manifest;
 }
@@ -89,8 +120,8 @@ function putState(from: string, { files }: Manifest, stateDir: string): Pick<Res
     const path = entry.slice(STATE_COPY.length + 1);
     const [source, target] = [join(from, entry), join(stateDir, path)];
     if (!existsSync(target)) {
-      mkdirSync(dirname(target), { recursive: true, mode: 0o700 });
-      cpSync(source, target);
+      const { mode } = lstatSync(source);
+      writeFileDurably(target, readFileSync(source), mode & OWNERS_RIGHTS);
       result.put.push(path);
     } else if (!readFileSync(target).equals(readFileSync(source))) result.kept.push(path);
   }

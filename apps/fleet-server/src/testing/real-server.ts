@@ -8,6 +8,7 @@ export const MAIN = join(import.meta.dirname, '../main.ts');
 export async function startReal(
   stateDir: string,
   port: number,
+  flags: readonly string[] = [],
 ): Promise<{ process: TestProcess; url: string }> {
   const infoFile = join(stateDir, 'info.json');
   const process = startProcess('node', [
@@ -16,6 +17,7 @@ export async function startReal(
     `--port=${port}`,
     `--infoFile=${infoFile}`,
     '--link.attemptsBurst=1000',
+    ...flags,
   ]);
   await process.output(/"message":"listening"/);
   const { url } = JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string };

@@ -39,8 +39,15 @@ export class Enrolment {
     this.#ports = ports;
   }
 
-  /** @param origin the server's own, as the proof must name it. */
-  async enrol(body: unknown, origin: string): Promise<EnrolmentResponse | Refusal> {
+  /**
+   * @param origin the server's own, as the proof must name it.
+   * @param beforeEffect called once everything is checked, before the first write; not if there is nothing to write.
+   */
+  async enrol(
+    body: unknown,
+    origin: string,
+    beforeEffect: (deviceId: string) => void = () => undefined,
+  ): Promise<EnrolmentResponse | Refusal> {
     const { clock } = this.#ports;
     let request: EnrolmentRequest;
     try {
@@ -87,6 +94,7 @@ export class Enrolment {
       return refusal(409, 'key-in-use', `${before.deviceId} has another key by now`);
     const revoked = before && isRevoked(before, live);
     if (revoked !== undefined) return revoked;
+    beforeEffect(enrolled.deviceId);
     tokens.use(live, key);
     await devices.put({ ...enrolled, about: device });
     if (before !== undefined && known === undefined) this.#ports.onRekeyed(enrolled.deviceId);

@@ -18,6 +18,8 @@ export interface LinkServerOptions {
   maxLinks: number;
   /** Attempts of one device. */
   attempts: Rate;
+  /** A link needs a client certificate that names its device; default false. */
+  requireCertificate?: boolean;
 }
 
 const TICK_MS = 1000;
@@ -49,6 +51,7 @@ export class LinkServer {
       services,
       replay: new ReplayGuard(store, clock),
       attempts: new RateLimiter(clock, options.attempts),
+      requireCertificate: options.requireCertificate ?? false,
     };
     this.#sockets = new WebSocketServer({
       noServer: true,

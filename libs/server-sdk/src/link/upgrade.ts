@@ -21,11 +21,13 @@ export interface Gate {
   replay: ReplayGuard;
   /** By device and address: a stranger must not use up a device's attempts. */
   attempts: RateLimiter;
+  /** A link needs a client certificate that names the device, whatever token there is. */
+  requireCertificate?: boolean;
 }
 
 /** Who may open a link (protocol, section 1). @returns undefined if the caller may. */
 export async function refuseUpgrade(
-  { services, replay, attempts }: Gate,
+  { services, replay, attempts, requireCertificate = false }: Gate,
   deviceId: string,
   { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
 ): Promise<Refusal | undefined> {
@@ -39,6 +41,10 @@ export async function refuseUpgrade(
   const certified = certifiedDevice(socket);
   if (certified !== undefined && certified !== deviceId)
     return refusal(401, 'wrong-certificate', `the certificate is that of ${certified}`, { serverTime });
+  if (certified === undefined && requireCertificate)
+    return refusal(401, 'certificate-needed', 'this server wants a client certificate of the device', {
+      serverTime,
+    });
   const token = BEARER.exec(headers.authorization ?? '')?.[1];
   if (token === undefined) {
     if (certified !== undefined && headers.authorization === undefined) return undefined;
