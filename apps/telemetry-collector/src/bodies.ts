@@ -5,7 +5,7 @@ import { Type, type Static } from 'typebox';
 /** Bodies of the local ingest. An unknown member is an error: whoever misspells one should hear of it. */
 const closed = { additionalProperties: false };
 
-/** A sample as a program on the device hands it in. Without `at` it is of now. */
+/** A sample as a program on the device hands it in. Without `at` it is of now; with `count` it is an average of so many. */
 export const GivenSample = Type.Object(
   {
     series: Name,
@@ -13,6 +13,9 @@ export const GivenSample = Type.Object(
     at: Type.Optional(EpochMs),
     unit: Type.Optional(Type.String({ maxLength: 32 })),
     quality: Type.Optional(Type.Enum([...SAMPLE_QUALITIES])),
+    count: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+    min: Type.Optional(Type.Number()),
+    max: Type.Optional(Type.Number()),
   },
   closed,
 );

@@ -134,6 +134,30 @@ export const CollectorConfig = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    otlp: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: false,
+          localOnly: true,
+          description: 'takes metrics by OTLP/HTTP as JSON on loopback; limits are those of ingest',
+        }),
+        port: Type.Integer({ minimum: 0, maximum: 65_535, default: 4318, localOnly: true }),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    statsd: Type.Object(
+      {
+        enabled: Type.Boolean({
+          default: false,
+          localOnly: true,
+          description: 'takes StatsD over UDP on loopback',
+        }),
+        port: Type.Integer({ minimum: 0, maximum: 65_535, default: 8125, localOnly: true }),
+        flushMs: count(10, 10_000, 3_600_000, 'how long values gather until they become samples', 'ms'),
+        series: count(1, 1000, 100_000, 'most different series; lines of further ones are not taken'),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     stopGraceMs: Type.Integer({
       minimum: 0,
       maximum: 7000,

@@ -7,6 +7,8 @@ import { v7 as newId } from 'uuid';
 import { deviceMoment } from './adapters/device-moment.ts';
 import { EventKeys } from './adapters/event-keys.ts';
 import { IngestListener } from './adapters/ingest-listener.ts';
+import { OtlpListener } from './adapters/otlp-listener.ts';
+import { StatsdListener } from './adapters/statsd-listener.ts';
 import { systemReaders, systemSources } from './adapters/system-sources.ts';
 import type { CollectorConfig } from './config.ts';
 import { Collector } from './core/collector.ts';
@@ -93,8 +95,15 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     moment,
     clock,
   });
-  const listener = new IngestListener(ingest, log);
-  await listener.configure(config.ingest);
+  const local = new IngestListener(ingest, log);
+  const otlp = new OtlpListener(ingest, log);
+  const statsd = new StatsdListener(ingest, clock, log);
+  const listen = async () => {
+    await local.configure(config.ingest);
+    await otlp.configure(config);
+    await statsd.configure(config.statsd);
+  };
+  await listen();
 
   return {
     accept,
@@ -104,12 +113,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       handOver.reconfigure(config.telemetry);
       collector.reconfigure(sources());
       pressure.reconfigure(config.ingest);
-      await listener.configure(config.ingest);
+      await listen();
     },
     stop: async (signal) => {
       stopping.abort(new CancelledError('stopping', 'the collector is stopping'));
       collector.stop();
-      await listener.close();
+      await Promise.all([local.close(), otlp.close(), statsd.close()]);
       keys.close();
       const lost = await handOver.stop(signal);
       const { added: sampled, givenUp } = buffer.totals;

@@ -3,7 +3,8 @@ import { availableParallelism, totalmem } from 'node:os';
 import { dirname, join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
-import { seriesName, type Reading } from '../core/sample.ts';
+import type { Reading } from '../core/sample.ts';
+import { seriesName } from '../core/series-name.ts';
 import { systemReaders, systemSources, type SeriesGroup } from './system-sources.ts';
 
 const GROUPS: SeriesGroup[] = ['cpu', 'load', 'memory', 'filesystem', 'temperature', 'network', 'uptime'];
@@ -22,7 +23,9 @@ function tree(files: Record<string, string>): string {
   return root;
 }
 const valuesOf = (readings: readonly Reading[]) =>
-  Object.fromEntries(readings.map((reading) => [seriesName(reading), reading.value]));
+  Object.fromEntries(
+    readings.map((reading) => [seriesName(reading.metric, reading.attributes), reading.value]),
+  );
 
 async function readAll(options: { procDir?: string; sysDir?: string } = {}) {
   const sources = systemSources(

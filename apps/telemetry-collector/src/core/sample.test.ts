@@ -1,6 +1,7 @@
 import { checkOutgoing } from '@bowline/messages/outgoing';
 import { describe, expect, test } from 'vitest';
-import { seriesName, toSample, type Moment } from './sample.ts';
+import { toSample, type Moment } from './sample.ts';
+import { seriesName } from './series-name.ts';
 
 const moment: Moment = {
   at: 1_750_000_000_000.4,
@@ -12,10 +13,14 @@ const reading = { metric: 'system.filesystem.usage', attributes: ['/'], value: 5
 
 describe('toSample', () => {
   test('when attributes tell series apart, their values follow the name', () => {
-    expect(seriesName(reading)).toBe('system.filesystem.usage:/');
-    expect(seriesName({ metric: 'system.network.io', attributes: ['eth0', 'receive'] })).toBe(
-      'system.network.io:eth0:receive',
-    );
+    expect(seriesName(reading.metric, reading.attributes)).toBe('system.filesystem.usage:/');
+    expect(seriesName('system.network.io', ['eth0', 'receive'])).toBe('system.network.io:eth0:receive');
+  });
+
+  test('when names are too long, they are cut and stay different', () => {
+    const long = (end: string) => seriesName('metric', ['x'.repeat(200) + end]);
+    expect(long('a')).toHaveLength(128);
+    expect(long('a')).not.toBe(long('b'));
   });
 
   test.each(['/mnt/my disk', '/mnt/größe', '/' + 'x'.repeat(500), 'Package id 0'])(

@@ -1,4 +1,5 @@
 import type { Sample } from '@bowline/messages';
+import { seriesName } from './series-name.ts';
 import type { TimeQuality } from './timeline.ts';
 
 /** One value of one metric, before it has a name on the wire and a moment. */
@@ -22,24 +23,11 @@ export interface Moment {
   quality: TimeQuality;
 }
 
-const NAME_CHARS = 128;
-
-/**
- * A sample has no attributes (protocol, section 5), so their values follow the metric's name, each after a colon:
- * `system.filesystem.usage:/`, `system.network.io:eth0:receive`. What a name may not hold becomes `_`.
- */
-export function seriesName({ metric, attributes = [] }: Pick<Reading, 'metric' | 'attributes'>): string {
-  return [metric, ...attributes]
-    .join(':')
-    .replaceAll(/[^A-Za-z0-9._:/-]/g, '_')
-    .slice(0, NAME_CHARS);
-}
-
 /** A sample as the contract has it, or none if the value is no number that JSON can hold. */
 export function toSample(reading: Reading, { at, monoMs, bootId, quality }: Moment): Sample | undefined {
   if (!Number.isFinite(reading.value)) return undefined;
   const sample = {
-    series: seriesName(reading),
+    series: seriesName(reading.metric, reading.attributes),
     at: Math.round(at),
     value: reading.value,
     unit: reading.unit,

@@ -50,6 +50,13 @@ export class Ingest {
     this.#options.intake.accept(this.#admit(given));
   }
 
+  /** As {@link samples}, of a source that cannot be told to wait and is bounded by itself. */
+  measured(given: readonly GivenSample[]): void {
+    const { intake, moment } = this.#options;
+    const now = moment();
+    intake.accept(given.map((each) => stamp(each, now)));
+  }
+
   /**
    * Resolves when the gateway has them on its disk.
    *

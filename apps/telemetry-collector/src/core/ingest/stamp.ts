@@ -7,8 +7,9 @@ import type { GivenSample } from '../../bodies.ts';
  * that gave it: while that clock is not known to be right, it gets boot id and monotonic time as our own samples do.
  */
 export function stamp(given: GivenSample, now: Moment): Sample {
-  const { series, value, at = Math.round(now.at), unit, quality } = given;
-  const sample: Sample = { series, at, value, ...(unit === undefined ? {} : { unit }) };
+  const { quality, ...rest } = given;
+  const at = given.at ?? Math.round(now.at);
+  const sample: Sample = { ...rest, at };
   if (quality !== undefined) return { ...sample, quality };
   if (now.quality === 'good') return { ...sample, quality: 'good' };
   const monoMs = Math.round(now.monoMs + (at - now.at));

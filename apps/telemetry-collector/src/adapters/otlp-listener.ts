@@ -1,0 +1,52 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import type { Logger } from '@bowline/runtime';
+import { ConfigError } from '@bowline/runtime/errors';
+import type { CollectorConfig } from '../config.ts';
+import type { Ingest } from '../core/ingest/ingest.ts';
+import { httpEndpoint } from './http-endpoint.ts';
+import { closeServer } from './local-socket.ts';
+import { otlpRoute } from './otlp-route.ts';
+
+const LOOPBACK = '127.0.0.1';
+
+/** OTLP on a port of loopback, as long as it is switched on. */
+export class OtlpListener {
+  readonly #ingest: Ingest;
+  readonly #log: Logger;
+  #config: CollectorConfig | undefined;
+  #server: Server | undefined;
+
+  constructor(ingest: Ingest, log: Logger) {
+    this.#ingest = ingest;
+    this.#log = log;
+  }
+
+  /** @throws ConfigError `port-taken` */
+  async configure(config: CollectorConfig): Promise<void> {
+    const { enabled, port } = config.otlp;
+    const before = this.#config?.otlp;
+    this.#config = config;
+    if (before?.enabled === enabled && before.port === port) return;
+    await this.close();
+    if (!enabled) return;
+    const limits = () => (this.#config ?? config).ingest;
+    const server = httpEndpoint({ routes: [otlpRoute(this.#ingest, limits)], limits, log: this.#log });
+    try {
+      server.listen(port, LOOPBACK);
+      await once(server, 'listening');
+    } catch (error) {
+      throw new ConfigError('port-taken', `otlp.port ${port}: ${(error as Error).message}`, { cause: error });
+    }
+    this.#server = server;
+    const url = `http://${LOOPBACK}:${(server.address() as AddressInfo).port}/v1/metrics`;
+    this.#log.info({ url }, 'OpenTelemetry SDKs of this device may send metrics (OTLP, http/json)');
+  }
+
+  async close(): Promise<void> {
+    const server = this.#server;
+    this.#server = undefined;
+    if (server !== undefined) await closeServer(server);
+  }
+}

@@ -1,0 +1,129 @@
+import type { GivenSample } from '../../bodies.ts';
+import { parseStatsd, type StatsdMetric } from './parse-statsd.ts';
+
+export interface WindowLimits {
+  /** Most series; lines of further ones are not taken. */
+  series: number;
+}
+
+/** Of a timer, values kept for its 95th percentile, and of a set, different ones that are told apart. */
+const MOST_VALUES = 1000;
+
+interface Timer {
+  kind: 'timer';
+  values: number[];
+  /** By the rate: how many there were. */
+  count: number;
+  /** How many came, and their sum. */
+  taken: number;
+  sum: number;
+  min: number;
+  max: number;
+}
+
+type Entry = { kind: 'counter'; sum: number } | Timer | { kind: 'set'; values: Set<string> };
+
+/**
+ * What came since the last flush. Counters, timers and sets are of that time alone; a gauge is told when it was set, and kept
+ * so that it can be moved.
+ */
+export class StatsdWindow {
+  #limits: WindowLimits;
+  #entries = new Map<string, Entry>();
+  readonly #gauges = new Map<string, number>();
+  readonly #set = new Set<string>();
+  #refused = 0;
+
+  constructor(limits: WindowLimits) {
+    this.#limits = limits;
+  }
+
+  reconfigure(limits: WindowLimits): void {
+    this.#limits = limits;
+  }
+
+  /** Lines that could not be taken since the start. */
+  get refused(): number {
+    return this.#refused;
+  }
+
+  /** One datagram: a metric a line. */
+  take(text: string): void {
+    for (const line of text.split('\n')) {
+      if (line.trim() === '') continue;
+      const metric = parseStatsd(line);
+      if (metric === undefined || !this.#add(metric)) this.#refused += 1;
+    }
+  }
+
+  /** The samples of what came, which is over with that. */
+  flush(): GivenSample[] {
+    const gauges = [...this.#set].map((series): GivenSample => ({
+      series,
+      value: this.#gauges.get(series) ?? 0,
+    }));
+    const others = [...this.#entries].flatMap(([series, entry]) => samplesOf(series, entry));
+    this.#set.clear();
+    this.#entries = new Map();
+    return [...gauges, ...others];
+  }
+
+  #add(metric: StatsdMetric): boolean {
+    const { series, kind, value } = metric;
+    if (kind === 'gauge') return this.#setGauge(metric);
+    const known = this.#entries.get(series);
+    if (known === undefined && this.#entries.size + this.#gauges.size >= this.#limits.series) return false;
+    const entry = known ?? NEW[kind]();
+    this.#entries.set(series, entry);
+    if (entry.kind === 'counter' && kind === 'counter') entry.sum += Number(value) / metric.rate;
+    else if (entry.kind === 'timer' && kind === 'timer') addToTimer(entry, Number(value), metric.rate);
+    else if (entry.kind === 'set' && kind === 'set' && entry.values.size < MOST_VALUES)
+      entry.values.add(String(value));
+    // The same name for another kind, or a set that is full.
+    else return entry.kind === kind && entry.kind === 'set' && entry.values.has(String(value));
+    return true;
+  }
+
+  #setGauge({ series, value, isRelative }: StatsdMetric): boolean {
+    const before = this.#gauges.get(series);
+    if (before === undefined && this.#entries.size + this.#gauges.size >= this.#limits.series) return false;
+    this.#gauges.set(series, (isRelative ? (before ?? 0) : 0) + Number(value));
+    this.#set.add(series);
+    return true;
+  }
+}
+
+const NEW: Record<Entry['kind'], () => Entry> = {
+  counter: () => ({ kind: 'counter', sum: 0 }),
+  timer: () => ({
+    kind: 'timer',
+    values: [],
+    count: 0,
+    taken: 0,
+    sum: 0,
+    min: Number.POSITIVE_INFINITY,
+    max: Number.NEGATIVE_INFINITY,
+  }),
+  set: () => ({ kind: 'set', values: new Set() }),
+};
+
+function addToTimer(timer: Timer, value: number, rate: number): void {
+  timer.count += 1 / rate;
+  timer.taken += 1;
+  timer.sum += value;
+  timer.min = Math.min(timer.min, value);
+  timer.max = Math.max(timer.max, value);
+  if (timer.values.length < MOST_VALUES) timer.values.push(value);
+}
+
+function samplesOf(series: string, entry: Entry): GivenSample[] {
+  if (entry.kind === 'counter') return [{ series, value: entry.sum }];
+  if (entry.kind === 'set') return [{ series, value: entry.values.size }];
+  const { values, count, taken, sum, min, max } = entry;
+  const sorted = values.toSorted((a, b) => a - b);
+  const p95 = sorted[Math.ceil(sorted.length * 0.95) - 1] ?? max;
+  return [
+    { series, value: sum / taken, count: Math.max(1, Math.round(count)), min, max, unit: 'ms' },
+    { series: `${series.slice(0, 124)}:p95`, value: p95, unit: 'ms' },
+  ];
+}
