@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { OrderGate } from '@bowline/identity';
 import { watchPolicy } from '@bowline/identity/policy';
-import { connectHub, reportOrder } from '@bowline/ipc';
+import { connectHub, reportOrder, serveConfig } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import { admitOrder } from './adapters/admit-order.ts';
 import { commandPolicy } from './adapters/command-policy.ts';
@@ -17,7 +17,7 @@ await runApp<ExecutorConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
-  start: async ({ config, log, clock, ready, signal }) => {
+  start: async ({ config, live, log, clock, ready, signal, restart }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
@@ -29,6 +29,7 @@ await runApp<ExecutorConfig>({
       log,
       clock,
     });
+    serveConfig(client, live, restart);
     const serverClock = new ServerClock(clock);
     const { stateDir, trustAnchorFile } = config;
     const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
@@ -42,7 +43,9 @@ await runApp<ExecutorConfig>({
       serverClock,
       log,
       device: deviceFacts(AGENT_VERSION),
-      limits: config,
+      get limits() {
+        return live.current;
+      },
     });
     const heard = ({ serverTime }: { serverTime?: number }) => {
       if (serverTime === undefined) return;
@@ -61,7 +64,7 @@ await runApp<ExecutorConfig>({
 
     return {
       stop: async () => {
-        await executor.stop(config.stopGraceMs);
+        await executor.stop(live.current.stopGraceMs);
         client.close();
         gate.close();
         lock.release();

@@ -14,7 +14,7 @@ await runApp<UpdaterConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
-  start: async ({ config, log, clock, ready, signal }) => {
+  start: async ({ config, live, log, clock, ready, signal, restart }) => {
     checkStateFolder(config.stateDir);
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const hub = await joinHub({
@@ -22,6 +22,8 @@ await runApp<UpdaterConfig>({
       version: AGENT_VERSION,
       orderTypes: ['softwareUpdate'],
       config,
+      live,
+      restart,
       log,
       clock,
       signal,

@@ -14,7 +14,7 @@ await runApp<BrokerConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
-  start: async ({ config, log, clock, ready, signal }) => {
+  start: async ({ config, live, log, clock, ready, signal, restart }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const leftovers = wipeLeftovers(config.runFolder ?? join(config.stateDir, 'run'));
     if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
@@ -25,6 +25,8 @@ await runApp<BrokerConfig>({
       version: AGENT_VERSION,
       orderTypes: ['sshAccess'],
       config,
+      live,
+      restart,
       log,
       clock,
       signal,

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { connectHub } from '@bowline/ipc';
+import { connectHub, serveConfig } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import type { CollectorConfig } from './config.ts';
 import { config as validateConfig } from './generated/config.js';
@@ -11,7 +11,7 @@ await runApp<CollectorConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
-  start: async ({ config, live, log, clock, ready, signal }) => {
+  start: async ({ config, live, log, clock, ready, signal, restart }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const client = connectHub({
       folder: config.hubFolder,
@@ -31,11 +31,12 @@ await runApp<CollectorConfig>({
 
     const telemetry = await startTelemetry({ config, client, serverClock, clock, log });
     live.onChange((now) => telemetry.reconfigure(now));
+    serveConfig(client, live, restart);
     ready();
 
     return {
       stop: async () => {
-        const totals = await telemetry.stop(AbortSignal.timeout(config.stopGraceMs));
+        const totals = await telemetry.stop(AbortSignal.timeout(live.current.stopGraceMs));
         log[totals.lost > 0 ? 'warn' : 'info'](totals, 'stopped sampling');
         client.close();
         lock.release();

@@ -1,6 +1,6 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { join } from 'node:path';
-import { openHub } from '@bowline/ipc';
+import { configAnswers, openHub } from '@bowline/ipc';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Trust } from '@bowline/messages';
 import {
@@ -12,12 +12,16 @@ import {
   type RunningApp,
 } from '@bowline/runtime';
 import type { GatewayConfig } from './config.ts';
+import { ConfigPush } from './config-push/config-push.ts';
+import { ConfigRecords } from './config-push/config-records.ts';
+import { hubTargets } from './config-push/config-targets.ts';
 import { Capabilities } from './connection/capabilities.ts';
 import { Connection } from './connection/connection.ts';
 import { readNetwork, Surroundings } from './connection/surroundings.ts';
 import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
+import { serveConfigOfDevice } from './hub/serve-config.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { serveIdentity } from './hub/serve-identity.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -43,6 +47,7 @@ const SETTLE_EVERY_MS = 30_000;
  */
 export async function boot({
   config,
+  live,
   log,
   clock,
   ready,
@@ -71,7 +76,14 @@ export async function boot({
   const startedAtMs = clock.monotonicMs();
   const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
   const hub = await openHub({ ...hubFolders(config), log, clock });
-  const handOver = new HandOver({ hub, queue, clock, log, serverClock });
+  const handOver = new HandOver({
+    hub,
+    queue,
+    clock,
+    log,
+    serverClock,
+    own: { take: () => configPush.take(), cancel: (entry) => configPush.cancel(entry) },
+  });
   const stored = () => connection.pump();
   const desk = new OrderDesk({
     queue,
@@ -80,7 +92,7 @@ export async function boot({
     log,
     events,
     bootId,
-    parkedOrders: config.downlink.inflightMessages,
+    parkedOrders: () => live.current.downlink.inflightMessages,
     own: new Map([
       [
         'trust',
@@ -106,8 +118,10 @@ export async function boot({
   // 3. The cloud.
   const trustedTime = new TrustedTime(join(config.stateDir, 'trusted-time.json'), { clock, log });
   setDefaultAutoSelectFamilyAttemptTimeout(ADDRESS_ATTEMPT_MS);
-  const connection = new Connection({
-    config,
+  const connection: Connection = new Connection({
+    get config() {
+      return live.current;
+    },
     queue,
     signingTime,
     clock,
@@ -125,7 +139,11 @@ export async function boot({
     receive: (order) => desk.receive(order),
     retryParked: () => desk.retryParked(),
     onLost: () => desk.dropParked(),
-    onState: ({ name, since }) => hub.notifyAll('link', { state: name, since, ...serverTime(serverClock) }),
+    onState: ({ name, since }) => {
+      hub.notifyAll('link', { state: name, since, ...serverTime(serverClock) });
+      configPush.link(name);
+    },
+    configuration: () => configPush.summary,
     identity: () => identity.forLink(),
     provenBy: (certificate) => trustedTime.provenBy(certificate),
   });
@@ -141,6 +159,23 @@ export async function boot({
       enrolment: identity.enrolment,
       uptimeSeconds: uptimeSeconds(),
     });
+  const records = new ConfigRecords(queue);
+  const targets = hubTargets(hub, configAnswers(live, restart));
+  const configPush: ConfigPush = new ConfigPush({
+    queue,
+    records,
+    targets,
+    desk,
+    events,
+    clock,
+    // Unlike the clock of the process, it counts from the boot.
+    now: () => ({ bootId, monotonicMs: Number(process.hrtime.bigint() / 1_000_000n) }),
+    log,
+    limits: () => live.current.config,
+    renewLink: () => connection.renew('the link is made anew under another configuration'),
+    stored,
+  });
+  configPush.heard('ws-gateway', live);
   const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
   const greet = () => ({
     ...(identity.enrolment === undefined ? {} : { deviceId: identity.enrolment.deviceId }),
@@ -177,13 +212,14 @@ export async function boot({
     hub,
     identity,
     defaultServer: config.enrolment.server,
-    onEnrolled: () => connection.renew(),
+    onEnrolled: () => connection.renew('the device has enrolled anew'),
     losses: () => ({ paths: forgettable(config.stateDir), ...undelivered(queue) }),
     forget: () => {
       markToForget(config.stateDir);
       setImmediate(() => restart('to forget who it was')); // the answer goes first
     },
   });
+  serveConfigOfDevice({ hub, push: configPush, records, targets });
   const surroundings = new Surroundings({
     clock,
     readNetwork,
@@ -192,6 +228,7 @@ export async function boot({
   identity.onChanged = () => hub.notifyAll('trust', { version: trust.version });
   connection.connect();
   surroundings.start();
+  await configPush.start();
   const settling = setInterval(() => {
     trustedTime.record(serverClock.nowMs());
     void settle(desk.settleWaiting(), 'settle').then(() => settle(desk.retryParked(), 'parked orders'));
@@ -201,6 +238,7 @@ export async function boot({
   return {
     async stop() {
       clearInterval(settling);
+      configPush.stop();
       trustedTime.record(serverClock.nowMs(), true);
       surroundings.stop();
       await connection.disconnect();

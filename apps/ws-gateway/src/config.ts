@@ -106,12 +106,33 @@ export const GatewayConfig = Type.Object(
         backoffBaseMs: milliseconds(1_000, 'first back-off', 1),
         backoffCapMs: milliseconds(120_000, 'largest back-off before jitter', 1),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, carriesLink: true },
     ),
     downlink: Type.Object(
       {
         frameBytes: Type.Integer({ minimum: 4096, maximum: 1_048_576, default: 262_144, unit: 'bytes' }),
         inflightMessages: Type.Integer({ minimum: 1, maximum: 1024, default: 16 }),
+      },
+      { additionalProperties: false, default: {}, carriesLink: true },
+    ),
+    config: Type.Object(
+      {
+        keepDocuments: Type.Integer({
+          minimum: 2,
+          maximum: 100,
+          default: 10,
+          description: "the cloud's last documents, kept to go back to",
+        }),
+        applyWithinMs: milliseconds(
+          60_000,
+          'how long an app that has a section may be away before the document is refused, and how long all have to take it',
+          1000,
+        ),
+        confirmWithinMs: milliseconds(
+          300_000,
+          'how long a change that carries the link has to make a new link, if the order does not say',
+          1000,
+        ),
       },
       { additionalProperties: false, default: {} },
     ),
@@ -122,7 +143,7 @@ export const GatewayConfig = Type.Object(
         telemetry: laneLimits(1_000_000, 256 * 2 ** 20),
         history: laneLimits(1_000_000, 256 * 2 ** 20),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, restart: true },
     ),
   },
   { additionalProperties: false },

@@ -144,16 +144,17 @@ describe('the gateway', () => {
   });
 
   it('when an order is malformed, unknown, expired or for nobody, it is refused with the rule and the link stays', async () => {
-    const { cloud } = await setUp();
+    const { cloud, gateway } = await setUp();
     const link = await cloud.link();
     const invalid = link.order('command', { name: 7 });
     const unknown = link.order('selfDestruct', {});
     const expired = link.order('command', { name: 'ping', expiresAt: 1 });
-    const config = link.order('config', { version: 1, sections: {} });
+    clients.push(await gateway.app('telemetry-collector'));
+    const history = link.order('historyRequest', { kind: 'telemetry', from: 1, to: 2 });
     expect((await cloud.ack(invalid, 'rejected')).payload).toMatchObject({ error: { code: 'invalid' } });
     expect((await cloud.ack(unknown, 'rejected')).payload).toMatchObject({ error: { code: 'unsupported' } });
     await cloud.ack(expired, 'expired');
-    expect((await cloud.ack(config, 'rejected')).payload).toMatchObject({ error: { code: 'unsupported' } });
+    expect((await cloud.ack(history, 'rejected')).payload).toMatchObject({ error: { code: 'unsupported' } });
     expect(cloud.links).toHaveLength(1);
   });
 

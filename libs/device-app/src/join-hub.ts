@@ -1,6 +1,13 @@
 import { OrderGate } from '@bowline/identity';
 import { watchPolicy, type HeldPolicy } from '@bowline/identity/policy';
-import { connectHub, reportOrder, type HubClient, type HubClientOptions } from '@bowline/ipc';
+import {
+  connectHub,
+  reportOrder,
+  serveConfig,
+  type HubClient,
+  type HubClientOptions,
+  type ServedConfig,
+} from '@bowline/ipc';
 import type { HubRequests } from '@bowline/messages/hub';
 import type { LinkStateName } from '@bowline/messages/hub/apps';
 import { ServerClock, type Clock, type Logger } from '@bowline/runtime';
@@ -17,6 +24,10 @@ export interface HubMemberOptions extends Pick<
     policyFile: string;
     trustAnchorFile: string;
   };
+  /** What the cloud may change of it, while the app runs. */
+  live: ServedConfig;
+  /** Ends the app in good order, for keys that need it. */
+  restart(reason: string): void;
   log: Logger;
   clock: Clock;
   /** The app ends: what waits for the gateway is given up. */
@@ -58,6 +69,7 @@ export async function joinHub(options: HubMemberOptions): Promise<HubMember> {
     log,
     clock,
   });
+  serveConfig(client, options.live, (reason) => options.restart(reason));
   const serverClock = new ServerClock(clock);
   const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
   const readPolicy = await watchPolicy(policyFile, { hub: client, clock, log });

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { SignedUpdate } from '@bowline/messages';
-import { createLogger, systemClock } from '@bowline/runtime';
+import { createLogger, LiveConfig, systemClock } from '@bowline/runtime';
 import { ContractError, RejectedError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
@@ -38,7 +38,11 @@ beforeEach(async () => {
   };
   const { signal } = new AbortController();
   const orderTypes = ['softwareUpdate'] as const;
-  hub = await joinHub({ app: APP, version: '1', orderTypes, config, log, clock: systemClock, signal });
+  const everything = Object.assign(() => true, { schema: {} });
+  const live = new LiveConfig(everything, { app: APP, args: [`--state-dir=${config.stateDir}`], env: {} });
+  const clock = systemClock;
+  const restart = () => undefined;
+  hub = await joinHub({ app: APP, version: '1', orderTypes, config, live, restart, log, clock, signal });
   [carriedOut, resumed, known] = [[], [], []];
   takeSignedOrders(hub, log, {
     type: 'softwareUpdate',

@@ -5,7 +5,7 @@ import type { DiskRoom } from './disk-room.ts';
 import type { Draft } from './draft.ts';
 import { reportRuns, type GapContext } from './gap-report.ts';
 import { evictOrders, hasEnded, putOrder, type OrderRecord } from './journal.ts';
-import { metaKey, orderKey } from './keys.ts';
+import { configKey, metaKey, orderKey } from './keys.ts';
 import { takeUpTo } from './lane-head.ts';
 import { LANES } from './lanes.ts';
 import {
@@ -68,6 +68,10 @@ export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext)
   for (const entry of batch.journal ?? []) putOrder(draft, entry, ackSeq);
 
   for (const [name, value] of Object.entries(batch.meta ?? {})) draft.putJson(metaKey(name), value);
+  for (const [name, value] of Object.entries(batch.config ?? {})) {
+    if (value === null) draft.remove(configKey(name));
+    else draft.putJson(configKey(name), value);
+  }
   if (batch.downlink !== undefined) {
     draft.state.downlink = { ...batch.downlink };
     draft.changed = true;

@@ -90,9 +90,11 @@ function inspectDead(env: Environment, { dead }: StoreState): string | undefined
 }
 
 function inspectMeta(env: Environment): string | undefined {
-  return count(env, 'meta', (key, record) => unseal(key, record) !== undefined) === undefined
-    ? 'a value of the gateway is damaged'
-    : undefined;
+  for (const prefix of ['meta', 'config'] as const) {
+    if (count(env, prefix, (key, record) => unseal(key, record) !== undefined) === undefined)
+      return 'a value of the gateway is damaged';
+  }
+  return undefined;
 }
 
 /** How many records there are, or undefined if one of them is damaged. */

@@ -13,6 +13,7 @@ export const PREFIX = {
   unfinished: 'o',
   dead: 'd',
   meta: 'm',
+  config: 'c',
 } as const;
 export type Prefix = keyof typeof PREFIX;
 
@@ -35,6 +36,8 @@ export const unfinishedKey = (seq: number, number: number): Buffer =>
   numbered(PREFIX.unfinished, seq, number);
 export const deadKey = (number: number): Buffer => numbered(PREFIX.dead, number);
 export const metaKey = (name: string): Buffer => Buffer.from(PREFIX.meta + name);
+
+export const configKey = (name: string): Buffer => Buffer.from(PREFIX.config + name);
 
 /** The number that a key of {@link recentKey} or {@link deadKey} holds. */
 export const numberOfKey = (key: Buffer): number => readNumber(key, 1);

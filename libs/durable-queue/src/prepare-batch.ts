@@ -50,5 +50,8 @@ export function prepareBatch(batch: WriteBatch, limits: Limits, epoch: string): 
     }
     bytes += value.length + OVERHEAD_BYTES;
   }
+  for (const value of Object.values(batch.config ?? {})) {
+    bytes += (JSON.stringify(value) ?? '').length + OVERHEAD_BYTES;
+  }
   return { ...batch, enqueue, wanted, bytes, epoch };
 }

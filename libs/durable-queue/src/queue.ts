@@ -61,6 +61,9 @@ export interface DurableQueue {
   /** Small durable values of the gateway itself (attempt count of the link, trusted time, …); capped at 4 KiB each. */
   meta(key: string): string | undefined;
 
+  /** A JSON value of the device's configuration, by its name: documents of the cloud, and which of them is in force. */
+  config(name: string): unknown;
+
   /**
    * Takes a new epoch and renumbers what the outbox holds from seq 1 in every lane, with the same ids (protocol, section 3:
    * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew.
@@ -103,6 +106,8 @@ export interface WriteBatch {
   journal?: JournalEntry[];
   downlink?: DownlinkState;
   meta?: Record<string, string>;
+  /** Values for {@link DurableQueue.config}; null forgets one. */
+  config?: Record<string, object | null>;
 }
 
 export interface CommitResult {

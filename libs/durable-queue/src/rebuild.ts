@@ -116,9 +116,11 @@ async function rebuildRest(
     dead.bytes += record.length;
   });
   state.dead = dead;
-  await copyRange(from, keysOf('meta').from, keysOf('meta').to, chunk, (key, record) => {
-    if (unseal(key, record) !== undefined) chunk.put(key, record);
-  });
+  for (const { from: first, to: last } of [keysOf('meta'), keysOf('config')]) {
+    await copyRange(from, first, last, chunk, (key, record) => {
+      if (unseal(key, record) !== undefined) chunk.put(key, record);
+    });
+  }
   chunk.put(stateKey(), jsonRecord(stateKey(), state, state.commit));
   await chunk.flush();
 }

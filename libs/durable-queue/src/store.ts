@@ -9,7 +9,7 @@ import { readDeadLetters } from './dead-letters.ts';
 import { DiskRoom } from './disk-room.ts';
 import { DurableWriter } from './durable-writer.ts';
 import { GroupCommit } from './group-commit.ts';
-import { metaKey } from './keys.ts';
+import { configKey, metaKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
 import { diskFull, environmentOptions, limitsOf, type Limits } from './limits.ts';
 import { readOrder, readRecent, readUnfinished } from './orders.ts';
@@ -186,6 +186,11 @@ export class Store implements DurableQueue {
   meta(key: string): string | undefined {
     const record = this.#env.get(metaKey(key));
     return record === undefined ? undefined : jsonOf<string>(metaKey(key), record);
+  }
+
+  config(name: string): unknown {
+    const record = this.#env.get(configKey(name));
+    return record === undefined ? undefined : jsonOf<unknown>(configKey(name), record);
   }
 
   fileBytes(): number {

@@ -56,10 +56,20 @@ export const TO_HUB: Vocabulary = {
       response: hubRequests.purgeDeadLetters_response,
       durable: true,
     },
+    config: { request: hubRequests.config_request, response: hubRequests.config_response },
+    configDocument: {
+      request: hubRequests.configDocument_request,
+      response: hubRequests.configDocument_response,
+    },
+    rollbackConfig: {
+      request: hubRequests.rollbackConfig_request,
+      response: hubRequests.rollbackConfig_response,
+    },
   } satisfies Record<keyof HubRequests, RequestEntry>,
   notifications: {
     progress: notifications.progress,
     appState: notifications.appState,
+    configState: notifications.configState,
   } satisfies Record<keyof HubNotifications, Validator>,
 };
 
@@ -68,6 +78,12 @@ export const TO_APP: Vocabulary = {
   requests: {
     order: { request: appRequests.order_request, response: appRequests.order_response },
     cancelOrder: { request: appRequests.cancelOrder_request, response: appRequests.cancelOrder_response },
+    validateConfig: {
+      request: appRequests.validateConfig_request,
+      response: appRequests.validateConfig_response,
+    },
+    applyConfig: { request: appRequests.applyConfig_request, response: appRequests.applyConfig_response },
+    showConfig: { request: appRequests.showConfig_request, response: appRequests.showConfig_response },
   } satisfies Record<keyof AppRequests, RequestEntry>,
   notifications: {
     link: notifications.link,

@@ -1,7 +1,14 @@
-import type { ErrorObject, ValidateFunction } from 'ajv';
+import type { ErrorObject } from 'ajv';
 import { configFile, mergeLayers, readLayers, type ConfigSources, type Tree } from './config-layers.ts';
 import { findKey, sentenceOf, unknownKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
+
+/** Compiled from the app's schema (tools/src/build/compile-schemas.ts): fills in defaults, makes text what it should be, and has the schema with it. */
+export interface ConfigValidator {
+  (value: unknown): boolean;
+  errors?: ErrorObject[] | null;
+  schema: unknown;
+}
 
 export interface LoadedConfig<T> {
   config: Readonly<T>;
@@ -13,16 +20,15 @@ export interface LoadedConfig<T> {
  * Reads, merges, fills in defaults, validates and freezes: defaults < file < local override < environment < flags. For a
  * process that the cloud does not configure; the others have {@link LiveConfig}.
  *
- * @param validate compiled from the app's schema with defaults and coercion (tools/src/build/compile-schemas.ts).
  * @throws ConfigError `config-unreadable`, `config-invalid` (every field that is wrong).
  */
-export function loadConfig<T>(validate: ValidateFunction, sources: ConfigSources): LoadedConfig<T> {
+export function loadConfig<T>(validate: ConfigValidator, sources: ConfigSources): LoadedConfig<T> {
   const file = configFile(sources);
   return { config: validated<T>(validate, mergeLayers(readLayers(sources)), file), file };
 }
 
 /** @throws ConfigError `config-invalid` */
-export function validated<T>(validate: ValidateFunction, merged: Tree, file?: string): Readonly<T> {
+export function validated<T>(validate: ConfigValidator, merged: Tree, file?: string): Readonly<T> {
   const faults = faultsOf(validate, merged);
   if (faults.length > 0) {
     throw new ConfigError('config-invalid', `${file ?? 'configuration'}: ${sentenceOf(faults)}`);
@@ -31,7 +37,7 @@ export function validated<T>(validate: ValidateFunction, merged: Tree, file?: st
 }
 
 /** Every field that is wrong; where none is, the defaults are filled in. */
-export function faultsOf(validate: ValidateFunction, merged: Tree): ConfigFault[] {
+export function faultsOf(validate: ConfigValidator, merged: Tree): ConfigFault[] {
   return validate(merged) ? [] : (validate.errors ?? []).map((error) => describe(error, validate.schema));
 }
 

@@ -1,6 +1,6 @@
 export { backoffMs, type BackoffOptions } from './backoff.ts';
 export { systemClock, wait, type Clock, type Timer } from './clock.ts';
-export { loadConfig, type LoadedConfig } from './config.ts';
+export { loadConfig, type ConfigValidator, type LoadedConfig } from './config.ts';
 export { configFile, type ConfigSources } from './config-layers.ts';
 export { findKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
 export { hashOf, LiveConfig, type ConfigChange, type ConfigEntry } from './live-config.ts';

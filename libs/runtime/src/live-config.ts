@@ -1,6 +1,5 @@
 import { createHash } from 'node:crypto';
 import { join } from 'node:path';
-import type { ValidateFunction } from 'ajv';
 import {
   configFile,
   isTree,
@@ -21,7 +20,7 @@ import {
   type ConfigFault,
   type ConfigSchema,
 } from './config-schema.ts';
-import { faultsOf, validated } from './config.ts';
+import { faultsOf, validated, type ConfigValidator } from './config.ts';
 import { BowlineError, ConfigError, RejectedError } from './errors.ts';
 import { readFileIfPresent, writeFileDurably } from './files.ts';
 import { redact } from './redact.ts';
@@ -65,7 +64,7 @@ const CLOUD_ON_TOP = ['file', 'local', 'environment', 'flag', 'cloud'] as const;
  * What the cloud sent can never keep an app from starting: a section that does not fit any more is set aside and told.
  */
 export class LiveConfig<Config> {
-  readonly #validate: ValidateFunction;
+  readonly #validate: ConfigValidator;
   readonly #layers: Layers;
   readonly #listeners: Listener<Config>[] = [];
   readonly #cloudFile: string | undefined;
@@ -75,7 +74,7 @@ export class LiveConfig<Config> {
   #version: number | undefined;
 
   /** @throws ConfigError `config-unreadable`, `config-invalid`: by what the owner of the device wrote. */
-  constructor(validate: ValidateFunction, sources: ConfigSources) {
+  constructor(validate: ConfigValidator, sources: ConfigSources) {
     this.#validate = validate;
     this.#layers = readLayers(sources);
     const own = validated<Config>(validate, mergeLayers(this.#layers), configFile(sources));
@@ -198,7 +197,7 @@ export class LiveConfig<Config> {
 
   get #schema(): ConfigSchema {
     const { schema } = this.#validate;
-    return typeof schema === 'object' ? (schema as ConfigSchema) : {};
+    return typeof schema === 'object' && schema !== null ? (schema as ConfigSchema) : {};
   }
 
   #take(version: number | undefined, section: Tree): void {

@@ -1,6 +1,6 @@
 import { watchFile } from 'node:fs';
-import type { ValidateFunction } from 'ajv';
 import { systemClock, type Clock } from './clock.ts';
+import type { ConfigValidator } from './config.ts';
 import { configFile, overrideFile } from './config-layers.ts';
 import { CancelledError, ConfigError } from './errors.ts';
 import { LiveConfig } from './live-config.ts';
@@ -30,7 +30,7 @@ export interface AppDefinition<Config> {
   app: string;
   version: string;
   /** Compiled from the app's schema; fills in defaults. */
-  validateConfig: ValidateFunction;
+  validateConfig: ConfigValidator;
   start(context: AppContext<Config>): Promise<RunningApp>;
   /** An orderly end that takes longer is cut off; default 8,000 ms, below pm2's `kill_timeout`. */
   stopTimeoutMs?: number;

@@ -114,10 +114,10 @@ export class Connection {
     if (this.#mayHurry) this.#hurry.abort();
   }
 
-  /** The device has enrolled anew: whatever link or attempt there is belongs to the one that it was. */
-  renew(): void {
+  /** The device has become another, or is configured anew: whatever link or attempt there is belongs to what it was. */
+  renew(reason: string): void {
     this.#generation += 1;
-    this.#session?.close(1001, 'the device has enrolled anew');
+    this.#session?.close(1001, reason);
     this.#hurry.abort();
   }
 
@@ -197,7 +197,7 @@ export class Connection {
       this.#enter({ type: 'upgraded' });
       session.start();
       if (this.#stopping.signal.aborted) session.close(1001, 'the device is stopping');
-      if (generation !== this.#generation) session.close(1001, 'the device has enrolled anew');
+      if (generation !== this.#generation) session.close(1001, 'begun before the device became another');
       const ended = await session.ended;
       this.#poison = afterEnd(session.poison, ended.end, session.suspects(ended.namedId));
       return ended;
@@ -234,6 +234,7 @@ export class Connection {
       ...(serverEpoch === undefined ? {} : { serverEpoch }),
       limits: { ...config.downlink },
       queue: queueSummary(queue),
+      ...this.#ports.configuration(),
     };
   }
 

@@ -35,6 +35,8 @@ export interface SessionPorts {
   uptimeSeconds(): number;
   /** State of each app, for the heartbeat. */
   apps(): Record<string, string>;
+  /** What is in force, for hello and heartbeat. */
+  configuration(): { configVersion?: number; configHash: string };
   receive(order: IncomingOrder): Promise<void>;
   retryParked(): Promise<void>;
   onWelcome(welcome: Welcome): void;
@@ -339,6 +341,7 @@ export class LinkSession {
     const payload = heartbeatOf(queue, {
       uptimeSeconds: this.#ports.uptimeSeconds(),
       apps: this.#ports.apps(),
+      configuration: this.#ports.configuration(),
       roundTripMs: this.#heartbeat?.roundTripMs,
     });
     const { id, text } = liveFrame('heartbeat', payload, clock.wallMs());

@@ -3,12 +3,18 @@ import type { Hub } from '@bowline/ipc';
 import type { HubApp } from '@bowline/messages/hub';
 import { toWireError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
-import { appFor } from './route.ts';
+import { appFor, type OrderHandler } from './route.ts';
 
 /** How long an app may take to say that it took note of an order. */
 const TAKEN_DEADLINE_MS = 10_000;
 /** An app that is there but did not take an order is offered it again after this. */
 const OFFER_AGAIN_MS = 5_000;
+
+/** A part of the gateway that has the effect of some orders, as an app has that of others. */
+export interface OwnHandler {
+  take(entry: JournalEntry): void;
+  cancel(entry: JournalEntry): 'cancelled' | 'too-late';
+}
 
 /**
  * Hands orders to the apps that registered for them. An order whose app is away waits in the journal; when the app
@@ -20,9 +26,18 @@ export class HandOver {
   readonly #clock: Clock;
   readonly #log: Logger;
   readonly #serverClock: ServerClock;
+  readonly #own: OwnHandler;
 
-  constructor(ports: { hub: Hub; queue: DurableQueue; clock: Clock; log: Logger; serverClock: ServerClock }) {
-    const { hub, queue, clock, log } = ports;
+  constructor(ports: {
+    hub: Hub;
+    queue: DurableQueue;
+    clock: Clock;
+    log: Logger;
+    serverClock: ServerClock;
+    own: OwnHandler;
+  }) {
+    const { hub, queue, clock, log, own } = ports;
+    this.#own = own;
     this.#serverClock = ports.serverClock;
     this.#hub = hub;
     this.#queue = queue;
@@ -34,6 +49,7 @@ export class HandOver {
   supports(type: string): boolean {
     const app = appFor(type);
     if (app === undefined) return false;
+    if (app === 'ws-gateway') return true;
     const peer = this.#peer(app);
     return peer === undefined || peer.orderTypes.some((handled) => handled === type);
   }
@@ -54,6 +70,7 @@ export class HandOver {
 
   offer(entry: JournalEntry): void {
     const app = appFor(entry.type);
+    if (app === 'ws-gateway') return this.#own.take(entry);
     if (app === undefined || this.#peer(app) === undefined) return;
     const serverTime = this.#serverClock.nowMs();
     const handed = {
@@ -84,6 +101,7 @@ export class HandOver {
     entry: JournalEntry,
   ): Promise<'cancelled' | 'stopping' | 'too-late' | 'unknown-order' | undefined> {
     const app = appFor(entry.type);
+    if (app === 'ws-gateway') return this.#own.cancel(entry);
     if (app === undefined || this.#peer(app) === undefined) return undefined;
     const { outcome } = await this.#hub.request(
       app,
@@ -94,7 +112,7 @@ export class HandOver {
     return outcome;
   }
 
-  #peer(app: HubApp) {
+  #peer(app: OrderHandler) {
     return this.#hub.peers().find((peer) => peer.app === app);
   }
 }

@@ -38,7 +38,7 @@ async function setUp(lanes: QueueOptions['lanes'] = {}) {
     log,
     events: new EventReporter({ queue, clock, counters: new Counters(), log }),
     bootId: 'boot',
-    parkedOrders: 4,
+    parkedOrders: () => 4,
     own: new Map(),
     supports: () => true,
     startsAtOnce: () => state.idle,

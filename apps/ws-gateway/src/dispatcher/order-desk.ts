@@ -9,7 +9,7 @@ import type { EventReporter } from '../event-reporter.ts';
 import { dispatch, type IncomingOrder } from './dispatcher.ts';
 import { applyReport, type OrderReport } from './order-state.ts';
 import { performOwn, type OwnEffect } from './own-order.ts';
-import { appFor } from './route.ts';
+import { appFor, type OrderHandler } from './route.ts';
 
 export interface OrderDeskPorts {
   queue: DurableQueue;
@@ -19,7 +19,7 @@ export interface OrderDeskPorts {
   events: EventReporter;
   bootId: string;
   /** Most orders that wait unstored while the store has no room for their acks. */
-  parkedOrders: number;
+  parkedOrders(): number;
   /** Types of orders that the gateway carries out itself. */
   own: ReadonlyMap<string, OwnEffect>;
   supports(type: string): boolean;
@@ -107,10 +107,16 @@ export class OrderDesk {
   /**
    * A report by the app that has the effect; durable when it resolves.
    *
+   * @param also what is to be durable in the same transaction.
    * @returns the attempt that the order is in.
    * @throws RejectedError `unknown-order`, `not-yours`, `bad-transition`, `expired`; TransientError `no-server-time`.
    */
-  report(app: HubApp, orderId: string, report: OrderReport): Promise<number> {
+  report(
+    app: OrderHandler,
+    orderId: string,
+    report: OrderReport,
+    also: Pick<WriteBatch, 'config' | 'enqueue'> = {},
+  ): Promise<number> {
     return this.#serially(async () => {
       const shared = await this.#startHeld(app, orderId, report);
       if (shared !== undefined) return shared;
@@ -122,7 +128,7 @@ export class OrderDesk {
       if (report.status === 'started' && entry.status === 'received') await this.#refuseExpired(entry);
       const next = applyReport(entry, report, this.#ports.bootId);
       if (next === undefined) return entry.attempt;
-      await this.#write(next);
+      await this.#write(next, also);
       if (isTerminal(next.status)) await this.#endCancelOf(next);
       return next.attempt;
     });
@@ -228,7 +234,7 @@ export class OrderDesk {
    *
    * @returns the attempt; undefined if that is not so, or if the store refused: then each goes its own way.
    */
-  async #startHeld(app: HubApp, orderId: string, report: OrderReport): Promise<number | undefined> {
+  async #startHeld(app: OrderHandler, orderId: string, report: OrderReport): Promise<number | undefined> {
     const { entry, batch, stored } = this.#held ?? {};
     if (entry === undefined || batch === undefined || entry.orderId !== orderId) return undefined;
     const isGood = report.status === 'started' && appFor(entry.type) === app && this.#mayStart(entry);
@@ -282,7 +288,7 @@ export class OrderDesk {
       { orderId: order.orderId, seq: order.seq },
       'no room for the acks of an order: it waits unreceipted',
     );
-    if (this.#parked.length < this.#ports.parkedOrders) this.#parked.push(order);
+    if (this.#parked.length < this.#ports.parkedOrders()) this.#parked.push(order);
   }
 
   /** Protocol, section 4: `expiresAt` is checked just before the start, on server time. */
@@ -383,8 +389,9 @@ export class OrderDesk {
     await this.#commit({ journal: [ended], enqueue: acks(ackOf(started, at), ackOf(ended, at)) });
   }
 
-  #write(entry: JournalEntry): Promise<void> {
-    return this.#commit({ journal: [entry], enqueue: acks(ackOf(entry, this.#now())) });
+  #write(entry: JournalEntry, also: Pick<WriteBatch, 'config' | 'enqueue'> = {}): Promise<void> {
+    const enqueue = [...acks(ackOf(entry, this.#now())), ...(also.enqueue ?? [])];
+    return this.#commit({ ...also, journal: [entry], enqueue });
   }
 
   async #commit(batch: WriteBatch): Promise<void> {

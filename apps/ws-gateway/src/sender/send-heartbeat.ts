@@ -15,7 +15,12 @@ export function queueSummary(queue: Pick<DurableQueue, 'lanes'>): QueueSummary {
 /** What a heartbeat reports (protocol, section 5): queue, ledger, receipts, the state of each app. */
 export function heartbeatOf(
   queue: Pick<DurableQueue, 'lanes' | 'ledger' | 'downlink'>,
-  facts: { uptimeSeconds: number; apps: Record<string, string>; roundTripMs: number | undefined },
+  facts: {
+    uptimeSeconds: number;
+    apps: Record<string, string>;
+    roundTripMs: number | undefined;
+    configuration: { configVersion?: number; configHash: string };
+  },
 ): HeartbeatUp {
   const ledger = queue.ledger();
   return {
@@ -25,5 +30,6 @@ export function heartbeatOf(
     ...(facts.roundTripMs === undefined ? {} : { roundTripMs: facts.roundTripMs }),
     receivedSeq: queue.downlink().received,
     apps: facts.apps,
+    ...facts.configuration,
   };
 }

@@ -56,3 +56,14 @@ export type LinkStateName = (typeof LINK_STATES)[number];
 /** Who vouched for the server's root key when the device enrolled (protocol, section 7). */
 export const TRUSTED_BY = ['token', 'factory-root', 'first-use'] as const;
 export type TrustedBy = (typeof TRUSTED_BY)[number];
+
+/** Where a value of a configuration comes from, by rising precedence (docs/configuration.md). */
+export const CONFIG_SOURCES = ['default', 'file', 'cloud', 'local', 'environment', 'flag'] as const;
+
+/** Where the device stands with a document of the cloud's: `applying` until all apps, and the link where it matters, have it. */
+export const CONFIG_PHASES = ['settled', 'applying', 'returning'] as const;
+export const CONFIG_OUTCOMES = ['applying', 'applied', 'rolledBack'] as const;
+
+/** Who has a section in a document of the cloud's. */
+export const CONFIGURED_APPS = ['ws-gateway', ...HUB_APPS.filter((app) => app !== 'cli')] as const;
+export type ConfiguredApp = (typeof CONFIGURED_APPS)[number];

@@ -19,7 +19,15 @@ import {
 import { Ed25519Jwk } from '../http/enrolment.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
 import { TrustBundleJws } from '../wire/trust.ts';
-import { ENQUEUED_TYPES, HUB_APPS, LINK_STATES, TRUSTED_BY } from './hub-apps.ts';
+import {
+  CONFIG_OUTCOMES,
+  CONFIG_PHASES,
+  CONFIG_SOURCES,
+  ENQUEUED_TYPES,
+  HUB_APPS,
+  LINK_STATES,
+  TRUSTED_BY,
+} from './hub-apps.ts';
 
 export * from './hub-apps.ts';
 
@@ -205,6 +213,47 @@ export const DeadLetterView = Type.Object({
 });
 export type DeadLetterView = Static<typeof DeadLetterView>;
 
+const Fault = Type.Object({ key: Text, message: Text });
+const Faults = Type.Array(Fault, { maxItems: 256 });
+const Keys = Type.Array(Text, { maxItems: 4096 });
+
+/** What an app is configured to, each value with where it comes from (docs/configuration.md). */
+export const ConfigView = Type.Object({
+  /** Of the cloud's document whose section is in force. */
+  version: Type.Optional(Count),
+  hash: Text,
+  /** Why a section that the cloud sent is not in force. */
+  problem: Type.Optional(Text),
+  entries: Type.Array(
+    Type.Object({
+      key: Text,
+      value: Type.Unknown(),
+      source: Type.Enum([...CONFIG_SOURCES]),
+      unit: Type.Optional(Text),
+      description: Type.Optional(Text),
+      localOnly: Type.Optional(Type.Boolean()),
+      restart: Type.Optional(Type.Boolean()),
+      carriesLink: Type.Optional(Type.Boolean()),
+    }),
+    { maxItems: 4096 },
+  ),
+});
+export type ConfigView = Static<typeof ConfigView>;
+
+/** How a document of the cloud's ended on this device. */
+const KeptDocument = Type.Object({
+  version: Count,
+  at: EpochMs,
+  outcome: Type.Enum([...CONFIG_OUTCOMES]),
+  apps: Type.Array(Text),
+});
+
+const ConfigEnd = Type.Object({
+  version: Count,
+  status: Type.Enum(['applied', 'unchanged', 'rejected', 'rolledBack']),
+  errors: Type.Array(Type.Object({ app: Text, key: Text, message: Text }), { maxItems: 256 }),
+});
+
 const Numbers = Type.Array(Count, { minItems: 1, maxItems: 10_000 });
 
 /** What an app may ask of the hub. */
@@ -259,6 +308,31 @@ export const HUB_REQUESTS = {
     request: Type.Object({ numbers: Numbers }),
     response: Type.Object({ numbers: Type.Array(Count) }),
   },
+  /** What all apps are configured to, and what of the cloud's documents is kept, newest first. These three are the CLI's alone: `bowline config`. */
+  config: {
+    request: Empty,
+    response: Type.Object({
+      /** Of the document in force; absent: the cloud has sent none. */
+      version: Type.Optional(Count),
+      hash: Text,
+      phase: Type.Enum([...CONFIG_PHASES]),
+      /** With `applying` and `returning`: the document that it is about, and how long it has. */
+      candidate: Type.Optional(Count),
+      remainingMs: Type.Optional(Count),
+      documents: Type.Array(KeptDocument),
+      apps: Type.Record(
+        Type.String(),
+        Type.Object({ view: Type.Optional(ConfigView), away: Type.Optional(Text) }),
+      ),
+    }),
+  },
+  /** Refused with `unknown-config-version`. */
+  configDocument: {
+    request: Type.Object({ version: Count }),
+    response: Type.Object({ version: Count, sections: Type.Record(Type.String(), JsonObject) }),
+  },
+  /** Goes back to a document that is kept; 0: none. Answered at its end. Refused with `unknown-config-version`, `config-busy`. */
+  rollbackConfig: { request: Type.Object({ version: Count }), response: ConfigEnd },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */
@@ -268,6 +342,17 @@ export const APP_REQUESTS = {
     request: Type.Object({ orderId: MessageId }),
     response: Type.Object({ outcome: Type.Enum(['cancelled', 'stopping', 'too-late', 'unknown-order']) }),
   },
+  /** The first of two phases: what the app has against a section of the cloud's, and what it would change. Changes nothing. */
+  validateConfig: {
+    request: Type.Object({ section: JsonObject }),
+    response: Type.Object({ faults: Faults, restart: Keys, link: Keys }),
+  },
+  /** The second: in force, and durable in the app's own folder, when it is answered without faults. */
+  applyConfig: {
+    request: Type.Object({ version: Count, section: JsonObject }),
+    response: Type.Object({ faults: Faults, hash: Text, restarts: Type.Boolean() }),
+  },
+  showConfig: { request: Empty, response: ConfigView },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** One-way, app to hub; may be lost with the connection. */
@@ -279,6 +364,8 @@ export const HUB_NOTIFICATIONS = {
     data: Type.Optional(JsonObject),
   }),
   appState: Type.Object({ state: Text }),
+  /** What the app is configured to, told when it registers. */
+  configState: Type.Object({ hash: Text, problem: Type.Optional(Text) }),
 } as const satisfies Record<string, TSchema>;
 
 /** One-way, hub to app. */

@@ -9,6 +9,9 @@ export const HeartbeatUp = Type.Object({
   roundTripMs: Type.Optional(Type.Number({ minimum: 0 })),
   receivedSeq: Count,
   apps: Type.Record(Type.String(), Text, { description: 'state of each app by its name' }),
+  /** As in hello: what is in force now. */
+  configVersion: Type.Optional(Count),
+  configHash: Type.Optional(Text),
 });
 export type HeartbeatUp = Static<typeof HeartbeatUp>;
 

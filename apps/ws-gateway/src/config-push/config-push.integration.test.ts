@@ -1,0 +1,266 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HubClient } from '@bowline/ipc';
+import { FakeCloud } from '@bowline/testing/fake-cloud';
+import { waitFor } from '@bowline/testing';
+import { afterEach, describe, expect, it } from 'vitest';
+import { ConfiguredApp } from '../test-kit/configured-app.ts';
+import { GatewayUnderTest } from '../test-kit/gateway.ts';
+
+const running: { stop(): unknown }[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()));
+});
+
+/** A cloud, a real gateway, and two apps that it configures. */
+async function device(config: Record<string, unknown> = {}) {
+  const cloud = await FakeCloud.start();
+  const gateway = new GatewayUnderTest(cloud, { config: { applyWithinMs: 3000, ...config } });
+  gateway.start();
+  const collector = new ConfiguredApp(gateway, 'telemetry-collector');
+  const executor = new ConfiguredApp(gateway, 'command-executor');
+  running.push({ stop: () => gateway.kill() }, { stop: () => cloud.close() }, collector, executor);
+  await Promise.all([collector.start(), executor.start()]);
+  const push = async (version: number, sections: object, more: object = {}) =>
+    (await cloud.link(({ hello }) => hello !== undefined)).order('config', { version, sections, ...more });
+  const report = (version: number, status: string) =>
+    waitFor(
+      () =>
+        cloud.stored.find(
+          ({ type, payload }) =>
+            type === 'configReport' && payload['version'] === version && payload['status'] === status,
+        )?.payload,
+      { what: `configReport ${status} of ${version}` },
+    );
+  return { cloud, gateway, collector, executor, push, report };
+}
+
+async function cli(gateway: GatewayUnderTest): Promise<HubClient> {
+  const client = await gateway.app('cli');
+  running.push({ stop: () => client.close() });
+  return client;
+}
+
+const bothAt = (pace: number) => ({
+  'telemetry-collector': { pace },
+  'command-executor': { pace },
+});
+
+describe('a document of the cloud', () => {
+  it('when all apps take it, it is in force live, reported, and in the next hello', async () => {
+    const { cloud, collector, executor, push, report } = await device();
+    const order = await push(1, bothAt(5));
+    await cloud.ack(order, 'received');
+    await cloud.ack(order, 'started');
+    expect((await cloud.ack(order, 'succeeded')).payload).toMatchObject({ result: { version: 1 } });
+    expect([collector.pace, executor.pace, collector.onDisk]).toEqual([5, 5, 5]);
+    expect(collector.restarts).toEqual([]);
+    const { hash } = await report(1, 'applied');
+    const links = cloud.links.length;
+    cloud.cut();
+    const { hello } = await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
+    expect(hello).toMatchObject({ configVersion: 1, configHash: hash });
+  });
+
+  it('when it is refused by one app, none is changed, and the report names app, key and reason', async () => {
+    const { cloud, collector, executor, push, report } = await device();
+    await cloud.ack(await push(1, bothAt(5)), 'succeeded');
+    const order = await push(2, {
+      'command-executor': { pace: 6 },
+      'telemetry-collector': { pace: 101 },
+    });
+    expect((await cloud.ack(order, 'rejected')).payload).toMatchObject({
+      error: { code: 'config-refused', message: 'telemetry-collector: "pace" must be <= 100' },
+    });
+    expect(await report(2, 'rejected')).toMatchObject({
+      errors: [{ app: 'telemetry-collector', key: 'pace', message: 'must be <= 100' }],
+    });
+    expect([collector.pace, executor.pace]).toEqual([5, 5]);
+  });
+
+  it.each([
+    [
+      'a key that is for the device alone',
+      { 'command-executor': { stateDir: '/x' } },
+      'stateDir',
+      'only be set on',
+    ],
+    ['an unknown key', { 'command-executor': { paec: 1 } }, 'paec', 'did you mean "pace"?'],
+    ['an unknown app', { 'comand-executor': {} }, 'comand-executor', 'did you mean command-executor?'],
+    [
+      'a key of the gateway that is local',
+      { 'ws-gateway': { link: { url: 'ws://evil' } } },
+      'link.url',
+      'device itself',
+    ],
+  ])('when it has %s, it is refused', async (_, sections, key, why) => {
+    const { cloud, push, report } = await device();
+    await cloud.ack(await push(1, sections), 'rejected');
+    const { errors } = (await report(1, 'rejected')) as { errors: { key: string; message: string }[] };
+    expect(errors).toMatchObject([{ key }]);
+    expect(errors[0]?.message).toContain(why);
+  });
+
+  it('when it changes nothing, it is a no-op under its new number', async () => {
+    const { cloud, gateway, collector, push, report } = await device();
+    await cloud.ack(await push(1, bothAt(5)), 'succeeded');
+    collector.stop(); // nobody is asked
+    const again = await push(3, bothAt(5));
+    expect((await cloud.ack(again, 'succeeded')).payload).toMatchObject({
+      result: { version: 3, unchanged: true },
+    });
+    await report(3, 'applied');
+    expect(await (await cli(gateway)).request('config', {})).toMatchObject({ version: 3, phase: 'settled' });
+  });
+
+  it('when it is older than what is in force, or another of the same number, it is refused', async () => {
+    const { cloud, executor, push } = await device();
+    await cloud.ack(await push(5, bothAt(5)), 'succeeded');
+    expect((await cloud.ack(await push(4, bothAt(6)), 'rejected')).payload['error']).toMatchObject({
+      message: expect.stringContaining('older than 5') as string,
+    });
+    expect((await cloud.ack(await push(5, bothAt(6)), 'rejected')).payload['error']).toMatchObject({
+      message: expect.stringContaining('higher version') as string,
+    });
+    expect(executor.pace).toBe(5);
+  });
+
+  it('when an app is away, the document waits for it; when it does not come, it is refused', async () => {
+    const { cloud, collector, executor, push } = await device({ applyWithinMs: 1500 });
+    collector.stop();
+    const order = await push(1, bothAt(5));
+    await cloud.ack(order, 'received');
+    await collector.start();
+    await cloud.ack(order, 'succeeded');
+    expect(collector.pace).toBe(5);
+
+    collector.stop();
+    const refused = await push(2, bothAt(6));
+    expect((await cloud.ack(refused, 'rejected')).payload['error']).toMatchObject({
+      message: 'telemetry-collector: is not running',
+    });
+    expect(executor.pace).toBe(5);
+  });
+
+  it('when an app comes back that missed the end, it is brought to what is in force', async () => {
+    const { cloud, gateway, collector, push } = await device();
+    await cloud.ack(await push(1, bothAt(5)), 'succeeded');
+    const lost = new ConfiguredApp(gateway, 'telemetry-collector'); // with an empty state folder
+    collector.stop();
+    running.push(lost);
+    await lost.start();
+    await waitFor(() => lost.pace === 5, { what: 'the app to be configured' });
+  });
+
+  it('when a key needs a restart, the app is told to restart itself once it is durable, and the order waits for it', async () => {
+    const { cloud, collector, push } = await device({ applyWithinMs: 20_000 });
+    const order = await push(1, { 'telemetry-collector': { slow: 9 } });
+    await waitFor(() => collector.restarts.length > 0, { what: 'the restart' });
+    expect(collector.live.current.slow).toBe(9);
+    expect(cloud.stored.some(({ payload }) => payload['status'] === 'succeeded')).toBe(false);
+    collector.stop();
+    await collector.start();
+    await cloud.ack(order, 'succeeded');
+    expect(collector.live.current.slow).toBe(9);
+  });
+
+  it('when a person goes back, the kept document is in force again and the cloud hears of it', async () => {
+    const { cloud, gateway, collector, push, report } = await device({ keepDocuments: 2 });
+    for (const version of [1, 2, 3]) await cloud.ack(await push(version, bothAt(version)), 'succeeded');
+    const device3 = await cli(gateway);
+    const { documents } = await device3.request('config', {});
+    expect(documents).toMatchObject([
+      { version: 3, outcome: 'applied', apps: ['telemetry-collector', 'command-executor'] },
+      { version: 2, outcome: 'applied' },
+    ]);
+    await expect(device3.request('rollbackConfig', { version: 1 })).rejects.toMatchObject({
+      code: 'unknown-config-version',
+    });
+    expect(await device3.request('rollbackConfig', { version: 2 })).toEqual({
+      version: 2,
+      status: 'applied',
+      errors: [],
+    });
+    expect(collector.pace).toBe(2);
+    expect((await device3.request('config', {})).version).toBe(2);
+    await waitFor(
+      () =>
+        cloud.stored.filter(({ payload }) => payload['version'] === 2 && payload['status'] === 'applied')
+          .length === 2,
+    );
+    await report(2, 'applied');
+    expect(await device3.request('rollbackConfig', { version: 0 })).toMatchObject({ status: 'applied' });
+    expect(collector.pace).toBe(1);
+  });
+});
+
+describe('a change that carries the link', () => {
+  const slower = { 'ws-gateway': { link: { backoffCapMs: 90 } } };
+
+  it('when a new link comes to stand under it, it is kept', async () => {
+    const { cloud, gateway, push, report } = await device();
+    const order = await push(1, slower, { confirmWithinMs: 60_000 });
+    await cloud.ack(order, 'started');
+    const { hello } = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
+    expect(hello).toMatchObject({ configVersion: 1 });
+    await cloud.ack(order, 'succeeded');
+    await report(1, 'applied');
+    expect(cloud.links).toHaveLength(2);
+    const shown = await (await cli(gateway)).request('config', {});
+    const entry = shown.apps['ws-gateway']?.view?.entries.find(({ key }) => key === 'link.backoffCapMs');
+    expect(entry).toMatchObject({ value: 90, source: 'cloud', carriesLink: true });
+  });
+
+  /** The document under trial, with the server answering no hello from here on. */
+  async function inTrial(confirmWithinMs: number) {
+    const world = await device();
+    const { cloud, collector, push } = world;
+    const order = await push(1, { ...slower, 'telemetry-collector': { pace: 7 } }, { confirmWithinMs });
+    await cloud.ack(order, 'started');
+    cloud.behaviour.welcome = false;
+    await waitFor(() => collector.pace === 7, { what: 'the app to try it' });
+    await cloud.link(({ hello }, index) => index > 0 && hello?.['configVersion'] === 1);
+    return { ...world, order };
+  }
+
+  it('when no new link comes up, the device returns by itself, all apps with it', async () => {
+    const { cloud, gateway, collector, report, order } = await inTrial(3000);
+    await waitFor(() => collector.pace === 1, { what: 'the return' });
+    expect(collector.onDisk).toBe(1);
+    cloud.behaviour.welcome = true;
+    expect((await cloud.ack(order, 'failed')).payload['error']).toMatchObject({ code: 'config-rolled-back' });
+    expect(await report(1, 'rolledBack')).toMatchObject({ errors: [{ app: 'ws-gateway' }] });
+    expect(await (await cli(gateway)).request('config', {})).toMatchObject({
+      phase: 'settled',
+      version: 0,
+      documents: [{ version: 1, outcome: 'rolledBack' }],
+    });
+  });
+
+  it('when a link comes up under it that cannot last, it is not kept', async () => {
+    const { cloud, push } = await device();
+    const order = await push(1, { 'ws-gateway': { link: { deadAfterMs: 1 } } }, { confirmWithinMs: 4000 });
+    await cloud.ack(order, 'failed');
+  });
+
+  it('when the gateway is killed in the middle of a trial, what is left of its time counts, and then it returns', async () => {
+    const { cloud, gateway, collector, order } = await inTrial(6000);
+    const held = () => readFileSync(join(gateway.folder, 'state/cloud-config.json'), 'utf8');
+    expect(held()).toContain('backoffCapMs');
+    await gateway.kill();
+    gateway.start();
+    await waitFor(() => collector.pace === 1, { what: 'the return' });
+    expect(held()).not.toContain('backoffCapMs');
+    cloud.behaviour.welcome = true;
+    expect((await cloud.ack(order, 'failed')).payload['error']).toMatchObject({ code: 'config-rolled-back' });
+  });
+
+  it('when the gateway is killed in the middle of a trial and a link comes up in time, it is kept', async () => {
+    const { cloud, gateway, collector, order } = await inTrial(60_000);
+    await gateway.kill();
+    cloud.behaviour.welcome = true;
+    gateway.start();
+    await cloud.ack(order, 'succeeded');
+    expect(collector.pace).toBe(7);
+  });
+});

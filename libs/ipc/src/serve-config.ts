@@ -1,0 +1,76 @@
+import type { AppRequests } from '@bowline/messages/hub';
+import type { ConfigFault, LiveConfig } from '@bowline/runtime';
+import { RejectedError } from '@bowline/runtime/errors';
+import type { HubClient } from './client.ts';
+
+/** What the gateway needs of an app's live configuration. */
+export type ServedConfig = Pick<
+  LiveConfig<unknown>,
+  'judge' | 'changeBy' | 'apply' | 'hash' | 'version' | 'entries' | 'problem'
+>;
+
+type Answer<N extends keyof AppRequests> = (
+  request: AppRequests[N]['request'],
+) => Promise<AppRequests[N]['response']>;
+
+export interface ConfigAnswers {
+  validate: Answer<'validateConfig'>;
+  apply: Answer<'applyConfig'>;
+  show: Answer<'showConfig'>;
+}
+
+/** As many faults as an answer holds. */
+const MOST_FAULTS = 256;
+
+/** @param restart ends this process in good order; called when a key asks for it, after the change is durable. */
+export function configAnswers(live: ServedConfig, restart: (reason: string) => void): ConfigAnswers {
+  return {
+    async validate({ section }) {
+      const faults = live.judge(section).slice(0, MOST_FAULTS);
+      if (faults.length > 0) return { faults, restart: [], link: [] };
+      const { restart: restarts, link } = live.changeBy(section);
+      return { faults, restart: restarts, link };
+    },
+    async apply({ version, section }) {
+      try {
+        const { keys, restart: restarts } = await live.apply({ version, section });
+        if (restarts.length > 0) {
+          // The answer goes first.
+          setImmediate(() => restart(`the configuration changed: ${keys.join(', ')}`));
+        }
+        return { faults: [], hash: live.hash, restarts: restarts.length > 0 };
+      } catch (error) {
+        if (!(error instanceof RejectedError)) throw error;
+        const { faults = [{ key: '', message: error.message }] } = error.details as {
+          faults?: ConfigFault[];
+        };
+        return { faults: faults.slice(0, MOST_FAULTS), hash: live.hash, restarts: false };
+      }
+    },
+    async show() {
+      const { version, hash, problem } = live;
+      return {
+        ...(version === undefined ? {} : { version }),
+        hash,
+        ...(problem === undefined ? {} : { problem }),
+        entries: live.entries(),
+      };
+    },
+  };
+}
+
+/** Lets the cloud configure this app through the gateway (docs/configuration.md). */
+export function serveConfig(
+  client: Pick<HubClient, 'handle' | 'onRegistered' | 'notify'>,
+  live: ServedConfig,
+  restart: (reason: string) => void,
+): void {
+  const answers = configAnswers(live, restart);
+  client.handle('validateConfig', answers.validate);
+  client.handle('applyConfig', answers.apply);
+  client.handle('showConfig', answers.show);
+  client.onRegistered(() => {
+    const { hash, problem } = live;
+    client.notify('configState', { hash, ...(problem === undefined ? {} : { problem }) });
+  });
+}
