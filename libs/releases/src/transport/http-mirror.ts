@@ -1,6 +1,6 @@
 import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
 import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
-import { ConfigError, TransientError, type Clock } from '@bowline/runtime';
+import { ConfigError, TransientError, type Clock, type Timer } from '@bowline/runtime';
 import { StallWatch, type StallLimits } from './stall-watch.ts';
 
 const REDIRECTS = [301, 302, 303, 307, 308];
@@ -120,16 +120,25 @@ export function httpMirror(options: MirrorOptions): Mirror {
     try {
       for (;;) {
         until.throwIfAborted();
-        const from = options.clock.monotonicMs();
-        const timer = options.clock.after(watch.patienceMs, () => {
-          const waitedMs = options.clock.monotonicMs() - from;
-          if (watch.came(0, Math.max(waitedMs, watch.patienceMs))) return;
-          stuck = stalled(url, 'data stopped coming');
-          response.destroy();
-        });
+        let from = options.clock.monotonicMs();
+        const waited = (bytes: number) => {
+          const now = options.clock.monotonicMs();
+          const enough = watch.came(bytes, now - from);
+          from = now;
+          return enough;
+        };
+        let timer: Timer;
+        const patience = () => {
+          timer = options.clock.after(watch.patienceMs, () => {
+            if (waited(0)) return patience();
+            stuck = stalled(url, 'data stopped coming');
+            response.destroy();
+          });
+        };
+        patience();
         const next = await chunks.next().finally(() => timer.cancel());
         if (next.done === true) break;
-        if (!watch.came(next.value.length, options.clock.monotonicMs() - from))
+        if (!waited(next.value.length))
           throw stalled(url, `data comes at less than ${options.minBytesPerSecond} bytes a second`);
         yield next.value;
       }
