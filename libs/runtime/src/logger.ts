@@ -1,5 +1,6 @@
 import { pino, type LogFn, type Logger as PinoLogger } from 'pino';
 import { redact } from './redact.ts';
+import { writeToStandardOutput } from './standard-output.ts';
 
 export const LOG_LEVELS = ['debug', 'info', 'warn', 'error'] as const;
 export type LogLevel = (typeof LOG_LEVELS)[number];
@@ -17,7 +18,7 @@ export interface LoggerOptions {
   write?: (line: string) => void;
 }
 
-export function createLogger({ app, level = 'info', write }: LoggerOptions): Logger {
+export function createLogger({ app, level = 'info', write = writeToStandardOutput }: LoggerOptions): Logger {
   const least = typeof level === 'function' ? level : () => level;
   const options = {
     level: LOG_LEVELS[0],
@@ -34,7 +35,7 @@ export function createLogger({ app, level = 'info', write }: LoggerOptions): Log
       },
     },
   };
-  return write === undefined ? pino(options) : pino(options, { write });
+  return pino(options, { write });
 }
 
 const redactLine = (line: string): string => `${JSON.stringify(redact(JSON.parse(line)))}\n`;

@@ -52,6 +52,15 @@ describe('runApp', () => {
     expect(await app.exited).toBe(0);
   });
 
+  it('when the process manager dies and takes its end of the log along, it stops all the same', async () => {
+    const app = start({ mode: 'well' });
+    await app.ready;
+    app.child.stdout?.destroy();
+    app.child.stderr?.destroy();
+    app.child.disconnect();
+    expect(await app.exited).toBe(0);
+  });
+
   it('when an orderly stop hangs, it is cut off with exit code 1', async () => {
     const app = start({ mode: 'stuck' });
     await app.ready;

@@ -19,29 +19,29 @@ export const canInstallDevice = (): boolean =>
  * /opt/bowline), a network of its own with nothing but loopback. The machine itself sees none of it.
  */
 export class DeviceRoot {
+  /** Waits in the namespaces that hold it. */
   readonly pid: number;
+  /** Where its root is, seen from those namespaces before any chroot. */
+  protected readonly folder: string;
 
-  private constructor(pid: number) {
+  protected constructor(pid: number, folder: string) {
     this.pid = pid;
+    this.folder = folder;
   }
 
   static async install(): Promise<DeviceRoot> {
-    const setUp = join(import.meta.dirname, 'device-root.sh');
-    const namespaces = ['--mount', '--pid', '--net', '--fork', '--kill-child'];
-    const unshare = startProcess('unshare', [...namespaces, setUp, temporaryFolder(), CHECKOUT]);
-    await unshare.output(/^installed$/m, { timeoutMs: 60_000 });
-    const children = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8');
-    return new DeviceRoot(Number(children.trim()));
+    const { pid, folder } = await installRoot();
+    return new DeviceRoot(pid, folder);
   }
 
   /** Arguments of `nsenter` that lead into the device. */
-  get #enter(): string[] {
+  protected get enter(): string[] {
     return ['-t', String(this.pid), '-m', '-p', '-n', '-r', '-w'];
   }
 
   /** Runs a program in the device as root and gives what it wrote. */
   async run(command: string, ...args: string[]): Promise<string> {
-    const { stdout } = await promisify(execFile)('nsenter', [...this.#enter, command, ...args], {
+    const { stdout } = await promisify(execFile)('nsenter', [...this.enter, command, ...args], {
       env: { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root' },
       maxBuffer: 16 * 2 ** 20,
     });
@@ -74,4 +74,15 @@ export class DeviceRoot {
   async writeJson(file: string, value: object): Promise<void> {
     await this.run('sh', '-c', 'printf %s "$1" > "$2"', 'sh', JSON.stringify(value), file);
   }
+}
+
+/** @returns the process that holds the namespaces, and the folder of the root in them. */
+export async function installRoot(): Promise<{ pid: number; folder: string }> {
+  const setUp = join(import.meta.dirname, 'device-root.sh');
+  const namespaces = ['--mount', '--pid', '--net', '--fork', '--kill-child'];
+  const folder = temporaryFolder();
+  const unshare = startProcess('unshare', [...namespaces, setUp, folder, CHECKOUT]);
+  await unshare.output(/^installed$/m, { timeoutMs: 60_000 });
+  const children = readFileSync(`/proc/${unshare.pid}/task/${unshare.pid}/children`, 'utf8');
+  return { pid: Number(children.trim()), folder: join(folder, 'root') };
 }

@@ -1,0 +1,96 @@
+import { execFile } from 'node:child_process';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { needs, startProcess, waitFor, type TestProcess } from '@bowline/testing';
+import { canInstallDevice, DeviceRoot, installRoot } from './device-root.ts';
+
+/** Whether this machine can boot another one: what {@link canInstallDevice} asks for, and systemd-nspawn. */
+export const canBootMachine = (): boolean =>
+  canInstallDevice() && needs('systemd-container') && needs('nftables');
+
+const BOOT_TIMEOUT_MS = 120_000;
+
+/**
+ * An installed device that boots: systemd is its first process, it has a boot id of its own, it can be told to reboot, and it
+ * has a switch. Its disk lasts as long as the test; its network is a loopback of its own.
+ */
+export class Machine extends DeviceRoot {
+  #nspawn: TestProcess | undefined;
+
+  /** Installed and switched off. */
+  static override async install(): Promise<Machine> {
+    const { pid, folder } = await installRoot();
+    // A machine that boots mounts these itself, new each time.
+    const given = ['dev', 'proc', 'run', 'tmp'].map((name) => join(folder, name));
+    await promisify(execFile)('nsenter', [
+      '-t',
+      String(pid),
+      '-m',
+      'umount',
+      '--recursive',
+      '--lazy',
+      ...given,
+    ]);
+    return new Machine(pid, folder);
+  }
+
+  /** Switches it on; returns when the units of its start-up have been started, whether or not one of them failed. */
+  async boot(): Promise<void> {
+    const { pid, folder } = this;
+    // Its /run is new at every boot, and nspawn's own files belong into that of the namespaces.
+    const nspawn = ['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--console=pipe'];
+    const rights = ['--capability=CAP_NET_ADMIN'];
+    const within = [
+      '-t',
+      String(pid),
+      '-m',
+      '-n',
+      ...nspawn,
+      ...rights,
+      '--link-journal=no',
+      '-D',
+      folder,
+      '-b',
+    ];
+    this.#nspawn = startProcess('nsenter', within);
+    await this.booted();
+  }
+
+  /** Waits for the end of a boot that has begun, from within or by {@link boot}. */
+  async booted(bootId?: string): Promise<void> {
+    const isUp = async () => {
+      if (this.#init === undefined) return false;
+      const state = await this.shell('systemctl is-system-running || true').catch(() => '');
+      if (!/^(running|degraded)$/m.test(state)) return false;
+      return bootId === undefined || (await this.bootId()) !== bootId;
+    };
+    await waitFor(isUp, { what: 'the machine to boot', everyMs: 200, timeoutMs: BOOT_TIMEOUT_MS });
+  }
+
+  async bootId(): Promise<string> {
+    return (await this.run('cat', '/proc/sys/kernel/random/boot_id')).trim();
+  }
+
+  /** Cuts its power: every process of it is killed at once. */
+  async powerOff(): Promise<void> {
+    const init = this.#init;
+    if (init !== undefined) process.kill(init, 'SIGKILL');
+    await this.#nspawn?.exited;
+    this.#nspawn = undefined;
+  }
+
+  /** Its first process, as this machine numbers it. */
+  get #init(): number | undefined {
+    if (this.#nspawn === undefined) return undefined;
+    const { pid } = this.#nspawn;
+    const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
+    return first === undefined || first === '' ? undefined : Number(first);
+  }
+
+  protected override get enter(): string[] {
+    const init = this.#init;
+    if (init === undefined) throw new Error('the machine is off');
+    return ['-t', String(init), '-m', '-p', '-n', '-u', '-i', '-r', '-w'];
+  }
+}
