@@ -18,6 +18,35 @@ const inPm2 = async (app: string) => {
   return found;
 };
 
+describe('bowline history', () => {
+  test('when it is asked for, series are listed, all points of one shown, and an upload begun', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    try {
+      expect((await on('history')).stdout).toBe('hw.temperature:cpu\nlevel\n');
+      const range = ['--from', '1970-01-01T00:00:01Z', '--to', '1970-01-01T01:00:00Z', '--json'];
+      const shown = await on('history', 'show', 'level', ...range);
+      expect(JSON.parse(shown.stdout)).toMatchObject({
+        unit: 'm',
+        points: [
+          { at: 1000, value: 1 },
+          { at: 2000, value: 2 },
+        ],
+      });
+      const minutes = await on('history', 'show', 'level', '--resolution', '1m');
+      expect(minutes.stdout).toMatch(/when +value \(m\) +least +greatest +samples\n.* 2 +1 +3 +60/);
+      expect((await on('history', 'show', 'nothing')).stdout).toContain(
+        'Nothing has been recorded of nothing',
+      );
+      expect((await on('history', 'upload')).stdout).toContain('The upload has begun');
+      const wrong = await on('history', 'show', 'level', '--from', 'yesterday');
+      expect(wrong.stderr).toContain('Write it as 2h');
+      expect(wrong.code).not.toBe(0);
+    } finally {
+      await hub.close();
+    }
+  });
+});
+
 describe('bowline status', () => {
   test('when the gateway is away, it says so, still shows what pm2 runs, and does not end with 0', async () => {
     const { code, stdout, stderr } = await on('status');
@@ -48,6 +77,7 @@ describe('bowline status', () => {
       expect(stdout).toMatch(/link {4}online for 1 min [5-9] s {2}ws:\/\/127\.0\.0\.1:7400/);
       expect(stdout).toMatch(/results +2 +2 kB +[5-9] s +10 +7 +0 +1 +0\n/);
       expect(stdout).toContain('1 dead letters');
+      expect(stdout).toMatch(/history-upload +every 900 s +waiting +1 min [5-9] s ago +never +1 +offline/);
       expect(stdout).toMatch(/ssh-broker +online .* ready\n/);
       expect(stdout).toMatch(/command ping +succeeded +100 ms/);
       expect(code).toBe(0);

@@ -16,6 +16,7 @@ import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
+import { addHistory } from './history-program.ts';
 import { addSend } from './send-program.ts';
 import { addFleetTrust, addKeys, addPolicy } from './trust-program.ts';
 import { commandSigner } from './adapters/sign-command.ts';
@@ -51,6 +52,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addEnrolment(root, { contextOf, json });
   addDeadLetters(root, contextOf, json, exit);
   addSend(root, { contextOf, json });
+  addHistory(root, { contextOf, json });
   root
     .command('logs')
     .description('what an app writes, as it comes')

@@ -1,4 +1,5 @@
 import { Type, type Static } from 'typebox';
+import { HistoryConfig } from './history/history-config.ts';
 
 const interval = (fallback: number, description: string) =>
   Type.Object(
@@ -23,7 +24,7 @@ export const CollectorConfig = Type.Object(
     stateDir: Type.String({
       minLength: 1,
       localOnly: true,
-      description: "this app's own folder: lock, clock, keys of events",
+      description: "this app's own folder: lock, clock, keys of events, history",
     }),
     hubFolder: Type.String({
       minLength: 1,
@@ -158,6 +159,7 @@ export const CollectorConfig = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    history: HistoryConfig,
     stopGraceMs: Type.Integer({
       minimum: 0,
       maximum: 7000,

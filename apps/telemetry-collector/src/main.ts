@@ -3,6 +3,7 @@ import { connectHub, serveConfig } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
 import type { CollectorConfig } from './config.ts';
 import { config as validateConfig } from './generated/config.js';
+import { startHistory } from './history/start-history.ts';
 import { startTelemetry } from './telemetry.ts';
 
 const APP = 'telemetry-collector';
@@ -26,17 +27,38 @@ await runApp<CollectorConfig>({
     const heard = ({ serverTime }: { serverTime?: number }) => {
       if (serverTime !== undefined) serverClock.told(serverTime);
     };
-    client.onRegistered(heard);
-    client.onNotification('link', heard);
+    const history = config.history.enabled
+      ? startHistory({
+          config,
+          client,
+          serverClock,
+          handBack: (samples) => telemetry.handBack(samples),
+          clock,
+          log,
+        })
+      : undefined;
+    client.onRegistered((hub) => {
+      heard(hub);
+      history?.linkIs(hub.link);
+    });
+    client.onNotification('link', (link) => {
+      heard(link);
+      history?.linkIs(link.state);
+    });
 
-    const telemetry = await startTelemetry({ config, client, serverClock, clock, log });
-    live.onChange((now) => telemetry.reconfigure(now));
+    const sinks = history === undefined ? [] : [history.sink];
+    const telemetry = await startTelemetry({ config, client, serverClock, sinks, clock, log });
+    live.onChange(async (now) => {
+      history?.reconfigure(now);
+      await telemetry.reconfigure(now);
+    });
     serveConfig(client, live, restart);
     ready();
 
     return {
       stop: async () => {
         const totals = await telemetry.stop(AbortSignal.timeout(live.current.stopGraceMs));
+        await history?.stop();
         log[totals.lost > 0 ? 'warn' : 'info'](totals, 'stopped sampling');
         client.close();
         lock.release();

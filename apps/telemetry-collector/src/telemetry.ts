@@ -33,6 +33,8 @@ export interface TelemetryOptions {
 export interface Telemetry {
   /** The one door, see {@link Intake.accept}. */
   accept(samples: readonly Sample[]): void;
+  /** See {@link Intake.handBack}. */
+  handBack(samples: readonly Sample[]): void;
   /**
    * Goes on with another configuration, without losing a sample.
    *
@@ -107,6 +109,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
 
   return {
     accept,
+    handBack: (samples) => intake.handBack(samples),
     reconfigure: async (next) => {
       config = next;
       buffer.reconfigure(bufferLimits(config));

@@ -22,6 +22,7 @@ import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
+import type { AppJobs } from './hub/app-jobs.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { serveIdentity } from './hub/serve-identity.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -147,8 +148,10 @@ export async function boot({
     identity: () => identity.forLink(),
     provenBy: (certificate) => trustedTime.provenBy(certificate),
   });
+  const jobsOf: AppJobs = new Map();
   const status = () =>
     deviceStatus({
+      jobsOf,
       queue,
       hub,
       connection,
@@ -207,6 +210,7 @@ export async function boot({
     status,
     trustAbove,
     linkLog,
+    jobsOf,
   });
   serveIdentity({
     hub,

@@ -363,6 +363,55 @@ describe('telemetry through the gateway', () => {
     expect(cloud.stored.find(({ type }) => type === 'telemetry')?.lane).toBe('history');
   });
 
+  it('when telemetry is of the past, it takes lane history while the link is up, and what is of now does not', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('telemetry-collector');
+    clients.push(app);
+    await Promise.all([
+      app.enqueue([sample(1)]),
+      app.enqueue([sample(2)], { past: true }),
+      app.enqueue([sample(3)]),
+    ]);
+    await waitFor(() => values(cloud.stored).length === 3);
+    const lanes = cloud.stored.flatMap((record) => values([record]).map((value) => [value, record.lane]));
+    expect(Object.fromEntries(lanes)).toEqual({ 1: 'telemetry', 2: 'history', 3: 'telemetry' });
+  });
+
+  it('when an app tells of its jobs, the status has them until it goes, and only the CLI may have one run', async () => {
+    const { gateway } = await setUp();
+    const ran: string[] = [];
+    const app = await gateway.app('telemetry-collector', [], (unregistered) => {
+      unregistered.handle('runJob', ({ job }) => {
+        ran.push(job);
+        return {};
+      });
+      unregistered.handle('localHistory', ({ series }) => ({ names: [series ?? 'a'], points: [] }));
+    });
+    const cli = await gateway.app('cli');
+    clients.push(app, cli);
+    const job = {
+      name: 'upload',
+      schedule: 'every 60 s',
+      state: 'waiting',
+      runs: 1,
+      failures: 0,
+      skipped: 0,
+    } as const;
+    app.notify('appState', { state: 'ready', jobs: [job] });
+    const jobs = async () => (await cli.request('status', {})).apps['telemetry-collector']?.jobs;
+    await waitFor(async () => (await jobs()) !== undefined);
+    expect(await jobs()).toEqual([job]);
+    await cli.request('runJob', { app: 'telemetry-collector', job: 'upload' });
+    expect(await cli.request('localHistory', { from: 0, to: 1 })).toEqual({ names: ['a'], points: [] });
+    await expect(app.request('runJob', { app: 'telemetry-collector', job: 'other' })).rejects.toMatchObject({
+      code: 'cli-only',
+    });
+    expect(ran).toEqual(['upload']);
+    app.close();
+    await waitFor(async () => (await jobs()) === undefined);
+    await expect(cli.request('localHistory', { from: 0, to: 1 })).rejects.toMatchObject({ code: 'app-away' });
+  });
+
   it('when a server receipts nothing, nothing is deleted, and the next link sends it all again', async () => {
     const { cloud, gateway } = await setUp();
     const app = await gateway.app('telemetry-collector');

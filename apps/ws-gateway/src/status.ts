@@ -6,6 +6,7 @@ import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Clock } from '@bowline/runtime';
 import type { Connection } from './connection/connection.ts';
 import type { Counters } from './counters.ts';
+import type { AppJobs } from './hub/app-jobs.ts';
 import type { Enrolment } from './identity/enrolment-schema.ts';
 
 const RECENT_ORDERS = 20;
@@ -29,6 +30,7 @@ export function deviceStatus(ports: {
   agentVersion: string;
   enrolment: Enrolment | undefined;
   uptimeSeconds: number;
+  jobsOf: AppJobs;
 }): DeviceStatus {
   const { queue, connection, clock } = ports;
   const { state } = connection;
@@ -67,7 +69,12 @@ export function deviceStatus(ports: {
       Object.entries(appStates(ports.hub)).map(([app, appState]) => {
         const peer = peers.get(app);
         if (peer === undefined) return [app, { state: appState, since: 0 }];
-        return [app, { state: appState, version: peer.version, pid: peer.pid, since: peer.since }];
+        const jobs = ports.jobsOf.get(peer.app);
+        const { version, pid, since } = peer;
+        return [
+          app,
+          { state: appState, version, pid, since, ...(jobs === undefined ? {} : { jobs: [...jobs] }) },
+        ];
       }),
     ),
     orders: queue.recentOrders(RECENT_ORDERS).map(orderLine),

@@ -1,5 +1,6 @@
+import type { Sample } from '@bowline/messages';
 import { ColumnReader, ColumnWriter } from './byte-columns.ts';
-import { readValues, writeValues, type Value } from './value-column.ts';
+import { readValues, writeValues } from './value-column.ts';
 
 /** What is known of one series over a stretch of time that begins at `at`, epoch milliseconds. */
 export interface Aggregate {
@@ -27,8 +28,15 @@ export class Buckets {
     return this.#buckets.size;
   }
 
-  addValue(at: number, value: Value): void {
-    if (typeof value === 'number') this.add({ at, min: value, max: value, avg: value, count: 1 });
+  addSample({
+    at,
+    value,
+    count = 1,
+    min,
+    max,
+  }: Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>): void {
+    if (typeof value !== 'number') return;
+    this.add({ at, min: min ?? value, max: max ?? value, avg: value, count: Math.max(1, count) });
   }
 
   add({ at, min, max, avg, count }: Aggregate): void {

@@ -51,6 +51,15 @@ describe('a block', () => {
     expect(through(samples)).toEqual(samples);
   });
 
+  test('when a sample stands for several, how many and their bounds come back', () => {
+    const samples: Sample[] = [
+      { series: 's', at: AT, value: 1.5, count: 2, min: 1, max: 2 },
+      { series: 's', at: AT + 1, value: 2 },
+      { series: 's', at: AT + 2, value: 0.25, count: 60, min: -1 / 3, max: 4 },
+    ];
+    expect(through(samples)).toEqual(samples);
+  });
+
   test('when one bit of it is not what was written, it is said to be damaged', () => {
     const packed = pack(writeColumns(toColumns(ofValues([1, 2, 3]))));
     for (let bit = 0; bit < 8 * packed.data.length; bit += 1) {

@@ -11,6 +11,8 @@ export interface Columns {
   runs: Run[];
   /** Milliseconds since boot of those samples whose run has a boot id. */
   mono: number[];
+  /** Count, least and greatest value of each sample that stands for several. */
+  merged: Value[];
 }
 
 interface Run {
@@ -18,6 +20,7 @@ interface Run {
   unit?: string;
   quality?: NonNullable<Sample['quality']>;
   bootId?: string;
+  merged?: true;
 }
 
 const VERSION = 1;
@@ -26,35 +29,44 @@ const LARGEST_UNPACKED_BYTES = 64 * 2 ** 20;
 
 /** @param samples in the order of their times, of one series */
 export function toColumns(samples: readonly Sample[]): Columns {
-  const columns: Columns = { at: [], values: [], runs: [], mono: [] };
-  for (const { at, value, unit, quality, bootId, monoMs } of samples) {
+  const columns: Columns = { at: [], values: [], runs: [], mono: [], merged: [] };
+  for (const { at, value, unit, quality, bootId, monoMs, count, min, max } of samples) {
     columns.at.push(at);
     columns.values.push(value);
     const boot = bootId !== undefined && monoMs !== undefined ? bootId : undefined;
+    const isMerged = count !== undefined && min !== undefined && max !== undefined;
+    const run: Run = {
+      count: 1,
+      ...(unit === undefined ? {} : { unit }),
+      ...(quality === undefined ? {} : { quality }),
+      ...(boot === undefined ? {} : { bootId: boot }),
+      ...(isMerged ? { merged: true } : {}),
+    };
     const last = columns.runs.at(-1);
-    if (last !== undefined && last.unit === unit && last.quality === quality && last.bootId === boot) {
-      last.count += 1;
-    } else {
-      columns.runs.push({
-        count: 1,
-        ...(unit === undefined ? {} : { unit }),
-        ...(quality === undefined ? {} : { quality }),
-        ...(boot === undefined ? {} : { bootId: boot }),
-      });
-    }
+    if (last !== undefined && isSame(last, run)) last.count += 1;
+    else columns.runs.push(run);
+    if (isMerged) columns.merged.push(count, min, max);
     if (boot !== undefined) columns.mono.push(Math.round(monoMs ?? 0));
   }
   return columns;
 }
 
-export function toSamples(series: string, { at, values, runs, mono }: Columns): Sample[] {
+const isSame = (a: Run, b: Run): boolean =>
+  a.unit === b.unit && a.quality === b.quality && a.bootId === b.bootId && a.merged === b.merged;
+
+export function toSamples(series: string, { at, values, runs, mono, merged }: Columns): Sample[] {
   const samples: Sample[] = [];
   let nextMono = 0;
-  for (const { count, ...common } of runs) {
+  let nextMerged = 0;
+  for (const { count, merged: isMerged, ...common } of runs) {
     for (let left = count; left > 0; left -= 1) {
       const index = samples.length;
       const sample: Sample = { series, at: at[index] ?? 0, value: values[index] ?? 0, ...common };
       if (common.bootId !== undefined) sample.monoMs = mono[nextMono++] ?? 0;
+      if (isMerged === true) {
+        const [number, min, max] = merged.slice(nextMerged, (nextMerged += 3)) as [number, number, number];
+        Object.assign(sample, { count: number, min, max });
+      }
       samples.push(sample);
     }
   }
@@ -62,7 +74,7 @@ export function toSamples(series: string, { at, values, runs, mono }: Columns): 
 }
 
 /** The columns as bytes: times as differences of differences, values by {@link writeValues}; not packed yet. */
-export function writeColumns({ at, values, runs, mono }: Columns): Buffer {
+export function writeColumns({ at, values, runs, mono, merged }: Columns): Buffer {
   const writer = new ColumnWriter(64 + 4 * at.length);
   writer.byte(VERSION);
   writer.count(at.length);
@@ -71,6 +83,8 @@ export function writeColumns({ at, values, runs, mono }: Columns): Buffer {
   writer.piece(Buffer.from(JSON.stringify(runs)));
   writer.count(mono.length);
   writeTimes(writer, mono);
+  writer.count(merged.length);
+  writeValues(writer, merged);
   return writer.done();
 }
 
@@ -83,7 +97,8 @@ export function readColumns(bytes: Uint8Array): Columns {
   const at = readTimes(reader, count);
   const values = readValues(reader, count);
   const runs = JSON.parse(Buffer.from(reader.piece()).toString()) as Run[];
-  return { at, values, runs, mono: readTimes(reader, reader.count()) };
+  const mono = readTimes(reader, reader.count());
+  return { at, values, runs, mono, merged: readValues(reader, reader.count()) };
 }
 
 function writeTimes(writer: ColumnWriter, times: readonly number[]): void {

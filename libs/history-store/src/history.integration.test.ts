@@ -162,7 +162,11 @@ describe('History', () => {
     expect(gaps[0]?.count).toBe(after.totals.unsentGivenUp);
     expect(after.totals.unsentRecorded).toBe(after.unsentSamples + after.totals.unsentGivenUp);
     // Thinned, not lost: of the first unsent half hour one value a minute is left.
-    expect(history.nextUnsent()?.samples).toHaveLength(30);
+    const thinned = history.nextUnsent()?.samples ?? [];
+    expect(thinned).toHaveLength(30);
+    expect(
+      thinned.every(({ count, min, max }) => count === 60 && min !== undefined && max !== undefined),
+    ).toBe(true);
     history.close();
   });
 
@@ -192,6 +196,21 @@ describe('History', () => {
     );
     expect(full.query({ series: 'a', from: AT, to: AT + HOUR }).points).toHaveLength(10);
     full.close();
+  });
+
+  test('when its limit is lowered while it is open, it keeps to that from the next look on', () => {
+    const { history } = openTestHistory();
+    const noisy = seconds('a', 20_000).map((sample, index) => ({
+      ...sample,
+      value: Math.sin(index * index),
+    }));
+    history.record(noisy, { unsent: false });
+    history.seal();
+    const limits = { rawMs: DAY_MS, minutesMs: DAY_MS, hoursMs: DAY_MS, maxBytes: 100_000 };
+    history.reconfigure({ retention: limits, reserveBytes: 0 });
+    history.prune();
+    expect(history.stats().fileBytes).toBeLessThanOrEqual(100_000);
+    history.close();
   });
 
   test('when a later version has written the file, it is left as it is', () => {

@@ -9,7 +9,7 @@ import { openNewest, replace, type HistoryIncident } from './open-file.ts';
 import { Pending } from './pending.ts';
 import { estimatePoints, query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
 import { drop, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
-import { inTransaction, sizeOf } from './schema.ts';
+import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
 import { isDamage, isRefusal } from './sqlite-errors.ts';
@@ -64,7 +64,7 @@ interface Parts extends QueryParts {
  * Any call may find the file damaged: then what can be read of it takes its place, and the call is done again.
  */
 export class History {
-  readonly #options: HistoryOptions;
+  #options: HistoryOptions;
   readonly #files: HistoryFiles;
   #number: number;
   #parts: Parts;
@@ -77,6 +77,12 @@ export class History {
     this.#number = opened.number;
     this.#parts = partsOf(opened.database);
     if (opened.incident !== undefined) options.onIncident?.(opened.incident);
+  }
+
+  /** Other limits, from the next call on. */
+  reconfigure(limits: Pick<HistoryOptions, 'retention' | 'reserveBytes'>): void {
+    this.#options = { ...this.#options, ...limits };
+    limitFile(this.#parts.database, limits.retention.maxBytes);
   }
 
   /**

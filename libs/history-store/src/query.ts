@@ -1,3 +1,5 @@
+import type { Sample } from '@bowline/messages';
+import { toSamples } from './block.ts';
 import { Buckets, TIER_MS, type Aggregate } from './aggregate.ts';
 import type { BlockHead, Blocks, Tier } from './blocks.ts';
 import type { Pending } from './pending.ts';
@@ -100,6 +102,8 @@ function beginOf(blocks: Blocks, series: number, tier: 0 | 1, upTo: number): num
   return coarser !== undefined && coarser < oldest - widthMs ? Math.ceil(oldest / widthMs) * widthMs : oldest;
 }
 
+type Readings = Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>;
+
 class Reader {
   readonly #parts: QueryParts;
   readonly #series: number;
@@ -142,19 +146,27 @@ class Reader {
     }
     const columns = this.#parts.blocks.samplesOf(head);
     if (columns === undefined) return this.#parts.onDamage(head);
+    if (columns.merged.length > 0) {
+      for (const sample of toSamples('', columns))
+        if (sample.at >= from && sample.at < to) this.#addSample(sample);
+      return;
+    }
     columns.at.forEach((at, index) => {
-      if (at >= from && at < to) this.#addValue(at, columns.values[index] ?? 0);
+      if (at >= from && at < to) this.#addSample({ at, value: columns.values[index] ?? 0 });
     });
   }
 
   readPending(from: number, to: number): void {
     for (const list of this.#parts.pending.read(undefined, this.#series).samples.values()) {
-      for (const { at, value } of list) if (at >= from && at < to) this.#addValue(at, value);
+      for (const sample of list) if (sample.at >= from && sample.at < to) this.#addSample(sample);
     }
   }
 
-  #addValue(at: number, value: Value): void {
-    if (this.#buckets !== undefined) this.#buckets.addValue(at, value);
+  #addSample(sample: Readings): void {
+    const { at, value, count, min, max } = sample;
+    if (this.#buckets !== undefined) this.#buckets.addSample(sample);
+    else if (typeof value === 'number' && count !== undefined && min !== undefined && max !== undefined)
+      this.#push({ at, min, max, avg: value, count });
     else this.#push({ at, value });
   }
 

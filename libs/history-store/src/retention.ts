@@ -78,7 +78,7 @@ function thinAll(parts: RetentionParts, heads: readonly BlockHead[]): true {
   return true;
 }
 
-/** One sample a minute is left, the average of its minute; of texts and truth values the last one of each minute. */
+/** One sample a minute is left, which stands for all of its minute (protocol, section 5); of texts and truth values the last one of each minute. */
 function thin(parts: RetentionParts, head: BlockHead): void {
   const columns = parts.blocks.samplesOf(head);
   if (columns === undefined) {
@@ -93,13 +93,17 @@ function thin(parts: RetentionParts, head: BlockHead): void {
 
 export function thinned(samples: readonly Sample[]): Sample[] {
   const buckets = new Buckets(TIER_MS[0]);
-  for (const { at, value } of samples) buckets.addValue(at, value);
-  const averages = new Map(buckets.sorted().map(({ at, avg }) => [at, avg]));
+  for (const sample of samples) buckets.addSample(sample);
+  const minutes = new Map(buckets.sorted().map((each) => [each.at, each]));
   const kept = new Map<number, Sample>();
   for (const sample of samples) {
     const minute = sample.at - (sample.at % TIER_MS[0]);
-    const value = averages.get(minute);
-    kept.set(minute, typeof sample.value === 'number' && value !== undefined ? { ...sample, value } : sample);
+    const joined = minutes.get(minute);
+    if (typeof sample.value !== 'number' || joined === undefined) kept.set(minute, sample);
+    else {
+      const { avg: value, count, min, max } = joined;
+      kept.set(minute, { ...sample, value, count, min, max });
+    }
   }
   return [...kept.values()];
 }

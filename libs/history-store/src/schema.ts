@@ -39,14 +39,19 @@ export function openFile(file: string, maxBytes: number): DatabaseSync {
   try {
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES};
       PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
-      PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA cache_size = -2048;
-      PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
+      PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA cache_size = -2048`);
+    limitFile(database, maxBytes);
     database.exec(`BEGIN; ${TABLES} COMMIT`);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/** SQLite itself keeps the file below so many bytes; one that is larger already grows no more. */
+export function limitFile(database: DatabaseSync, maxBytes: number): void {
+  database.exec(`PRAGMA max_page_count = ${Math.ceil(maxBytes / PAGE_BYTES)}`);
 }
 
 /** Bytes in use, and bytes of the file. */

@@ -47,7 +47,7 @@ function addBlocks(blocks: Blocks, series: SeriesTable, samples: BySeries, unsen
 function addToTiers(blocks: Blocks, series: number, samples: readonly Sample[]): void {
   TIER_MS.forEach((widthMs, index) => {
     const buckets = new Buckets(widthMs);
-    for (const { at, value } of samples) buckets.addValue(at, value);
+    for (const sample of samples) buckets.addSample(sample);
     if (buckets.size > 0) append(blocks, series, index === 0 ? 1 : 2, buckets.sorted());
   });
 }

@@ -11,7 +11,7 @@ import {
 } from '@bowline/runtime/errors';
 import type { Outcome } from './channel.ts';
 import { newCounters, type IpcCounters } from './counters.ts';
-import { Enqueuer, type NewMessage } from './enqueuer.ts';
+import { Enqueuer, type EnqueueOptions, type NewMessage } from './enqueuer.ts';
 import { away, HubConnection } from './hub-connection.ts';
 import { checkHubFolder, ownUid, socketPath, userId } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
@@ -58,7 +58,7 @@ export interface HubClient {
   /** One-way; false if it was lost: the hub is away or does not read. */
   notify<N extends keyof HubNotifications>(name: N, body: HubNotifications[N]): boolean;
   /** Durable hand-over, see {@link Enqueuer.enqueue}: in the order of the calls, through restarts of the gateway. */
-  enqueue(messages: readonly NewMessage[], options?: { signal?: AbortSignal }): Promise<void>;
+  enqueue(messages: readonly NewMessage[], options?: EnqueueOptions): Promise<void>;
   handle<N extends keyof AppRequests>(
     name: N,
     handler: (request: AppRequests[N]['request']) => MaybePromise<AppRequests[N]['response']>,
@@ -142,8 +142,8 @@ class ConnectingHubClient implements HubClient {
     return false;
   }
 
-  enqueue(messages: readonly NewMessage[], { signal }: { signal?: AbortSignal } = {}): Promise<void> {
-    return this.#enqueuer.enqueue(messages, signal);
+  enqueue(messages: readonly NewMessage[], options: EnqueueOptions = {}): Promise<void> {
+    return this.#enqueuer.enqueue(messages, options);
   }
 
   handle<N extends keyof AppRequests>(

@@ -51,6 +51,8 @@ export const TO_HUB: Vocabulary = {
       response: hubRequests.resendDeadLetters_response,
       durable: true,
     },
+    localHistory: { request: hubRequests.localHistory_request, response: hubRequests.localHistory_response },
+    runJob: { request: hubRequests.runJob_request, response: hubRequests.runJob_response },
     purgeDeadLetters: {
       request: hubRequests.purgeDeadLetters_request,
       response: hubRequests.purgeDeadLetters_response,
@@ -84,6 +86,8 @@ export const TO_APP: Vocabulary = {
     },
     applyConfig: { request: appRequests.applyConfig_request, response: appRequests.applyConfig_response },
     showConfig: { request: appRequests.showConfig_request, response: appRequests.showConfig_response },
+    localHistory: { request: appRequests.localHistory_request, response: appRequests.localHistory_response },
+    runJob: { request: appRequests.runJob_request, response: appRequests.runJob_response },
   } satisfies Record<keyof AppRequests, RequestEntry>,
   notifications: {
     link: notifications.link,

@@ -72,6 +72,22 @@ describe('Enqueuer', () => {
     await Promise.all([...calls, ...later]);
   });
 
+  it('when calls are of the past, they share no batch with those of now, and the batch says so', async () => {
+    const { enqueuer, channel, sent } = start();
+    const calls = [1, 2, 3, 4].map((n) => enqueuer.enqueue([telemetry(n)], { past: n === 2 || n === 3 }));
+    enqueuer.attach(channel);
+    for (let n = 0; n < 3; n += 1) {
+      await turn();
+      sent[n]?.settle(stored);
+    }
+    await Promise.all(calls);
+    expect(sent.map(({ ids, text }) => [ids, text.includes('"past":true')])).toEqual([
+      [[1], false],
+      [[2, 3], true],
+      [[4], false],
+    ]);
+  });
+
   it('when the hub is away, calls wait and go out with its return', async () => {
     const { enqueuer, channel, sent } = start();
     const call = enqueuer.enqueue([telemetry(1)]);
@@ -328,7 +344,7 @@ describe('Enqueuer', () => {
   it('when a waiting call is given up, it is never sent', async () => {
     const { enqueuer, channel, sent } = start();
     const stop = new AbortController();
-    const given = enqueuer.enqueue([telemetry(1)], stop.signal);
+    const given = enqueuer.enqueue([telemetry(1)], { signal: stop.signal });
     const kept = enqueuer.enqueue([telemetry(2)]);
     stop.abort();
     await expect(given).rejects.toMatchObject({ name: 'CancelledError' });
@@ -341,7 +357,7 @@ describe('Enqueuer', () => {
   it('when a sent call is given up, its caller goes on, its place is kept until the answer, and it is not sent alone', async () => {
     const { enqueuer, channel, sent } = start();
     const stop = new AbortController();
-    const given = enqueuer.enqueue([telemetry(1)], stop.signal);
+    const given = enqueuer.enqueue([telemetry(1)], { signal: stop.signal });
     const kept = [2, 3].map((n) => enqueuer.enqueue([telemetry(n)]));
     enqueuer.attach(channel);
     expect(sent[0]?.ids).toEqual([1, 2, 3]);

@@ -20,6 +20,8 @@ interface Call {
   /** The messages, a line each. */
   lines: string[];
   bytes: number;
+  /** See {@link EnqueueOptions}. Calls of the two kinds do not share a batch. */
+  past: boolean;
   /** The caller does not wait any more; its messages may be on their way all the same. */
   givenUp: boolean;
   resolve: () => void;
@@ -36,6 +38,12 @@ interface Flight {
   sent: boolean;
   /** How it ended. Those before it end first. */
   ended: Answer | undefined;
+}
+
+export interface EnqueueOptions {
+  signal?: AbortSignal | undefined;
+  /** Its telemetry is of the past: it goes into lane `history` while the link is up, too. */
+  past?: boolean | undefined;
 }
 
 type Answer = Exclude<Outcome, { kind: 'unanswered' }>;
@@ -101,7 +109,7 @@ export class Enqueuer {
    *   calls wait already; CancelledError `cancelled` (a batch that was sent may be stored all the same); the hub's refusal,
    *   which means that nothing of this call was stored.
    */
-  enqueue(messages: readonly NewMessage[], signal?: AbortSignal): Promise<void> {
+  enqueue(messages: readonly NewMessage[], { signal, past = false }: EnqueueOptions = {}): Promise<void> {
     if (messages.length === 0) return Promise.resolve();
     return new Promise((resolve, reject) => {
       const lines = messages.map(lineOf);
@@ -109,7 +117,7 @@ export class Enqueuer {
       this.#mustFit(bytes, lines.length);
       if (this.#closed) throw closed();
       if (signal?.aborted) throw cancelled(signal);
-      const call: Call = { lines, bytes, givenUp: false, resolve, reject };
+      const call: Call = { lines, bytes, past, givenUp: false, resolve, reject };
       if (signal !== undefined) this.#followSignal(call, signal);
       this.#calls += 1;
       this.#bytes += bytes;
@@ -187,6 +195,7 @@ export class Enqueuer {
       const fits =
         bytes + call.bytes <= this.#mergeBytes &&
         count + call.lines.length <= MAX_LINES &&
+        call.past === calls[0]?.past &&
         calls.length < most;
       if (calls.length > 0 && !fits) break;
       calls.push(call);
@@ -201,7 +210,12 @@ export class Enqueuer {
     return {
       batch,
       calls,
-      text: JSON.stringify({ producer: this.producer, batch, after }),
+      text: JSON.stringify({
+        producer: this.producer,
+        batch,
+        after,
+        ...(calls[0]?.past === true ? { past: true } : {}),
+      }),
       lines: calls.flatMap(({ lines }) => lines),
       sent: false,
       ended: undefined,

@@ -10,6 +10,8 @@ export type { Event } from './wire/event.ts';
 export type { Gap } from './wire/gap.ts';
 export type { HeartbeatDown, HeartbeatUp } from './wire/heartbeat.ts';
 export type { Hello } from './wire/hello.ts';
+export type { History } from './wire/history.ts';
+export type { HistoryRequest } from './wire/history-request.ts';
 export type { LedgerEntry, QueueSummary } from './wire/queue-state.ts';
 export type { Receipt } from './wire/receipt.ts';
 export type { Reject } from './wire/reject.ts';

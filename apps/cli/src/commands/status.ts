@@ -25,7 +25,13 @@ export async function status({ json, version, installation }: Context): Promise<
   const sections =
     device instanceof CliError
       ? [processesSection(processes, undefined)]
-      : [head(device), queueSection(device), processesSection(processes, device), ordersSection(device)];
+      : [
+          head(device),
+          queueSection(device),
+          processesSection(processes, device),
+          ...jobsSection(device),
+          ordersSection(device),
+        ];
   print(sections.join('\n\n'));
   if (away === undefined) return 0;
   print('');
@@ -101,6 +107,24 @@ function processesSection(
     device?.apps[name]?.state ?? '',
   ]);
   return table(['app', 'pm2', 'pid', 'up', 'restarts', 'memory', 'hub'], rows);
+}
+
+function jobsSection({ apps }: DeviceStatus): string[] {
+  const now = Date.now();
+  const rows = Object.values(apps).flatMap(({ jobs = [] }) =>
+    jobs.map(({ name, schedule, state, startedAt, succeededAt, nextAt, failures, lastError }) => [
+      name,
+      schedule,
+      paint(state === 'running' ? 'yellow' : lastError === undefined ? 'green' : 'red', state),
+      startedAt === undefined ? 'never' : `${duration(now - startedAt)} ago`,
+      succeededAt === undefined ? 'never' : `${duration(now - succeededAt)} ago`,
+      nextAt === undefined ? '' : nextAt <= now ? 'now' : `in ${duration(nextAt - now)}`,
+      String(failures),
+      lastError ?? '',
+    ]),
+  );
+  const titles = ['jobs', 'schedule', 'state', 'last run', 'last success', 'next', 'failures', ''];
+  return rows.length === 0 ? [] : [table(titles, rows)];
 }
 
 function ordersSection({ orders }: DeviceStatus): string {

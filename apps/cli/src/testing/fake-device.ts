@@ -5,6 +5,7 @@ import { UPLINK_LANES } from '@bowline/messages';
 import type { DeviceStatus } from '@bowline/messages/hub';
 import { callerEnvironment, Pm2 } from '@bowline/pm2';
 import { createLogger, systemClock } from '@bowline/runtime';
+import { RejectedError } from '@bowline/runtime/errors';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
 
 /** Says when it started, is ready soon, ends when asked. A file `mute` beside it: never ready; `crash`: ends at once. */
@@ -88,6 +89,19 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
   }));
   const letters = new Map([1, 2].map((number) => [number, letterOf(number)]));
   const take = (numbers: number[]) => ({ numbers: numbers.filter((number) => letters.delete(number)) });
+  hub.handle('localHistory', ({ series, from, resolutionMs = 0 }) => {
+    if (series === undefined) return { names: ['hw.temperature:cpu', 'level'], points: [] };
+    if (series !== 'level') return { names: [series], points: [] };
+    // Two answers: the first says where the second begins.
+    const at = from < 2000 ? 1000 : 2000;
+    const point = resolutionMs > 0 ? { at, min: 1, max: 3, avg: 2, count: 60 } : { at, value: at / 1000 };
+    return { names: ['level'], unit: 'm', points: [point], ...(at === 1000 ? { next: 2000 } : {}) };
+  });
+  hub.handle('runJob', ({ app, job }) => {
+    if (app !== 'telemetry-collector' || job !== 'history-upload')
+      throw new RejectedError('unknown-job', `there is no job "${job}"`);
+    return {};
+  });
   hub.handle('deadLetters', () => ({ letters: [...letters.values()] }));
   hub.handle('deadLetter', ({ number }) => ({ message: { id: letterOf(number).id } }));
   hub.handle('resendDeadLetters', ({ numbers }) => take(numbers));
@@ -119,7 +133,25 @@ function statusOf(bootId: string, link: DeviceStatus['link']): DeviceStatus {
       lanes: Object.fromEntries(UPLINK_LANES.map((name) => [name, lane])),
       deadLetters: 1,
     },
-    apps: { 'ssh-broker': { state: 'ready', pid: 1, version: '0.1.0', since: Date.now() } },
+    apps: {
+      'ssh-broker': { state: 'ready', pid: 1, version: '0.1.0', since: Date.now() },
+      'telemetry-collector': {
+        state: 'ready',
+        since: Date.now(),
+        jobs: [
+          {
+            name: 'history-upload',
+            schedule: 'every 900 s',
+            state: 'waiting',
+            startedAt: Date.now() - 65_000,
+            runs: 3,
+            failures: 1,
+            skipped: 0,
+            lastError: 'offline: the cloud is away',
+          },
+        ],
+      },
+    },
     orders: [
       {
         orderId: '01980000-0000-7000-8000-000000000001',

@@ -43,6 +43,16 @@ describe('Intake', () => {
     expect(buffered()).toEqual([]);
   });
 
+  test('when a sink keeps samples for itself, the buffer does not get them, until it hands them back', () => {
+    const buffer = new SampleBuffer({ samples: 10, bytes: 10_000 });
+    const handOver = { noticed: () => {}, now: () => Promise.resolve() };
+    const intake = new Intake({ buffer, handOver, clock: new FakeClock(), sinks: [{ add: () => true }] });
+    intake.accept(samples);
+    expect(buffer.samples).toBe(0);
+    intake.handBack(samples);
+    expect(buffer.samples).toBe(2);
+  });
+
   test('when the clock has become right, what waits from before is corrected', () => {
     const { intake, buffered } = setUp();
     const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';

@@ -6,7 +6,11 @@ import type { KnownOffset } from './sample.ts';
 
 /** Whoever is told of every accepted sample beside the gateway. It must not throw: what fails there is its own to say. */
 export interface SampleSink {
-  add(samples: readonly Sample[]): void;
+  /**
+   * @param isHandedOver the gateway has them on its disk.
+   * @returns true: the sink keeps them and hands them over itself, later. Nobody else is to do so.
+   */
+  add(samples: readonly Sample[], isHandedOver?: boolean): boolean | void;
   /** From now on it is known when the `unsynchronised` samples of this boot were: see `corrected`. */
   synchronised?(boot: KnownOffset): void;
 }
@@ -31,7 +35,15 @@ export class Intake {
   accept(samples: readonly Sample[]): void {
     if (samples.length === 0) return;
     const { buffer, handOver, clock, sinks = [] } = this.#options;
-    for (const sink of sinks) sink.add(samples);
+    const isKept = sinks.map((sink) => sink.add(samples)).includes(true);
+    if (isKept) return;
+    buffer.add(samples, clock.monotonicMs());
+    handOver.noticed();
+  }
+
+  /** Samples that a sink kept and cannot keep after all: into the buffer for the gateway. */
+  handBack(samples: readonly Sample[]): void {
+    const { buffer, handOver, clock } = this.#options;
     buffer.add(samples, clock.monotonicMs());
     handOver.noticed();
   }
@@ -45,7 +57,7 @@ export class Intake {
   async acceptDurably(samples: readonly Sample[], signal: AbortSignal): Promise<void> {
     const { handOver, sinks = [] } = this.#options;
     await handOver.now(samples, signal);
-    for (const sink of sinks) sink.add(samples);
+    for (const sink of sinks) sink.add(samples, true);
   }
 
   /** The clock is right now: what still waits is corrected before it goes. */

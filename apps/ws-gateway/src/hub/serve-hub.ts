@@ -6,6 +6,8 @@ import { ContractError } from '@bowline/runtime/errors';
 import type { Counters } from '../counters.ts';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
+import { mustBeCli } from './cli-only.ts';
+import type { AppJobs } from './app-jobs.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
 import { mustBeOwn } from './must-be-own.ts';
 import { toLanes } from '../sender/send-telemetry.ts';
@@ -31,6 +33,8 @@ export interface HubPorts {
   /** Bundles above a version, and which device this is: what the apps that check signatures ask for. */
   trustAbove(version: number): HubRequests['trustBundles']['response'];
   /** Failed attempts and ended links, oldest first. */
+  /** How the jobs of each app stand, as it says itself. */
+  jobsOf: AppJobs;
   linkLog(): HubRequests['linkLog']['response']['attempts'];
 }
 
@@ -49,6 +53,7 @@ export function serveHub({
   greet,
   status,
   trustAbove,
+  jobsOf,
   linkLog,
 }: HubPorts): void {
   hub.handle('register', ({ app, idempotent }) => {
@@ -81,7 +86,20 @@ export function serveHub({
 
   hub.handle('linkLog', () => ({ attempts: linkLog() }));
 
+  hub.handle('localHistory', (request, peer) => {
+    mustBeCli(peer);
+    return hub.request('telemetry-collector', 'localHistory', request);
+  });
+
+  hub.handle('runJob', ({ app, job }, peer) => {
+    mustBeCli(peer);
+    return hub.request(app, 'runJob', { job });
+  });
+
   serveDeadLetters(hub, queue, stored);
+
+  hub.onNotification('appState', ({ jobs }, { app }) => jobsOf.set(app, jobs));
+  hub.onGone(({ app }) => jobsOf.delete(app));
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
 

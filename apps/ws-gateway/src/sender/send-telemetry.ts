@@ -15,13 +15,13 @@ export const laneOf = (type: DurableType, online: boolean): Lane =>
  * @throws ContractError `invalid`: a payload breaks its schema; nothing of the call is stored.
  */
 export function toLanes(
-  { messages, texts }: Pick<Enqueue, 'messages' | 'texts'>,
+  { messages, texts, past = false }: Pick<Enqueue, 'messages' | 'texts' | 'past'>,
   online: boolean,
 ): NonNullable<WriteBatch['enqueue']> {
   const lists = new Map<Lane, WrittenMessage[]>();
   messages.forEach(({ id, type, sentAt, payload }, index) => {
     checkOutgoing(type, payload);
-    const lane = laneOf(type, online);
+    const lane = laneOf(type, online && !past);
     const list = lists.get(lane) ?? [];
     if (list.length === 0) lists.set(lane, list);
     list.push({ id, type, sentAt, text: texts[index] ?? '' });

@@ -7,6 +7,7 @@ import { ACK_STATUSES, ORDER_TYPES } from '../names.ts';
 import {
   Count,
   DeviceId,
+  DurationMs,
   EpochMs,
   JsonObject,
   MessageId,
@@ -86,7 +87,13 @@ export type EnqueuedMessage = Static<typeof EnqueuedMessage>;
  * under way. Answered only when everything is on disk; an error means that nothing was.
  */
 const Enqueue = {
-  request: Type.Object({ producer: Uuid, batch: Seq, after: Type.Optional(Seq) }),
+  request: Type.Object({
+    producer: Uuid,
+    batch: Seq,
+    after: Type.Optional(Seq),
+    /** Its telemetry is of the past: it goes into lane `history` while the link is up, too. */
+    past: Type.Optional(Type.Boolean()),
+  }),
   line: EnqueuedMessage,
   response: Type.Object({ accepted: Count, duplicate: Type.Boolean() }),
 };
@@ -111,6 +118,53 @@ const ReportOrder = {
     error: Type.Optional(WireErrorSchema),
   }),
   response: Type.Object({ attempt: Count }),
+};
+
+/** A job of an app's scheduler. Times in epoch milliseconds. */
+export const JobState = Type.Object({
+  name: Name,
+  schedule: Text,
+  state: Type.Enum(['running', 'waiting']),
+  nextAt: Type.Optional(EpochMs),
+  startedAt: Type.Optional(EpochMs),
+  endedAt: Type.Optional(EpochMs),
+  succeededAt: Type.Optional(EpochMs),
+  lastError: Type.Optional(Text),
+  runs: Count,
+  failures: Count,
+  skipped: Count,
+});
+export type JobState = Static<typeof JobState>;
+
+const Jobs = Type.Optional(Type.Array(JobState, { maxItems: 64 }));
+
+/** Where only minutes or hours are left of the past, or a resolution was asked for, a point is an aggregate. */
+const HistoryPoint = Type.Object({
+  at: EpochMs,
+  value: Type.Optional(
+    Type.Unsafe<number | string | boolean>({ type: ['number', 'string', 'boolean'], maxLength: 1024 }),
+  ),
+  min: Type.Optional(Type.Number()),
+  max: Type.Optional(Type.Number()),
+  avg: Type.Optional(Type.Number()),
+  count: Type.Optional(Count),
+});
+
+/** A look into the collector's local history: without `series`, which there are. */
+const LocalHistory = {
+  request: Type.Object({
+    series: Type.Optional(Name),
+    from: EpochMs,
+    to: EpochMs,
+    resolutionMs: Type.Optional(DurationMs),
+  }),
+  response: Type.Object({
+    names: Type.Array(Name, { maxItems: 100_000 }),
+    unit: Type.Optional(Text),
+    points: Type.Array(HistoryPoint, { maxItems: 100_000 }),
+    /** There is more: to be asked again from here. */
+    next: Type.Optional(EpochMs),
+  }),
 };
 
 export const LaneStatus = Type.Object({
@@ -149,6 +203,7 @@ export const DeviceStatus = Type.Object({
       version: Type.Optional(Text),
       pid: Type.Optional(Count),
       since: EpochMs,
+      jobs: Jobs,
     }),
   ),
   orders: Type.Array(
@@ -303,6 +358,10 @@ export const HUB_REQUESTS = {
     request: Type.Object({ numbers: Numbers }),
     response: Type.Object({ numbers: Type.Array(Count) }),
   },
+  /** The CLI's alone: asks the telemetry-collector. `bowline history`. */
+  localHistory: LocalHistory,
+  /** The CLI's alone: has an app run a job of its schedule now. Answered when it has begun. */
+  runJob: { request: Type.Object({ app: Type.Enum([...HUB_APPS]), job: Name }), response: Empty },
   /** Forgets them for good. */
   purgeDeadLetters: {
     request: Type.Object({ numbers: Numbers }),
@@ -353,6 +412,8 @@ export const APP_REQUESTS = {
     response: Type.Object({ faults: Faults, hash: Text, restarts: Type.Boolean() }),
   },
   showConfig: { request: Empty, response: ConfigView },
+  localHistory: LocalHistory,
+  runJob: { request: Type.Object({ job: Name }), response: Empty },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** One-way, app to hub; may be lost with the connection. */
@@ -363,9 +424,10 @@ export const HUB_NOTIFICATIONS = {
     note: Type.Optional(Text),
     data: Type.Optional(JsonObject),
   }),
-  appState: Type.Object({ state: Text }),
   /** What the app is configured to, told when it registers. */
   configState: Type.Object({ hash: Text, problem: Type.Optional(Text) }),
+  /** With `jobs`: how those of its scheduler stand, whenever that has changed. */
+  appState: Type.Object({ state: Text, jobs: Jobs }),
 } as const satisfies Record<string, TSchema>;
 
 /** One-way, hub to app. */

@@ -40,7 +40,7 @@ export class LmdbCandidate {
       put(0, writeColumns(toColumns(list)));
       TIER_MS.forEach((widthMs, index) => {
         const buckets = new Buckets(widthMs);
-        for (const sample of list) buckets.addValue(sample.at, sample.value);
+        for (const sample of list) buckets.addSample(sample);
         put(index + 1, Buffer.from(JSON.stringify(buckets.sorted())));
       });
     }

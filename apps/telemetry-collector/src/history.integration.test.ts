@@ -1,0 +1,128 @@
+import { join } from 'node:path';
+import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { call } from './testing/call.ts';
+import { startCollector } from './testing/running-collector.ts';
+import {
+  openTestGateway,
+  TestStore,
+  type TestGateway,
+  type TestGatewayOptions,
+} from './testing/test-gateway.ts';
+
+let folder: string;
+let store: TestStore;
+let gateway: TestGateway;
+let children: TestProcess[];
+
+beforeEach(() => {
+  folder = temporaryFolder();
+  store = new TestStore();
+  children = [];
+});
+afterEach(async () => {
+  await Promise.all(children.map((child) => child.kill()));
+  await gateway.close();
+});
+
+const open = async (options: Partial<TestGatewayOptions> = {}) => {
+  gateway = await openTestGateway(join(folder, 'hub'), { store, ...options });
+};
+const socketPath = () => join(folder, 'in/ingest.sock');
+/** Spills as soon as the link is away, records at once. */
+async function start(...flags: string[]): Promise<TestProcess> {
+  const child = startCollector(
+    folder,
+    `--ingest.socket=${socketPath()}`,
+    '--history.spillAfterMs=1',
+    '--history.commitMs=0',
+    '--history.reserveBytes=0',
+    '--history.uploadJitterMs=0',
+    ...flags,
+  );
+  children.push(child);
+  await child.output(/may hand in samples/);
+  await waitFor(() => gateway.peers().length > 0);
+  return child;
+}
+const AT = 1_790_000_000_000;
+const send = async (from: number, count: number) => {
+  const body = JSON.stringify(
+    Array.from({ length: count }, (_, index) => ({
+      series: 'level',
+      at: AT + 1000 * (from + index),
+      value: from + index,
+    })),
+  );
+  const headers = { 'content-type': 'application/json' };
+  expect((await call({ socketPath: socketPath() }, { path: '/v1/samples', headers, body })).status).toBe(202);
+};
+const values = () => store.samples.map(({ value }) => value);
+const upTo = (count: number) => Array.from({ length: count }, (_, index) => index);
+const local = (more: object = {}) =>
+  gateway.ask('localHistory', { series: 'level', from: AT, to: AT + 86_400_000, ...more });
+
+describe('local history', () => {
+  test('when samples are accepted, the gateway gets them and the history has them, too', async () => {
+    await open();
+    await start();
+    await send(0, 100);
+    await waitFor(() => store.samples.length === 100);
+    const { points } = await local();
+    expect(points).toEqual(upTo(100).map((n) => ({ at: AT + 1000 * n, value: n })));
+    expect((await gateway.ask('localHistory', { from: 0, to: 1 })).names).toEqual(['level']);
+    const minutes = await local({ resolutionMs: 60_000 });
+    expect(minutes.points.reduce((sum, { count = 0 }) => sum + count, 0)).toBe(100);
+    expect(store.past).toBe(0);
+  });
+
+  test('when the cloud is away for long, samples stay in the history, and come on lane history once it is back', async () => {
+    await open({ link: 'offline' });
+    await start();
+    await waitFor(async () => {
+      await send(0, 1);
+      return (await local()).points.length > 0 && store.samples.length === 0;
+    });
+    store.samples.length = 0;
+    await send(1, 499);
+    expect((await local()).points.length).toBeGreaterThanOrEqual(500);
+    expect(store.samples).toEqual([]);
+    gateway.linkIs('online');
+    await waitFor(() => store.past >= 500, { what: 'the upload' });
+    expect([...new Set(values())]).toEqual(upTo(500));
+    await send(500, 1);
+    await waitFor(() => values().includes(500));
+    await waitFor(() => gateway.jobs()?.[0]?.succeededAt !== undefined);
+    expect(gateway.jobs()).toMatchObject([{ name: 'history-upload', state: 'waiting', failures: 0 }]);
+  });
+
+  test('when it is killed while the cloud is away, and again while it uploads, everything recorded arrives', async () => {
+    let waiting = 1_000_000;
+    await open({ link: 'offline', waiting: () => waiting });
+    let child = await start('--telemetry.batchSamples=50');
+    await send(0, 2000);
+    await waitFor(async () => (await local()).points.length === 2000);
+    await child.kill();
+    await gateway.close();
+    // It may have handed over the first ones before it knew that the cloud was away for long.
+    const before = store.samples.length;
+    await open({ waiting: () => waiting });
+    child = await start('--telemetry.batchSamples=50');
+    await waitFor(() => gateway.jobs()?.[0]?.state === 'running', { what: 'the upload waits for room' });
+    expect(store.samples.length).toBe(before);
+    waiting = 0;
+    await waitFor(() => store.samples.length > before);
+    await child.kill();
+    await start('--telemetry.batchSamples=50');
+    await waitFor(() => new Set(values()).size === 2000, { what: 'all samples' });
+  });
+
+  test('when a job is to run now, it does; one that there is not is refused', async () => {
+    await open();
+    await start();
+    await waitFor(() => gateway.jobs()?.[0]?.runs === 1, { what: 'the upload after the start' });
+    await gateway.ask('runJob', { job: 'history-upload' });
+    await waitFor(() => gateway.jobs()?.[0]?.runs === 2);
+    await expect(gateway.ask('runJob', { job: 'nothing' })).rejects.toMatchObject({ code: 'unknown-job' });
+  });
+});

@@ -1,0 +1,79 @@
+import { Type } from 'typebox';
+
+const DAY_MS = 86_400_000;
+const MIB = 2 ** 20;
+
+const bounded = (minimum: number, fallback: number, maximum: number, unit: string, description: string) =>
+  Type.Integer({ minimum, maximum, default: fallback, unit, description });
+
+/** The local history, and what is uploaded of it (docs/history.md). */
+export const HistoryConfig = Type.Object(
+  {
+    enabled: Type.Boolean({
+      default: true,
+      localOnly: true,
+      description: 'whether there is a local history',
+    }),
+    commitMs: bounded(
+      0,
+      30_000,
+      3_600_000,
+      'ms',
+      'the longest that a sample waits in memory until it is recorded',
+    ),
+    commitSamples: bounded(100, 5000, 100_000, 'samples', 'so many are recorded at once'),
+    sealMs: bounded(
+      60_000,
+      900_000,
+      86_400_000,
+      'ms',
+      'how often blocks are made of what was recorded, and room',
+    ),
+    rawMs: bounded(3_600_000, 7 * DAY_MS, 3650 * DAY_MS, 'ms', 'how long samples are kept'),
+    minutesMs: bounded(
+      3_600_000,
+      90 * DAY_MS,
+      3650 * DAY_MS,
+      'ms',
+      'how long least, greatest and mean of each minute',
+    ),
+    hoursMs: bounded(3_600_000, 1000 * DAY_MS, 3650 * DAY_MS, 'ms', 'and of each hour'),
+    maxBytes: bounded(
+      MIB,
+      256 * MIB,
+      64 * 1024 * MIB,
+      'bytes',
+      'largest file; the oldest makes room for the newest',
+    ),
+    reserveBytes: bounded(
+      0,
+      64 * MIB,
+      1024 * 1024 * MIB,
+      'bytes',
+      "with less free on the disk nothing is recorded; above the gateway's own reserve",
+    ),
+    spillAfterMs: bounded(
+      0,
+      900_000,
+      7 * DAY_MS,
+      'ms',
+      'when the cloud has been away for so long, samples go into the history alone and are uploaded later; 0: never',
+    ),
+    uploadEveryMs: bounded(
+      10_000,
+      900_000,
+      DAY_MS,
+      'ms',
+      'how often it is looked for what has to be uploaded',
+    ),
+    uploadJitterMs: bounded(
+      0,
+      30_000,
+      3_600_000,
+      'ms',
+      'how far an upload is put off at random when the cloud is back',
+    ),
+    uploadAhead: bounded(1, 100, 100_000, 'messages', 'most messages of an upload that wait in the gateway'),
+  },
+  { additionalProperties: false, default: {} },
+);

@@ -1,0 +1,120 @@
+import type { Sample } from '@bowline/messages';
+import { TransientError } from '@bowline/runtime/errors';
+import { FakeClock } from '@bowline/testing';
+import { describe, expect, test } from 'vitest';
+import { Recorder } from './recorder.ts';
+import { Spill } from './spill.ts';
+
+const MINUTE = 60_000;
+const sample = (n: number): Sample => ({ series: 'a', at: n, value: n });
+
+function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
+  const clock = new FakeClock();
+  const recorded: { n: number[]; unsent: boolean }[] = [];
+  const handedBack: Sample[] = [];
+  const state = { online: true, full: false, sealed: 0, prunedAt: undefined as number | undefined };
+  const recorder = new Recorder({
+    history: {
+      record: (samples, { unsent }) => {
+        if (state.full) throw new TransientError('history-refused', 'the disk is full');
+        recorded.push({ n: samples.map(({ at }) => at), unsent });
+      },
+      seal: () => void (state.sealed += 1),
+      prune: (at) => void (state.prunedAt = at),
+    },
+    spill: new Spill(() => spillAfterMs, clock.monotonicMs()),
+    limits: { commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE },
+    isOnline: () => state.online,
+    trustedWallMs: () => undefined,
+    handBack: (samples) => void handedBack.push(...samples),
+    clock,
+    log: { warn() {}, info() {} },
+  });
+  return { clock, recorder, recorded, handedBack, state };
+}
+
+describe('Recorder', () => {
+  test('when samples come in, they are recorded together after a while, or as soon as there are many', async () => {
+    const { clock, recorder, recorded } = setUp();
+    expect(recorder.add([sample(1)])).toBe(false);
+    recorder.add([sample(2)]);
+    await clock.advance(29_999);
+    expect(recorded).toEqual([]);
+    await clock.advance(1);
+    expect(recorded).toEqual([{ n: [1, 2], unsent: false }]);
+    recorder.add([3, 4, 5, 6, 7].map(sample));
+    expect(recorded).toHaveLength(2);
+  });
+
+  test('when the cloud has been away for long, samples are ours alone, until it is back', async () => {
+    const { clock, recorder, recorded, state } = setUp();
+    recorder.add([sample(1)]);
+    state.online = false;
+    expect(recorder.add([sample(2)])).toBe(false);
+    await clock.advance(10 * MINUTE);
+    expect(recorder.add([sample(3)])).toBe(true);
+    // Made durable by its sender: the gateway has it.
+    expect(recorder.add([sample(4)], true)).toBe(false);
+    state.online = true;
+    expect(recorder.add([sample(5)])).toBe(false);
+    recorder.commit();
+    expect(recorded.slice(1)).toEqual([
+      { n: [3], unsent: true },
+      { n: [4, 5], unsent: false },
+    ]);
+  });
+
+  test('when it is told never to keep samples alone, the gateway always gets them', async () => {
+    const { clock, recorder, state } = setUp({ spillAfterMs: 0 });
+    state.online = false;
+    await clock.advance(100 * MINUTE);
+    expect(recorder.add([sample(1)])).toBe(false);
+  });
+
+  test('when the disk is full, what was ours alone goes back to the gateway, and what comes then, too', async () => {
+    const { clock, recorder, recorded, handedBack, state } = setUp();
+    state.online = false;
+    recorder.add([sample(0)]);
+    await clock.advance(10 * MINUTE);
+    state.full = true;
+    expect(recorder.add([sample(1), sample(2)])).toBe(true);
+    await clock.advance(30_000);
+    expect(handedBack).toEqual([sample(1), sample(2)]);
+    expect(recorder.add([sample(3)])).toBe(false);
+    state.full = false;
+    await clock.advance(2 * MINUTE);
+    expect(recorder.add([sample(4)])).toBe(true);
+    recorder.stop();
+    expect(recorded).toEqual([
+      { n: [0], unsent: false },
+      { n: [3], unsent: false },
+      { n: [4], unsent: true },
+    ]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test('when the disk stays full, what waits in memory is bounded, and what is left out counted', () => {
+    const { recorder, state } = setUp();
+    state.full = true;
+    for (let n = 0; n < 80; n += 1) recorder.add([sample(n)]);
+    expect(recorder.unrecorded).toBe(30);
+    recorder.stop();
+  });
+
+  test('when a quarter of an hour has passed, blocks are made and room', async () => {
+    const { clock, recorder, recorded, state } = setUp();
+    await clock.advance(15 * MINUTE - 1);
+    recorder.add([sample(1)]);
+    await clock.advance(1);
+    expect([recorded.length, state.sealed]).toEqual([1, 1]);
+  });
+
+  test('when the clock has become right, what waits is put right', () => {
+    const { recorder, recorded } = setUp();
+    const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+    recorder.add([{ series: 'a', at: 5, value: 1, quality: 'unsynchronised', bootId, monoMs: 5 }]);
+    recorder.synchronised({ bootId, offsetMs: 1000 });
+    recorder.commit();
+    expect(recorded).toEqual([{ n: [1005], unsent: false }]);
+  });
+});

@@ -1,0 +1,163 @@
+import type { History } from '@bowline/history-store';
+import type { Sample } from '@bowline/messages';
+import type { Clock, Logger, Timer } from '@bowline/runtime';
+import { TransientError } from '@bowline/runtime/errors';
+import type { SampleSink } from '../core/intake.ts';
+import { corrected, type KnownOffset } from '../core/sample.ts';
+import type { Spill } from './spill.ts';
+
+export interface RecorderLimits {
+  /** The longest that a sample waits in memory, milliseconds. */
+  commitMs: number;
+  /** Blocks are made, and room, this often, milliseconds. */
+  sealMs: number;
+  /** Samples in memory that are recorded at once; ten times as many are the most that wait while the disk is full. */
+  commitSamples: number;
+}
+
+export interface RecorderOptions {
+  history: Pick<History, 'record' | 'seal' | 'prune'>;
+  spill: Spill;
+  limits: RecorderLimits;
+  /** Asked with each sample: the hub's client knows when the gateway has gone. */
+  isOnline(): boolean;
+  /** Epoch milliseconds, as far as the clock can be trusted. */
+  trustedWallMs(): number | undefined;
+  /** Samples that the history alone was to have, and refused. */
+  handBack(samples: readonly Sample[]): void;
+  clock: Clock;
+  log: Pick<Logger, 'warn' | 'info'>;
+}
+
+/** After a refusal the gateway gets everything for so long, milliseconds. */
+const RETRY_MS = 60_000;
+const MOST_WAITING = 10;
+
+/** Puts accepted samples into the history: many at once, so that the flash is spared. It never throws at whoever accepts. */
+export class Recorder implements SampleSink {
+  readonly #options: RecorderOptions;
+  #limits: RecorderLimits;
+  /** Not recorded yet: those that the gateway gets as well, and those that only we have. */
+  #waiting: { shared: Sample[]; own: Sample[] } = { shared: [], own: [] };
+  #unrecorded = 0;
+  #isRefusing = false;
+  #commitTimer: Timer | undefined;
+  #sealTimer: Timer | undefined;
+
+  constructor(options: RecorderOptions) {
+    this.#options = options;
+    this.#limits = options.limits;
+    this.#armSeal();
+  }
+
+  /** Samples that the gateway has and the history could not take. */
+  get unrecorded(): number {
+    return this.#unrecorded;
+  }
+
+  reconfigure(limits: RecorderLimits): void {
+    this.#limits = limits;
+    this.#commitTimer?.cancel();
+    this.#commitTimer = undefined;
+    this.#armCommit();
+    this.#armSeal();
+  }
+
+  /** @returns whether the samples are ours alone, and nobody else is to hand them over. */
+  add(samples: readonly Sample[], isHandedOver = false): boolean {
+    const { spill, isOnline, clock } = this.#options;
+    const nowMs = clock.monotonicMs();
+    spill.heard(isOnline(), nowMs);
+    const isOwn = !isHandedOver && spill.isOn(nowMs);
+    const { shared, own } = this.#waiting;
+    for (const sample of samples) (isOwn ? own : shared).push(sample);
+    if (shared.length + own.length >= this.#limits.commitSamples) this.commit();
+    else this.#armCommit();
+    return isOwn;
+  }
+
+  /** What waits from before the clock was right is put right; what is recorded keeps boot id and monotonic time. */
+  synchronised(boot: KnownOffset): void {
+    const { shared, own } = this.#waiting;
+    this.#waiting = {
+      shared: shared.map((sample) => corrected(sample, boot)),
+      own: own.map((sample) => corrected(sample, boot)),
+    };
+  }
+
+  /** Records what waits. */
+  commit(): void {
+    const { history, clock, spill, handBack } = this.#options;
+    this.#commitTimer?.cancel();
+    this.#commitTimer = undefined;
+    const { own } = this.#waiting;
+    if (own.length > 0) {
+      this.#waiting.own = [];
+      if (!this.#tried(() => history.record(own, { unsent: true }))) {
+        spill.refused(clock.monotonicMs() + RETRY_MS);
+        handBack(own);
+      }
+    }
+    const { shared } = this.#waiting;
+    if (shared.length === 0) return;
+    if (this.#tried(() => history.record(shared, { unsent: false }))) this.#waiting.shared = [];
+    else this.#bound();
+  }
+
+  /** Records what waits and reads the clock no more. */
+  stop(): void {
+    this.#sealTimer?.cancel();
+    this.commit();
+    this.#commitTimer?.cancel();
+  }
+
+  /** The gateway has them: the oldest are left out of the history, and counted. */
+  #bound(): void {
+    const { shared } = this.#waiting;
+    const excess = shared.length - MOST_WAITING * this.#limits.commitSamples;
+    if (excess > 0) {
+      shared.splice(0, excess);
+      this.#unrecorded += excess;
+    }
+    this.#armCommit();
+  }
+
+  #seal(): void {
+    const { history, trustedWallMs } = this.#options;
+    this.commit();
+    this.#tried(() => {
+      history.seal();
+      history.prune(trustedWallMs());
+    });
+    this.#armSeal();
+  }
+
+  /** A full disk is said once, until there is room again. */
+  #tried(work: () => void): boolean {
+    const { log } = this.#options;
+    try {
+      work();
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error;
+      if (!this.#isRefusing)
+        log.warn({ code: error.code }, `not recorded: ${error.message}; delivery goes on`);
+      this.#isRefusing = true;
+      return false;
+    }
+    if (this.#isRefusing) log.info({ unrecorded: this.#unrecorded }, 'recording again');
+    this.#isRefusing = false;
+    return true;
+  }
+
+  #armCommit(): void {
+    const { shared, own } = this.#waiting;
+    if (this.#commitTimer !== undefined || shared.length + own.length === 0) return;
+    const inMs = this.#isRefusing ? Math.max(RETRY_MS, this.#limits.commitMs) : this.#limits.commitMs;
+    this.#commitTimer = this.#options.clock.after(inMs, () => this.commit());
+  }
+
+  #armSeal(): void {
+    this.#sealTimer?.cancel();
+    this.#sealTimer = this.#options.clock.after(this.#limits.sealMs, () => this.#seal());
+  }
+}

@@ -1,0 +1,171 @@
+import { join } from 'node:path';
+import { History } from '@bowline/history-store';
+import type { HubClient } from '@bowline/ipc';
+import type { Sample } from '@bowline/messages';
+import { wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
+import { TransientError } from '@bowline/runtime/errors';
+import { Scheduler } from '@bowline/scheduler';
+import { v7 as newId } from 'uuid';
+import type { CollectorConfig } from '../config.ts';
+import type { SampleSink } from '../core/intake.ts';
+import type { OutgoingMessage } from '../core/hand-over.ts';
+import { uploadHistory } from '../history-job.ts';
+import { answerLocally } from './local-history.ts';
+import { Recorder } from './recorder.ts';
+import { Spill } from './spill.ts';
+
+export interface LocalHistoryOptions {
+  config: CollectorConfig;
+  client: HubClient;
+  serverClock: ServerClock;
+  /** Gives samples that the history refused to the gateway. */
+  handBack(samples: readonly Sample[]): void;
+  clock: Clock;
+  log: Logger;
+}
+
+/** The history of this device: recorded, uploaded, asked. */
+export interface LocalHistory {
+  sink: SampleSink;
+  /** The state of the link to the cloud, as the gateway tells it. */
+  linkIs(state: string): void;
+  reconfigure(config: CollectorConfig): void;
+  stop(): Promise<void>;
+}
+
+const JOB = 'history-upload';
+
+/**
+ * Undefined if the disk is too full to make the file: then there is no history until the next start, and delivery goes on.
+ *
+ * @throws ConfigError `history-newer`
+ */
+export function startHistory(options: LocalHistoryOptions): LocalHistory | undefined {
+  try {
+    return start(options);
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error;
+    options.log.error({ code: error.code }, `no history: ${error.message}; delivery goes on`);
+    return undefined;
+  }
+}
+
+function start(options: LocalHistoryOptions): LocalHistory {
+  const { client, serverClock, handBack, clock, log } = options;
+  let { config } = options;
+  const stopping = new AbortController();
+  const event = (kind: string, severity: 'info' | 'warning' | 'error', data: Record<string, unknown>) => {
+    const at = Math.round(clock.wallMs());
+    const message = {
+      id: newId(),
+      type: 'event' as const,
+      sentAt: at,
+      payload: { kind, severity, at, data },
+    };
+    client.enqueue([message], { signal: stopping.signal }).catch((error: unknown) => {
+      log.warn({ error, kind }, 'an event could not be handed over');
+    });
+  };
+  const history = new History({
+    folder: join(config.stateDir, 'history'),
+    retention: config.history,
+    reserveBytes: config.history.reserveBytes,
+    onIncident: (incident) => {
+      log.error({ ...incident }, 'the history was damaged: what could be read of it has been saved');
+      event('history-damaged', 'error', { ...incident });
+    },
+    onDamagedBlock: (block) => {
+      log.error({ ...block }, 'a block of the history was damaged and is left out');
+      event('history-block-damaged', 'warning', { ...block });
+    },
+  });
+
+  let link = 'offline';
+  const isOnline = () => client.connected && link === 'online';
+  const spill = new Spill(() => config.history.spillAfterMs, clock.monotonicMs());
+  const recorder = new Recorder({
+    history,
+    spill,
+    limits: config.history,
+    isOnline,
+    trustedWallMs: () => serverClock.nowMs(),
+    handBack,
+    clock,
+    log,
+  });
+
+  const tellJobs = () => client.notify('appState', { state: 'ready', jobs: scheduler.view() });
+  const scheduler = new Scheduler({
+    file: join(config.stateDir, 'jobs.json'),
+    clock,
+    log,
+    random: Math.random,
+    onChange: () => tellJobs(),
+  });
+  const upload = async (signal: AbortSignal) => {
+    if (!isOnline()) return;
+    recorder.commit();
+    const samples = await uploadHistory(
+      {
+        history,
+        enqueue: (messages: OutgoingMessage[], until) =>
+          client.enqueue(messages, { signal: until, past: true }),
+        waiting: async (until) => {
+          const { queue } = await client.request('status', {}, { signal: until });
+          return queue.lanes['history']?.messages ?? 0;
+        },
+        isOnline,
+        limits: () => ({ ...config.telemetry, mostWaiting: config.history.uploadAhead }),
+        newId: () => newId(),
+        clock,
+      },
+      signal,
+    );
+    if (samples > 0) log.info({ samples }, 'what the history alone had is handed over');
+  };
+  const plan = () => {
+    const { uploadEveryMs, uploadJitterMs } = config.history;
+    scheduler.set({
+      name: JOB,
+      schedule: { everyMs: uploadEveryMs },
+      jitterMs: uploadJitterMs,
+      missed: 'run',
+      run: upload,
+    });
+  };
+  plan();
+  const uploadSoon = () =>
+    wait(clock, Math.random() * config.history.uploadJitterMs, stopping.signal)
+      .then(() => scheduler.runNow(JOB))
+      // It runs already, or the app stops; what fails is tried again by the scheduler.
+      .catch(() => undefined);
+
+  client.handle('localHistory', (request) => answerLocally(history, recorder, request));
+  client.handle('runJob', ({ job }) => {
+    void scheduler.runNow(job);
+    return {};
+  });
+  client.onRegistered(() => tellJobs());
+
+  return {
+    sink: recorder,
+    linkIs: (state) => {
+      const was = link;
+      link = state;
+      spill.heard(isOnline(), clock.monotonicMs());
+      if (was !== 'online' && state === 'online') void uploadSoon();
+    },
+    reconfigure: (next) => {
+      config = next;
+      history.reconfigure({ retention: config.history, reserveBytes: config.history.reserveBytes });
+      recorder.reconfigure(config.history);
+      plan();
+    },
+    stop: async () => {
+      stopping.abort();
+      await scheduler.stop();
+      recorder.stop();
+      history.close();
+    },
+  };
+}
