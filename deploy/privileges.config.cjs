@@ -28,6 +28,8 @@ const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd', all('/et
 const PRIVILEGES = {
   'ws-gateway': {
     user: 'bowline-gateway',
+    // The numbers of the groups that the folders of the sockets must have.
+    read: () => ['/etc/group'],
     write: ({ run }) => [all(path.join(run, 'hub')), all(path.join(run, 'sockets'))],
     addons: true,
     children: true,

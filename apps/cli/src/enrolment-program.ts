@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import type { Context } from './commands/context.ts';
-import { enroll, identity, reset, type EnrollOptions } from './commands/enrolment.ts';
+import { enroll, identity, reset, type EnrollOptions, type ResetOptions } from './commands/enrolment.ts';
 
 /** `bowline identity|enroll|reset`: who this device is. */
 export function addEnrolment(
@@ -29,6 +29,12 @@ export function addEnrolment(
     .command('reset')
     .description('makes the device forget who it is: key, enrolment and everything not delivered')
     .option('--yes', 'without a question')
+    .option(
+      '--anchor <file>',
+      'by which the apps know who the device is; default: trustAnchorFile of cli.json',
+    )
     .addOption(json())
-    .action(({ yes = false }: { yes?: boolean }, command: Command) => reset(contextOf(command), yes));
+    .action((options: Partial<ResetOptions>, command: Command) =>
+      reset(contextOf(command), { yes: false, ...options }),
+    );
 }

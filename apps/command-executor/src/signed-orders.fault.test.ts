@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { SignedCommand, TrustBundle } from '@bowline/messages';
@@ -222,6 +222,42 @@ describe('a signature is good once', () => {
     const { result } = await outcome({ ...order, state: 'started', attempt: 1 });
     expect(result).toEqual(lost.result);
     expect(gateway.reports.map(({ status }) => status)).toEqual(['succeeded']);
+  });
+
+  test('when the policy refused it, a gateway that keeps it gets nothing by it once the policy is wider', async () => {
+    const order = await signedOrder({ name: 'listCommands' });
+    expect(await outcome(order)).toMatchObject(rejected('not-allowed'));
+    const policy = { commands: { ping: { signed: true }, listCommands: { signed: true } } };
+    writeFileSync(join(folder, 'policy.json'), JSON.stringify(policy), { mode: 0o600 });
+    gateway.reports.length = 0;
+    expect(await outcome(order)).toMatchObject({ status: 'rejected' });
+    await executor.kill('SIGKILL');
+    startExecutor();
+    gateway.reports.length = 0;
+    expect(await outcome(order)).toMatchObject({ status: 'rejected' });
+    expect(await outcome(await signedOrder({ name: 'listCommands' }))).toMatchObject({ status: 'succeeded' });
+  });
+
+  test('when its trust bundle or its record of signatures is taken away, that is told and nothing gets wider', async () => {
+    const order = await signedOrder();
+    await outcome(order);
+    const first = gateway.bundles[0];
+    gateway.bundles.push(await bundleOf(2, { command: [] }));
+    expect(await outcome(await signedOrder())).toMatchObject(rejected('unknown-signer'));
+    await executor.kill('SIGKILL');
+    rmSync(join(folder, 'state/trust.json'));
+    gateway.bundles.splice(0, 2, ...(first === undefined ? [] : [first]));
+    startExecutor();
+    await waitFor(() => gateway.events.includes('trust-lost'), { what: 'the alarm' });
+    expect(await outcome(await signedOrder())).toMatchObject(rejected('bundle-rollback'));
+
+    gateway.bundles.push(await bundleOf(3));
+    await executor.kill('SIGKILL');
+    rmSync(join(folder, 'state/spent-orders.db'));
+    startExecutor();
+    await waitFor(() => gateway.events.includes('spent-orders-lost'), { what: 'the alarm' });
+    gateway.reports.length = 0;
+    expect(await outcome(order)).toMatchObject(rejected('issued-before-loss'));
   });
 
   test('when it is handed over again after its signature expired, it is answered by how it ended, not by the time', async () => {

@@ -254,10 +254,10 @@ export async function boot({
 }
 
 /** With a user for each app, a folder for each app: its group is who may enter (docs/ipc.md). */
-function hubFolders({ hubFolder, appSocketsFolder }: GatewayConfig) {
+function hubFolders({ hubFolder, appSocketsFolder, appSocketGroups = {} }: GatewayConfig) {
   if (appSocketsFolder === undefined) return { folder: hubFolder };
   const appFolders = Object.fromEntries(HUB_APPS.map((app) => [app, join(appSocketsFolder, app)]));
-  return { folder: hubFolder, folderMode: 0o750, appFolders };
+  return { folder: hubFolder, folderMode: 0o750, appFolders, appGroups: appSocketGroups };
 }
 
 function serverTime(serverClock: ServerClock): { serverTime?: number } {

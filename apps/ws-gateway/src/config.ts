@@ -1,3 +1,4 @@
+import { HUB_APPS } from '@bowline/messages/hub/apps';
 import { Type, type Static } from 'typebox';
 
 const milliseconds = (fallback: number, description: string, minimum = 0) =>
@@ -32,6 +33,18 @@ export const GatewayConfig = Type.Object(
         description:
           "holds one folder an app, made by root with that app's group (0750); without it all sockets are in hubFolder",
       }),
+    ),
+    appSocketGroups: Type.Optional(
+      Type.Object(
+        Object.fromEntries(
+          HUB_APPS.map((app) => [app, Type.Optional(Type.String({ minLength: 1, localOnly: true }))]),
+        ),
+        {
+          additionalProperties: false,
+          localOnly: true,
+          description: 'by app, the group (a name or a number) that the folder of its socket must have',
+        },
+      ),
     ),
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     enrolment: Type.Object(

@@ -24,6 +24,7 @@ let hub: HubMember;
 let carriedOut: AdmittedOrder<'softwareUpdate'>[];
 let resumed: string[];
 let known: string[];
+let permitted: string[];
 beforeEach(async () => {
   const folder = temporaryFolder();
   gateway = await openTestGateway(join(folder, 'hub'));
@@ -43,7 +44,7 @@ beforeEach(async () => {
   const clock = systemClock;
   const restart = () => undefined;
   hub = await joinHub({ app: APP, version: '1', orderTypes, config, live, restart, log, clock, signal });
-  [carriedOut, resumed, known] = [[], [], []];
+  [carriedOut, resumed, known, permitted] = [[], [], [], ['stable']];
   takeSignedOrders(hub, log, {
     type: 'softwareUpdate',
     signedPart: ({ order }) => {
@@ -51,7 +52,7 @@ beforeEach(async () => {
       return order;
     },
     judge: (_, { channel }) =>
-      channel === 'stable' ? undefined : { code: 'not-allowed', message: `not ${channel}` },
+      permitted.includes(channel) ? undefined : { code: 'not-allowed', message: `not ${channel}` },
     resumes: (orderId) => known.includes(orderId),
     resume: ({ orderId }) => void resumed.push(orderId),
     carryOut: (order) => {
@@ -99,6 +100,20 @@ test('when the app has the order in its own record, it goes on unjudged, though 
   expect(carriedOut).toEqual([]);
   known.length = 0;
   expect(await code(order)).toBe('signature-expired');
+});
+
+test('when an order was refused, that used its signature up, though it would be allowed by now', async () => {
+  const order = await signed({ channel: 'nightly' });
+  expect(await code(order)).toBe('not-allowed');
+  gateway.reports.length = 0;
+  permitted.push('nightly');
+  expect(await code(order)).toBe('not-allowed');
+  gateway.reports.length = 0;
+  const busy = await signed({ reason: 'full' });
+  expect(await code(busy)).toBe('busy');
+  expect(carriedOut).toEqual([]);
+  await gateway.hand(APP, await signed({ channel: 'nightly' }));
+  expect(carriedOut).toHaveLength(1);
 });
 
 test('when the gateway tells of the link, it is known; while the gateway is away, it is not', async () => {

@@ -3,11 +3,15 @@ import type { HeldPolicy, PolicyRefusal } from '@bowline/identity/policy';
 import type { SignedClaims } from '@bowline/messages';
 import type { AppRequests } from '@bowline/messages/hub';
 import type { Logger } from '@bowline/runtime';
-import { ContractError, RejectedError } from '@bowline/runtime/errors';
+import { ContractError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { HubMember } from './join-hub.ts';
 
 type Handed = AppRequests['order']['request'];
 type Type = 'softwareUpdate' | 'sshAccess';
+interface Refusal {
+  code: string;
+  message: string;
+}
 
 /** An order whose signature holds and that the policy allows. */
 export interface AdmittedOrder<T extends Type> extends Handed, Admission<T> {}
@@ -58,17 +62,40 @@ async function refusalOf<T extends Type>(
   hub: HubMember,
   order: Handed,
   orders: SignedOrders<T>,
-): Promise<{ code: string; message: string } | undefined> {
+): Promise<Refusal | undefined> {
+  let used: string | undefined;
   try {
     const admission = await hub.gate.admit(orders.type, orders.signedPart(order.payload), order.orderId);
+    if (admission.earlier?.phase === 'ended') return refusedBefore(admission.earlier.outcome);
+    used = admission.id;
     const refused = orders.judge(await hub.readPolicy(), admission.claims);
-    if (refused !== undefined) return refused;
-    await orders.carryOut({ ...order, ...admission });
-    return undefined;
+    if (refused === undefined) {
+      await orders.carryOut({ ...order, ...admission });
+      return undefined;
+    }
+    return usedUp(hub, used, refused);
   } catch (error) {
     if (!(error instanceof ContractError || error instanceof RejectedError)) throw error;
-    return { code: error.code, message: error.message };
+    const refusal = { code: error.code, message: error.message };
+    return used === undefined ? refusal : usedUp(hub, used, refusal);
   }
+}
+
+/** What was not allowed today must not run tomorrow, when the policy may be another: a refusal uses the signature up. */
+function usedUp(hub: HubMember, id: string, { code, message }: Refusal): Refusal {
+  try {
+    hub.gate.spent.end(id, JSON.stringify({ code, message }));
+  } catch (error) {
+    if (!(error instanceof TransientError)) throw error; // a full disk is no reason to leave an order unanswered
+  }
+  return { code, message };
+}
+
+/** The stored answer of an order that is over; `outcome` is ours only if it was a refusal. */
+function refusedBefore(outcome: string | undefined): Refusal {
+  const { code, message } = JSON.parse(outcome ?? '{}') as Partial<Refusal>;
+  if (typeof code === 'string' && typeof message === 'string') return { code, message };
+  return { code: 'replayed', message: 'this order was carried out before: a signature is good once' };
 }
 
 function reject(

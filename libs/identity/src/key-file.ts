@@ -1,9 +1,9 @@
 import { createPrivateKey } from 'node:crypto';
-import { lstatSync } from 'node:fs';
-import { ConfigError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { ConfigError, hasCode, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
 import { createKey, keyFromPem, type SigningKey } from './key.ts';
+import { readOwnedFile } from './owned-file.ts';
 
-const OPEN_TO_OTHERS = 0o077;
+const MAX_BYTES = 16_384;
 
 /** Makes a key in a file of its own (0600), encrypted if there is a passphrase (PKCS#8, AES-256). */
 export async function createKeyFile(file: string, passphrase?: string): Promise<SigningKey> {
@@ -21,10 +21,7 @@ export const isEncrypted = (pem: string): boolean => pem.includes('BEGIN ENCRYPT
  * @throws ConfigError `no-key`, `file-unsafe` (others may read it), `bad-key`.
  */
 export async function readKeyFile(file: string, passphrase: () => Promise<string>): Promise<SigningKey> {
-  const pem = readFileIfPresent(file);
-  if (pem === undefined) throw new ConfigError('no-key', `there is no key in ${file}`);
-  if ((lstatSync(file).mode & OPEN_TO_OTHERS) !== 0)
-    throw new ConfigError('file-unsafe', `others may use ${file}: chmod 600 it`);
+  const pem = read(file);
   if (!isEncrypted(pem)) return keyFromPem(pem);
   const secret = await passphrase();
   try {
@@ -32,6 +29,16 @@ export async function readKeyFile(file: string, passphrase: () => Promise<string
     return await keyFromPem(plain.export({ type: 'pkcs8', format: 'pem' }).toString());
   } catch (error) {
     throw new ConfigError('bad-key', `the passphrase does not open ${file}`, { cause: error });
+  }
+}
+
+function read(file: string): string {
+  try {
+    return readOwnedFile(file, MAX_BYTES, { secret: true });
+  } catch (error) {
+    if (hasCode(error, 'ENOENT'))
+      throw new ConfigError('no-key', `there is no key in ${file}`, { cause: error });
+    throw error;
   }
 }
 

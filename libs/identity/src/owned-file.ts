@@ -1,26 +1,31 @@
-import { closeSync, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
 import { dirname } from 'node:path';
-import { ConfigError } from '@bowline/runtime';
+import { ConfigError, hasCode } from '@bowline/runtime';
 
+const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const WRITABLE_BY_OTHERS = 0o022;
+const OPEN_TO_OTHERS = 0o077;
 const STICKY = 0o1000;
 
 /**
  * Reads a file that decides what this process may do: nobody but its owner may have written it, and that is root or the
- * user of this process. Checks and reads one and the same open file; whoever could exchange it in its folder counts too.
+ * user of this process. Checks and reads one and the same open file; whoever could exchange it in its folder counts too. A
+ * link is not followed (nothing is known of the folder that it leads to), and a pipe is not waited for.
  *
+ * @param secret nobody else may read it, either.
  * @throws ConfigError `file-unsafe`; Node's own error if it cannot be opened (`ENOENT`: there is none).
  */
-export function readOwnedFile(file: string, maxBytes: number): string {
-  const handle = openSync(file, 'r');
+export function readOwnedFile(file: string, maxBytes: number, { secret = false } = {}): string {
+  const refuse = (why: string): never => {
+    throw new ConfigError('file-unsafe', `${file}: ${why}`);
+  };
+  const handle = open(file, refuse);
   try {
     const stat = fstatSync(handle);
-    const refuse = (why: string): never => {
-      throw new ConfigError('file-unsafe', why);
-    };
     if (!stat.isFile()) refuse('it is not a file');
     const why = unsafe(stat);
     if (why !== undefined) refuse(why);
+    if (secret && (stat.mode & OPEN_TO_OTHERS) !== 0) refuse('others may use it: chmod 600 it');
     const folder = statSync(dirname(file));
     const whyFolder = (folder.mode & STICKY) === 0 ? unsafe(folder) : undefined;
     if (whyFolder !== undefined) refuse(`its folder: ${whyFolder}`);
@@ -28,6 +33,16 @@ export function readOwnedFile(file: string, maxBytes: number): string {
     return readFileSync(handle, 'utf8');
   } finally {
     closeSync(handle);
+  }
+}
+
+function open(file: string, refuse: (why: string) => never): number {
+  try {
+    return openSync(file, O_RDONLY | O_NOFOLLOW | O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, 'ELOOP')) return refuse('it is a link: put the file itself there');
+    if (hasCode(error, 'ENXIO')) return refuse('it is not a file'); // a socket
+    throw error;
   }
 }
 

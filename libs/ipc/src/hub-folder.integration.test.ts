@@ -2,7 +2,7 @@ import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync 
 import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
-import { checkHubFolder, ownUid, prepareHubFolder, socketPath, userId } from './hub-folder.ts';
+import { checkGroup, checkHubFolder, ownUid, prepareHubFolder, socketPath, userId } from './hub-folder.ts';
 
 const unsafe = (pattern: RegExp) =>
   expect.objectContaining({
@@ -50,6 +50,21 @@ describe('prepareHubFolder', () => {
     const owners = [ownUid() + 1, ownUid() + 2];
     expect(() => checkHubFolder(folder, { owners, mode: 0o700 })).toThrow(unsafe(/belongs to user/));
     checkHubFolder(folder, { owners: [...owners, ownUid()], mode: 0o700 });
+  });
+});
+
+describe('checkGroup', () => {
+  it('when the folder has the group that it must have, by name or by number, it is taken; else it is refused', () => {
+    const folder = temporaryFolder();
+    const { gid } = statSync(folder);
+    const groups = join(folder, 'group');
+    writeFileSync(groups, `other:x:${gid + 1}:\nours:x:${gid}:somebody\n`);
+    checkGroup(folder, 'ours', groups);
+    checkGroup(folder, String(gid), groups);
+    expect(() => checkGroup(folder, 'other', groups)).toThrow(unsafe(/its group is \d+, expected other/));
+    expect(() => checkGroup(folder, 'nobody-has-this', groups)).toThrow(
+      expect.objectContaining({ code: 'hub-owner-unknown' }),
+    );
   });
 });
 

@@ -64,23 +64,38 @@ export function checkHubFolder(
 }
 
 /**
+ * Whoever is in the group of an app's folder can be that app, so it must be the app's own.
+ *
+ * @throws ConfigError `hub-folder-unsafe`, `hub-owner-unknown`
+ */
+export function checkGroup(folder: string, group: string, groupFile = '/etc/group'): void {
+  const gid = numberOf(group, groupFile, 'appSocketGroups: there is no group');
+  const { gid: found } = lstatSync(folder);
+  if (found !== gid)
+    throw unsafe(
+      folder,
+      `its group is ${found}, expected ${group} (${gid}): chgrp it, or whoever is in that group can be this app`,
+    );
+}
+
+/**
  * The number of a system user, who always stands in /etc/passwd; a number is itself. Node has no getpwnam.
  *
  * @throws ConfigError `hub-owner-unknown`
  */
-export function userId(user: string, passwdFile = '/etc/passwd'): number {
-  if (/^\d+$/.test(user)) return Number(user);
-  // passwd(5): name, password, number …
-  const entry = readFileSync(passwdFile, 'utf8')
+export const userId = (user: string, passwdFile = '/etc/passwd'): number =>
+  numberOf(user, passwdFile, 'hubOwner: there is no user');
+
+/** passwd(5), group(5): name, password, number … */
+function numberOf(name: string, file: string, what: string): number {
+  if (/^\d+$/.test(name)) return Number(name);
+  const entry = readFileSync(file, 'utf8')
     .split('\n')
     .map((line) => line.split(':'))
-    .find(([name]) => name === user);
-  const uid = Number(entry?.[2] || Number.NaN);
-  if (Number.isSafeInteger(uid)) return uid;
-  throw new ConfigError(
-    'hub-owner-unknown',
-    `hubOwner: there is no user ${user} in ${passwdFile}: was this device installed whole?`,
-  );
+    .find(([each]) => each === name);
+  const id = Number(entry?.[2] || Number.NaN);
+  if (Number.isSafeInteger(id)) return id;
+  throw new ConfigError('hub-owner-unknown', `${what} ${name} in ${file}: was this device installed whole?`);
 }
 
 /** The user that this process runs as. Linux only, as all of Bowline's device side. */

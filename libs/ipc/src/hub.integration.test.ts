@@ -359,6 +359,19 @@ describe('the folder', () => {
     expect(hub.peers()).toMatchObject([{ app: 'ssh-broker' }]);
   });
 
+  it('when the folder of an app has another group than that app’s, no socket is made', async () => {
+    const root = temporaryFolder();
+    const appFolders = { 'ssh-broker': join(root, 'ssh') };
+    const options = { folderMode: 0o750, appFolders, appGroups: { 'ssh-broker': '987654' } };
+    await expect(testHub(join(root, 'hub'), options)).rejects.toMatchObject({
+      code: 'hub-folder-unsafe',
+      message: expect.stringContaining('expected 987654'),
+    });
+    expect(existsSync(join(root, 'ssh', 'ssh-broker.sock'))).toBe(false);
+    const gid = String(statSync(root).gid);
+    await testHub(join(root, 'hub'), { ...options, appGroups: { 'ssh-broker': gid } });
+  });
+
   it('when a file lies where a socket should be, the hub says so and gives the lock back', async () => {
     const folder = newHubFolder();
     mkdirSync(folder, { mode: 0o700 });

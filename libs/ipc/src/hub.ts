@@ -6,7 +6,7 @@ import { ConfigError, RejectedError, TransientError } from '@bowline/runtime/err
 import { AppSocket, type AppConnection, type Peer } from './app-socket.ts';
 import { checkOwn, entryOf, TO_APP } from './contract.ts';
 import { newCounters, type IpcCounters } from './counters.ts';
-import { prepareHubFolder, socketPath } from './hub-folder.ts';
+import { checkGroup, prepareHubFolder, socketPath } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
 import { ThrottledLog } from './throttled-log.ts';
 import { checkRegistration, isExclusive } from './registration.ts';
@@ -18,6 +18,8 @@ export interface HubOptions {
   folderMode?: number;
   /** Folders of the sockets of single apps, where each has a group of its own (docs/ipc.md). */
   appFolders?: Partial<Record<HubApp, string>>;
+  /** The group, a name or a number, that the folder of an app must have; not looked at for those that are not named. */
+  appGroups?: Partial<Record<HubApp, string>>;
   log: Logger;
   clock: Clock;
   limits?: Partial<IpcLimits>;
@@ -70,15 +72,19 @@ export interface Hub {
 /**
  * Opens the hub: one socket an app, which is that app's identity.
  *
- * @throws ConfigError `socket-path-too-long`, `hub-folder-unsafe`, `hub-folder-unusable`, `already-running`: before any
+ * @throws ConfigError `socket-path-too-long`, `hub-folder-unsafe`, `hub-folder-unusable`, `hub-owner-unknown`, `already-running`: before any
  *   socket is touched.
  */
 export async function openHub(options: HubOptions): Promise<Hub> {
-  const { folder, folderMode = 0o700, appFolders = {} } = options;
+  const { folder, folderMode = 0o700, appFolders = {}, appGroups = {} } = options;
   const folderOf = (app: HubApp) => appFolders[app] ?? folder;
   const paths = new Map(HUB_APPS.map((app) => [app, socketPath(folderOf(app), app)]));
   const socketFolders = new Set(HUB_APPS.map(folderOf));
   for (const each of socketFolders) prepareHubFolder(each, folderMode);
+  for (const app of HUB_APPS) {
+    const group = appGroups[app];
+    if (group !== undefined) checkGroup(folderOf(app), group);
+  }
   if (!socketFolders.has(folder)) prepareHubFolder(folder, 0o700);
   const lock = acquireLock(join(folder, 'hub.lock'));
   const hub = new OpenHub(options, lock, paths);

@@ -55,6 +55,9 @@ describe.runIf(canInstallDevice())(
       await device.bowline('enroll', '--server', server, '--token', await enrolmentToken());
       const key = '/var/lib/bowline/ws-gateway/device.pem';
       expect(await device.run('stat', '-c', '%U:%G %a', key)).toBe('bowline-gateway:bowline-gateway 600\n');
+      const anchor = '/etc/bowline/trust-anchor.json';
+      expect(await device.readJson(anchor)).toMatchObject({ deviceId: 'kiosk-1' });
+      expect(await device.run('stat', '-c', '%U:%G %a', anchor)).toBe('root:root 644\n');
       const online = async () => (await device.bowline('status')).includes('online');
       await waitFor(online, { what: 'the device to be online', everyMs: 200 });
 
@@ -63,6 +66,7 @@ describe.runIf(canInstallDevice())(
       const before = await device.run('cat', key);
       await device.bowline('reset', '--yes');
       expect(await device.run('cat', key)).not.toBe(before);
+      expect(Object.keys(await device.readJson(anchor))).toEqual(['rootThumbprint', 'since']);
       expect(await device.bowline('status')).toContain('not enrolled');
       const log = await device.shell('cat /var/lib/bowline/logs/*.log');
       expect(log).not.toContain('ERR_ACCESS_DENIED');

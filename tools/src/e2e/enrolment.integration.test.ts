@@ -74,7 +74,7 @@ describe('bowline enroll', () => {
   test('when the server or the token is not good, it says why, and the device stays what it was', async () => {
     const device = new BareDevice({});
     device.startGateway();
-    const before = await keyOf(device);
+    const before = await waitFor(() => keyOf(device), { what: 'the key of the device' });
     const used = await server.token();
     await new BareDevice({ url: server.url, token: used }).startGateway().output(/"message":"enrolled"/);
     const tries: [string[], string][] = [
@@ -228,6 +228,9 @@ describe('revocation', () => {
 describe('bowline reset', () => {
   test('when nobody confirms, nothing is lost; when somebody does, the device is a new one', async () => {
     const device = await enrolled();
+    const file = join(device.folder, 'anchor.json');
+    const anchor = { rootThumbprint: 'E'.repeat(43), deviceId: 'before', groups: [] };
+    writeFileSync(file, JSON.stringify(anchor), { mode: 0o600 });
     const asked = await device.bowline('reset');
     expect([asked.code, asked.stdout]).toEqual([2, '']);
     for (const lost of ['device.pem', 'enrolment.json', 'store', 'messages', '--yes'])
@@ -237,13 +240,17 @@ describe('bowline reset', () => {
     const before = await keyOf(device);
     const epoch = (await device.status()).queue.epoch;
     const gateway = device.gateway;
-    const resetting = device.bowline('reset', '--yes');
+    const resetting = device.bowline('reset', '--yes', '--anchor', file);
     expect(await gateway?.exited).toMatchObject({ code: 0 });
     device.startGateway(); // as pm2 does
     expect((await resetting).code).toBe(0);
     expect(await keyOf(device)).not.toBe(before);
     const { device: self, queue } = await device.status();
     expect(self.id).toBeUndefined();
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({
+      rootThumbprint: anchor.rootThumbprint,
+      since: expect.any(Number),
+    });
     expect(queue.epoch).not.toBe(epoch);
     const token = await server.token();
     await device.bowline('enroll', '--server', server.url, '--token', token);

@@ -89,6 +89,25 @@ function writeAnchor(
   remark(`The apps of the device trust that root: ${file}`);
 }
 
+/** The apps keep what they were told of who this device is; from now on they may be told anew. The root stays. */
+function forgetInAnchor(file: string | undefined): void {
+  const held = file === undefined ? undefined : readTrustAnchor(file);
+  if (file === undefined || held === undefined) return;
+  try {
+    writeTrustAnchor(file, { rootThumbprint: held.rootThumbprint, since: Date.now() });
+  } catch (error) {
+    throw new CliError(
+      'anchor-not-written',
+      `Nothing was forgotten: ${file} cannot be written: ${String(error)}`,
+      {
+        exitCode: EXIT.usage,
+        advice: 'It tells the apps who this device is. Do the same again as root.',
+        cause: error,
+      },
+    );
+  }
+}
+
 function mustTrustNobodyElse(file: string, root: string): void {
   const held = readTrustAnchor(file)?.rootThumbprint;
   if (held === undefined || held === root) return;
@@ -98,8 +117,13 @@ function mustTrustNobodyElse(file: string, root: string): void {
   });
 }
 
+export interface ResetOptions {
+  yes: boolean;
+  anchor?: string;
+}
+
 /** `bowline reset`: says what would be lost, asks, and has the gateway forget it. */
-export async function reset(context: Context, yes: boolean): Promise<void> {
+export async function reset(context: Context, { yes, anchor }: ResetOptions): Promise<void> {
   const address = addressOf(context);
   const { paths, messages, orders } = await askGateway(address, 'losses', {});
   const before = await askGateway(address, 'identity', {});
@@ -108,6 +132,7 @@ export async function reset(context: Context, yes: boolean): Promise<void> {
     `${messages} messages that the server has not got, and ${orders} orders that have not ended, go with it.`,
   );
   await confirm('Go on?', { yes, signal: context.signal });
+  forgetInAnchor(anchor ?? context.installation().trustAnchorFile);
   await askGateway(address, 'forget', {});
   const after = await untilForgotten(context, before.thumbprint);
   if (context.json) return printJson({ forgotten: paths, thumbprint: after.thumbprint });

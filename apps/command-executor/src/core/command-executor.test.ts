@@ -35,6 +35,7 @@ function setUp(
   limits: Partial<ExecutorLimits> = {},
   idempotent = true,
   begin: (id: string) => void = (id) => void recorded.push(`begun ${id}`),
+  end: (id: string) => void = (id) => void recorded.push(`ended ${id}`),
 ) {
   const clock = new FakeClock();
   const serverClock = new ServerClock(clock);
@@ -59,7 +60,7 @@ function setUp(
   const executor = new CommandExecutor({
     commands: [work],
     readPolicy: () => Promise.resolve(policyOf({ work: {} })),
-    record: { begin, end: (id) => void recorded.push(`ended ${id}`) },
+    record: { begin, end },
     report: async (report, signal) => {
       reports.push(report);
       await onReport(report, signal);
@@ -288,6 +289,25 @@ describe('CommandExecutor', () => {
     runs[0]?.end(1);
     await settle();
     expect(recorded).toEqual(['started', 'begun j1', 'ended j1', 'succeeded', 'ended j1']);
+  });
+
+  test('when a signed order is cancelled before it began, its signature is used up; if that cannot be recorded, it is not cancelled', async () => {
+    const signature = { id: 'j2', signer: 'k', earlier: undefined };
+    const { executor, settle } = setUp({ maxConcurrent: 1 });
+    executor.take(order(1));
+    executor.take(order(2, { signature }));
+    await settle();
+    expect(executor.cancel(order(2).orderId)).toBe('cancelled');
+    expect(recorded).toEqual(['ended j2']);
+
+    const full = setUp({ maxConcurrent: 1 }, true, undefined, () => {
+      throw new TransientError('spent-orders-unwritable', 'full');
+    });
+    full.executor.take(order(1));
+    full.executor.take(order(2, { signature }));
+    await full.settle();
+    expect(() => full.executor.cancel(order(2).orderId)).toThrow(TransientError);
+    expect(full.executor.counts()).toMatchObject({ waiting: 1 });
   });
 
   test('when the use of a signature cannot be recorded, the command does not run', async () => {

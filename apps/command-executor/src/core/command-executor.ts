@@ -76,11 +76,18 @@ export class CommandExecutor {
     this.#pump();
   }
 
-  /** `cancelled`: dropped before anything began, the caller records it. `stopping`: how it ends is reported by us. */
+  /**
+   * `cancelled`: dropped before anything began, the caller records it; a signature is used up by it. `stopping`: how it ends
+   * is reported by us.
+   *
+   * @throws TransientError if that cannot be recorded: it is not cancelled then.
+   */
   cancel(orderId: string): ReturnType<typeof cancelOutcome> {
     const entry = this.#entries.get(orderId);
     const outcome = cancelOutcome(entry?.phase);
     if (entry !== undefined) {
+      const { signature } = entry.order;
+      if (outcome === 'cancelled' && signature !== undefined) this.#options.record.end(signature.id);
       if (outcome === 'cancelled') this.#entries.delete(orderId);
       if (outcome === 'stopping') entry.abort.abort(new CancelledError('cancelled', 'cancelled by an order'));
     }

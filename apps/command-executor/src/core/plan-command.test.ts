@@ -115,6 +115,28 @@ describe('planCommand', () => {
     });
   });
 
+  test('when a signed order is refused, that uses its signature up, and the same refusal is told again', () => {
+    const policy = policyOf({ ping: {} });
+    const error = { code: 'not-allowed', message: expect.stringContaining('permits only ping') };
+    const wanted = order({ payload: { name: 'openValve' }, signature: recorded('claimed') });
+    expect(planCommand(wanted, { ...context, policy })).toMatchObject({
+      steps: [
+        { kind: 'record-refusal', refusal: { status: 'rejected', error } },
+        { kind: 'report-refusal', status: 'rejected', error },
+        { kind: 'record', what: 'reported' },
+      ],
+    });
+    const told = { status: 'rejected', error: { code: 'not-allowed', message: 'as it was' } };
+    const wider = { ...context, policy: policyOf({ openValve: {} }) };
+    for (const state of ['received', 'started'] as const)
+      expect(planCommand({ ...wanted, state, signature: recorded('ended', told) }, wider)).toMatchObject({
+        steps: [
+          { kind: 'report-refusal', error: told.error },
+          { kind: 'record', what: 'reported' },
+        ],
+      });
+  });
+
   test('when a signed order has ended and was reported, it cannot be made to run again', () => {
     const again = order({ signature: recorded('ended'), state: 'started', attempt: 1 });
     expect(refusal(again, context)).toMatchObject({ status: 'indeterminate', error: { code: 'replayed' } });

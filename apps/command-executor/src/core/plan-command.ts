@@ -36,10 +36,17 @@ export type Step =
   | { kind: 'report-started'; attempt: number }
   /** Records how far a signature was used; only with one. */
   | { kind: 'record'; what: 'begun' | 'ended' | 'reported' }
+  /** A refusal uses a signature up: what was not allowed today must not run tomorrow, when the policy may be another. */
+  | { kind: 'record-refusal'; refusal: Refusal }
   | { kind: 'run'; command: Command; params: Record<string, unknown>; timeoutMs: number }
   /** `stored`: of an earlier life of this process. */
   | { kind: 'report-outcome'; stored?: Outcome }
-  | { kind: 'report-refusal'; status: 'rejected' | 'expired' | 'indeterminate'; error: OrderError };
+  | ({ kind: 'report-refusal' } & Refusal);
+
+export interface Refusal {
+  status: 'rejected' | 'expired' | 'indeterminate';
+  error: OrderError;
+}
 
 export type Plan =
   | { kind: 'steps'; steps: Step[] }
@@ -59,8 +66,13 @@ export interface PlanContext {
 /** What to do about one order, purely: every refusal comes before `started`, every effect after it. */
 export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   const { payload, state, attempt } = order;
-  const refuse = (status: 'rejected' | 'expired', error: OrderError): Plan =>
-    steps({ kind: 'report-refusal', ...closing(state, status, error) });
+  const signed = order.signature !== undefined;
+  const record = (what: 'begun' | 'ended' | 'reported'): Step[] => (signed ? [{ kind: 'record', what }] : []);
+  const refuse = (status: Refusal['status'], error: OrderError): Plan => {
+    const refusal = closing(state, status, error);
+    const recorded: Step[] = signed ? [{ kind: 'record-refusal', refusal }] : [];
+    return steps(...recorded, { kind: 'report-refusal', ...refusal }, ...record('reported'));
+  };
 
   if (order.fault !== undefined) return refuse('rejected', order.fault);
   const { name } = payload;
@@ -77,7 +89,6 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   }
   const params = payload.params ?? {};
   const { timeoutMs: askedMs } = payload;
-  const signed = order.signature !== undefined;
   const forbidden = context.policy.judge({ name, params, timeoutMs: askedMs, signed });
   if (forbidden !== undefined) return refuse('rejected', forbidden);
 
@@ -89,11 +100,7 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   }
   if (state === 'started' && !command.idempotent) {
     const message = `${name} was cut off after it had started: its effect may have happened, so it is not repeated`;
-    return steps({
-      kind: 'report-refusal',
-      status: 'indeterminate',
-      error: { code: 'interrupted', message },
-    });
+    return refuse('indeterminate', { code: 'interrupted', message });
   }
   if (payload.expiresAt !== undefined) {
     if (context.serverNowMs === undefined) return { kind: 'await-server-time' };
@@ -104,7 +111,6 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
     context.commandTimeoutMs,
     context.policy.longestTimeoutMs(name) ?? context.commandTimeoutMs,
   );
-  const record = (what: 'begun' | 'ended' | 'reported'): Step[] => (signed ? [{ kind: 'record', what }] : []);
   return steps(
     { kind: 'report-started', attempt: attempt + 1 },
     ...record('begun'),
@@ -122,6 +128,12 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
 function repeated({ signature, state }: CommandOrder): Plan | undefined {
   const earlier = signature?.earlier;
   if (earlier === undefined || earlier.phase === 'claimed') return undefined;
+  const stored =
+    earlier.outcome === undefined ? undefined : (JSON.parse(earlier.outcome) as Outcome | Refusal);
+  if (isRefusal(stored)) {
+    const again = closing(state, stored.status, stored.error);
+    return steps({ kind: 'report-refusal', ...again }, { kind: 'record', what: 'reported' });
+  }
   if (state === 'received' || (earlier.phase === 'ended' && earlier.outcome === undefined)) {
     const message = 'this order was carried out before: a signature is good once';
     return steps({
@@ -129,14 +141,16 @@ function repeated({ signature, state }: CommandOrder): Plan | undefined {
       ...closing(state, 'rejected', { code: 'replayed', message }),
     });
   }
-  if (earlier.outcome === undefined) return undefined;
-  const stored = JSON.parse(earlier.outcome) as Outcome;
+  if (stored === undefined) return undefined;
   return steps({ kind: 'report-outcome', stored }, { kind: 'record', what: 'reported' });
 }
+
+const isRefusal = (stored: Outcome | Refusal | undefined): stored is Refusal =>
+  stored !== undefined && ['rejected', 'expired', 'indeterminate'].includes(stored.status);
 
 const steps = (...all: Step[]): Plan => ({ kind: 'steps', steps: all });
 
 /** An order that had started cannot be refused any more: an effect may be there (protocol, section 4, order states). */
-function closing(state: CommandOrder['state'], status: 'rejected' | 'expired', error: OrderError) {
-  return { status: state === 'started' ? ('indeterminate' as const) : status, error };
+function closing(state: CommandOrder['state'], status: Refusal['status'], error: OrderError): Refusal {
+  return { status: state === 'started' ? 'indeterminate' : status, error };
 }

@@ -61,6 +61,16 @@ const RUNNERS: StepRunners = {
     }
   },
 
+  'record-refusal': async ({ refusal }, context) => {
+    const { id } = context.order.signature ?? {};
+    if (id === undefined) return;
+    try {
+      context.record.end(id, JSON.stringify(refusal));
+    } catch (error) {
+      if (!(error instanceof TransientError)) throw error; // a full disk is no reason to leave an order unanswered
+    }
+  },
+
   run: async (step, context) => {
     if (context.outcome !== undefined) return;
     const outcome = await runCommand(step, context);

@@ -1,4 +1,4 @@
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SignedClaims, SignedType, TrustBundleJws } from '@bowline/messages';
 import { BowlineError, RejectedError, TransientError, type ServerClock } from '@bowline/runtime';
@@ -56,9 +56,12 @@ export class OrderGate {
     const { stateDir, trustAnchorFile } = options;
     mkdirSync(stateDir, { recursive: true, mode: 0o700 });
     this.#options = options;
-    this.#trust = new HeldTrust({ file: join(stateDir, 'trust.json'), anchorFile: trustAnchorFile });
-    this.spent = new SpentOrders(join(stateDir, 'spent-orders.db'));
+    const file = join(stateDir, 'trust.json');
+    // The record is made before the first bundle is: without the one beside the other, somebody or something removed it.
+    this.spent = new SpentOrders(join(stateDir, 'spent-orders.db'), { expected: existsSync(file) });
+    this.#trust = new HeldTrust({ file, anchorFile: trustAnchorFile, versions: this.spent.versions });
     if (this.spent.recovered) this.#alarm('spent-orders-lost', {});
+    if (this.#trust.damaged || this.#trust.lost) this.#alarm('trust-lost', { damaged: this.#trust.damaged });
     options.hub.onRegistered(() => void this.#refresh());
     options.hub.onNotification('trust', () => void this.#refresh());
   }

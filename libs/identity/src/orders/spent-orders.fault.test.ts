@@ -109,4 +109,19 @@ describe('SpentOrders', () => {
     );
     again.close();
   });
+
+  test('when it is gone though there has been one, only what was issued since is taken', () => {
+    new SpentOrders(file).close();
+    rmSync(file);
+    const spent = new SpentOrders(file, { expected: true });
+    expect(spent.recovered).toBe(true);
+    expect(() => spent.claim(claim('j1', { iat: NOW / 1000 }))).toThrow(
+      expect.objectContaining({ code: 'issued-before-loss' }),
+    );
+    expect(spent.claim(claim('j2', { iat: NOW / 1000 + 1 }))).toBeUndefined();
+    spent.close();
+    const again = new SpentOrders(file, { expected: true });
+    expect(again.recovered).toBe(false);
+    again.close();
+  });
 });

@@ -1,4 +1,4 @@
-import { closeSync, openSync, renameSync, rmSync } from 'node:fs';
+import { closeSync, existsSync, openSync, renameSync, rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { hasCode, RejectedError, TransientError } from '@bowline/runtime/errors';
 
@@ -51,12 +51,20 @@ export class SpentOrders {
   /** A damaged file was set aside: nothing that was issued before is taken. */
   readonly recovered: boolean;
 
-  constructor(file: string) {
+  /** @param expected there has been one: if it is gone, that is a loss as well. */
+  constructor(file: string, { expected = false } = {}) {
+    const isGone = expected && !existsSync(file);
     const { database, recovered } = open(file);
     this.#database = database;
-    this.recovered = recovered;
-    if (recovered) this.#mark('lost', 1);
+    this.recovered = recovered || isGone;
+    if (this.recovered) this.#mark('lost', 1);
   }
+
+  /** {@link SeenVersions}: what this app knows of its trust bundle lies in this file as well. */
+  readonly versions = {
+    seen: (rootThumbprint: string): number => this.#marked(`trust ${rootThumbprint}`) ?? 0,
+    saw: (rootThumbprint: string, version: number): void => this.#mark(`trust ${rootThumbprint}`, version),
+  };
 
   /**
    * Takes a signature for an order, before anything is done for it. The same order again, after a crash, finds out how far

@@ -1,4 +1,5 @@
-import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { chmodSync, chownSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -58,6 +59,20 @@ describe('PolicyFile', () => {
     const file = policyFile(WIDE);
     chmodSync(join(file, '..'), 0o777);
     expect(await heldIn(file)).toMatchObject({ fault: expect.stringContaining('its folder') });
+  });
+
+  test.each<[string, (file: string) => void, string]>([
+    ['a pipe', (file) => execFileSync('mkfifo', ['-m', '600', file]), 'not a file'],
+    ['a link to a good file', (file) => symlinkSync(policyFile(WIDE), file), 'it is a link'],
+    ['a link to nothing', (file) => symlinkSync('/nonexistent/policy.json', file), 'it is a link'],
+  ])('when %s stands in its place, the default holds and nothing waits for it', async (_, make, why) => {
+    const file = policyFile('');
+    rmSync(file);
+    make(file);
+    expect(await heldIn(file)).toMatchObject({
+      policy: DEFAULT_POLICY.policy,
+      fault: expect.stringContaining(why),
+    });
   });
 
   test('when a folder stands in its place, the default holds', async () => {

@@ -1,4 +1,4 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TrustBundle } from '@bowline/messages';
@@ -23,6 +23,7 @@ beforeAll(async () => {
 let folder: string;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bl-'));
+  seenVersions = new Map();
 });
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
@@ -32,7 +33,13 @@ const bundle = (version: number, roots: SigningKey[], threshold = 1): TrustBundl
   threshold,
 });
 const anchorFile = () => join(folder, 'trust-anchor.json');
-const held = () => new HeldTrust({ file: join(folder, 'trust.json'), anchorFile: anchorFile() });
+/** As the app's other file keeps them. */
+let seenVersions: Map<string, number>;
+const versions = {
+  seen: (root: string) => seenVersions.get(root) ?? 0,
+  saw: (root: string, version: number) => void seenVersions.set(root, version),
+};
+const held = () => new HeldTrust({ file: join(folder, 'trust.json'), anchorFile: anchorFile(), versions });
 const anchor = (root: SigningKey, more: object = {}) =>
   writeTrustAnchor(anchorFile(), { rootThumbprint: root.thumbprint, ...more });
 const code = (expected: string) => expect.objectContaining({ code: expected });
@@ -135,11 +142,42 @@ describe('HeldTrust', () => {
     expect(held().identity()).toEqual({ deviceId: 'd1', groups: [] });
   });
 
-  test('when its file does not read, it begins at the anchor again', async () => {
+  test.each<[string, (file: string) => void, boolean]>([
+    ['does not read', (file) => writeFileSync(file, '{"rootThumbprint":'), true],
+    ['is gone', (file) => rmSync(file), false],
+  ])(
+    'when its file %s, that shows, and no bundle older than the one it had is believed',
+    async (_, harm, damaged) => {
+      anchor(a);
+      const old = await signTrustBundle(bundle(1, [a]), [a]);
+      const trust = held();
+      await trust.take(old);
+      await trust.take(await signTrustBundle(bundle(3, [a]), [a]));
+      expect([trust.damaged, trust.lost]).toEqual([false, false]);
+      const file = join(folder, 'trust.json');
+      harm(file);
+      const again = held();
+      expect([again.version, again.damaged, again.lost]).toEqual([0, damaged, true]);
+      expect(existsSync(`${file}.damaged`)).toBe(damaged);
+      // A captured gateway brings back a bundle whose keys were taken out since.
+      await again.take(old);
+      expect(() => again.bundle()).toThrow(code('bundle-rollback'));
+      expect(held().lost).toBe(true);
+      await again.take(await signTrustBundle(bundle(3, [a]), [a]));
+      expect(again.bundle().version).toBe(3);
+      expect(held().lost).toBe(false);
+    },
+  );
+
+  test('when the device was made to forget who it was, the anchor says so and the gateway is heard once more', () => {
     anchor(a);
-    await held().take(await signTrustBundle(bundle(1, [a]), [a]));
-    writeFileSync(join(folder, 'trust.json'), '{"rootThumbprint":');
-    expect(held().version).toBe(0);
+    held().told({ deviceId: 'd1', groups: [] });
+    anchor(a, { since: 1000 });
+    const trust = held();
+    expect(() => trust.identity()).toThrow(code('unknown-device-id'));
+    expect(trust.told({ deviceId: 'd2', groups: ['x'] })).toBe(true);
+    expect(held().told({ deviceId: 'd1', groups: [] })).toBe(false);
+    expect(held().identity()).toEqual({ deviceId: 'd2', groups: ['x'] });
   });
 });
 

@@ -1,3 +1,4 @@
+import { renameSync } from 'node:fs';
 import { check, type TrustBundle, type TrustBundleJws } from '@bowline/messages';
 import { trustBundleJws } from '@bowline/messages/trust';
 import { BowlineError, readFileIfPresent, RejectedError, writeFileDurably } from '@bowline/runtime';
@@ -14,10 +15,18 @@ interface Stored {
   /** The anchor that everything here began with. */
   rootThumbprint: string;
   bundle?: TrustBundleJws;
-  identity?: DeviceIdentity;
+  /** As the gateway told it, under the anchor's `since` of that time. */
+  identity?: DeviceIdentity & { since?: number | undefined };
+}
+
+/** The highest version seen, by the root that the anchor names, in another file than the bundle: to notice when that is lost. */
+export interface SeenVersions {
+  seen(rootThumbprint: string): number;
+  saw(rootThumbprint: string, version: number): void;
 }
 
 export interface HeldTrustOptions {
+  versions: SeenVersions;
   /** Of this app alone: the bundle that it has verified. */
   file: string;
   /** Of whoever set up the device ({@link readTrustAnchor}). */
@@ -31,12 +40,16 @@ export interface HeldTrustOptions {
  */
 export class HeldTrust {
   readonly #options: HeldTrustOptions;
+  /** There was a file and it does not read: it was set aside, and this app begins at the anchor again. */
+  readonly damaged: boolean;
   #stored: Stored | undefined;
   #bundle: TrustBundle | undefined;
 
   constructor(options: HeldTrustOptions) {
     this.#options = options;
-    this.#stored = readStored(options.file);
+    const stored = readStored(options.file);
+    this.damaged = stored === 'damaged';
+    this.#stored = stored === 'damaged' ? undefined : stored;
     this.#bundle = this.#stored?.bundle && readTrustBundle(this.#stored.bundle);
   }
 
@@ -46,16 +59,33 @@ export class HeldTrust {
   }
 
   /**
-   * @throws RejectedError `no-trust-anchor`, `trust-anchor-broken`, `no-trust-bundle`: nothing signed can be believed.
+   * @throws RejectedError `no-trust-anchor`, `trust-anchor-broken`, `no-trust-bundle`, `bundle-rollback` (after the loss of
+   *   its file it has been offered older ones only): nothing signed can be believed.
    */
   bundle(): TrustBundle {
-    this.#anchored();
+    const { anchor } = this.#anchored();
     if (this.#bundle === undefined)
       throw new RejectedError(
         'no-trust-bundle',
         'this app holds no trust bundle yet: the gateway has none, or none that the trust anchor allows',
       );
+    const seen = this.#options.versions.seen(anchor.rootThumbprint);
+    if (this.#bundle.version < seen)
+      throw new RejectedError(
+        'bundle-rollback',
+        `this app had trust bundle ${seen} and lost it; version ${this.#bundle.version}, which it was offered since, is older`,
+      );
     return this.#bundle;
+  }
+
+  /** Whether this app knows of a bundle that it does not have: its file is gone, or an older one is in its place. */
+  get lost(): boolean {
+    try {
+      return this.version < this.#options.versions.seen(this.#anchored().anchor.rootThumbprint);
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      return false;
+    }
   }
 
   /** @throws RejectedError as {@link bundle}, and `unknown-device-id` before the gateway has said who we are. */
@@ -80,6 +110,9 @@ export class HeldTrust {
     );
     this.#write({ ...stored, bundle: jws });
     this.#bundle = bundle;
+    const { versions } = this.#options;
+    if (bundle.version > versions.seen(anchor.rootThumbprint))
+      versions.saw(anchor.rootThumbprint, bundle.version);
   }
 
   /**
@@ -89,12 +122,11 @@ export class HeldTrust {
    * @returns false if it says another than before.
    */
   told(identity: DeviceIdentity): boolean {
-    const { stored } = this.#anchored();
+    const { anchor, stored } = this.#anchored();
     if (stored.identity === undefined) {
-      this.#write({
-        ...stored,
-        identity: { deviceId: identity.deviceId, groups: identity.groups.toSorted() },
-      });
+      const { since } = anchor;
+      const told = { deviceId: identity.deviceId, groups: identity.groups.toSorted() };
+      this.#write({ ...stored, identity: { ...told, ...(since === undefined ? {} : { since }) } });
     }
     const held = this.identity();
     return (
@@ -122,6 +154,11 @@ export class HeldTrust {
       this.#stored = { rootThumbprint: anchor.rootThumbprint };
       this.#bundle = undefined;
     }
+    const { identity } = this.#stored;
+    if (identity !== undefined && identity.since !== anchor.since) {
+      const { identity: _, ...others } = this.#stored;
+      this.#stored = others;
+    }
     return { anchor, stored: this.#stored };
   }
 
@@ -131,16 +168,17 @@ export class HeldTrust {
   }
 }
 
-/** A file that does not read counts as none: the gateway offers the bundles again, and the anchor judges them. */
-function readStored(file: string): Stored | undefined {
+/** What does not read is set aside: the gateway offers the bundles again, and the anchor judges them. */
+function readStored(file: string): Stored | 'damaged' | undefined {
   const text = readFileIfPresent(file);
   if (text === undefined) return undefined;
   try {
     const { rootThumbprint, bundle, identity } = JSON.parse(text) as Stored;
-    if (typeof rootThumbprint !== 'string') return undefined;
+    if (typeof rootThumbprint !== 'string') throw new Error('rootThumbprint is missing');
     if (bundle !== undefined) readTrustBundle(check<TrustBundleJws>(trustBundleJws, bundle));
     return { rootThumbprint, ...(bundle && { bundle }), ...(identity && { identity }) };
   } catch {
-    return undefined;
+    renameSync(file, `${file}.damaged`);
+    return 'damaged';
   }
 }

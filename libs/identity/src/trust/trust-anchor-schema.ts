@@ -10,6 +10,13 @@ export const TrustAnchor = Type.Object(
     }),
     deviceId: Type.Optional(DeviceId),
     groups: Type.Optional(Type.Array(Name, { maxItems: 64 })),
+    since: Type.Optional(
+      Type.Integer({
+        minimum: 0,
+        description:
+          'when the device was made to forget who it was: what apps were told before counts no more',
+      }),
+    ),
   },
   { additionalProperties: false },
 );
