@@ -17,6 +17,7 @@ import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
 import { addHistory } from './history-program.ts';
+import { addRelease } from './release-program.ts';
 import { addSend } from './send-program.ts';
 import { addFleetTrust, addKeys, addPolicy } from './trust-program.ts';
 import { commandSigner } from './adapters/sign-command.ts';
@@ -158,6 +159,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
   addKeys(root, { contextOf, json });
+  addRelease(root, { contextOf, json });
   addPolicy(root, { contextOf, json });
   return root;
 }

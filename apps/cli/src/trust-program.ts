@@ -8,6 +8,7 @@ import {
   publishTrust,
   removeTrustKey,
   rotateRoot,
+  setReleaseRoot,
   showTrust,
   signTrust,
   type Role,
@@ -131,6 +132,14 @@ export function addFleetTrust(
       .argument('<new>'),
   ).action((old: string, next: string, options: Edit, command: Command) =>
     rotateRoot(contextOf(command), () => apiOf(command), [old, next], optionsOf(options)),
+  );
+  editing(
+    trust
+      .command('set-release-root')
+      .description('the next bundle, naming the repository of releases that devices install from')
+      .argument('<file>', 'its first root: REPOSITORY/metadata/1.root.json'),
+  ).action((file: string, options: Edit, command: Command) =>
+    setReleaseRoot(contextOf(command), () => apiOf(command), file, optionsOf(options)),
   );
   trust
     .command('sign')

@@ -17,3 +17,6 @@ export const manifestPath = (name: string, version: string, sha256: string): str
   `${TARGETS}/${name}/${sha256}.${version}.json`;
 
 export const blobPath = (sha256: string): string => `${BLOBS}/${sha256.slice(0, 2)}/${sha256}`;
+
+/** In a bundle: the signed order that it comes with. */
+export const ORDER_FILE = 'order.jws';

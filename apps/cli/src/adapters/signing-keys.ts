@@ -3,7 +3,8 @@ import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { createKeyFile, isEncrypted, readKeyFile, type SigningKey } from '@bowline/identity';
+import { createKeyFile, isEncrypted, readKeyFile, thumbprint, type SigningKey } from '@bowline/identity';
+import type { Ed25519Jwk } from '@bowline/messages';
 import { ConfigError, hasCode } from '@bowline/runtime';
 import { suggest } from '@bowline/runtime/suggest';
 import type { Context } from '../commands/context.ts';
@@ -77,13 +78,31 @@ export function openKey(env: Env, named: string): Promise<SigningKey> {
   return told(() => readKeyFile(file, () => askPassphrase(env, `Passphrase of ${named}`)));
 }
 
-async function told<T>(act: () => Promise<T>): Promise<T> {
+/** What is to be mended, as the command line says it. */
+export async function told<T>(act: () => Promise<T>): Promise<T> {
   try {
     return await act();
   } catch (error) {
     if (!(error instanceof ConfigError)) throw error;
     const sentence = `${error.message.charAt(0).toUpperCase()}${error.message.slice(1)}.`;
     throw new CliError(error.code, sentence, { exitCode: EXIT.usage, advice: '', cause: error });
+  }
+}
+
+/** A key of ours by name, or the public half of somebody else's: what `bowline keys show` printed, or a JWK. */
+export async function publicKey(env: Env, named: string): Promise<Ed25519Jwk> {
+  if (!named.endsWith('.json') && !named.endsWith('.jwk')) return (await openKey(env, named)).publicJwk;
+  try {
+    const value = JSON.parse(readFileSync(named, 'utf8')) as { jwk?: Ed25519Jwk } & Ed25519Jwk;
+    const { kty, crv, x } = value.jwk ?? value;
+    await thumbprint({ kty, crv, x });
+    return { kty, crv, x };
+  } catch (cause) {
+    throw new CliError('file-unreadable', `${named} holds no public key.`, {
+      exitCode: EXIT.usage,
+      advice: 'Make it: bowline keys show NAME > FILE',
+      cause,
+    });
   }
 }
 

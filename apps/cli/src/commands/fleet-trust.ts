@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
 import {
   addSignature,
@@ -9,11 +10,11 @@ import {
   type OrderRole,
   type TrustDraft,
 } from '@bowline/identity';
-import { check, type Ed25519Jwk, type TrustBundle } from '@bowline/messages';
+import { check, type TrustBundle } from '@bowline/messages';
 import { trustBundle as isTrustBundle } from '@bowline/messages/trust';
 import { BowlineError, writeFileDurably } from '@bowline/runtime';
 import type { OperatorsApi } from '../adapters/operators-api.ts';
-import { openKey } from '../adapters/signing-keys.ts';
+import { openKey, publicKey } from '../adapters/signing-keys.ts';
 import { print, printJson, table } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import type { Context } from './context.ts';
@@ -59,7 +60,7 @@ export async function initTrust(
   threshold: number,
   options: DraftOptions,
 ): Promise<void> {
-  const keys = await Promise.all(roots.map((root) => publicKey(context, root)));
+  const keys = await Promise.all(roots.map((root) => publicKey(context.env, root)));
   const bundle = { version: 1, keys: { root: keys, update: [], access: [], command: [] }, threshold };
   await save(context, bundle, options);
 }
@@ -72,7 +73,7 @@ export async function addTrustKey(
   key: string,
   options: DraftOptions & { threshold?: number },
 ): Promise<void> {
-  const jwk = await publicKey(context, key);
+  const jwk = await publicKey(context.env, key);
   await change(context, api, options, (bundle) => {
     if (bundle.keys[role].some(({ x }) => x === jwk.x))
       throw fail('key-exists', `The bundle has this key for ${role} already.`, '');
@@ -90,7 +91,7 @@ export async function removeTrustKey(
 ): Promise<void> {
   const { keys } = readTrustBundle(await startOf(api, options.draft));
   const kids = await Promise.all(keys[role].map(async (jwk) => ({ jwk, kid: await thumbprint(jwk) })));
-  const gone = kids.find(({ kid }) => kid === key)?.jwk ?? (await publicKey(context, key));
+  const gone = kids.find(({ kid }) => kid === key)?.jwk ?? (await publicKey(context.env, key));
   await change(context, api, options, (bundle) => {
     const left = bundle.keys[role].filter(({ x }) => x !== gone.x);
     if (left.length === bundle.keys[role].length)
@@ -106,7 +107,7 @@ export async function rotateRoot(
   [old, next]: readonly [string, string],
   options: DraftOptions & { threshold?: number },
 ): Promise<void> {
-  const [before, after] = [await publicKey(context, old), await publicKey(context, next)];
+  const [before, after] = [await publicKey(context.env, old), await publicKey(context.env, next)];
   await change(context, api, options, (bundle) => {
     const { root } = bundle.keys;
     if (!root.some(({ x }) => x === before.x))
@@ -116,6 +117,41 @@ export async function rotateRoot(
       keys: { ...bundle.keys, root: root.map((jwk) => (jwk.x === before.x ? after : jwk)) },
     };
   });
+}
+
+/** `bowline fleet trust set-release-root FILE`: which repository of releases the devices believe. */
+export async function setReleaseRoot(
+  context: Context,
+  api: () => OperatorsApi,
+  file: string,
+  options: DraftOptions & { threshold?: number },
+): Promise<void> {
+  const root = readRoot(file);
+  if (!isFirstRoot(root))
+    throw fail(
+      'usage',
+      `${file} is not the first root of a repository.`,
+      'It is metadata/1.root.json there.',
+    );
+  const tufRootSha256 = createHash('sha256').update(root).digest('hex');
+  await change(context, api, options, (bundle) => ({ ...bundle, tufRootSha256 }));
+}
+
+function readRoot(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    throw fail('file-unreadable', `${file} cannot be read.`, 'See: bowline release show REPOSITORY', error);
+  }
+}
+
+function isFirstRoot(root: Buffer): boolean {
+  try {
+    const { signed } = JSON.parse(root.toString('utf8')) as { signed?: Record<string, unknown> };
+    return signed?.['_type'] === 'root' && signed.version === 1;
+  } catch {
+    return false;
+  }
 }
 
 /** `bowline fleet trust sign FILE KEY…` */
@@ -197,24 +233,4 @@ function readDraft(file: string): TrustDraft {
       error,
     );
   }
-}
-
-/** A key of ours by name, or the public half of somebody else's: what `bowline keys show` printed, or a JWK. */
-async function publicKey({ env }: Context, named: string): Promise<Ed25519Jwk> {
-  if (named.endsWith('.json') || named.endsWith('.jwk')) {
-    try {
-      const value = JSON.parse(readFileSync(named, 'utf8')) as { jwk?: Ed25519Jwk } & Ed25519Jwk;
-      const { kty, crv, x } = value.jwk ?? value;
-      await thumbprint({ kty, crv, x });
-      return { kty, crv, x };
-    } catch (error) {
-      throw fail(
-        'file-unreadable',
-        `${named} holds no public key.`,
-        'Make it: bowline keys show NAME > FILE',
-        error,
-      );
-    }
-  }
-  return (await openKey(env, named)).publicJwk;
 }

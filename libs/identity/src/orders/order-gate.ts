@@ -91,6 +91,11 @@ export class OrderGate {
     return { claims, id, signer, earlier };
   }
 
+  /** SHA-256 of the first root of the repository of releases, hexadecimal; undefined if the trust bundle names none. */
+  releaseRootSha256(): string | undefined {
+    return this.#trust.bundle().tufRootSha256;
+  }
+
   close(): void {
     this.spent.close();
   }

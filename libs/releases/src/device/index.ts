@@ -1,3 +1,4 @@
+export { bundleSupply, type BundleSupply } from './bundle-supply.ts';
 export { createReleaseSource, type ReleaseSourceOptions, type RootAnchor } from './create-release-source.ts';
 export { httpSupply, type HttpSupplyOptions } from './http-supply.ts';
 export { differences } from './lay-out.ts';

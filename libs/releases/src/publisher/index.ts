@@ -15,3 +15,4 @@ export {
 } from './repository.ts';
 export { readStanding, type Standing } from './repository-files.ts';
 export { ROLES, type Role, type Threshold } from './signed-metadata.ts';
+export { writeBundle } from './write-bundle.ts';

@@ -1,0 +1,96 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createReleaseSource, httpSupply, type RootAnchor, type Supply } from '@bowline/releases/device';
+import { httpMirror } from '@bowline/releases/transport';
+import { AGENT_VERSION, ConfigError, RejectedError, RELEASED_AT, type Clock } from '@bowline/runtime';
+import type { InstalledReleases, ReleaseSource } from './release-source.ts';
+import type { SupplyConfig } from './supply-config.ts';
+
+export interface SourceOptions {
+  config: { stateDir: string; releasesDir: string; supply: SupplyConfig };
+  /** What the trust bundle of the order gate says (libs/identity, order-gate.ts). */
+  gate: { releaseRootSha256(): string | undefined };
+  serverClock: { nowMs(): number | undefined };
+  installed: InstalledReleases;
+  clock: Clock;
+}
+
+/**
+ * The releases of this device's update server.
+ *
+ * @throws ConfigError `bad-update-url`, `insecure-update-url`, `bad-certificate`, `bad-release-root`
+ */
+export function openReleaseSource(options: SourceOptions): ReleaseSource {
+  const { config, clock } = options;
+  const { mirrors, allowInsecure, caFile, stallMs, minBytesPerSecond } = config.supply;
+  for (const url of mirrors)
+    if (!allowInsecure && !url.startsWith('https:'))
+      throw new ConfigError(
+        'insecure-update-url',
+        `supply.mirrors: ${url} is not https; see supply.allowInsecure`,
+      );
+  const redirectsTo = mirrors.map((url) => URL.parse(url)?.origin ?? '');
+  const ca = caFile === undefined ? undefined : readText(caFile, 'supply.caFile', 'bad-certificate');
+  const supply = httpSupply({
+    mirrors: mirrors.map((url) =>
+      httpMirror({
+        url,
+        redirectsTo,
+        ca,
+        stallMs,
+        minBytesPerSecond,
+        clock,
+        userAgent: `bowline/${AGENT_VERSION}`,
+      }),
+    ),
+    parallel: config.supply.parallel,
+    attempts: config.supply.attempts,
+    bytesPerSecond: config.supply.bytesPerSecond,
+    clock,
+  });
+  return sourceOf(supply, options);
+}
+
+/** Every source shares what is trusted and what was fetched: a bundle cannot take back what the server has shown. */
+export function sourceOf(
+  supply: Supply,
+  { config, gate, serverClock, installed, clock }: SourceOptions,
+): ReleaseSource {
+  const { rootFile, reserveBytes } = config.supply;
+  const factory =
+    rootFile === undefined ? undefined : readText(rootFile, 'supply.rootFile', 'bad-release-root');
+  return createReleaseSource({
+    supply,
+    stateDir: join(config.stateDir, 'supply'),
+    releasesDir: config.releasesDir,
+    reserveBytes,
+    anchor: () => Promise.resolve(anchorOf(factory, gate.releaseRootSha256())),
+    serverMs: () => serverClock.nowMs(),
+    builtMs: RELEASED_AT,
+    installed,
+    clock,
+  });
+}
+
+/** The factory's root wins: whoever can change the trust bundle cannot change that. */
+function anchorOf(factory: string | undefined, told: string | undefined): RootAnchor {
+  if (factory !== undefined)
+    return { sha256: createHash('sha256').update(factory).digest('hex'), root: factory };
+  if (told !== undefined) return { sha256: told };
+  throw new RejectedError(
+    'no-release-root',
+    'this device was not told which repository of releases to believe: neither by supply.rootFile nor by the trust bundle',
+  );
+}
+
+function readText(file: string, setting: string, code: 'bad-certificate' | 'bad-release-root'): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (cause) {
+    const message = `${setting}: ${file} cannot be read`;
+    throw code === 'bad-certificate'
+      ? new ConfigError('bad-certificate', message, { cause })
+      : new ConfigError('bad-release-root', message, { cause });
+  }
+}

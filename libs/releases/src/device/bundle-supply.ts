@@ -1,0 +1,162 @@
+import { createReadStream } from 'node:fs';
+import { pipeline } from 'node:stream/promises';
+import { TransientError } from '@bowline/runtime';
+import { Parser, type ReadEntry } from 'tar';
+import { blobPath, METADATA, ORDER_FILE, TARGETS } from '../layout.ts';
+import { MAX_ENTRIES, MAX_MANIFEST_BYTES } from '../manifest-schema.ts';
+import type { Reply } from '../transport/http-mirror.ts';
+import type { ContentStore } from './content-store.ts';
+import type { Content } from './download.ts';
+import type { Place, Supply } from './supply.ts';
+
+/** Metadata, manifest and order of a bundle, together. */
+const MAX_HEAD_BYTES = 4 * MAX_MANIFEST_BYTES;
+
+export interface BundleSupply extends Supply {
+  /** The signed order that came with it, compact JWS; undefined if none did. */
+  order(until: AbortSignal): Promise<string | undefined>;
+}
+
+/**
+ * A bundle: one tar file with what an update server would serve for one release, e.g. on a stick. It is believed no more than
+ * a server is: the same metadata, the same hashes. Nothing is unpacked but contents that were asked for by their hash, into the
+ * content store; every other entry is skipped, whatever it claims to be.
+ */
+export function bundleSupply(file: string): BundleSupply {
+  let head: Promise<Map<string, Buffer>> | undefined;
+  const readHead = (until: AbortSignal) => (head ??= headOf(file, until));
+
+  const place: Place = {
+    url: `bundle ${file}`,
+    get: async (path) =>
+      replyOf((await readHead(new AbortController().signal)).get(decodeURIComponent(path))),
+  };
+
+  async function contents(
+    wanted: readonly Content[],
+    store: ContentStore,
+    came: (bytes: number) => void,
+    until: AbortSignal,
+  ): Promise<void> {
+    const missing = new Map(wanted.map((content) => [blobPath(content.sha256), content]));
+    await eachEntry(file, until, async (entry) => {
+      const content = missing.get(entry.path);
+      if (content === undefined || entry.type !== 'File' || entry.size !== content.size) return false;
+      if (await take(content, entry, store, came)) missing.delete(entry.path);
+      return true;
+    });
+    for (const [path, content] of missing)
+      if (content.size > 0 || !(await take(content, [], store, came)))
+        throw new TransientError(
+          'fetch-broken',
+          `${file} lacks ${path}, or holds another content in its place`,
+        );
+  }
+
+  return {
+    places: async (until) => (await readHead(until), [place]),
+    contents,
+    order: async (until) => (await readHead(until)).get(ORDER_FILE)?.toString('utf8').trim(),
+    close: () => {},
+  };
+}
+
+/** @returns whether it was the content that its hash promises. */
+async function take(
+  { sha256, size }: Content,
+  pieces: AsyncIterable<Buffer> | Iterable<Buffer>,
+  store: ContentStore,
+  came: (bytes: number) => void,
+): Promise<boolean> {
+  const partial = await store.openPartial(sha256, size);
+  try {
+    await partial.restart();
+    for await (const piece of pieces) {
+      await partial.append(piece);
+      came(piece.length);
+    }
+    if (partial.finish(sha256)) return true;
+    came(-partial.bytes);
+    await partial.restart();
+    return false;
+  } finally {
+    await partial.close();
+  }
+}
+
+async function headOf(file: string, until: AbortSignal): Promise<Map<string, Buffer>> {
+  const head = new Map<string, Buffer>();
+  let bytes = 0;
+  await eachEntry(file, until, async (entry) => {
+    const ours =
+      entry.path === ORDER_FILE || [METADATA, TARGETS].some((folder) => entry.path.startsWith(`${folder}/`));
+    if (!ours || entry.type !== 'File') return false;
+    bytes += entry.size;
+    if (bytes > MAX_HEAD_BYTES) throw broken(file, `has more than ${MAX_HEAD_BYTES} bytes of metadata`);
+    const chunks: Buffer[] = [];
+    for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
+    head.set(entry.path, Buffer.concat(chunks));
+    return true;
+  });
+  return head;
+}
+
+/**
+ * Reads the archive once; entries come one after the other.
+ *
+ * @param use returns false for an entry that it did not read.
+ * @throws TransientError `bundle-broken`; what `use` throws; the reason of `until`.
+ */
+async function eachEntry(
+  file: string,
+  until: AbortSignal,
+  use: (entry: ReadEntry & AsyncIterable<Buffer>) => Promise<boolean>,
+): Promise<void> {
+  let entries = 0;
+  let fault: unknown;
+  const stop = new AbortController();
+  const tasks: Promise<void>[] = [];
+  const parser = new Parser({ strict: true, maxMetaEntrySize: 65_536 });
+  parser.on('entry', (entry: ReadEntry) => {
+    entries += 1;
+    const task = async () => {
+      if (entries > 2 * MAX_ENTRIES) throw broken(file, 'has too many entries');
+      if (!(await use(entry as ReadEntry & AsyncIterable<Buffer>))) entry.resume();
+    };
+    tasks.push(
+      task().catch((error: unknown) => {
+        fault ??= error;
+        entry.resume();
+        stop.abort();
+      }),
+    );
+  });
+  try {
+    await pipeline(createReadStream(file), parser as unknown as NodeJS.WritableStream, {
+      signal: AbortSignal.any([until, stop.signal]),
+    });
+    await Promise.all(tasks);
+  } catch (error) {
+    until.throwIfAborted();
+    fault ??= broken(
+      file,
+      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+      error,
+    );
+  }
+  if (fault !== undefined) throw fault;
+}
+
+const broken = (file: string, why: string, cause?: unknown) =>
+  new TransientError('bundle-broken', `${file} ${why}`, { cause });
+
+function replyOf(content: Buffer | undefined): Reply {
+  return {
+    status: content === undefined ? 404 : 200,
+    header: () => undefined,
+    body: (async function* () {
+      if (content !== undefined) yield content;
+    })(),
+    drop: () => {},
+  };
+}
