@@ -33,6 +33,7 @@ const places = {
   config: configDir,
   state: env.BOWLINE_STATE_DIR || '/var/lib/bowline',
   run: runDir,
+  log: logDir,
 };
 const singleUser = env.BOWLINE_SINGLE_USER === '1';
 

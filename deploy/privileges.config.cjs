@@ -34,7 +34,13 @@ const PRIVILEGES = {
     addons: true,
     children: true,
   },
-  'command-executor': { children: true },
+  // It finds what its programs have started (/proc), holds them in control groups, reads the logs for its diagnostics, and
+  // finds pm2's command line.
+  'command-executor': {
+    read: ({ root, log }) => ['/proc', all('/proc'), all(log), all(path.join(root, 'node_modules', 'pm2'))],
+    write: () => [all('/sys/fs/cgroup')],
+    children: true,
+  },
   // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.
   'telemetry-collector': {
     user: 'bowline-telemetry',
@@ -49,7 +55,7 @@ const NOTHING = () => [];
 
 /**
  * @param app one of the device's apps; of any other nothing is said.
- * @param places `root`, `config`, `state`, `run`: the folders of ecosystem.config.cjs.
+ * @param places `root`, `config`, `state`, `run`, `log`: the folders of ecosystem.config.cjs.
  * @returns `{ user, nodeArgs }`
  */
 function privilegesOf(app, places) {

@@ -1,7 +1,11 @@
-import { Type, type Static } from 'typebox';
+import { Type, type Static, type TSchemaOptions } from 'typebox';
+import { ProgramLimits } from './manifest.ts';
 
-const milliseconds = (fallback: number, description: string, minimum = 0) =>
-  Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description });
+const milliseconds = (fallback: number, description: string, minimum = 0, more: TSchemaOptions = {}) =>
+  Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description, ...more });
+
+const program = (fallback: string[], description: string) =>
+  Type.Array(Type.String({ minLength: 1 }), { minItems: 1, localOnly: true, default: fallback, description });
 
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const ExecutorConfig = Type.Object(
@@ -9,7 +13,7 @@ export const ExecutorConfig = Type.Object(
     stateDir: Type.String({
       minLength: 1,
       localOnly: true,
-      description: "this app's own folder: its lock, its trust bundle, used signatures",
+      description: "this app's own folder: its lock, its trust bundle, used signatures, what runs",
     }),
     hubFolder: Type.String({
       minLength: 1,
@@ -35,6 +39,102 @@ export const ExecutorConfig = Type.Object(
       localOnly: true,
       default: '/etc/bowline/trust-anchor.json',
       description: 'whose signatures count here; without it those of nobody',
+    }),
+    commandsFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/commands',
+      description: 'plug-ins, one folder each (docs/commands.md)',
+    }),
+    maxPlugIns: Type.Integer({
+      restart: true,
+      minimum: 0,
+      maximum: 200,
+      default: 100,
+      description: 'more in that folder are reported as broken',
+    }),
+    lookEveryMs: milliseconds(5000, 'how often that folder is looked at while no order does', 100, {
+      restart: true,
+    }),
+    programUser: Type.String({
+      pattern: '^[a-z_][a-z0-9_-]{0,31}$',
+      localOnly: true,
+      default: 'nobody',
+      description: 'system user of programs that name none, where this app is root; else its own',
+    }),
+    programLimits: Type.Unsafe<ProgramLimits>({
+      ...ProgramLimits,
+      localOnly: true,
+      default: {},
+      description: 'what each program gets at most; a plug-in may ask for less',
+    }),
+    controlGroupFolder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description:
+          'where each program gets a control group (cgroup v2) of its own; default the group of this process',
+      }),
+    ),
+    killGraceMs: milliseconds(
+      3000,
+      'between SIGTERM and SIGKILL for a program and all that it has started',
+      0,
+      { restart: true },
+    ),
+    outputLogChars: Type.Integer({
+      restart: true,
+      minimum: 0,
+      maximum: 10_000_000,
+      default: 65_536,
+      unit: 'characters',
+      description: 'what a run says beside its result and reaches the log; the rest is left out, visibly',
+    }),
+    outputLineChars: Type.Integer({
+      restart: true,
+      minimum: 1024,
+      maximum: 10_000_000,
+      default: 262_144,
+      unit: 'characters',
+      description: "what is kept of a line of a program's output, and of the output of a script",
+    }),
+    programs: Type.Object(
+      {
+        reboot: program(['/usr/bin/systemctl', 'reboot'], 'restarts the machine'),
+        shutdown: program(['/usr/bin/systemctl', 'poweroff'], 'turns the machine off'),
+        shell: program(['/bin/sh', '-c'], 'runs a script that is its last argument'),
+        journal: program(
+          ['/usr/bin/journalctl', '--no-pager', '--lines=1000', '--output=short-iso'],
+          "prints the system's journal",
+        ),
+      },
+      { additionalProperties: false, default: {}, localOnly: true },
+    ),
+    pm2Home: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/run/bowline/pm2',
+      description: 'of the pm2 that keeps the apps running',
+    }),
+    configFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline',
+      description: 'what is in its *.json goes into diagnostics, without secrets',
+    }),
+    logFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/var/lib/bowline/logs',
+      description: 'the ends of its *.log go into diagnostics, without secrets',
+    }),
+    diagnosticsBytes: Type.Integer({
+      restart: true,
+      minimum: 1024,
+      maximum: 10_000_000,
+      default: 131_072,
+      unit: 'bytes',
+      description: 'of each log, and of the journal, that go into diagnostics',
     }),
     maxConcurrent: Type.Integer({
       minimum: 1,

@@ -1,9 +1,8 @@
 /** Everything of this app that is compiled ahead of time into src/generated. */
 import { schemas as contract } from '@bowline/messages/schemas';
-import { collectDiagnostics } from './commands/collect-diagnostics.ts';
-import { listCommands } from './commands/list-commands.ts';
-import { ping } from './commands/ping.ts';
+import { DEFINITIONS } from './commands/definitions.ts';
 import { ExecutorConfig } from './config.ts';
+import { Manifest } from './manifest.ts';
 
 const order = contract['downlink']?.['command'];
 if (order === undefined) throw new Error('the contract has no schema for the payload of a command');
@@ -14,7 +13,6 @@ export const fillDefaults = ['config'];
 export const schemas: Record<string, Record<string, object>> = {
   config: { config: ExecutorConfig },
   orders: { order },
-  commands: Object.fromEntries(
-    [ping, listCommands, collectDiagnostics].map(({ name, params }) => [name, params]),
-  ),
+  commands: Object.fromEntries(DEFINITIONS.map(({ name, params }) => [name, params])),
+  manifest: { manifest: Manifest },
 };

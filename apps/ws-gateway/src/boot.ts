@@ -206,6 +206,7 @@ export async function boot({
     stored,
     settle,
     learnIdempotent: (commands) => capabilities.learn(commands),
+    setLogLevel: (level) => log.changeLevel?.(level) ?? level,
     greet,
     status,
     trustAbove,

@@ -81,6 +81,35 @@ describe('the gateway', () => {
     expect(link.hello?.['capabilities']).toEqual(['idempotent:again', 'idempotent:ping', 'trust:1']);
   });
 
+  it('when the idempotent commands change while the executor is there, the next hello names the new ones', async () => {
+    const { cloud, gateway } = await setUp();
+    const app = await gateway.app('command-executor', ['command'], undefined, ['ping']);
+    clients.push(app);
+    await app.request('idempotent', { commands: ['ping', 'late'] });
+    await gateway.kill();
+    gateway.start();
+    const link = await cloud.link(({ hello }, index) => index > 0 && hello !== undefined);
+    expect(link.hello?.['capabilities']).toEqual(['idempotent:late', 'idempotent:ping', 'trust:1']);
+  });
+
+  it('when the executor changes a log level, the gateway or the named app does it, and nobody else may ask', async () => {
+    const { gateway } = await setUp();
+    const executor = await gateway.app('command-executor', ['command']);
+    const updater = await gateway.app('ota-updater');
+    clients.push(executor, updater);
+    const previous = (app: 'ws-gateway' | 'ota-updater', level: 'debug' | 'warn') =>
+      executor.request('setLogLevel', { app, level });
+    expect(await previous('ws-gateway', 'warn')).toEqual({ previous: 'debug' });
+    expect(await previous('ws-gateway', 'debug')).toEqual({ previous: 'warn' });
+    expect(await previous('ota-updater', 'debug')).toEqual({ previous: 'error' });
+    expect(await previous('ota-updater', 'warn')).toEqual({ previous: 'debug' });
+    for (const [name, body] of [
+      ['setLogLevel', { app: 'ws-gateway', level: 'warn' }],
+      ['idempotent', { commands: [] }],
+    ] as const)
+      await expect(updater.request(name, body as never)).rejects.toMatchObject({ code: 'executor-only' });
+  });
+
   it('when the server answers no heartbeat though it talks, the device comes back on a new link and says why', async () => {
     const { cloud, gateway } = await setUp({ link: { allowInsecure: true, missedHeartbeats: 1 } });
     cloud.behaviour.heartbeat = false;

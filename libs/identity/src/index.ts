@@ -26,4 +26,5 @@ export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from '
 export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';
 export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './audit-chain.ts';
 export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';
-export { readOwnedFile } from './owned-file.ts';
+export { ownedFileFault, readOwnedFile } from './owned-file.ts';
+export { reportEvent, type EventPorts } from './report-event.ts';

@@ -1,4 +1,13 @@
-import { closeSync, constants, fstatSync, openSync, readFileSync, statSync, type Stats } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  lstatSync,
+  openSync,
+  readFileSync,
+  statSync,
+  type Stats,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { ConfigError, hasCode } from '@bowline/runtime';
 
@@ -44,6 +53,20 @@ function open(file: string, refuse: (why: string) => never): number {
     if (hasCode(error, 'ENXIO')) return refuse('it is not a file'); // a socket
     throw error;
   }
+}
+
+/**
+ * The same of a file that is not read here but run: why it must not be, or undefined if only root or we can have written it.
+ * Whoever could exchange it between this look and its start is one of these two.
+ */
+export function ownedFileFault(file: string): string | undefined {
+  const stat = lstatSync(file, { throwIfNoEntry: false });
+  if (stat === undefined) return 'it is not there';
+  if (!stat.isFile()) return 'it is not a file';
+  const why = unsafe(stat);
+  if (why !== undefined) return why;
+  const folder = unsafe(statSync(dirname(file)));
+  return folder === undefined ? undefined : `its folder: ${folder}`;
 }
 
 function unsafe({ mode, uid }: Stats): string | undefined {

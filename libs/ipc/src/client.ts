@@ -24,7 +24,7 @@ export interface HubClientOptions {
   version: string;
   orderTypes: readonly HubRequests['register']['request']['orderTypes'][number][];
   /** Commands that may run again after a crash; the gateway tells the server. */
-  idempotent?: readonly string[];
+  idempotent?(): readonly string[];
   log: Logger;
   clock: Clock;
   /** The hub's user, a name or a number, where it is not this process's own: only its folder or root's is trusted then. */
@@ -119,6 +119,8 @@ class ConnectingHubClient implements HubClient {
     this.#path = path;
     this.#limits = limitsFrom(options.limits);
     this.#log = new ThrottledLog(options.log, options.clock);
+    const { log } = options;
+    this.handle('setLogLevel', ({ level }) => ({ previous: log.changeLevel?.(level) ?? level }));
     this.#enqueuer = new Enqueuer(this.#limits, () => this.#connection?.close(away('it does not answer')));
     this.#connect();
   }
@@ -209,7 +211,8 @@ class ConnectingHubClient implements HubClient {
   }
 
   #register(connection: HubConnection): void {
-    const { app, version, orderTypes, idempotent } = this.#options;
+    const { app, version, orderTypes } = this.#options;
+    const idempotent = this.#options.idempotent?.();
     const request = { app, version, pid: process.pid, hubVersion: HUB_VERSION, orderTypes, idempotent };
     const { channel } = connection;
     const done = (outcome: Outcome) => {

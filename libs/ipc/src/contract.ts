@@ -42,6 +42,8 @@ export const TO_HUB: Vocabulary = {
     linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
     identity: { request: hubRequests.identity_request, response: hubRequests.identity_response },
     enrol: { request: hubRequests.enrol_request, response: hubRequests.enrol_response },
+    idempotent: { request: hubRequests.idempotent_request, response: hubRequests.idempotent_response },
+    setLogLevel: { request: hubRequests.setLogLevel_request, response: hubRequests.setLogLevel_response },
     losses: { request: hubRequests.losses_request, response: hubRequests.losses_response },
     forget: { request: hubRequests.forget_request, response: hubRequests.forget_response },
     deadLetters: { request: hubRequests.deadLetters_request, response: hubRequests.deadLetters_response },
@@ -79,6 +81,7 @@ export const TO_HUB: Vocabulary = {
 export const TO_APP: Vocabulary = {
   requests: {
     order: { request: appRequests.order_request, response: appRequests.order_response },
+    setLogLevel: { request: appRequests.setLogLevel_request, response: appRequests.setLogLevel_response },
     cancelOrder: { request: appRequests.cancelOrder_request, response: appRequests.cancelOrder_response },
     validateConfig: {
       request: appRequests.validateConfig_request,

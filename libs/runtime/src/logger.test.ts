@@ -45,4 +45,20 @@ describe('createLogger', () => {
       { level: 'debug', peer: 'y', message: 'wanted' },
     ]);
   });
+
+  it('when the level is changed, it counts at once for the logger and for its children, older and newer', () => {
+    const lines: string[] = [];
+    const log = createLogger({ app: 'x', level: 'warn', write: (line) => lines.push(line) });
+    const older = log.child({ orderId: 'o' });
+    older.info('not yet');
+    expect(older.changeLevel?.('debug')).toBe('warn');
+    for (const each of [log, older, log.child({})]) each.debug('heard');
+    expect(log.changeLevel?.('error')).toBe('debug');
+    older.warn('not any more');
+    expect(lines.map((line) => (JSON.parse(line) as { message: string }).message)).toEqual([
+      'heard',
+      'heard',
+      'heard',
+    ]);
+  });
 });

@@ -8,6 +8,12 @@ export type LogLevel = (typeof LOG_LEVELS)[number];
 /** One JSON object a line on standard output, with `app` and whatever fields the caller gives; secrets are redacted. */
 export type Logger = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'> & {
   child(fields: Record<string, unknown>): Logger;
+  /** Of this logger, the one that it came from and all its children. @returns the level before. */
+  changeLevel?(level: LogLevel): LogLevel;
+};
+
+type Lines = Pick<PinoLogger, 'debug' | 'info' | 'warn' | 'error'> & {
+  child(fields: Record<string, unknown>): Lines;
 };
 
 export interface LoggerOptions {
@@ -19,7 +25,7 @@ export interface LoggerOptions {
 }
 
 export function createLogger({ app, level = 'info', write = writeToStandardOutput }: LoggerOptions): Logger {
-  const least = typeof level === 'function' ? level : () => level;
+  let least = typeof level === 'function' ? level : () => level;
   const options = {
     level: LOG_LEVELS[0],
     base: { app },
@@ -35,7 +41,15 @@ export function createLogger({ app, level = 'info', write = writeToStandardOutpu
       },
     },
   };
-  return pino(options, { write });
+  const logger: Lines = pino(options, { write });
+  // pino's children have their parent as prototype, so they have it, too.
+  return Object.assign(logger, {
+    changeLevel: (next: LogLevel) => {
+      const previous = least();
+      least = () => next;
+      return previous;
+    },
+  });
 }
 
 const redactLine = (line: string): string => `${JSON.stringify(redact(JSON.parse(line)))}\n`;

@@ -1,4 +1,5 @@
 import { chmodSync, existsSync, mkdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
@@ -38,7 +39,15 @@ export async function writeDeviceConfig(
       enrolment: { server, tokenFile },
       link: { allowInsecure: true, url: `${server.replace(/^http/, 'ws')}/v1/devices/${DEVICE_ID}/link` },
     },
-    'command-executor': judges,
+    // What it starts runs as the one user of the demo, as everything does.
+    'command-executor': {
+      ...judges,
+      commandsFolder: join(layout.configDir, 'commands'),
+      configFolder: layout.configDir,
+      logFolder: layout.logDir,
+      pm2Home: layout.pm2Home,
+      programUser: userInfo().username,
+    },
     'ota-updater': judges,
     'ssh-broker': judges,
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.

@@ -4,18 +4,24 @@ import { describeErrors } from '@bowline/messages/check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { deviceFacts } from '../adapters/device-facts.ts';
-import type { CommandContext } from '../core/command.ts';
+import type { Command, CommandContext, Machine } from '../core/command.ts';
 import { capResult } from '../core/outcome.ts';
 import { commandPolicy } from '../adapters/command-policy.ts';
 import { policyOf } from '../testing/policies.ts';
+import { fakeDevice, fakeMachine } from '../testing/fake-machine.ts';
 import { BUILT_IN } from './built-in.ts';
 
+const clock = new FakeClock();
 const context: CommandContext = {
-  clock: new FakeClock(),
+  clock,
   signal: new AbortController().signal,
-  device: deviceFacts('0.1.0'),
+  device: deviceFacts('0.1.0', clock, { nowMs: () => undefined }),
+  machine: fakeMachine,
   policy: policyOf({ ping: { signed: true } }),
   commands: BUILT_IN,
+  broken: [],
+  order: { orderId: '01900000-0000-7000-8000-000000000001', attempt: 1, note: undefined },
+  progress: () => {},
   orders: () => ({ running: 1, waiting: 2, ended: { succeeded: 3 } }),
 };
 const named = (name: string) => {
@@ -25,29 +31,77 @@ const named = (name: string) => {
 };
 
 describe('built-in commands', () => {
-  test.each(BUILT_IN.map(({ name }) => name))(
-    'when %s runs, its result fits the schema that it publishes',
-    async (name) => {
-      const { run, result } = named(name);
-      const validate = new Ajv2020({ strict: true, strictRequired: false }).compile({ ...result });
-      validate(JSON.parse(JSON.stringify(await run({}, context))));
-      expect(validate.errors).toBe(null);
+  const fits = ({ result }: Pick<Command, 'result'>, value: unknown) => {
+    const validate = new Ajv2020({ strict: true, strictRequired: false }).compile({ ...result });
+    validate(JSON.parse(JSON.stringify(value)));
+    expect(validate.errors).toBe(null);
+  };
+
+  test.each([
+    ['ping', {}],
+    ['listCommands', {}],
+    ['collectDiagnostics', {}],
+    ['restartApp', { app: 'ws-gateway' }],
+    ['setLogLevel', { app: 'ws-gateway', level: 'debug' }],
+    ['runScript', { script: 'date' }],
+  ])('when %s runs, its result fits the schema that it publishes', async (name, params) => {
+    const found = named(name);
+    expect(found.check(params)).toBe(true);
+    fits(found, await found.run(params, context));
+  });
+
+  test.each(['reboot', 'shutdown'])(
+    'when the machine is up again after %s, its result fits the schema and tells how long it took',
+    (name) => {
+      const { confirmation, ...found } = named(name);
+      const note = confirmation?.note({}, { ...fakeDevice, bootId: () => 'before' });
+      expect(confirmation?.happened(note, {}, { ...fakeDevice, bootId: () => 'before' })).toBe(undefined);
+      const now = () => ({ wallMs: 0, serverMs: 61_000 });
+      const result = confirmation?.happened(note, {}, { ...fakeDevice, bootId: () => 'after', now });
+      fits(found, result);
+      expect(result).toEqual({ bootId: 'after', previousBootId: 'before', tookMs: 60_000, clock: 'server' });
     },
   );
 
-  test.each(BUILT_IN.map(({ name }) => name))(
-    'when %s runs on a device without policy, it is allowed and idempotent',
-    (name) => {
-      expect(commandPolicy(DEFAULT_POLICY).isAllowed(name)).toBe(true);
-      expect(named(name).idempotent).toBe(true);
-    },
-  );
+  test('when a device has no policy, only what changes nothing is allowed', () => {
+    const allowed = BUILT_IN.filter(({ name }) => commandPolicy(DEFAULT_POLICY).isAllowed(name));
+    expect(allowed.map(({ name }) => name)).toEqual(['ping', 'listCommands', 'collectDiagnostics']);
+    expect(allowed.every(({ idempotent }) => idempotent)).toBe(true);
+  });
+
+  test('when this app itself is to be restarted, another process of it knows that it was', () => {
+    const { confirmation } = named('restartApp');
+    const us = { app: 'command-executor' };
+    const note = confirmation?.note(us, fakeDevice);
+    expect(confirmation?.happened(note, us, fakeDevice)).toBe(undefined);
+    expect(confirmation?.happened(note, us, { ...fakeDevice, processId: () => '8:2' })).toEqual({
+      app: 'command-executor',
+      previousPid: 7,
+    });
+    expect(confirmation?.note({ app: 'ws-gateway' }, fakeDevice)).toBe(undefined);
+  });
+
+  test('when a log level is set for a time, it is set back after that', async () => {
+    const levels: string[] = [];
+    const machine: Machine = {
+      ...fakeMachine,
+      setLogLevel: (_, level) => {
+        levels.push(level);
+        return Promise.resolve('warn');
+      },
+    };
+    const params = { app: 'ws-gateway', level: 'debug', forMs: 1000 };
+    await named('setLogLevel').run(params, { ...context, machine });
+    await clock.advance(1000);
+    expect(levels).toEqual(['debug', 'warn']);
+  });
 
   test('when listCommands runs, it says which commands the policy allows, and which only signed', async () => {
     const { commands } = (await named('listCommands').run({}, context)) as {
       commands: { name: string; allowed: boolean; signed: boolean }[];
     };
-    expect(commands.map(({ name, allowed, signed }) => [name, allowed, signed])).toEqual([
+    const first = commands.slice(0, 3);
+    expect(first.map(({ name, allowed, signed }) => [name, allowed, signed])).toEqual([
       ['ping', true, true],
       ['listCommands', false, false],
       ['collectDiagnostics', false, false],
@@ -55,7 +109,7 @@ describe('built-in commands', () => {
   });
 
   test('when collectDiagnostics is asked for one section, it gives that one alone', async () => {
-    const result = await named('collectDiagnostics').run({ sections: ['memory'] }, context);
+    const result = await named('collectDiagnostics').run({ sections: ['memory'], upload: false }, context);
     expect(Object.keys(result as object)).toEqual(['at', 'memory']);
   });
 

@@ -1,12 +1,12 @@
-import { command, type Command } from '../core/command.ts';
+import { defineCommand, type Command, type ParamsCheck } from '../core/command.ts';
 import * as params from '../generated/commands.js';
-import { collectDiagnostics } from './collect-diagnostics.ts';
-import { listCommands } from './list-commands.ts';
-import { ping } from './ping.ts';
+import { DEFINITIONS } from './definitions.ts';
+
+const checks: Readonly<Record<string, ParamsCheck>> = params;
 
 /** Every command that comes with Bowline, by the name under which an order asks for it. */
-export const BUILT_IN: readonly Command[] = [
-  command(ping, params.ping),
-  command(listCommands, params.listCommands),
-  command(collectDiagnostics, params.collectDiagnostics),
-];
+export const BUILT_IN: readonly Command[] = DEFINITIONS.map((definition) => {
+  const check = checks[definition.name];
+  if (check === undefined) throw new Error(`${definition.name} was not compiled: npm run generate`);
+  return defineCommand(definition, check);
+});

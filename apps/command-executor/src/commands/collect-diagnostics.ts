@@ -27,13 +27,17 @@ const NAMES = Object.keys(SECTIONS) as Section[];
 
 interface Params {
   sections?: Section[];
+  upload?: boolean;
 }
 
-/** The first look at a device that misbehaves; small enough to come back inline. */
+/**
+ * The first look at a device that misbehaves: what is small comes back as the result, and with it and all that is larger a
+ * bundle goes up on lane `history`.
+ */
 export const collectDiagnostics: CommandDefinition<Params> = {
   name: 'collectDiagnostics',
   description:
-    'Reports versions, uptime, memory, load, the orders of this executor and its policy; without secrets.',
+    'Reports versions, uptime, memory, load, orders and policy, and uploads them with status, configuration, logs and journal; without secrets.',
   idempotent: true,
   params: {
     type: 'object',
@@ -43,7 +47,12 @@ export const collectDiagnostics: CommandDefinition<Params> = {
         items: { type: 'string', enum: NAMES },
         uniqueItems: true,
         minItems: 1,
-        description: 'all if absent',
+        description: 'of the result; all if absent',
+      },
+      upload: {
+        type: 'boolean',
+        description:
+          'whether the bundle with status, configuration, logs and journal is uploaded; default true',
       },
     },
     additionalProperties: false,
@@ -54,11 +63,26 @@ export const collectDiagnostics: CommandDefinition<Params> = {
     properties: {
       at: { type: 'integer', description: "the device's wall clock, epoch milliseconds" },
       ...Object.fromEntries(NAMES.map((name) => [name, {}])),
+      bundle: {
+        type: 'object',
+        required: ['parts', 'sizeBytes'],
+        properties: {
+          parts: { type: 'integer', description: 'messages of type `history` for this order' },
+          sizeBytes: { type: 'integer', description: 'of its JSON, unpacked' },
+        },
+        additionalProperties: false,
+      },
     },
     additionalProperties: false,
   },
-  run: ({ sections = NAMES }, context) => ({
-    at: Math.round(context.clock.wallMs()),
-    ...Object.fromEntries(sections.map((name) => [name, redact(SECTIONS[name](context))])),
-  }),
+  run: async ({ sections = NAMES, upload = true }, context) => {
+    const { clock, machine, order, signal } = context;
+    const at = Math.round(clock.wallMs());
+    const told = (names: readonly Section[]) =>
+      Object.fromEntries(names.map((name) => [name, redact(SECTIONS[name](context))]));
+    if (!upload) return { at, ...told(sections) };
+    const larger = await machine.collect(order, signal);
+    const text = JSON.stringify({ at, ...told(NAMES), ...larger });
+    return { at, ...told(sections), bundle: await machine.upload(text, order, signal) };
+  },
 };

@@ -1,11 +1,22 @@
 import type { CommandDefinition } from '../core/command.ts';
 
 /** What may be asked of this device, and how. */
-export const listCommands: CommandDefinition<Record<string, never>> = {
+export const listCommands: CommandDefinition<{ names?: string[] }> = {
   name: 'listCommands',
   description: 'Lists the commands of this device with the schemas of their params and results.',
   idempotent: true,
-  params: { type: 'object', properties: {}, additionalProperties: false },
+  params: {
+    type: 'object',
+    properties: {
+      names: {
+        type: 'array',
+        items: { type: 'string' },
+        minItems: 1,
+        description: 'only these; with many commands the whole list may not fit into one answer',
+      },
+    },
+    additionalProperties: false,
+  },
   result: {
     type: 'object',
     required: ['commands'],
@@ -14,31 +25,60 @@ export const listCommands: CommandDefinition<Record<string, never>> = {
         type: 'array',
         items: {
           type: 'object',
-          required: ['name', 'description', 'idempotent', 'allowed', 'signed', 'params', 'result'],
+          required: [
+            'name',
+            'description',
+            'origin',
+            'idempotent',
+            'concurrency',
+            'allowed',
+            'signed',
+            'params',
+            'result',
+          ],
           properties: {
             name: { type: 'string' },
             description: { type: 'string' },
+            origin: { enum: ['built-in', 'plug-in', 'program'] },
             idempotent: { type: 'boolean' },
+            concurrency: { enum: ['shared', 'per-name', 'exclusive'] },
+            timeoutMs: { type: 'integer', description: 'the most that an order may ask for, if it says so' },
             allowed: { type: 'boolean', description: "by the device's own policy" },
-            signed: { type: 'boolean', description: 'whether that policy wants a signature' },
+            signed: { type: 'boolean', description: 'whether policy or command want a signature' },
             params: { type: 'object' },
             result: { type: 'object' },
           },
           additionalProperties: false,
         },
       },
+      broken: {
+        type: 'array',
+        description: 'plug-ins that cannot be used, and why',
+        items: {
+          type: 'object',
+          required: ['name', 'why'],
+          properties: { name: { type: 'string' }, why: { type: 'string' } },
+          additionalProperties: false,
+        },
+      },
     },
     additionalProperties: false,
   },
-  run: (_, { commands, policy }) => ({
-    commands: commands.map(({ name, description, idempotent, params, result }) => ({
-      name,
-      description,
-      idempotent,
-      allowed: policy.isAllowed(name),
-      signed: policy.needsSignature(name),
-      params,
-      result,
-    })),
+  run: ({ names }, { commands, policy, broken }) => ({
+    commands: commands
+      .filter(({ name }) => names === undefined || names.includes(name))
+      .map(({ name, description, origin, idempotent, concurrency, timeoutMs, signed, params, result }) => ({
+        name,
+        description,
+        origin,
+        idempotent,
+        concurrency: concurrency ?? 'shared',
+        ...(timeoutMs === undefined ? {} : { timeoutMs }),
+        allowed: policy.isAllowed(name),
+        signed: signed === true || policy.needsSignature(name),
+        params,
+        result,
+      })),
+    ...(broken.length === 0 ? {} : { broken }),
   }),
 };

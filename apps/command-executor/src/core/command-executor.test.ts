@@ -4,20 +4,12 @@ import { FakeClock } from '@bowline/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { CommandExecutor, type ExecutorLimits } from './command-executor.ts';
 import { policyOf } from '../testing/policies.ts';
-import { command, type Command, type CommandContext, type DeviceFacts } from './command.ts';
+import { defineCommand, type Command, type CommandContext, type Concurrency } from './command.ts';
+import { fakeDevice, fakeMachine } from '../testing/fake-machine.ts';
 import type { CommandOrder } from './plan-command.ts';
 import type { OrderReport } from './run-step.ts';
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
-const device: DeviceFacts = {
-  uptimeSeconds: () => 1,
-  processUptimeSeconds: () => 1,
-  bootId: () => 'boot',
-  versions: () => ({ app: '', node: '', kernel: '', platform: '', arch: '' }),
-  memory: () => ({ totalBytes: 1, freeBytes: 1, processRssBytes: 1, processHeapUsedBytes: 1 }),
-  loadAverage: () => [0, 0, 0],
-};
-
 const orderId = (n: number) => `01900000-0000-7000-8000-${String(n).padStart(12, '0')}`;
 const order = (n: number, fields: Partial<CommandOrder> = {}): CommandOrder => ({
   orderId: orderId(n),
@@ -36,6 +28,7 @@ function setUp(
   idempotent = true,
   begin: (id: string) => void = (id) => void recorded.push(`begun ${id}`),
   end: (id: string) => void = (id) => void recorded.push(`ended ${id}`),
+  concurrency: Concurrency = 'shared',
 ) {
   const clock = new FakeClock();
   const serverClock = new ServerClock(clock);
@@ -43,14 +36,16 @@ function setUp(
   const runs: { context: CommandContext; end: (result: unknown) => void; fail: (error: Error) => void }[] =
     [];
   let onReport: (report: OrderReport, signal: AbortSignal) => Promise<void> = () => Promise.resolve();
-  const work: Command = command(
+  const progress: string[] = [];
+  const work: Command = defineCommand<unknown>(
     {
       name: 'work',
       description: '',
       idempotent,
       params: {},
       result: {},
-      run: (_: unknown, context) =>
+      concurrency,
+      run: (_, context) =>
         new Promise((end, fail) => {
           runs.push({ context, end, fail });
         }),
@@ -58,8 +53,11 @@ function setUp(
     () => true,
   );
   const executor = new CommandExecutor({
-    commands: [work],
+    commands: { all: () => [work], broken: () => [], refresh: () => Promise.resolve() },
     readPolicy: () => Promise.resolve(policyOf({ work: {} })),
+    notes: { write: () => {}, read: () => undefined },
+    orphan: () => undefined,
+    progress: (_, { note = '' }) => void progress.push(note),
     record: { begin, end },
     report: async (report, signal) => {
       reports.push(report);
@@ -68,7 +66,8 @@ function setUp(
     clock,
     serverClock,
     log,
-    device,
+    device: fakeDevice,
+    machine: fakeMachine,
     limits: { maxConcurrent: 2, maxWaiting: 2, commandTimeoutMs: 60_000, resultBytes: 1024, ...limits },
   });
   return {
@@ -78,6 +77,7 @@ function setUp(
     runs,
     statuses: (n: number) => reports.filter((r) => r.orderId === orderId(n)).map((r) => r.status),
     last: () => reports.at(-1),
+    progress,
     onReport: (handler: typeof onReport) => void (onReport = handler),
     /** Lets promises run. */
     settle: () => clock.advance(0),
@@ -318,5 +318,30 @@ describe('CommandExecutor', () => {
     await settle();
     expect(runs.length).toBe(0);
     expect(last()).toMatchObject({ status: 'failed', error: { code: 'spent-orders-unwritable' } });
+  });
+
+  test('when a command may run once at a time, a second order for it waits and others need not', async () => {
+    const { executor, runs, statuses, settle } = setUp({}, true, undefined, undefined, 'per-name');
+    executor.take(order(1));
+    executor.take(order(2));
+    await settle();
+    expect([statuses(1), statuses(2)]).toEqual([['started'], []]);
+    runs[0]?.end(null);
+    await settle();
+    expect(statuses(2)).toEqual(['started']);
+  });
+
+  test('when a run reports progress often, it is told at once and then the newest twice a second', async () => {
+    const { executor, runs, progress, settle, clock } = setUp();
+    executor.take(order(1));
+    await settle();
+    for (const note of ['a', 'b', 'c']) runs[0]?.context.progress({ note });
+    expect(progress).toEqual(['a']);
+    await clock.advance(500);
+    expect(progress).toEqual(['a', 'c']);
+    runs[0]?.context.progress({ note: 'd' });
+    runs[0]?.end(null);
+    await clock.advance(1000);
+    expect(progress).toEqual(['a', 'c']);
   });
 });

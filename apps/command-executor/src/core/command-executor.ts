@@ -1,23 +1,39 @@
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
 import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
-import type { Command, DeviceFacts, OrderCounts } from './command.ts';
+import type { BrokenCommand, Command, DeviceFacts, Machine, OrderCounts, Progress } from './command.ts';
+import { nextInLine, type Place } from './line.ts';
 import { cancelOutcome, nextPhase, type OrderPhase } from './order-phase.ts';
-import { planCommand, type CommandOrder } from './plan-command.ts';
+import { planCommand, type CommandOrder, type Evidence } from './plan-command.ts';
 import type { CommandPolicy } from './policy.ts';
-import { runStep, type OrderReport, type SignatureRecord, type StepContext } from './run-step.ts';
+import { ProgressPacer } from './progress-pacer.ts';
+import { runStep, type Notes, type OrderReport, type SignatureRecord, type StepContext } from './run-step.ts';
 
 export interface ExecutorOptions {
-  commands: readonly Command[];
+  commands: CommandSource;
   /** Reads the device's policy as it stands now. */
   readPolicy(): Promise<CommandPolicy>;
   record: SignatureRecord;
+  notes: Notes;
+  /** What became of an order's program that outlived an earlier life of this process. */
+  orphan(orderId: string): string | undefined;
+  /** Live only; may be lost. */
+  progress(orderId: string, progress: Progress): void;
   /** Resolves once it is on disk; tries again while the gateway is away, until `signal`. Rejects if it is refused. */
   report(report: OrderReport, signal: AbortSignal): Promise<void>;
   clock: Clock;
   serverClock: ServerClock;
   log: Logger;
   device: DeviceFacts;
+  machine: Machine;
   limits: ExecutorLimits;
+}
+
+/** The commands that there are, which may change at any time. */
+export interface CommandSource {
+  all(): readonly Command[];
+  broken(): readonly BrokenCommand[];
+  /** Looks for what was added, changed and removed. */
+  refresh(): Promise<void>;
 }
 
 export interface ExecutorLimits {
@@ -35,6 +51,8 @@ interface Entry {
   /** Held back until the server's time is known. */
   held: boolean;
   abort: AbortController;
+  /** Its command's effect ends this process: a stop must not wait for it. */
+  endsUs: boolean;
 }
 
 /**
@@ -72,6 +90,7 @@ export class CommandExecutor {
       planning: false,
       held: false,
       abort: new AbortController(),
+      endsUs: false,
     });
     this.#pump();
   }
@@ -111,8 +130,9 @@ export class CommandExecutor {
    */
   async stop(graceMs: number): Promise<void> {
     this.#stopping = true;
-    for (const [orderId, { phase }] of this.#entries) {
+    for (const [orderId, { phase, endsUs, abort }] of this.#entries) {
       if (phase.kind === 'waiting') this.#entries.delete(orderId);
+      else if (endsUs) abort.abort(stopping());
     }
     const timer = this.#options.clock.after(graceMs, () => this.#cutOff());
     await Promise.allSettled(this.#runs);
@@ -120,15 +140,28 @@ export class CommandExecutor {
   }
 
   #cutOff(): void {
-    const reason = new CancelledError('stopping', 'the executor is stopping');
+    const reason = stopping();
     for (const { abort } of this.#entries.values()) abort.abort(reason);
     this.#giveUp.abort(reason);
   }
 
   #pump(): void {
-    for (const entry of this.#entries.values()) {
-      if (this.#stopping || this.#runs.size >= this.#options.limits.maxConcurrent) return;
-      if (entry.phase.kind === 'waiting' && !entry.held && !entry.planning) this.#begin(entry);
+    if (this.#stopping) return;
+    const { commands, limits } = this.#options;
+    for (;;) {
+      const classes = new Map(commands.all().map(({ name, concurrency }) => [name, concurrency]));
+      const inLine = (entry: Entry): Place & { entry: Entry } => {
+        const { name = '' } = entry.order.payload;
+        return { name, concurrency: classes.get(name) ?? 'shared', entry };
+      };
+      const all = [...this.#entries.values()];
+      const running = all.filter(({ planning }) => planning).map(inLine);
+      const waiting = all.filter(
+        ({ phase, held, planning }) => phase.kind === 'waiting' && !held && !planning,
+      );
+      const next = nextInLine(waiting.map(inLine), running, limits.maxConcurrent);
+      if (next === undefined) return;
+      this.#begin(next.entry);
     }
   }
 
@@ -147,13 +180,15 @@ export class CommandExecutor {
 
   async #run(entry: Entry): Promise<void> {
     const { commands, readPolicy, serverClock, limits } = this.#options;
-    const policy = await readPolicy();
-    if (this.#entries.get(entry.order.orderId) !== entry) return; // cancelled, or left to the next life
-    const plan = planCommand(entry.order, {
-      commands,
+    const [policy] = await Promise.all([readPolicy(), commands.refresh()]);
+    const { order } = entry;
+    if (this.#entries.get(order.orderId) !== entry) return; // cancelled, or left to the next life
+    const plan = planCommand(order, {
+      commands: commands.all(),
       policy,
       serverNowMs: serverClock.nowMs(),
       commandTimeoutMs: limits.commandTimeoutMs,
+      ...(order.state === 'started' ? { evidence: this.#evidence(order) } : {}),
     });
     if (plan.kind === 'await-server-time') {
       entry.held = true;
@@ -161,12 +196,31 @@ export class CommandExecutor {
       return;
     }
     entry.phase = nextPhase(entry.phase, 'begin');
-    const context = this.#stepContext(entry, policy);
-    for (const step of plan.steps) await runStep(step, context);
+    entry.endsUs = plan.steps.some(({ kind }) => kind === 'note');
+    const pacer = new ProgressPacer(this.#options.clock, (progress) =>
+      this.#options.progress(order.orderId, progress),
+    );
+    const context = this.#stepContext(entry, policy, pacer);
+    try {
+      for (const step of plan.steps) await runStep(step, context);
+    } finally {
+      pacer.end();
+    }
   }
 
-  #stepContext(entry: Entry, policy: CommandPolicy): StepContext {
-    const { clock, serverClock, commands, device, limits, report, record } = this.#options;
+  #evidence({ orderId, payload }: CommandOrder): Evidence {
+    const { commands, notes, orphan, device } = this.#options;
+    const found = orphan(orderId);
+    const about = found === undefined ? {} : { orphan: found };
+    const confirmation = commands.all().find(({ name }) => name === payload.name)?.confirmation;
+    const note = confirmation === undefined ? undefined : notes.read(orderId);
+    if (confirmation === undefined || note === undefined) return about;
+    const result = confirmation.happened(note, payload.params ?? {}, device);
+    return { ...about, effect: result === undefined ? { happened: false } : { happened: true, result } };
+  }
+
+  #stepContext(entry: Entry, policy: CommandPolicy, pacer: ProgressPacer): StepContext {
+    const { clock, serverClock, commands, device, machine, limits, report, record, notes } = this.#options;
     const log = this.#log(entry);
     return {
       order: entry.order,
@@ -174,6 +228,8 @@ export class CommandExecutor {
       signal: entry.abort.signal,
       resultBytes: limits.resultBytes,
       record,
+      notes,
+      device,
       serverNowMs: () => serverClock.nowMs(),
       report: async (order) => {
         await report(order, this.#giveUp.signal);
@@ -183,13 +239,17 @@ export class CommandExecutor {
         entry.phase = nextPhase(entry.phase, 'end');
         this.#ended[status] = (this.#ended[status] ?? 0) + 1;
       },
-      commandContext: (signal) => ({
+      commandContext: (signal, order) => ({
         clock,
         signal,
         device,
+        machine,
         policy,
-        commands,
+        commands: commands.all(),
+        broken: commands.broken(),
         orders: () => this.counts(),
+        order,
+        progress: (progress) => pacer.report(progress),
       }),
     };
   }
@@ -209,3 +269,5 @@ export class CommandExecutor {
     });
   }
 }
+
+const stopping = (): CancelledError => new CancelledError('stopping', 'the executor is stopping');

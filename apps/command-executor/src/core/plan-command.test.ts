@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { command, type Command } from './command.ts';
+import { defineCommand, type Command } from './command.ts';
 import { planCommand, type CommandOrder, type PlanContext } from './plan-command.ts';
 import { policyOf } from '../testing/policies.ts';
 
@@ -7,7 +7,7 @@ const ORDER_ID = '01900000-0000-7000-8000-000000000001';
 const ok = () => true;
 
 const fake = (name: string, idempotent: boolean, check: Command['check'] = ok): Command =>
-  command({ name, description: name, idempotent, params: {}, result: {}, run: () => null }, check);
+  defineCommand({ name, description: name, idempotent, params: {}, result: {}, run: () => null }, check);
 
 const commands = [fake('ping', true), fake('openValve', false)];
 const context: PlanContext = {
@@ -200,5 +200,71 @@ describe('planCommand', () => {
     });
     const expired = order({ payload: { name: 'ping', expiresAt: 1 }, state: 'started', attempt: 1 });
     expect(refusal(expired, context)).toMatchObject({ status: 'indeterminate', error: { code: 'expired' } });
+  });
+
+  test('when a command asks for a signature itself, the policy cannot do without it', () => {
+    const careful: Command = { ...fake('ping', true), signed: true };
+    expect(refusal(order(), { ...context, commands: [careful] })).toMatchObject({
+      error: { code: 'signature-needed' },
+    });
+  });
+
+  test('when a program is to run as a system user, the policy must name that user for the command', () => {
+    const asRoot: Command = { ...fake('ping', true), user: () => 'root' };
+    expect(refusal(order(), { ...context, commands: [asRoot] })).toMatchObject({
+      status: 'rejected',
+      error: { code: 'not-allowed', message: expect.stringContaining('/commands/ping/users') },
+    });
+    const policy = policyOf({ ping: { users: ['root'] } });
+    expect(planCommand(order(), { ...context, policy, commands: [asRoot] })).toMatchObject({
+      steps: [{ kind: 'report-started' }, { kind: 'run' }, { kind: 'report-outcome' }],
+    });
+  });
+
+  test('when a command brings its own longest time, that holds instead of the executor’s', () => {
+    const slow: Command = { ...fake('ping', true), timeoutMs: 600_000 };
+    const plan = planCommand(order({ payload: { name: 'ping', timeoutMs: 300_000 } }), {
+      ...context,
+      commands: [slow],
+    });
+    expect(plan).toMatchObject({ steps: [{}, { kind: 'run', timeoutMs: 300_000 }, {}] });
+  });
+
+  describe('a command that confirms its effect', () => {
+    const confirming: Command = {
+      ...fake('ping', false),
+      confirmation: { note: () => 1, happened: () => undefined },
+    };
+    const commands = [confirming];
+    const cutOff = order({ state: 'started', attempt: 1 });
+
+    test('when it is to run, what things are like is noted before anything else', () => {
+      expect(planCommand(order(), { ...context, commands })).toMatchObject({
+        steps: [{ kind: 'note' }, { kind: 'report-started' }, { kind: 'run' }, { kind: 'report-outcome' }],
+      });
+    });
+
+    test('when its effect took place while nobody looked, it has succeeded', () => {
+      const evidence = { effect: { happened: true, result: 7 } } as const;
+      expect(planCommand(cutOff, { ...context, commands, evidence })).toEqual({
+        kind: 'steps',
+        steps: [{ kind: 'report-outcome', stored: { status: 'succeeded', result: 7 } }],
+      });
+    });
+
+    test('when its effect did not take place, it runs again', () => {
+      const evidence = { effect: { happened: false } } as const;
+      expect(planCommand(cutOff, { ...context, commands, evidence })).toMatchObject({
+        steps: [{ kind: 'note' }, { kind: 'report-started', attempt: 2 }, { kind: 'run' }, {}],
+      });
+    });
+
+    test('when there is no note, nobody knows, and it ends indeterminate with what was found', () => {
+      const evidence = { orphan: 'its program still ran' };
+      expect(refusal(cutOff, { ...context, commands, evidence })).toMatchObject({
+        status: 'indeterminate',
+        error: { code: 'interrupted', message: expect.stringContaining('its program still ran') },
+      });
+    });
   });
 });

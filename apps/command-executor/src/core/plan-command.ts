@@ -17,6 +17,14 @@ export interface CommandOrder {
   attempt: number;
 }
 
+/** What this app itself knows of an order that was cut off in an earlier life. */
+export interface Evidence {
+  /** By the command's confirmation: the effect took place, with this result; or it did not. */
+  effect?: { happened: true; result: unknown } | { happened: false };
+  /** What was found of its program, and ended, when this process came up. */
+  orphan?: string;
+}
+
 export interface OrderSignature {
   /** Under which its use is recorded. */
   id: string;
@@ -33,6 +41,8 @@ export interface OrderError {
 
 /** One thing to do; the executor has one function a kind (run-step.ts). */
 export type Step =
+  /** Records what things are like before the effect, for the command's confirmation. */
+  | { kind: 'note'; command: Command; params: Record<string, unknown> }
   | { kind: 'report-started'; attempt: number }
   /** Records how far a signature was used; only with one. */
   | { kind: 'record'; what: 'begun' | 'ended' | 'reported' }
@@ -61,6 +71,8 @@ export interface PlanContext {
   serverNowMs: number | undefined;
   /** For an order without `timeoutMs`, and the most that one may ask for. */
   commandTimeoutMs: number;
+  /** For an order that is `started` already. */
+  evidence?: Evidence;
 }
 
 /** What to do about one order, purely: every refusal comes before `started`, every effect after it. */
@@ -89,17 +101,29 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   }
   const params = payload.params ?? {};
   const { timeoutMs: askedMs } = payload;
-  const forbidden = context.policy.judge({ name, params, timeoutMs: askedMs, signed });
+  const { effect, orphan } = context.evidence ?? {};
+  if (state === 'started' && effect?.happened === true) {
+    const stored = { status: 'succeeded', result: effect.result } as const;
+    return steps({ kind: 'report-outcome', stored }, ...record('reported'));
+  }
+  const isValid = command.check(params);
+  const user = isValid ? command.user?.(params) : undefined;
+  const forbidden = context.policy.judge({ name, params, timeoutMs: askedMs, signed, user });
   if (forbidden !== undefined) return refuse('rejected', forbidden);
-
-  if (!command.check(params)) {
+  if (command.signed === true && !signed) {
+    return refuse('rejected', {
+      code: 'signature-needed',
+      message: `${name} itself asks for a signature by a command key`,
+    });
+  }
+  if (!isValid) {
     return refuse('rejected', {
       code: 'invalid-params',
       message: describeErrors(command.check.errors, 'params'),
     });
   }
-  if (state === 'started' && !command.idempotent) {
-    const message = `${name} was cut off after it had started: its effect may have happened, so it is not repeated`;
+  if (state === 'started' && !command.idempotent && effect === undefined) {
+    const message = `${name} was cut off after it had started: its effect may have happened, so it is not repeated${orphan === undefined ? '' : `; ${orphan}`}`;
     return refuse('indeterminate', { code: 'interrupted', message });
   }
   if (payload.expiresAt !== undefined) {
@@ -107,14 +131,14 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
     if (payload.expiresAt <= context.serverNowMs)
       return refuse('expired', { code: 'expired', message: 'expired before it could start' });
   }
-  const longestMs = Math.min(
-    context.commandTimeoutMs,
-    context.policy.longestTimeoutMs(name) ?? context.commandTimeoutMs,
-  );
+  const ownMs = command.timeoutMs ?? context.commandTimeoutMs;
+  const longestMs = Math.min(ownMs, context.policy.longestTimeoutMs(name) ?? ownMs);
+  const timeoutMs = Math.min(askedMs ?? longestMs, longestMs);
   return steps(
+    ...(command.confirmation === undefined ? [] : [{ kind: 'note' as const, command, params }]),
     { kind: 'report-started', attempt: attempt + 1 },
     ...record('begun'),
-    { kind: 'run', command, params, timeoutMs: Math.min(askedMs ?? longestMs, longestMs) },
+    { kind: 'run', command, params, timeoutMs },
     ...record('ended'),
     { kind: 'report-outcome' },
     ...record('reported'),

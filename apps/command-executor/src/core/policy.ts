@@ -18,4 +18,6 @@ export interface WantedCommand {
   timeoutMs: number | undefined;
   /** A signature by a command key was checked. */
   signed: boolean;
+  /** System user that its program would run as, if not the default one. */
+  user: string | undefined;
 }

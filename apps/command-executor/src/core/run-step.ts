@@ -1,6 +1,6 @@
 import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
-import type { CommandContext } from './command.ts';
+import type { CommandContext, DeviceFacts, RunningOrder } from './command.ts';
 import { capResult, type Outcome } from './outcome.ts';
 import type { CommandOrder, OrderError, Step } from './plan-command.ts';
 
@@ -28,10 +28,21 @@ export interface StepContext {
   report(report: OrderReport): Promise<void>;
   /** Called once, when it is decided how the order ends. */
   ending(status: OrderReport['status']): void;
-  commandContext(signal: AbortSignal): CommandContext;
+  commandContext(signal: AbortSignal, order: RunningOrder): CommandContext;
+  notes: Pick<Notes, 'write'>;
+  device: DeviceFacts;
   /** This app's record of how far a signed order came. */
   record: SignatureRecord;
+  attempt?: number;
+  note?: unknown;
   outcome?: Outcome;
+}
+
+/** What was noted before the effect of an order, for its command's confirmation. */
+export interface Notes {
+  /** Durable when it returns. @throws TransientError `note-unwritable` */
+  write(orderId: string, note: unknown): void;
+  read(orderId: string): unknown;
 }
 
 /** Durable when a method returns; throws a TransientError if the disk does not take it. */
@@ -46,7 +57,20 @@ type StepRunners = {
 
 /** The executor table: how each kind of step is done. */
 const RUNNERS: StepRunners = {
-  'report-started': ({ attempt }, context) => report(context, { status: 'started', attempt }),
+  note: async ({ command, params }, context) => {
+    try {
+      context.note = command.confirmation?.note(params, context.device);
+      if (context.note !== undefined) context.notes.write(context.order.orderId, context.note);
+    } catch (error) {
+      // Without it nobody would know afterwards whether it took place: it must not begin.
+      context.outcome = { status: 'failed', error: told(error) };
+    }
+  },
+
+  'report-started': ({ attempt }, context) => {
+    context.attempt = attempt;
+    return report(context, { status: 'started', attempt });
+  },
 
   record: async ({ what }, context) => {
     const { id } = context.order.signature ?? {};
@@ -118,7 +142,12 @@ async function runCommand(
   try {
     signal.throwIfAborted();
     checkExpiry(context);
-    const result = await Promise.race([command.run(params, context.commandContext(signal)), aborted(signal)]);
+    const { attempt = 1, note, order } = context;
+    const running = command.run(
+      params,
+      context.commandContext(signal, { orderId: order.orderId, attempt, note }),
+    );
+    const result = await (command.endsWhenTold === true ? running : Promise.race([running, aborted(signal)]));
     return { status: 'succeeded', result };
   } catch (error) {
     if (error instanceof CancelledError && error.code === 'stopping') throw error;

@@ -1,6 +1,6 @@
 import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { TrustBundleJws } from '@bowline/messages';
-import type { AppRequests, HubRequests } from '@bowline/messages/hub';
+import type { AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
 import { waitFor } from '@bowline/testing';
 
@@ -12,6 +12,12 @@ export interface TestGateway {
   reports: Report[];
   /** Kinds of the events that were handed over. */
   events: string[];
+  /** Parts of history uploads that were handed over. */
+  parts: HistoryPart[];
+  /** Notes of progress, as they came. */
+  progress: HubNotifications['progress'][];
+  /** What the executor said last may run again. */
+  idempotent(): readonly string[];
   /** What it offers, oldest first; a captured one may offer anything. */
   bundles: { version: number; jws: TrustBundleJws }[];
   peers(): Peer[];
@@ -21,6 +27,8 @@ export interface TestGateway {
   reported(orderId: string, status: Report['status']): Promise<Report>;
   close(): Promise<void>;
 }
+
+type HistoryPart = { orderId: string; part: number; last: boolean; data: string };
 
 const log = createLogger({ app: 'test-gateway', write: () => {} });
 
@@ -43,18 +51,33 @@ export async function openTestGateway(
   const hub: Hub = await openHub({ folder, log, clock: systemClock });
   const reports: Report[] = [];
   const events: string[] = [];
+  const parts: HistoryPart[] = [];
+  const progress: HubNotifications['progress'][] = [];
   const attempts = new Map<string, number>();
-  hub.handle('register', () => ({
-    bootId: '00000000-0000-4000-8000-000000000000',
-    link: 'online',
-    ...(serverTime === undefined ? {} : { serverTime }),
-  }));
+  let repeatable: readonly string[] = [];
+  hub.handle('register', ({ idempotent = [] }) => {
+    repeatable = idempotent;
+    return {
+      bootId: '00000000-0000-4000-8000-000000000000',
+      link: 'online',
+      ...(serverTime === undefined ? {} : { serverTime }),
+    };
+  });
+  hub.handle('idempotent', ({ commands }) => {
+    repeatable = commands;
+    return {};
+  });
+  hub.handle('setLogLevel', () => ({ previous: 'warn' }));
+  hub.onNotification('progress', (body) => progress.push(body));
   hub.handle('trustBundles', ({ above }) => ({
     bundles: bundles.filter(({ version }) => version > above).map(({ jws }) => jws),
     ...(deviceId === undefined ? {} : { device: { deviceId, groups } }),
   }));
   hub.handle('enqueue', ({ messages }) => {
-    for (const { payload } of messages) events.push(String(payload['kind']));
+    for (const { type, payload } of messages) {
+      if (type === 'history') parts.push(payload as HistoryPart);
+      else events.push(String(payload['kind']));
+    }
     return { accepted: messages.length, duplicate: false };
   });
   hub.handle('reportOrder', async (report) => {
@@ -66,6 +89,9 @@ export async function openTestGateway(
   return {
     reports,
     events,
+    parts,
+    progress,
+    idempotent: () => repeatable,
     bundles,
     peers: () => hub.peers(),
     hand: async (order) => {

@@ -2,6 +2,7 @@ import type { DurableQueue } from '@bowline/durable-queue';
 import type { Hub } from '@bowline/ipc';
 import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import type { DeviceStatus, HubRequests } from '@bowline/messages/hub';
+import type { LogLevel } from '@bowline/runtime';
 import { ContractError } from '@bowline/runtime/errors';
 import type { Counters } from '../counters.ts';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
@@ -9,6 +10,7 @@ import type { HandOver } from '../dispatcher/hand-over.ts';
 import { mustBeCli } from './cli-only.ts';
 import type { AppJobs } from './app-jobs.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
+import { mustBeExecutor } from './executor-only.ts';
 import { mustBeOwn } from './must-be-own.ts';
 import { toLanes } from '../sender/send-telemetry.ts';
 import type { Progress } from '../sender/send-progress.ts';
@@ -27,6 +29,8 @@ export interface HubPorts {
   settle(work: Promise<void>, what: string): Promise<unknown>;
   /** Commands that may run again, as the executor says when it registers. */
   learnIdempotent(commands: readonly string[]): void;
+  /** Changes how much the gateway itself logs. @returns the level before. */
+  setLogLevel(level: LogLevel): LogLevel;
   /** What an app is told when it registers. */
   greet(): HubRequests['register']['response'];
   status(): DeviceStatus;
@@ -50,6 +54,7 @@ export function serveHub({
   stored,
   settle,
   learnIdempotent,
+  setLogLevel,
   greet,
   status,
   trustAbove,
@@ -59,6 +64,19 @@ export function serveHub({
   hub.handle('register', ({ app, idempotent }) => {
     if (app === 'command-executor' && idempotent !== undefined) learnIdempotent(idempotent);
     return greet();
+  });
+
+  hub.handle('idempotent', ({ commands }, peer) => {
+    mustBeExecutor(peer);
+    learnIdempotent(commands);
+    return {};
+  });
+
+  hub.handle('setLogLevel', ({ app: target, level }, peer) => {
+    mustBeExecutor(peer);
+    return target === 'ws-gateway'
+      ? { previous: setLogLevel(level) }
+      : hub.request(target, 'setLogLevel', { level });
   });
 
   // No `async` function: it would keep the decoded messages until they are on disk.

@@ -49,7 +49,7 @@ export class GatewayUnderTest {
       app,
       version: '0',
       orderTypes,
-      ...(idempotent === undefined ? {} : { idempotent }),
+      ...(idempotent === undefined ? {} : { idempotent: () => idempotent }),
       log: createLogger({ app, level: 'error' }),
       clock: systemClock,
     });

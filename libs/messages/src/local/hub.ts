@@ -52,6 +52,10 @@ export type HandedOrder = Static<typeof HandedOrder>;
 /** Room for `idempotent:` before it in a capability. */
 const CommandName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,116}$' });
 
+/** Commands that may run again after a crash: told to the server as `idempotent:NAME` (protocol, section 3). */
+const IdempotentCommands = Type.Array(CommandName, { maxItems: 256 });
+const Level = Type.Enum(['debug', 'info', 'warn', 'error']);
+
 const Empty = Type.Object({});
 
 const Register = {
@@ -61,8 +65,7 @@ const Register = {
     pid: Count,
     hubVersion: Count,
     orderTypes: Type.Array(OrderTypeName),
-    /** Commands that may run again after a crash: told to the server as `idempotent:NAME` (protocol, section 3). */
-    idempotent: Type.Optional(Type.Array(CommandName, { maxItems: 256 })),
+    idempotent: Type.Optional(IdempotentCommands),
   }),
   response: Type.Object({
     deviceId: Type.Optional(Text),
@@ -327,6 +330,13 @@ export const HUB_REQUESTS = {
       device: Type.Optional(Type.Object({ deviceId: DeviceId, groups: Type.Array(Name, { maxItems: 64 }) })),
     }),
   },
+  /** The commands that may run again have changed since the executor registered; on its socket only. */
+  idempotent: { request: Type.Object({ commands: IdempotentCommands }), response: Empty },
+  /** How much an app, or the gateway itself, logs from now until it ends; on the executor's socket only. */
+  setLogLevel: {
+    request: Type.Object({ app: Type.Enum(['ws-gateway', ...HUB_APPS]), level: Level }),
+    response: Type.Object({ previous: Level }),
+  },
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
   linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
@@ -397,6 +407,7 @@ export const HUB_REQUESTS = {
 /** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */
 export const APP_REQUESTS = {
   order: { request: HandedOrder, response: Empty },
+  setLogLevel: { request: Type.Object({ level: Level }), response: Type.Object({ previous: Level }) },
   cancelOrder: {
     request: Type.Object({ orderId: MessageId }),
     response: Type.Object({ outcome: Type.Enum(['cancelled', 'stopping', 'too-late', 'unknown-order']) }),

@@ -15,14 +15,14 @@ const GIVE_UP_MS = 600_000;
 const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
   privilegesOf(
     app: string,
-    places: Record<'root' | 'config' | 'state' | 'run', string>,
+    places: Record<'root' | 'config' | 'state' | 'run' | 'log', string>,
   ): { nodeArgs: string[] };
 };
 /** As deploy/ecosystem.config.cjs starts an app; the folders of a device all lie in one. */
 export const nodeArgsOf = (app: string, folder: string): string[] => [
   '--max-semi-space-size=4',
   '--enable-source-maps',
-  ...privilegesOf(app, { root: WORKSPACE, config: folder, state: folder, run: folder }).nodeArgs,
+  ...privilegesOf(app, { root: WORKSPACE, config: folder, state: folder, run: folder, log: folder }).nodeArgs,
 ];
 const env = { ...process.env, MALLOC_ARENA_MAX: '1' };
 

@@ -1,0 +1,43 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { MARK } from '../../core/launch-line.ts';
+import type { ProcessFacts } from '../../core/processes-of-run.ts';
+
+/** Of a clock tick, which all Linux systems of today show to programs as 1/100 s (proc(5), `starttime`). */
+const TICK_MS = 10;
+
+/** Every process that runs, as far as /proc may be read. Those that have ended and wait for their parent are left out. */
+export function readProcesses(mark: string, grouped: ReadonlySet<number>): ProcessFacts[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .flatMap((name) => {
+      const pid = Number(name);
+      const stat = readStat(pid);
+      return stat === undefined
+        ? []
+        : [{ pid, ...stat, marked: isMarked(pid, mark), grouped: grouped.has(pid) }];
+    });
+}
+
+/** Ticks since boot, in which the start of processes is told. */
+export const nowTicks = (): number =>
+  Math.ceil((Number(readFileSync('/proc/uptime', 'utf8').split(' ')[0]) * 1000) / TICK_MS);
+
+export function readStat(pid: number): Pick<ProcessFacts, 'parent' | 'session' | 'startTicks'> | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    // proc_pid_stat(5): the name is in brackets and may hold any character; the other fields follow the last bracket.
+    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
+    return { parent: Number(fields[1]), session: Number(fields[3]), startTicks: Number(fields[19]) };
+  } catch {
+    return undefined; // it has just ended
+  }
+}
+
+function isMarked(pid: number, mark: string): boolean {
+  try {
+    return `\0${readFileSync(`/proc/${pid}/environ`, 'latin1')}`.includes(`\0${MARK}=${mark}\0`);
+  } catch {
+    return false; // it has just ended, or is none of ours to look into
+  }
+}

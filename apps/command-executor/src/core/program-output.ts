@@ -1,0 +1,87 @@
+import { RejectedError } from '@bowline/runtime/errors';
+import type { Progress } from './command.ts';
+import { OutputLines, type OutputLine } from './output-lines.ts';
+
+/** Of a line that is told to people. */
+const SHOWN_CHARS = 200;
+const PROGRESS_MEMBERS = ['percent', 'note', 'data'];
+
+/**
+ * What a plug-in says on its standard output: lines of JSON, each its progress, the last its result. Nobody knows which line
+ * is the last before the end: one that looks like progress is told as such at once.
+ */
+export class ProgramOutput {
+  readonly #lines: OutputLines;
+  readonly #onProgress: (progress: Progress) => void;
+  #say: (text: string) => void = () => {};
+  #last: OutputLine | undefined;
+
+  /** @param maxChars of a line that are kept. */
+  constructor(onProgress: (progress: Progress) => void, maxChars: number) {
+    this.#onProgress = onProgress;
+    this.#lines = new OutputLines((line) => this.#take(line), maxChars);
+  }
+
+  /** @param say gets what is no JSON and not the last line. */
+  push(chunk: string, say: (text: string) => void): void {
+    this.#say = say;
+    this.#lines.push(chunk);
+  }
+
+  /**
+   * After the end: the last line as JSON, `null` if there was none. One that is too long to be kept comes as its visibly cut
+   * beginning.
+   *
+   * @throws RejectedError `invalid-result`
+   */
+  result(): { value: unknown; isWhole: boolean } {
+    this.#lines.end();
+    if (this.#last === undefined) return { value: null, isWhole: true };
+    const { text, length } = this.#last;
+    if (text.length < length)
+      return { value: { truncated: true, sizeBytes: length, start: text }, isWhole: false };
+    try {
+      return { value: JSON.parse(text) as unknown, isWhole: true };
+    } catch (error) {
+      throw new RejectedError(
+        'invalid-result',
+        `the last line of its output must be its result as JSON, not: ${text.slice(0, SHOWN_CHARS)}`,
+        { cause: error },
+      );
+    }
+  }
+
+  #take(line: OutputLine): void {
+    if (line.text.trim() === '') return;
+    const before = this.#last;
+    if (before !== undefined && !isJson(before)) this.#say(before.text);
+    this.#last = line;
+    const progress = asProgress(line);
+    if (progress !== undefined) this.#onProgress(progress);
+  }
+}
+
+function asProgress(line: OutputLine): Progress | undefined {
+  const value = parsed(line);
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
+  const { percent, note, data } = value as Record<string, unknown>;
+  const names = Object.keys(value);
+  if (names.length === 0 || !names.every((name) => PROGRESS_MEMBERS.includes(name))) return undefined;
+  if (percent !== undefined && !(typeof percent === 'number' && percent >= 0 && percent <= 100))
+    return undefined;
+  if (note !== undefined && !(typeof note === 'string' && note.length <= 4096)) return undefined;
+  if (data !== undefined && (typeof data !== 'object' || data === null || Array.isArray(data)))
+    return undefined;
+  return value;
+}
+
+const isJson = (line: OutputLine): boolean => parsed(line) !== undefined;
+
+function parsed({ text, length }: OutputLine): unknown {
+  if (text.length < length) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}

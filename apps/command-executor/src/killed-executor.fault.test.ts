@@ -1,0 +1,158 @@
+import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { waitFor } from '@bowline/testing';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ExecutorProcess } from './testing/executor-process.ts';
+import type { HandedOrder } from './testing/test-gateway.ts';
+
+const DIE_AT = join(import.meta.dirname, 'testing/die-at.ts');
+
+let device: ExecutorProcess;
+let effects: string;
+beforeEach(() => use());
+afterEach(() => device.end());
+
+async function use(config: Record<string, unknown> = {}): Promise<void> {
+  device = new ExecutorProcess(config);
+  effects = join(device.folder, 'effects');
+  await device.openGateway();
+}
+const countEffects = (): number => {
+  try {
+    return readFileSync(effects, 'utf8').split('\n').filter(Boolean).length;
+  } catch {
+    return 0;
+  }
+};
+/** As the gateway does after a restart of the app: what it has as `started` is handed over as that. */
+async function nextLife(order: HandedOrder): Promise<Awaited<ReturnType<ExecutorProcess['ended']>>> {
+  const hadStarted = device.gateway?.reports.some(({ status }) => status === 'started') === true;
+  await device.gateway?.close();
+  await device.openGateway();
+  device.start();
+  return device.outcome(hadStarted ? { ...order, state: 'started', attempt: 1 } : order);
+}
+
+/** Each moment at which something becomes durable, and how often the effect has taken place by then. */
+const MOMENTS = [
+  ['before its run is recorded', 'rename-before /runs/', 0],
+  ['after its run is recorded', 'rename-after /runs/', 0],
+  ['before the record is removed', 'remove-before .json', 1],
+  ['after the record is removed', 'remove-after .json', 1],
+] as const;
+
+describe('an executor that is killed', () => {
+  describe.each(MOMENTS)('%s', (_, dieAt, before) => {
+    test.each([
+      [true, 'succeeded', before + 1],
+      [false, 'indeterminate', before],
+    ] as const)(
+      'when the command may run again: %s, the order is %s and its effect is there as often as it may',
+      async (idempotent, status, count) => {
+        device.plugIn('work', `echo done >>${effects}`, { idempotent });
+        device.policy({ work: {} });
+        const first = device.start(['--import', DIE_AT], { DIE_AT: dieAt });
+        const order = device.order('work');
+        await device.hand(order).catch(() => undefined); // it may end before it has answered
+        await first.exited;
+        expect(countEffects()).toBe(before);
+        expect(await nextLife(order)).toMatchObject({ status });
+        expect(countEffects()).toBe(count);
+        expect(readdirSync(join(device.folder, 'state', 'runs'))).toEqual([]);
+      },
+    );
+  });
+
+  test.each([
+    [true, { status: 'succeeded', result: 2 }],
+    [
+      false,
+      {
+        status: 'indeterminate',
+        error: { message: expect.stringMatching(/its program still ran \(\d+ processes\) and was ended/) },
+      },
+    ],
+  ] as const)(
+    'when its program still runs (may run again: %s), the next life ends it before anything else and tells so',
+    async (idempotent, end) => {
+      const beat = join(device.folder, 'beat');
+      device.plugIn(
+        'work',
+        `trap '' TERM; [ -e ${effects} ] && echo 2 && exit; echo begun >>${effects}; (setsid sh -c 'while :; do echo x >>${beat}; sleep 0.05; done' &) ; sleep 1000`,
+        { idempotent },
+      );
+      device.policy({ work: {} });
+      const first = device.start();
+      const order = await device.hand(device.order('work'));
+      await waitFor(() => countEffects() === 1, { what: 'the effect to begin' });
+      await first.kill('SIGKILL');
+      expect(await nextLife(order)).toMatchObject(end);
+      const beats = readFileSync(beat, 'utf8').length;
+      await new Promise((resolve) => setTimeout(resolve, 300));
+      expect(readFileSync(beat, 'utf8').length).toBe(beats);
+    },
+  );
+});
+
+describe('an order to reboot', () => {
+  const rebootBy = async (script: string, config = {}) => {
+    await device.end();
+    // Its own folder is known only when it is there: TMPDIR is one of the variables that a program inherits.
+    await use({ programs: { reboot: ['/bin/sh', '-c', `cd "$TMPDIR"; ${script}`] }, ...config });
+    device.policy({ reboot: {} });
+  };
+  beforeEach(() => rebootBy('echo down >>effects'));
+  const noteFile = () => join(device.folder, 'state', 'notes.json');
+
+  test.each([
+    ['before', 'rename-before notes.json'],
+    ['after', 'rename-after notes.json'],
+  ])(
+    'when it is killed %s it has noted which boot this is, nothing was started and nothing happened',
+    async (_, dieAt) => {
+      const first = device.start(['--import', DIE_AT], { DIE_AT: dieAt });
+      await device.hand(device.order('reboot')).catch(() => undefined); // it ends before it can answer
+      await first.exited;
+      expect([device.gateway?.reports, countEffects()]).toEqual([[], 0]);
+    },
+  );
+
+  test('when the machine comes up with another boot id, it has succeeded and nobody reboots it again', async () => {
+    const first = device.start();
+    const order = await device.hand(device.order('reboot'));
+    await waitFor(() => countEffects() === 1, { what: 'the reboot' });
+    await first.kill('SIGKILL');
+    // What a reboot changes: the boot that was noted is not this one any more.
+    const [kept] = JSON.parse(readFileSync(noteFile(), 'utf8')) as [{ note: { bootId: string } }];
+    kept.note.bootId = 'of the boot before';
+    writeFileSync(noteFile(), JSON.stringify([kept]));
+    expect(await nextLife(order)).toMatchObject({
+      status: 'succeeded',
+      result: { previousBootId: 'of the boot before', tookMs: expect.any(Number), clock: 'device' },
+    });
+    expect(countEffects()).toBe(1);
+  });
+
+  test('when the boot is still the same, the reboot did not take place and is had again', async () => {
+    const first = device.start();
+    const order = await device.hand(device.order('reboot'));
+    await waitFor(() => countEffects() === 1, { what: 'the reboot' });
+    await first.kill('SIGKILL');
+    await device.gateway?.close();
+    await device.openGateway();
+    device.start();
+    await device.hand({ ...order, state: 'started', attempt: 1 });
+    await waitFor(() => countEffects() === 2, { what: 'the second try' });
+    expect(device.gateway?.reports).toMatchObject([{ status: 'started', attempt: 2 }]);
+  });
+
+  test('when the system stops this app in its course, the app does not wait for it and its program goes on', async () => {
+    await rebootBy('echo begun >>effects; sleep 1; echo down >>effects', { stopGraceMs: 60_000 });
+    const first = device.start();
+    await device.hand(device.order('reboot'));
+    await waitFor(() => countEffects() === 1, { what: 'the reboot to begin' });
+    expect(await first.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    await waitFor(() => countEffects() === 2, { what: 'the rest of it' });
+    expect(device.gateway?.reports.map(({ status }) => status)).toEqual(['started']);
+  });
+});
