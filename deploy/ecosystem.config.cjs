@@ -58,6 +58,8 @@ function environmentOf(app) {
     ([name]) => INHERITED.includes(name) || name.startsWith(settings),
   );
   return {
+    // Keys of sessions never touch a disk.
+    ...(app === 'ssh-broker' ? { BOWLINE_SSH_BROKER__RUN_FOLDER: path.join(runDir, app) } : {}),
     ...Object.fromEntries(inherited),
     // Fewer arenas of malloc: 3 MB less in each process.
     MALLOC_ARENA_MAX: '1',

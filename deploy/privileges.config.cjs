@@ -48,7 +48,12 @@ const PRIVILEGES = {
     write: ({ run }) => [all(path.join(run, 'ingest'))],
   },
   'ota-updater': {},
-  'ssh-broker': { write: ({ run }) => [all(path.join(run, 'ssh-broker'))], children: true },
+  // It finds and ends what was started in a session (/proc, cgroups), and writes the last warning on its terminals.
+  'ssh-broker': {
+    read: () => ['/proc'],
+    write: ({ run }) => [all(path.join(run, 'ssh-broker')), '/sys/fs/cgroup', '/dev/pts', '/run/sshd'],
+    children: true,
+  },
 };
 
 const NOTHING = () => [];
@@ -65,7 +70,8 @@ function privilegesOf(app, places) {
   const writable = [all(path.join(places.state, app)), ...write(places)];
   const hub = [all(path.join(places.run, 'hub')), all(path.join(places.run, 'sockets', app))];
   const code = all(path.join(places.root, 'apps', app, 'dist'));
-  const readable = [code, all(places.config), ...hub, ...SYSTEM_FILES, ...writable, ...read(places)];
+  // A wide right first: after a narrow one below the same folder, Node 26 forgets the folder itself.
+  const readable = [...read(places), code, all(places.config), ...hub, ...SYSTEM_FILES, ...writable];
   const nodeArgs = [
     '--permission',
     '--allow-net',

@@ -20,6 +20,7 @@ import { addHistory } from './history-program.ts';
 import { addRelease } from './release-program.ts';
 import { addSend } from './send-program.ts';
 import { addFleetTrust, addKeys, addPolicy } from './trust-program.ts';
+import { addSsh } from './ssh-program.ts';
 import { commandSigner } from './adapters/sign-command.ts';
 
 export interface Run {
@@ -158,6 +159,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addFleetOperators(fleet, { contextOf, apiOf, json });
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
+  addSsh(root, fleet, { contextOf, apiOf, json }, exit);
   addKeys(root, { contextOf, json });
   addRelease(root, { contextOf, json });
   addPolicy(root, { contextOf, json });

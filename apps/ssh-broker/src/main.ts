@@ -1,25 +1,35 @@
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
 import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
-import { accessOrders } from './adapters/access-orders.ts';
-import { findSshd } from './adapters/find-sshd.ts';
+import { AuditJournal } from './adapters/audit-journal.ts';
+import { Broker } from './adapters/broker.ts';
+import { ownCgroup } from './adapters/cgroup.ts';
+import { findSshd, makePrivilegeFolder } from './adapters/find-sshd.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
+import { SessionRecords } from './adapters/session-records.ts';
+import { settleCutOff } from './adapters/settle-cut-off.ts';
 import type { BrokerConfig } from './config.ts';
 import { readinessKey, sshReady } from './core/ssh-ready.ts';
 import { config as validateConfig } from './generated/config.js';
 
 const APP = 'ssh-broker';
+/** How long the last reports may take at the stop. */
+const REPORT_WITHIN_MS = 1500;
 
 await runApp<BrokerConfig>({
   app: APP,
   version: AGENT_VERSION,
   validateConfig,
   start: async ({ config, live, log, clock, ready, signal, restart }) => {
-    const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
-    const leftovers = wipeLeftovers(config.runFolder ?? join(config.stateDir, 'run'));
-    if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
+    const { stateDir } = config;
+    const lock = await waitForLock(join(stateDir, 'lock'), { log, signal });
+    const run = await wipeLeftovers(resolve(config.runFolder ?? join(stateDir, 'run')));
+    const records = new SessionRecords(join(stateDir, 'sessions'));
+    const cgroups = ownCgroup();
     const found = await findSshd(config.sshdPath);
+    makePrivilegeFolder();
 
+    const giveUp = new AbortController();
     const hub = await joinHub({
       app: APP,
       version: AGENT_VERSION,
@@ -29,24 +39,40 @@ await runApp<BrokerConfig>({
       restart,
       log,
       clock,
-      signal,
+      signal: giveUp.signal,
     });
-    takeSignedOrders(hub, log, accessOrders);
-    hub.client.handle('cancelOrder', () => ({ outcome: 'too-late' }));
-    const readiness = { version: AGENT_VERSION, bootId: bootId(), ...found };
+    const { client } = hub;
+    const audit = new AuditJournal(stateDir, config.auditBytes, {
+      client,
+      clock,
+      log,
+      signal: giveUp.signal,
+    });
+    const boot = bootId();
+    await settleCutOff({ records, cgroups, clock, audit, bootId: boot });
+    if (run.leftovers.length > 0) log.warn({ leftovers: run.leftovers }, 'leftovers of sessions removed');
+    const { sshd } = found;
+    const ports = { config, hub, clock, log, audit, records, run, bootId: boot, sshd, cgroups };
+    const broker = new Broker({ ...ports, random: Math.random });
+    takeSignedOrders(hub, log, broker);
+    client.handle('cancelOrder', ({ orderId }) => broker.cancel(orderId));
+    const readiness = { version: AGENT_VERSION, bootId: boot, ...found };
     const reporting = reportDurably(
       {
-        file: join(config.stateDir, 'reported.json'),
+        file: join(stateDir, 'reported.json'),
         key: readinessKey(readiness),
         event: (at) => sshReady(readiness, at),
       },
-      { client: hub.client, clock, signal },
+      { client, clock, signal },
     ).then((reported) => log.info({ ...readiness, reported }, 'ssh ready'));
     ready();
 
     return {
       stop: async () => {
-        await reporting;
+        await broker.stop();
+        // What is not taken within this is told after the next start.
+        setTimeout(() => giveUp.abort(signal.reason), REPORT_WITHIN_MS).unref();
+        await Promise.all([reporting, broker.reported(), audit.sent()]);
         hub.close();
         lock.release();
       },

@@ -1,13 +1,25 @@
-import { writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { readdirSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
-import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
-import type { SignedClaims } from '@bowline/messages';
-import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
+import {
+  createKey,
+  signClaims,
+  signTrustBundle,
+  verifyHostKeyProof,
+  writeTrustAnchor,
+  type SigningKey,
+} from '@bowline/identity';
+import type { SessionStarted, SignedClaims } from '@bowline/messages';
+import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
-import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
+const APP = 'ssh-broker';
+const USER = userInfo().username;
+const PUBLIC_KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
 
 let root: SigningKey;
 let key: SigningKey;
@@ -25,11 +37,8 @@ let gateway: TestGateway;
 let child: TestProcess;
 beforeEach(async () => {
   folder = temporaryFolder();
-  writeFileSync(
-    join(folder, 'policy.json'),
-    '{"ssh":{"users":["support"],"maxSeconds":600,"capabilities":["pty"]}}',
-    { mode: 0o600 },
-  );
+  const ssh = { users: [USER, 'nobody', 'no-such'], maxSeconds: 600, capabilities: ['pty', 'x11'] };
+  writeFileSync(join(folder, 'policy.json'), JSON.stringify({ ssh }), { mode: 0o600 });
   writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: root.thumbprint });
   gateway = await openTestGateway(join(folder, 'hub'));
   const none = { update: [], access: [], command: [] };
@@ -42,7 +51,7 @@ afterEach(async () => {
   await gateway.close();
 });
 
-function start(): void {
+function start(more: Record<string, string> = {}): void {
   child = startProcess(process.execPath, [MAIN], {
     env: {
       PATH: process.env['PATH'],
@@ -50,18 +59,24 @@ function start(): void {
       BOWLINE_SSH_BROKER__HUB_FOLDER: join(folder, 'hub'),
       BOWLINE_SSH_BROKER__POLICY_FILE: join(folder, 'policy.json'),
       BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
+      ...more,
     },
   });
 }
 const now = () => Math.floor(Date.now() / 1000);
-async function signed(change: Partial<SignedClaims<'sshAccess'>> = {}, by = key) {
+/** A grant whose tunnel leads to a port where nobody listens. */
+async function signed(
+  change: Partial<SignedClaims<'sshAccess'>> = {},
+  { by = key, tunnelUrl = '' }: { by?: SigningKey; tunnelUrl?: string } = {},
+) {
+  const sessionId = uuidv7();
   const claims: SignedClaims<'sshAccess'> = {
     aud: 'd1',
     jti: uuidv7(),
     exp: now() + 300,
-    sessionId: 's1',
-    user: 'support',
-    publicKey: 'ssh-ed25519 AAAA',
+    sessionId,
+    user: USER,
+    publicKey: PUBLIC_KEY,
     capabilities: ['pty'],
     streams: 1,
     idleSeconds: 60,
@@ -70,32 +85,126 @@ async function signed(change: Partial<SignedClaims<'sshAccess'>> = {}, by = key)
     by: 'nobody',
     ...change,
   };
-  const jws = await signClaims('sshAccess', by, claims);
+  const grant = await signClaims('sshAccess', by, claims);
+  const url = tunnelUrl || `ws://127.0.0.1:1/v1/tunnels/${claims.sessionId}/device`;
   return {
     orderId: uuidv7(),
     type: 'sshAccess' as const,
-    payload: { grant: jws, tunnelUrl: 'wss://host/v1/tunnels/s1/device', token: 't' },
+    payload: { grant, tunnelUrl: url, token: 't' },
+    sessionId: claims.sessionId,
   };
 }
-const code = async (order: Awaited<ReturnType<typeof signed>>) =>
-  (await gateway.outcome('ssh-broker', order)).error?.code;
+const outcome = (order: Awaited<ReturnType<typeof signed>>) => gateway.outcome(APP, withoutId(order));
+const withoutId = ({ orderId, type, payload }: Awaited<ReturnType<typeof signed>>) => ({
+  orderId,
+  type,
+  payload,
+});
+const code = async (order: Awaited<ReturnType<typeof signed>>) => (await outcome(order)).error?.code;
+const folders = () => readdirSync(join(folder, 'state', 'run'));
 
-test('when an order is good, it is answered that nothing can be done yet; else by the exact rule', async () => {
-  expect(await code(await signed())).toBe('unsupported');
-  expect(await code(await signed({ aud: 'group:kitchen' }))).toBe('unsupported');
-  expect(await code(await signed({}, commandKey))).toBe('wrong-role');
-  expect(await code(await signed({}, await createKey()))).toBe('unknown-signer');
+test('when the grant is not good, it is refused by the exact rule, before anything is made', async () => {
+  expect(await code(await signed({}, { by: commandKey }))).toBe('wrong-role');
+  expect(await code(await signed({}, { by: await createKey() }))).toBe('unknown-signer');
   expect(await code(await signed({ aud: 'd2' }))).toBe('wrong-audience');
   expect(await code(await signed({ exp: now() - 1 }))).toBe('signature-expired');
   expect(await code({ ...(await signed()), payload: {} } as never)).toBe('invalid');
-  const { error } = await gateway.outcome('ssh-broker', await signed({ user: 'root' }));
-  expect(error).toMatchObject({ code: 'not-allowed', message: expect.stringContaining('/ssh/users') });
+  const policy = async (change: Partial<SignedClaims<'sshAccess'>>) =>
+    (await outcome(await signed(change))).error;
+  expect(await policy({ user: 'daemon' })).toMatchObject({
+    code: 'not-allowed',
+    message: expect.stringContaining('/ssh/users'),
+  });
+  expect((await policy({ exp: now() + 601 }))?.message).toContain('/ssh/maxSeconds');
+  expect((await policy({ capabilities: ['pty', 'sftp'] }))?.message).toContain('/ssh/capabilities');
+  expect(folders()).toEqual([]);
 });
 
-test('when it is killed, a signature that was used before is still refused', async () => {
-  const order = await signed();
-  expect(await code(order)).toBe('unsupported');
-  await child.kill('SIGKILL');
-  start();
-  expect(await code({ ...order, orderId: uuidv7() })).toBe('replayed');
+test.runIf(needs('openssh-server'))(
+  'when the device itself cannot or will not, the rule is named',
+  async () => {
+    expect(await code(await signed({ capabilities: ['x11'] }))).toBe('unknown-capability');
+    expect(await code(await signed({ user: 'no-such' }))).toBe('unknown-user');
+    expect(await code(await signed({ publicKey: 'command="x" ssh-ed25519 AAAA' }))).toBe('bad-public-key');
+    const { publicKey: _, ...rest } = { publicKey: '' };
+    expect(await code(await signed({ ...rest, publicKey: PUBLIC_KEY, principal: 'ops' }))).toBe('no-user-ca');
+    expect(await code(await signed({ streams: 9 }))).toBe('too-many-streams');
+    const url = 'ws://relay.example/v1/tunnels/s1/device';
+    expect(await code(await signed({ sessionId: 's1' }, { tunnelUrl: url }))).toBe('bad-tunnel-url');
+    const other = 'ws://127.0.0.1:1/v1/tunnels/s2/device';
+    expect(await code(await signed({ sessionId: 's1' }, { tunnelUrl: other }))).toBe('bad-tunnel-url');
+    expect(folders()).toEqual([]);
+  },
+);
+
+describe.runIf(needs('openssh-server'))('a grant that is good', () => {
+  test('when it comes, the session starts with a host key that the device vouches for; once for a user', async () => {
+    const order = await signed();
+    const { status, attempt, result } = await outcome(order);
+    expect({ status, attempt }).toEqual({ status: 'started', attempt: 1 });
+    const { hostKey, proof } = result as SessionStarted;
+    const hostKeySha256 = createHash('sha256')
+      .update(Buffer.from(hostKey.split(' ')[1] ?? '', 'base64'))
+      .digest('base64')
+      .replace(/=+$/, '');
+    const { sessionId } = order;
+    const deviceKey = gateway.key.publicJwk;
+    await verifyHostKeyProof(proof, { deviceKey, sessionId, hostKeySha256 });
+    const evil = {
+      deviceKey,
+      sessionId,
+      hostKeySha256: hostKeySha256.replace(/^./, (c) => (c === 'A' ? 'B' : 'A')),
+    };
+    await expect(verifyHostKeyProof(proof, evil)).rejects.toMatchObject({ code: 'bad-host-key-proof' });
+    expect(folders()).toEqual([`session-${sessionId}`]);
+    expect(await code(await signed())).toBe('session-active');
+  });
+
+  test('when it was used before, it is refused, also after a kill', async () => {
+    const order = await signed();
+    await outcome(order);
+    await child.kill('SIGKILL');
+    start();
+    expect(await code({ ...order, orderId: uuidv7() })).toBe('replayed');
+  });
+
+  test('when the broker is killed, the session is over: wiped, reported with the end of its order, not opened again', async () => {
+    const order = await signed();
+    await outcome(order);
+    await child.kill('SIGKILL');
+    expect(folders()).toHaveLength(1);
+    start();
+    await waitFor(() => gateway.peers().length > 0 && folders().length === 0);
+    const { status, error } = await gateway.outcome(
+      APP,
+      { orderId: order.orderId, type: order.type, payload: order.payload, state: 'started', attempt: 1 },
+      'failed',
+    );
+    expect({ status, code: error?.code }).toEqual({ status: 'failed', code: 'session-cut-off' });
+    await waitFor(() =>
+      gateway.events.some(({ event }) => event.kind === 'ssh.ended' && event.data['end'] === 'cut-off'),
+    );
+    const records = () => readdirSync(join(folder, 'state', 'sessions'));
+    await waitFor(() => records().every((name) => !name.endsWith('.json')), { what: 'the record to go' });
+  });
+
+  test('when its order is cancelled, the session ends, and that is said', async () => {
+    const { sessionId, ...order } = await signed();
+    await gateway.outcome(APP, order, 'started');
+    expect(await gateway.cancel(APP, order.orderId)).toEqual({ outcome: 'stopping' });
+    expect(await gateway.reported(order.orderId, 'cancelled')).toMatchObject({
+      result: { sessionId, survivors: 0 },
+    });
+    expect(folders()).toEqual([]);
+  });
+
+  test('when the broker is asked to stop, sessions end first', async () => {
+    const { sessionId, ...order } = await signed();
+    await gateway.outcome(APP, order, 'started');
+    expect(await child.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(await gateway.reported(order.orderId, 'failed')).toMatchObject({
+      result: { sessionId, end: 'broker-stopped', survivors: 0 },
+    });
+    expect(folders()).toEqual([]);
+  });
 });

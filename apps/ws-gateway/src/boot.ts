@@ -23,6 +23,7 @@ import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
 import type { AppJobs } from './hub/app-jobs.ts';
+import { serveHostKeyProof } from './hub/serve-host-key-proof.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { serveIdentity } from './hub/serve-identity.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -225,6 +226,11 @@ export async function boot({
     },
   });
   serveConfigOfDevice({ hub, push: configPush, records, targets });
+  serveHostKeyProof(
+    hub,
+    () => identity.key(),
+    () => serverClock.nowMs() ?? clock.wallMs(),
+  );
   const surroundings = new Surroundings({
     clock,
     readNetwork,

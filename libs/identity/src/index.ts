@@ -28,3 +28,4 @@ export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './au
 export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';
 export { ownedFileFault, readOwnedFile } from './owned-file.ts';
 export { reportEvent, type EventPorts } from './report-event.ts';
+export { signHostKeyProof, verifyHostKeyProof } from './host-key-proof.ts';

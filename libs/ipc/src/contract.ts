@@ -46,6 +46,7 @@ export const TO_HUB: Vocabulary = {
     setLogLevel: { request: hubRequests.setLogLevel_request, response: hubRequests.setLogLevel_response },
     losses: { request: hubRequests.losses_request, response: hubRequests.losses_response },
     forget: { request: hubRequests.forget_request, response: hubRequests.forget_response },
+    proveHostKey: { request: hubRequests.proveHostKey_request, response: hubRequests.proveHostKey_response },
     deadLetters: { request: hubRequests.deadLetters_request, response: hubRequests.deadLetters_response },
     deadLetter: { request: hubRequests.deadLetter_request, response: hubRequests.deadLetter_response },
     resendDeadLetters: {

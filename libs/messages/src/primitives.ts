@@ -21,6 +21,8 @@ export const Uuid = Type.String({ pattern: '^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-
 /** A name of a lane, app, command, series or capability. */
 export const Name = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$' });
 export const OperatorName = Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._@-]{0,63}$' });
+/** Of an ssh session. */
+export const SessionId = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' });
 /** Free text for people. */
 export const Text = Type.String({ maxLength: 4096 });
 export const CompactJws = Type.String({

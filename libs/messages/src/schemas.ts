@@ -14,7 +14,7 @@ import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from
 import { strict } from './strict.ts';
 import { SIGNED } from './wire/signed.ts';
 import { TrustBundleJws } from './wire/trust.ts';
-import { TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
+import { HostKeyProof, SessionStarted, TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
 
 const bothWays = (table: Record<string, { request: TSchema; line?: TSchema; response: TSchema }>) =>
   Object.fromEntries(
@@ -44,5 +44,10 @@ export const schemas: Record<string, Record<string, TSchema>> = {
   operators: OPERATORS,
   /** Claims of what an order carries signed, by the type of the order. */
   signed: SIGNED,
-  tunnel: { attached: TunnelAttached, paired: TunnelPaired },
+  tunnel: {
+    attached: TunnelAttached,
+    paired: TunnelPaired,
+    hostKeyProof: HostKeyProof,
+    sessionStarted: SessionStarted,
+  },
 };

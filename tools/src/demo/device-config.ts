@@ -9,7 +9,15 @@ import { DEVICE_ID, type DemoLayout } from './layout.ts';
 const ENROLMENT = 'enrolment.json';
 
 /** What the demo's server may ask of the demo's device. Written once: whoever changes it keeps the change. */
-const POLICY = { commands: { ping: {}, listCommands: {}, collectDiagnostics: {} } };
+const POLICY = {
+  commands: { ping: {}, listCommands: {}, collectDiagnostics: {} },
+  // Of use only to whoever has an access key in the trust bundle (docs/ssh.md).
+  ssh: {
+    users: [userInfo().username],
+    maxSeconds: 3600,
+    capabilities: ['pty', 'exec', 'sftp', 'local-forward', 'remote-forward'],
+  },
+};
 
 export const isEnrolled = (layout: DemoLayout): boolean =>
   existsSync(join(layout.stateDir, 'ws-gateway', ENROLMENT));

@@ -1,4 +1,4 @@
-import type { DeadLetter, Device, Order, StoredSample } from '@bowline/messages';
+import type { DeadLetter, Device, Order, StoredEvent, StoredSample } from '@bowline/messages';
 
 const PAGE = 1000;
 
@@ -37,6 +37,12 @@ export class OperatorsApi {
   async deadLetters(deviceId: string): Promise<DeadLetter[]> {
     return (await this.#get<{ deadLetters: DeadLetter[] }>(`/v1/devices/${deviceId}/dead-letters`))
       .deadLetters;
+  }
+
+  /** The newest of a device. */
+  async events(deviceId: string, limit: number): Promise<StoredEvent[]> {
+    return (await this.#get<{ events: StoredEvent[] }>(`/v1/devices/${deviceId}/events?limit=${limit}`))
+      .events;
   }
 
   /** All samples of a series, in the order of their time. */

@@ -16,8 +16,9 @@ const LIB_LAYERS: Record<string, string[]> = {
   releases: ['messages', 'runtime', 'testing'],
   'history-store': ['messages', 'runtime', 'testing'],
   scheduler: ['runtime', 'testing'],
-  'server-sdk': ['identity', 'messages', 'runtime', 'testing'],
+  'server-sdk': ['identity', 'messages', 'runtime', 'testing', 'tunnel'],
   testing: ['identity', 'messages', 'runtime'],
+  tunnel: ['runtime', 'testing'],
 };
 
 const TYPES = ['app', 'lib', 'tool'];

@@ -7,11 +7,13 @@ import {
   type Device,
   type EnrolmentToken,
   type EnrolmentTokenState,
+  type NewSshSession,
   type NewOperatorToken,
   type Operator,
   type Order,
   type ProblemDocument,
   type Role,
+  type SshSession,
   type TrustBundleJws,
 } from '@bowline/messages';
 import { trustBundleJws } from '@bowline/messages/trust';
@@ -82,6 +84,31 @@ export class OperatorsApi {
 
   async order(orderId: string): Promise<Order> {
     return check<Order>(operators.order, await this.#call(`/v1/orders/${encodeURIComponent(orderId)}`));
+  }
+
+  /** Withdraws an order that the device has not begun. */
+  async cancelOrder(orderId: string): Promise<void> {
+    await this.#call(`/v1/orders/${encodeURIComponent(orderId)}/cancel`, {});
+  }
+
+  async newSshSession(
+    deviceId: string,
+    wanted: { expiresInMs: number; streams: number; user: string; reason: string },
+  ): Promise<NewSshSession> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/ssh-sessions`;
+    return check<NewSshSession>(operators.newSshSession, await this.#call(path, wanted));
+  }
+
+  async sshSessions(): Promise<SshSession[]> {
+    const { sessions } = (await this.#call('/v1/ssh-sessions')) as { sessions?: unknown };
+    return (Array.isArray(sessions) ? sessions : []).map((each) =>
+      check<SshSession>(operators.sshSession, each),
+    );
+  }
+
+  async endSshSession(sessionId: string): Promise<SshSession> {
+    const path = `/v1/ssh-sessions/${encodeURIComponent(sessionId)}/end`;
+    return check<SshSession>(operators.sshSession, await this.#call(path, {}));
   }
 
   /** The current trust bundle of the fleet. */

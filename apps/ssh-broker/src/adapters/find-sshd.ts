@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { childEnvironment } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { parseSshdVersion } from '../core/ssh-ready.ts';
@@ -19,4 +20,9 @@ export function findSshd(
       });
     });
   });
+}
+
+/** As root, sshd wants an empty folder of root's to confine its first steps; Debian's service makes it, if that is switched on. */
+export function makePrivilegeFolder(folder = '/run/sshd'): void {
+  if (process.getuid?.() === 0) mkdirSync(folder, { recursive: true, mode: 0o755 });
 }

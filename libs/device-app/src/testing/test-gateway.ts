@@ -1,3 +1,4 @@
+import { createKey, signHostKeyProof, type SigningKey } from '@bowline/identity';
 import { openHub, type Peer } from '@bowline/ipc';
 import type { Event, TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
@@ -16,6 +17,8 @@ export interface TestGateway {
   readonly events: { id: string; event: Event }[];
   readonly reports: Report[];
   readonly progress: HubNotifications['progress'][];
+  /** The device's. */
+  readonly key: SigningKey;
   /** What it offers to every app that asks. */
   readonly bundles: TrustBundleJws[];
   peers(): Peer[];
@@ -43,6 +46,7 @@ export async function openTestGateway(
   folder: string,
   { accept = () => Promise.resolve(), link = 'offline' }: TestGatewayOptions = {},
 ): Promise<TestGateway> {
+  const key = await createKey();
   const hub = await openHub({ folder, log, clock: systemClock });
   const events: TestGateway['events'] = [];
   const reports: Report[] = [];
@@ -58,6 +62,9 @@ export async function openTestGateway(
   hub.handle('trustBundles', ({ above }) => ({
     bundles: above === 0 ? bundles : [],
     device: { deviceId: 'd1', groups: ['kitchen'] },
+  }));
+  hub.handle('proveHostKey', async (claims) => ({
+    proof: await signHostKeyProof(key, { ...claims, nowMs: Date.now() }),
   }));
   hub.handle('reportOrder', (report) => {
     reports.push(report);
@@ -94,6 +101,7 @@ export async function openTestGateway(
     });
   };
   return {
+    key,
     events,
     reports,
     progress,

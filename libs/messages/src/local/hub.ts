@@ -5,6 +5,7 @@
 import { Type, type Static, type TSchema } from 'typebox';
 import { ACK_STATUSES, ORDER_TYPES } from '../names.ts';
 import {
+  CompactJws,
   Count,
   DeviceId,
   DurationMs,
@@ -13,6 +14,7 @@ import {
   MessageId,
   Name,
   Seq,
+  SessionId,
   Text,
   Uuid,
   WireErrorSchema,
@@ -20,6 +22,7 @@ import {
 import { Ed25519Jwk } from '../http/enrolment.ts';
 import { LedgerEntry } from '../wire/queue-state.ts';
 import { TrustBundleJws } from '../wire/trust.ts';
+import { Fingerprint } from '../wire/tunnel.ts';
 import {
   CONFIG_OUTCOMES,
   CONFIG_PHASES,
@@ -336,6 +339,14 @@ export const HUB_REQUESTS = {
   setLogLevel: {
     request: Type.Object({ app: Type.Enum(['ws-gateway', ...HUB_APPS]), level: Level }),
     response: Type.Object({ previous: Level }),
+  },
+  /**
+   * The device key's signature for the host key of an ssh session (protocol, section 8): the ssh-broker's alone, and of this
+   * shape alone.
+   */
+  proveHostKey: {
+    request: Type.Object({ sessionId: SessionId, hostKeySha256: Fingerprint }),
+    response: Type.Object({ proof: CompactJws }),
   },
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */

@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { DurationMs, JsonObject, MessageId, Name, Text } from '../primitives.ts';
+import { DurationMs, JsonObject, MessageId, Name, SessionId, Text } from '../primitives.ts';
 
 /** Times inside a JWS are seconds, as in JWT (protocol, section 6, "Signed parts"). */
 const Seconds = Type.Integer({
@@ -53,7 +53,7 @@ export const SshGrant = Type.Object(
     nbf: Seconds,
     jti: TokenId,
     orderId: Type.Optional(MessageId),
-    sessionId: Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$' }),
+    sessionId: SessionId,
     user: Type.String({ pattern: '^[a-z_][a-z0-9_-]{0,31}$', description: 'system user of the session' }),
     publicKey: Type.Optional(Type.String({ minLength: 1, maxLength: 8192 })),
     principal: Type.Optional(Text),
@@ -63,6 +63,12 @@ export const SshGrant = Type.Object(
     reason: Text,
     by: Text,
     record: Type.Optional(Type.Boolean()),
+    command: Type.Optional(
+      Type.String({
+        pattern: '^[^\\u0000-\\u001f\\u007f]{1,1024}$',
+        description: 'the one command that the session may run, whatever its client asks for',
+      }),
+    ),
   },
   { anyOf: [{ required: ['publicKey'] }, { required: ['principal'] }] },
 );

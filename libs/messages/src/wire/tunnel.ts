@@ -1,5 +1,5 @@
 import { Type, type Static } from 'typebox';
-import { EpochMs, Seq, Text } from '../primitives.ts';
+import { CompactJws, EpochMs, Seq, SessionId, Text } from '../primitives.ts';
 
 /** Server → device on the tunnel: the socket is standing by (protocol, section 8). */
 export const TunnelAttached = Type.Object({
@@ -17,3 +17,21 @@ export const TunnelPaired = Type.Object({
   remote: Text,
 });
 export type TunnelPaired = Static<typeof TunnelPaired>;
+
+/** OpenSSH's fingerprint of a public key without its `SHA256:`: base64, unpadded. */
+export const Fingerprint = Type.String({ pattern: '^[A-Za-z0-9+/]{43}$' });
+
+/** What the device key signs for a session: which host key is its own. */
+export const HostKeyProof = Type.Object({
+  sessionId: SessionId,
+  hostKeySha256: Fingerprint,
+  iat: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'seconds since 1970' }),
+});
+export type HostKeyProof = Static<typeof HostKeyProof>;
+
+/** `result` of the `started` ack of an `sshAccess`: the host key as in `known_hosts` (type and base64), and the proof of it. */
+export const SessionStarted = Type.Object({
+  hostKey: Type.String({ pattern: '^ssh-ed25519 [A-Za-z0-9+/=]{1,1024}$' }),
+  proof: CompactJws,
+});
+export type SessionStarted = Static<typeof SessionStarted>;

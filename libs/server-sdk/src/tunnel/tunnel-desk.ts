@@ -1,7 +1,7 @@
 import type { Logger } from '@bowline/runtime';
 import type { Clock } from '@bowline/runtime/clock';
+import type { TunnelEnd } from '@bowline/tunnel';
 import { CLOSE } from '../link/close-codes.ts';
-import type { TunnelEnd } from './tunnel-end.ts';
 import { pairEnds, type PairedBytes } from './tunnel-pair.ts';
 import {
   afterAttach,

@@ -1,5 +1,5 @@
+import type { TunnelEnd } from '@bowline/tunnel';
 import { CLOSE } from '../link/close-codes.ts';
-import type { TunnelEnd } from './tunnel-end.ts';
 
 export interface PairedBytes {
   up: number;

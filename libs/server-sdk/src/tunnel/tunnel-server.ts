@@ -2,21 +2,18 @@ import type { IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Logger } from '@bowline/runtime';
 import { wait, type Clock, type Timer } from '@bowline/runtime/clock';
+import { TUNNEL_FRAME_BYTES, TUNNEL_SUBPROTOCOL, TunnelEnd } from '@bowline/tunnel';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { CLOSE, closeReason } from '../link/close-codes.ts';
 import { RateLimiter, type Rate } from '../link/rate-limiter.ts';
 import { refusal, type Refusal } from '../problem.ts';
 import { answerUpgrade } from '../upgrade-answer.ts';
 import { TunnelDesk, type TunnelReport } from './tunnel-desk.ts';
-import { TunnelEnd } from './tunnel-end.ts';
 import { hashOfToken } from './tunnel-record.ts';
 import type { TunnelSessions } from './tunnel-sessions.ts';
 
-export const TUNNEL_SUBPROTOCOL = 'bowline.tunnel.v1';
-
 const PATH = /^\/v1\/tunnels\/([A-Za-z0-9._-]{1,64})\/(device|operator)$/;
 const BEARER = /^Bearer ([A-Za-z0-9._~+/-]{1,2048}=*)$/i;
-const MAX_FRAME_BYTES = 64 * 1024;
 const TICK_MS = 1000;
 /** An operator who finds nothing standing by waits this long (protocol, section 8). */
 const PATIENCE_MS = 10_000;
@@ -66,7 +63,7 @@ export class TunnelServer {
       noServer: true,
       clientTracking: false,
       perMessageDeflate: false,
-      maxPayload: MAX_FRAME_BYTES,
+      maxPayload: TUNNEL_FRAME_BYTES,
       handleProtocols: (offered) => (offered.has(TUNNEL_SUBPROTOCOL) ? TUNNEL_SUBPROTOCOL : false),
     });
     this.#everySecond();

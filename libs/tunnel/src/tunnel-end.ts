@@ -1,12 +1,16 @@
 import type { Clock } from '@bowline/runtime/clock';
 import type { WebSocket } from 'ws';
-import { closeReason } from '../link/close-codes.ts';
-import { PING_AFTER_MS, SILENT_AFTER_MS } from '../link/link-limits.ts';
 
+/** As on the link (protocol, section 4). */
+const PING_AFTER_MS = 30_000;
+const SILENT_AFTER_MS = 60_000;
 /** A closed socket whose other side does not answer is cut off after this. */
 const CLOSE_GRACE_MS = 2000;
 
-/** One end of a tunnel: its WebSocket, whether it still lives, and what waits to be taken by it. */
+/**
+ * One end of a tunnel (protocol, section 8): its WebSocket, whether it still lives, and what waits to be taken by it. The relay
+ * has two of them for a stream, device and operator one each.
+ */
 export class TunnelEnd {
   readonly #socket: WebSocket;
   readonly #clock: Clock;
@@ -73,7 +77,7 @@ export class TunnelEnd {
   /** A close frame goes behind what waits. `close()` alone waits 30 s for a peer that is dead, or for ever for a paused one. */
   close(code: number): void {
     this.resume();
-    this.#socket.close(code, closeReason());
+    this.#socket.close(code);
     this.#cutOffSoon();
   }
 

@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs';
+import { text as textOf } from 'node:stream/consumers';
+import type { IncomingMessage } from 'node:http';
+import { systemClock } from '@bowline/runtime';
+import { carry, TUNNEL_CLOSE, TUNNEL_FRAME_BYTES, TUNNEL_SUBPROTOCOL, TunnelEnd } from '@bowline/tunnel';
+import { WebSocket } from 'ws';
+import { remark } from '../adapters/terminal.ts';
+
+const HANDSHAKE_MS = 20_000;
+const TICK_MS = 1000;
+const STALL_MS = 24 * 3600 * 1000;
+
+const WORDS: Record<number, string> = {
+  [TUNNEL_CLOSE.sessionOver]: 'The session is over: it expired, or somebody ended it.',
+  [TUNNEL_CLOSE.tooMany]: 'The session has as many connections as its grant allows.',
+  [TUNNEL_CLOSE.restarting]: 'The server restarts: connect again in a moment.',
+  1006: 'The connection to the server was lost.',
+};
+
+/** ssh's ProxyCommand: standard input and output through the relay. @returns the exit code. */
+export async function sshProxy(tunnelFile: string): Promise<number> {
+  const { url, token } = JSON.parse(readFileSync(tunnelFile, 'utf8')) as { url: string; token: string };
+  const socket = new WebSocket(url, TUNNEL_SUBPROTOCOL, {
+    headers: { authorization: `Bearer ${token}` },
+    perMessageDeflate: false,
+    maxPayload: TUNNEL_FRAME_BYTES,
+    handshakeTimeout: HANDSHAKE_MS,
+  });
+  let refused: string | undefined;
+  socket.on('unexpected-response', async (_request, response: IncomingMessage) => {
+    const body = await textOf(response).catch(() => '');
+    refused = refusalIn(response.statusCode ?? 0, body);
+    socket.terminate();
+  });
+  const end = new TunnelEnd(socket, systemClock, STALL_MS);
+  const ticking = setInterval(() => end.tick(), TICK_MS);
+  const code = await new Promise<number>((resolve) => {
+    end.onClose(resolve);
+    // ssh speaks first, and what it says before the socket is open waits in the pipe.
+    socket.on('open', () => carry(end, { source: process.stdin, sink: process.stdout }));
+  });
+  clearInterval(ticking);
+  const why = refused ?? WORDS[code];
+  if (why !== undefined) remark(why);
+  return why === undefined ? 0 : 1;
+}
+
+function refusalIn(status: number, body: string): string {
+  if (status === 401)
+    return 'The relay does not take the token of this session: it is over, or of another server.';
+  try {
+    const { detail } = JSON.parse(body) as { detail?: unknown };
+    if (typeof detail === 'string') return `The relay refused (${status}): ${detail}.`;
+  } catch {
+    // told by its status alone
+  }
+  return `The relay refused (${status}).`;
+}

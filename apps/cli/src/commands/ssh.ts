@@ -1,0 +1,206 @@
+import { spawn } from 'node:child_process';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { createHash } from 'node:crypto';
+import { signClaims, verifyHostKeyProof } from '@bowline/identity';
+import {
+  check,
+  isTerminal,
+  type NewSshSession,
+  type Order,
+  type SessionStarted,
+  type SshGrant,
+} from '@bowline/messages';
+import { sessionStarted } from '@bowline/messages/tunnel';
+import { RejectedError } from '@bowline/runtime/errors';
+import { v7 as newId } from 'uuid';
+import { askSigner } from '../adapters/ask-signer.ts';
+import { deviceKeyFor } from '../adapters/known-devices.ts';
+import { findDevice, type OperatorsApi } from '../adapters/operators-api.ts';
+import { SessionFiles } from '../adapters/session-files.ts';
+import { openKey } from '../adapters/signing-keys.ts';
+import { remark } from '../adapters/terminal.ts';
+import { CliError, EXIT } from '../core/cli-error.ts';
+import { duration } from '../core/format.ts';
+import { exitCodeOf, whyNot } from '../core/order-progress.ts';
+import { capabilitiesFor, type SshWish } from '../core/ssh-wish.ts';
+import type { Context } from './context.ts';
+
+export interface SshOptions {
+  user: string;
+  /** How long the grant is good, milliseconds. */
+  forMs: number;
+  idleMs: number;
+  reason: string;
+  sign: string | undefined;
+  signer: string | undefined;
+  streams: number;
+  record: boolean;
+  /** Thumbprint that the device's key must have. */
+  deviceKey: string | undefined;
+  /** A certificate of the operator's own instead of a key for this session. */
+  principal: string | undefined;
+  identity: string | undefined;
+}
+
+const POLL_MS = 100;
+/** A device that is online answers at once; one that is not is not waited for. */
+const START_WITHIN_MS = 30_000;
+
+/**
+ * Opens a session and has stock ssh (or scp, sftp, rsync) use it, then ends it.
+ *
+ * @param argsWith the program's arguments, given the file of its configuration.
+ * @returns its exit code.
+ */
+export async function ssh(
+  context: Context,
+  api: OperatorsApi,
+  deviceId: string,
+  wish: SshWish,
+  options: SshOptions,
+  argsWith: (configFile: string) => string[],
+): Promise<number> {
+  await findDevice(api, deviceId);
+  const files = new SessionFiles();
+  let session: NewSshSession | undefined;
+  try {
+    session = await openSession(context, api, deviceId, wish, options, files);
+    return await run(wish.program, argsWith(files.config));
+  } finally {
+    files.remove();
+    if (session !== undefined) await api.endSshSession(session.sessionId).catch(() => undefined);
+  }
+}
+
+async function openSession(
+  context: Context,
+  api: OperatorsApi,
+  deviceId: string,
+  wish: SshWish,
+  options: SshOptions,
+  files: SessionFiles,
+): Promise<NewSshSession> {
+  const { user, forMs, streams, reason } = options;
+  const session = await api.newSshSession(deviceId, { expiresInMs: forMs, streams, user, reason });
+  try {
+    const { sessionId, tunnelUrl, deviceToken: token, operatorUrl, operatorToken } = session;
+    const deviceKey = await deviceKeyFor(
+      context.env,
+      { server: api.url, deviceId, key: session.deviceKey },
+      options.deviceKey,
+    );
+    const claims = grantFor(deviceId, session, wish, options, await keyClaims(options, files));
+    const grant = await signed(context, options, claims);
+    const order = await api.giveOrder(deviceId, {
+      type: 'sshAccess',
+      orderId: claims.orderId ?? newId(),
+      payload: { grant, tunnelUrl, token },
+      expiresInMs: forMs,
+    });
+    const { hostKey, proof } = await untilStarted(context, api, order);
+    const hostKeySha256 = fingerprint(hostKey);
+    try {
+      await verifyHostKeyProof(proof, { deviceKey, sessionId, hostKeySha256 });
+    } catch (cause) {
+      if (!(cause instanceof RejectedError)) throw cause;
+      throw new CliError(cause.code, `The host key is not ${deviceId}'s own: ${cause.message}.`, {
+        exitCode: EXIT.serverRefused,
+        advice: 'Something between you and the device may be listening. Nothing was sent to it.',
+        cause,
+      });
+    }
+    const tunnel = { url: operatorUrl, token: operatorToken };
+    files.write({ deviceId, user, sessionId, hostKey, identityFile: options.identity, tunnel });
+    remark(`Session ${sessionId}, as ${user}, for ${duration(forMs)}.`);
+    return session;
+  } catch (error) {
+    await api.endSshSession(session.sessionId).catch(() => undefined);
+    throw error;
+  }
+}
+
+async function keyClaims(
+  { principal }: SshOptions,
+  files: SessionFiles,
+): Promise<Pick<SshGrant, 'publicKey' | 'principal'>> {
+  return principal === undefined ? { publicKey: await files.makeKey() } : { principal };
+}
+
+function grantFor(
+  deviceId: string,
+  { sessionId, expiresAt, createdAt, operator }: NewSshSession,
+  wish: SshWish,
+  { user, idleMs, streams, reason, record }: SshOptions,
+  key: Pick<SshGrant, 'publicKey' | 'principal'>,
+): SshGrant {
+  // The server's clock, since the device judges by that; a signer puts its own `iat`.
+  const nbf = Math.floor(createdAt / 1000);
+  return {
+    orderId: newId(),
+    aud: deviceId,
+    jti: newId(),
+    iat: nbf,
+    nbf,
+    exp: Math.floor(expiresAt / 1000),
+    sessionId,
+    user,
+    ...key,
+    capabilities: capabilitiesFor(wish),
+    streams,
+    idleSeconds: Math.max(1, Math.round(idleMs / 1000)),
+    reason,
+    by: operator,
+    ...(record ? { record } : {}),
+  };
+}
+
+async function signed({ env }: Context, { sign, signer }: SshOptions, claims: SshGrant): Promise<string> {
+  if (signer !== undefined) return askSigner(env, signer, 'sshAccess', claims);
+  return signClaims('sshAccess', await openKey(env, sign ?? 'access'), claims);
+}
+
+/** @throws CliError with the device's own words if it refuses. */
+async function untilStarted({ signal }: Context, api: OperatorsApi, given: Order): Promise<SessionStarted> {
+  const { orderId } = given;
+  for (const until = performance.now() + START_WITHIN_MS; performance.now() < until && !signal.aborted;) {
+    const order = await api.order(orderId);
+    if (order.status === 'started') return check<SessionStarted>(sessionStarted, order.result, 'result');
+    if (isTerminal(order.status)) {
+      throw new CliError(order.error?.code ?? order.status, `The device refused: ${whyNot(order)}`, {
+        exitCode: exitCodeOf(order) ?? EXIT.orderFailed,
+        advice: '',
+        details: { orderId },
+      });
+    }
+    await sleep(POLL_MS, undefined, { signal }).catch(() => undefined);
+  }
+  await api.cancelOrder(orderId).catch(() => undefined);
+  throw new CliError('device-silent', `${given.deviceId} has not opened the session.`, {
+    exitCode: EXIT.orderUnfinished,
+    advice: 'Is it online? bowline fleet devices shows that. The order was withdrawn.',
+    details: { orderId },
+  });
+}
+
+/** OpenSSH's, of `TYPE KEY`. */
+function fingerprint(hostKey: string): string {
+  const blob = Buffer.from(hostKey.split(' ')[1] ?? '', 'base64');
+  return createHash('sha256').update(blob).digest('base64').replace(/=+$/, '');
+}
+
+/** In the foreground, as if it had been started by hand; Ctrl-C is its own. */
+function run(program: string, args: string[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const child = spawn(program, args, { stdio: 'inherit' });
+    child.once('error', (cause) =>
+      reject(
+        new CliError('no-ssh', `${program} could not be started.`, {
+          exitCode: EXIT.notReady,
+          advice: `Install it on this machine (Debian: ${program === 'rsync' ? 'rsync' : 'openssh-client'}).`,
+          cause,
+        }),
+      ),
+    );
+    child.once('close', (code, signal) => resolve(code ?? (signal === 'SIGINT' ? EXIT.calledOff : 1)));
+  });
+}

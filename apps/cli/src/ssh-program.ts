@@ -1,0 +1,171 @@
+import { userInfo } from 'node:os';
+import { InvalidArgumentError, type Command } from 'commander';
+import { duration, wholeNumber } from './arguments.ts';
+import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
+import { sshProxy } from './commands/ssh-proxy.ts';
+import { ssh, type SshOptions } from './commands/ssh.ts';
+import { CliError, EXIT } from './core/cli-error.ts';
+import { deviceIn, type SshWish } from './core/ssh-wish.ts';
+import type { FleetCommands } from './fleet-enrolment-program.ts';
+
+interface Given {
+  for: number;
+  idle: number;
+  user?: string;
+  reason: string;
+  sign?: string;
+  signer?: string;
+  streams: number;
+  record?: boolean;
+  deviceKey?: string;
+  principal?: string;
+  identity?: string;
+  L?: string[];
+  R?: string[];
+  D?: string[];
+  A?: boolean;
+  N?: boolean;
+}
+
+/** `bowline ssh|scp|sftp|rsync`, and the sessions that are open. */
+export function addSsh(
+  root: Command,
+  fleet: Command,
+  { contextOf, apiOf, json }: FleetCommands,
+  exit: (code: number) => void,
+): void {
+  const collect = (text: string, before: string[] = []) => [...before, text];
+  withOptions(
+    root
+      .command('ssh')
+      .description('a shell on a device, for as long as you say')
+      .argument('<device>', 'its id; USER@DEVICE works, too')
+      .argument('[command...]', 'run this instead of a shell; put -- before it'),
+  )
+    .option('-L <forward>', "ssh's local forward", collect)
+    .option('-R <forward>', "ssh's remote forward", collect)
+    .option('-D <port>', "ssh's dynamic forward", collect)
+    .option('-A', 'forward the agent')
+    .option('-N', 'no shell, only forwards')
+    .action(async (named: string, words: string[], given: Given, command: Command) => {
+      const [user, deviceId] = named.includes('@')
+        ? (named.split('@') as [string, string])
+        : [undefined, named];
+      const { L = [], R = [], D = [], A = false, N = false } = given;
+      const wish: SshWish = {
+        program: 'ssh',
+        hasCommand: words.length > 0 || N,
+        localForward: L.length + D.length > 0,
+        remoteForward: R.length > 0,
+        agentForward: A,
+      };
+      const forwards = [
+        ...L.flatMap((each) => ['-L', each]),
+        ...R.flatMap((each) => ['-R', each]),
+        ...D.flatMap((each) => ['-D', each]),
+        ...(A ? ['-A'] : []),
+        ...(N ? ['-N'] : []),
+      ];
+      const options = optionsOf(given, user);
+      exit(
+        await ssh(contextOf(command), apiOf(command), deviceId, wish, options, (config) => [
+          '-F',
+          config,
+          ...forwards,
+          deviceId,
+          ...(words.length > 0 ? ['--', ...words] : []),
+        ]),
+      );
+    });
+
+  for (const program of ['scp', 'sftp', 'rsync'] as const) {
+    withOptions(
+      root
+        .command(program)
+        .description(`${program} to or from a device; name it as DEVICE:PATH`)
+        .argument('<arguments...>', `those of ${program}; put -- before its options`),
+    ).action(async (args: string[], given: Given, command: Command) => {
+      const found = deviceIn(args);
+      if (found === undefined)
+        throw new CliError('usage', 'No argument names a device.', {
+          exitCode: EXIT.usage,
+          advice: `Write DEVICE:PATH, e.g. bowline ${program} ${program === 'sftp' ? 'demo:' : 'file demo:/tmp'}`,
+        });
+      const wish = {
+        program,
+        hasCommand: true,
+        localForward: false,
+        remoteForward: false,
+        agentForward: false,
+      };
+      const options = optionsOf(given, found.user);
+      const withConfig = (config: string) =>
+        program === 'rsync' ? ['-e', `ssh -F ${config}`, ...args] : ['-F', config, ...args];
+      exit(await ssh(contextOf(command), apiOf(command), found.deviceId, wish, options, withConfig));
+    });
+  }
+
+  root
+    .command('ssh-proxy', { hidden: true })
+    .description("run by ssh: passes its bytes through the server's relay")
+    .argument('<file>')
+    .action(async (file: string) => exit(await sshProxy(file)));
+
+  const sessions = fleet.command('ssh-sessions').description('ssh sessions that are open: list, end');
+  sessions
+    .command('list', { isDefault: true })
+    .description('all of them, oldest first')
+    .addOption(json())
+    .action((_, command: Command) => listSshSessions(contextOf(command), apiOf(command)));
+  sessions
+    .command('end')
+    .description('ends one now, with all that was started in it')
+    .argument('<session>', 'its id')
+    .addOption(json())
+    .action((sessionId: string, _, command: Command) =>
+      endSshSession(contextOf(command), apiOf(command), sessionId),
+    );
+}
+
+function withOptions(command: Command): Command {
+  return command
+    .option('--for <duration>', 'when it ends, with all that was started in it', duration, 15 * 60_000)
+    .option('--idle <duration>', 'it ends earlier when nothing moves for so long', duration, 10 * 60_000)
+    .option('--user <name>', 'system user on the device; default: your own name', userName)
+    .option('--reason <text>', 'why, for those who read the audit log', 'no reason given')
+    .option('--sign <key>', 'your access key (bowline keys), by name or file; default: "access"')
+    .option(
+      '--signer <url>',
+      'have the grant signed by a signer process; its token is in BOWLINE_SIGNER_TOKEN',
+    )
+    .option('--streams <count>', 'connections at a time', wholeNumber, 3)
+    .option('--record', 'record what is shown on its terminals')
+    .option('--device-key <thumbprint>', "the device's key must be this one (bowline identity on the device)")
+    .option(
+      '--principal <name>',
+      'come with a certificate for this principal, instead of a key for this session',
+    )
+    .option('--identity <file>', 'the private key of that certificate');
+}
+
+function optionsOf(given: Given, user: string | undefined): SshOptions {
+  return {
+    user: given.user ?? user ?? userInfo().username,
+    forMs: given.for,
+    idleMs: given.idle,
+    reason: given.reason,
+    sign: given.sign,
+    signer: given.signer,
+    streams: given.streams,
+    record: given.record ?? false,
+    deviceKey: given.deviceKey,
+    principal: given.principal,
+    identity: given.identity,
+  };
+}
+
+function userName(text: string): string {
+  if (!/^[a-z_][a-z0-9_-]{0,31}$/.test(text))
+    throw new InvalidArgumentError('It must be the name of a system user.');
+  return text;
+}

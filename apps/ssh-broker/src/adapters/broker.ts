@@ -1,0 +1,238 @@
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import type { AdmittedOrder, HubMember, SignedOrders } from '@bowline/device-app';
+import { judgeSsh } from '@bowline/identity/policy';
+import type { SshAccess, SshGrant } from '@bowline/messages';
+import { check } from '@bowline/messages/check';
+import type { AppRequests } from '@bowline/messages/hub';
+import { readFileIfPresent, type Clock, type Logger } from '@bowline/runtime';
+import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import type { BrokerConfig } from '../config.ts';
+import { judgeAccess, type LocalFacts } from '../core/judge-access.ts';
+import { Pace } from '../core/pace.ts';
+import { sessionTimes } from '../core/session-time.ts';
+import { order as isAccess } from '../generated/orders.js';
+import type { AuditJournal } from './audit-journal.ts';
+import { localUsers, ownUser } from './local-users.ts';
+import { Recorder } from './recorder.ts';
+import type { RunFolder } from './run-folder.ts';
+import { makeSessionFolder, removeSessionFolder } from './session-folder.ts';
+import { SessionProcesses } from './session-processes.ts';
+import type { SessionOutcome, SessionRecords } from './session-records.ts';
+import { Session } from './session.ts';
+
+export interface BrokerPorts {
+  config: BrokerConfig;
+  hub: HubMember;
+  clock: Clock;
+  log: Logger;
+  audit: AuditJournal;
+  records: SessionRecords;
+  run: RunFolder;
+  bootId: string;
+  /** The machine's sshd, if there is one. */
+  sshd: string | undefined;
+  /** Where cgroups of sessions may be made. */
+  cgroups: string | undefined;
+  random: () => number;
+}
+
+type Handed = AppRequests['order']['request'];
+
+/** Takes grants that the gate and the policy have let through, and makes a session of each. */
+export class Broker implements SignedOrders<'sshAccess'> {
+  readonly type = 'sshAccess';
+  readonly #ports: BrokerPorts;
+  /** By order. */
+  readonly #sessions = new Map<string, Session>();
+  /** Being set up: a user has one session. */
+  readonly #opening = new Map<string, string>();
+  /** Called off before they were open. */
+  readonly #cancelled = new Set<string>();
+  readonly #reporting = new Set<Promise<void>>();
+  readonly #pace: Pace;
+  #stopping = false;
+
+  constructor(ports: BrokerPorts) {
+    this.#ports = ports;
+    this.#pace = new Pace({ burst: ports.config.grantsBurst, everyMs: ports.config.grantsEveryMs });
+  }
+
+  signedPart(payload: Handed['payload']): string {
+    return check<SshAccess>(isAccess, payload).grant;
+  }
+
+  judge: SignedOrders<'sshAccess'>['judge'] = (policy, { user, capabilities, nbf, exp }) =>
+    judgeSsh(policy, { user, capabilities, seconds: exp - nbf });
+
+  /** A session of an earlier life of this process: over, whatever its grant says. */
+  resumes(orderId: string): boolean {
+    return this.#ports.records.get(orderId) !== undefined;
+  }
+
+  resume({ orderId }: Handed): void {
+    const outcome = this.#ports.records.get(orderId)?.outcome;
+    if (outcome !== undefined && !this.#sessions.has(orderId)) this.#report(orderId, outcome);
+  }
+
+  /** Judges what is the broker's own to judge; the rest goes on by itself. @throws RejectedError */
+  carryOut(order: AdmittedOrder<'sshAccess'>): void {
+    const { orderId, claims } = order;
+    const { clock } = this.#ports;
+    const access = check<SshAccess>(isAccess, order.payload);
+    if (this.#stopping) throw new TransientError('stopping', 'the ssh-broker is stopping');
+    // Begun, and no record of it: whoever removed that must not get the session a second time.
+    if (order.earlier !== undefined && order.earlier.phase !== 'claimed')
+      throw new RejectedError('replayed', 'this grant was used before');
+    const refused = judgeAccess(access, claims, this.#facts());
+    if (refused !== undefined) throw new RejectedError(refused.code, refused.message);
+    if (!this.#pace.take(clock.monotonicMs()))
+      throw new RejectedError('too-many-grants', 'too many sessions in too short a time: wait a while');
+    this.#opening.set(orderId, claims.user);
+    void this.#open(order, access).finally(() => {
+      this.#opening.delete(orderId);
+      this.#cancelled.delete(orderId);
+    });
+  }
+
+  cancel(orderId: string): AppRequests['cancelOrder']['response'] {
+    const session = this.#sessions.get(orderId);
+    if (session !== undefined) void session.end('cancelled');
+    else if (this.#opening.has(orderId)) this.#cancelled.add(orderId);
+    else return { outcome: 'unknown-order' };
+    return { outcome: 'stopping' };
+  }
+
+  /** Ends every session. @returns once none is left; what the gateway could not be told is told after the next start. */
+  async stop(): Promise<void> {
+    this.#stopping = true;
+    await Promise.all([...this.#sessions.values()].map((session) => session.end('broker-stopped')));
+  }
+
+  /** Resolves when what has ended was reported, or was given up because the app ends. */
+  async reported(): Promise<void> {
+    await Promise.all(this.#reporting);
+  }
+
+  #facts(): LocalFacts {
+    const { config, sshd } = this.#ports;
+    const users = localUsers();
+    return {
+      hasSshd: sshd !== undefined,
+      ownUser: ownUser(),
+      isRoot: process.getuid?.() === 0,
+      users: new Set(users.keys()),
+      hasUserCa: config.userCaFile !== undefined,
+      maxStreams: config.maxStreams,
+      tunnelHosts: config.tunnelHosts,
+      allowInsecure: config.allowInsecure,
+      activeUsers: new Set([
+        ...[...this.#sessions.values()].map(({ grant }) => grant.user),
+        ...this.#opening.values(),
+      ]),
+      activeSessions: this.#sessions.size + this.#opening.size,
+      maxSessions: config.maxSessions,
+    };
+  }
+
+  async #open(order: AdmittedOrder<'sshAccess'>, access: SshAccess): Promise<void> {
+    const { orderId, claims: grant } = order;
+    const { hub, records, log, bootId } = this.#ports;
+    let folder: string | undefined;
+    try {
+      const { sessionId, user, by, reason, jti } = grant;
+      hub.gate.spent.begin(order.id);
+      records.put({ orderId, bootId, grant: { sessionId, user, by, reason, jti } });
+      const parts = await this.#prepare(grant);
+      folder = parts.folder.folder;
+      const { hostKey, hostKeySha256 } = parts.folder;
+      const { proof } = await hub.client.request('proveHostKey', { sessionId, hostKeySha256 });
+      await hub.report({
+        orderId,
+        status: 'started',
+        attempt: order.attempt + 1,
+        result: { hostKey, proof },
+      });
+      if (this.#stopping) throw new CancelledError('stopping', 'the ssh-broker is stopping');
+      const session = new Session({ ...parts, grant, access }, this.#sessionPorts(orderId));
+      this.#start(orderId, session);
+      if (this.#cancelled.delete(orderId)) void session.end('cancelled');
+    } catch (error) {
+      if (!(error instanceof BowlineError) && !(error instanceof Error)) throw error;
+      if (folder !== undefined) removeSessionFolder(folder);
+      log.error({ orderId, error }, 'the session could not be opened');
+      this.#ended(orderId, cutOff(grant.sessionId, error.message));
+    }
+  }
+
+  async #prepare(grant: SshGrant) {
+    const { config, clock, hub, run, cgroups, log } = this.#ports;
+    const serverNowMs = hub.serverClock.nowMs();
+    if (serverNowMs === undefined)
+      throw new RejectedError('no-server-time', 'the time is not known any more');
+    const nowMs = clock.monotonicMs();
+    const times = sessionTimes(grant, serverNowMs, nowMs);
+    const recorder = grant.record === true ? this.#recorder(grant.user) : undefined;
+    const folder = await makeSessionFolder(grant, {
+      run,
+      sshKeygenPath: config.sshKeygenPath,
+      userCaFile: config.userCaFile,
+      expiresAtMs: clock.wallMs() + times.endsAtMs - nowMs,
+      recorder,
+    });
+    return { times, folder, recorder, processes: new SessionProcesses(grant.sessionId, cgroups, log) };
+  }
+
+  #recorder(user: string): Recorder {
+    const { config } = this.#ports;
+    const folder = join(config.stateDir, 'recordings');
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+    const owner = process.getuid?.() === 0 ? localUsers().get(user) : undefined;
+    return new Recorder({ folder, maxBytes: config.recordBytes, keep: config.recordingsKept, owner });
+  }
+
+  #sessionPorts(orderId: string) {
+    const { clock, log, audit, config, random, sshd = '' } = this.#ports;
+    const ca = config.tlsCaFile === undefined ? undefined : readFileIfPresent(config.tlsCaFile);
+    const note = (text: string) => void this.#ports.hub.client.notify('progress', { orderId, note: text });
+    return { clock, log: log.child({ orderId }), audit, sshdPath: sshd, ca, random, note };
+  }
+
+  #start(orderId: string, session: Session): void {
+    this.#sessions.set(orderId, session);
+    session.onEnded = (outcome) => {
+      this.#sessions.delete(orderId);
+      this.#ended(orderId, outcome);
+    };
+  }
+
+  #ended(orderId: string, outcome: SessionOutcome): void {
+    const { records } = this.#ports;
+    const record = records.get(orderId);
+    if (record !== undefined) records.put({ ...record, outcome });
+    this.#report(orderId, outcome);
+  }
+
+  #report(orderId: string, { status, result, error }: SessionOutcome): void {
+    const { hub, records, log } = this.#ports;
+    const reporting: Promise<void> = hub
+      .report({ orderId, status, result, ...(error === undefined ? {} : { error }) })
+      .then(() => {
+        const jti = records.get(orderId)?.grant.jti;
+        if (jti !== undefined) hub.gate.spent.end(jti);
+        records.remove(orderId);
+      })
+      .catch((cause: unknown) => {
+        if (!(cause instanceof CancelledError)) log.warn({ orderId, error: cause }, 'the end was not taken');
+      })
+      .finally(() => this.#reporting.delete(reporting));
+    this.#reporting.add(reporting);
+  }
+}
+
+/** A session of which nothing goes on any more, though its time was not up. */
+export const cutOff = (sessionId: string, why: string, survivors = 0): SessionOutcome => ({
+  status: 'failed',
+  result: { sessionId, end: 'cut-off', survivors },
+  error: { code: 'session-cut-off', message: why },
+});

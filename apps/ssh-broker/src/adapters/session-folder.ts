@@ -1,0 +1,70 @@
+import { execFile } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import type { SshGrant } from '@bowline/messages';
+import { childEnvironment } from '@bowline/runtime';
+import { capabilitiesOf } from '../core/judge-access.ts';
+import { authorizedKey, keyOptions, plainPublicKey, sshdConfig } from '../core/sshd-config.ts';
+import type { Recorder } from './recorder.ts';
+import type { RunFolder } from './run-folder.ts';
+
+const KEYGEN_DEADLINE_MS = 10_000;
+
+export interface SessionFolder {
+  folder: string;
+  config: string;
+  /** Type and key, as in `known_hosts`. */
+  hostKey: string;
+  /** OpenSSH's fingerprint, without `SHA256:`. */
+  hostKeySha256: string;
+}
+
+/** Everything that sshd needs for one session, in a folder of its own that goes with it. */
+export async function makeSessionFolder(
+  grant: SshGrant,
+  options: {
+    run: RunFolder;
+    sshKeygenPath: string;
+    userCaFile: string | undefined;
+    /** The device's wall clock, epoch milliseconds. */
+    expiresAtMs: number;
+    recorder: Recorder | undefined;
+  },
+): Promise<SessionFolder> {
+  const folder = join(options.run.folder, `session-${grant.sessionId}`);
+  mkdirSync(folder, { mode: 0o711 });
+  const at = (name: string) => join(folder, name);
+  const files = {
+    hostKey: at('host_key'),
+    authorizedKeys: at('authorized_keys'),
+    principals: at('principals'),
+  };
+  // Made here and now, for this session alone: nobody else ever had it.
+  await promisify(execFile)(
+    options.sshKeygenPath,
+    ['-q', '-t', 'ed25519', '-N', '', '-C', '', '-f', files.hostKey],
+    { env: childEnvironment(), timeout: KEYGEN_DEADLINE_MS },
+  );
+  const capabilities = capabilitiesOf(grant);
+  const readable = { mode: 0o644 }; // by sshd, which asks as the session's user
+  if (grant.principal === undefined) {
+    const key = authorizedKey(plainPublicKey(grant.publicKey ?? '') ?? '', capabilities, options.expiresAtMs);
+    writeFileSync(files.authorizedKeys, key, readable);
+  } else {
+    writeFileSync(files.principals, `${keyOptions(capabilities)} ${grant.principal}\n`, readable);
+  }
+  const config = at('sshd_config');
+  const { userCaFile } = options;
+  const { strictModes } = options.run;
+  const wrapper = options.recorder?.wrap(grant, folder);
+  writeFileSync(config, sshdConfig({ grant, capabilities, files, userCaFile, strictModes, wrapper }), {
+    mode: 0o600,
+  });
+  const [type = '', key = ''] = readFileSync(`${files.hostKey}.pub`, 'utf8').trim().split(' ');
+  const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64');
+  return { folder, config, hostKey: `${type} ${key}`, hostKeySha256: digest.replace(/=+$/, '') };
+}
+
+export const removeSessionFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });

@@ -1,0 +1,178 @@
+import type { SshAccess, SshGrant, TunnelPaired } from '@bowline/messages';
+import type { Logger } from '@bowline/runtime';
+import type { Clock, Timer } from '@bowline/runtime/clock';
+import { carry, type TunnelEnd } from '@bowline/tunnel';
+import { dueAt, WARNING_MS, type EndReason, type SessionTimes, type Warning } from '../core/session-time.ts';
+import type { AuditJournal } from './audit-journal.ts';
+import type { Recorder } from './recorder.ts';
+import { removeSessionFolder, type SessionFolder } from './session-folder.ts';
+import type { SessionProcesses } from './session-processes.ts';
+import type { SessionOutcome } from './session-records.ts';
+import { Tunnel } from './tunnel.ts';
+import { warnTerminals } from './warn-terminals.ts';
+
+export interface SessionPorts {
+  clock: Clock;
+  log: Logger;
+  audit: AuditJournal;
+  sshdPath: string;
+  ca: string | undefined;
+  random: () => number;
+  /** Live only: what those who wait for the session are told. */
+  note: (text: string) => void;
+}
+
+export interface SessionParts {
+  grant: SshGrant;
+  access: Pick<SshAccess, 'tunnelUrl' | 'token'>;
+  times: SessionTimes;
+  folder: SessionFolder;
+  processes: SessionProcesses;
+  recorder: Recorder | undefined;
+}
+
+const TICK_MS = 250;
+/** After sshd's own end, or the operator's, its process is not waited for longer. */
+const SSHD_GRACE_MS = 2000;
+
+/** One granted session, from its first socket standing by to the last of its processes. */
+export class Session {
+  readonly grant: SshGrant;
+  readonly #parts: SessionParts;
+  readonly #ports: SessionPorts;
+  readonly #startedAtMs: number;
+  readonly #bytes = { sent: 0, received: 0 };
+  readonly #tunnel: Tunnel;
+  #streams = 0;
+  #activeAtMs: number;
+  readonly #warned = new Set<Warning>();
+  #timer: Timer | undefined;
+  #ended: Promise<SessionOutcome> | undefined;
+  /** Called once with the outcome. */
+  onEnded: (outcome: SessionOutcome) => void = () => undefined;
+
+  constructor(parts: SessionParts, ports: SessionPorts) {
+    this.grant = parts.grant;
+    this.#parts = parts;
+    this.#ports = ports;
+    this.#startedAtMs = ports.clock.monotonicMs();
+    this.#activeAtMs = this.#startedAtMs;
+    const { sessionId, user, by, reason, capabilities, streams } = this.grant;
+    ports.audit.append('ssh.started', {
+      sessionId,
+      user,
+      by,
+      reason,
+      capabilities: capabilities.join(' '),
+      cgroup: parts.processes.hasCgroup,
+    });
+    this.#tunnel = new Tunnel(
+      {
+        url: parts.access.tunnelUrl,
+        token: parts.access.token,
+        streams,
+        ca: ports.ca,
+        clock: ports.clock,
+        log: ports.log,
+        random: ports.random,
+      },
+      {
+        onStream: (end, paired) => this.#open(end, paired),
+        onOver: (why) => void this.end(why === 'session-over' ? 'ended-by-operator' : 'tunnel-refused'),
+      },
+    );
+    this.#tick();
+  }
+
+  /** Ends it, however often it is asked; the first reason counts. @returns once nothing of it is left. */
+  end(reason: EndReason): Promise<SessionOutcome> {
+    this.#ended ??= this.#end(reason);
+    return this.#ended;
+  }
+
+  #open(end: TunnelEnd, { stream, operator, remote }: TunnelPaired): void {
+    const { processes, folder } = this.#parts;
+    const { sessionId, user } = this.grant;
+    this.#streams += 1;
+    this.#activeAtMs = this.#ports.clock.monotonicMs();
+    this.#ports.audit.append('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
+    const sshd = processes.start(this.#ports.sshdPath, folder.config);
+    let before = { sent: 0, received: 0 };
+    carry(end, { source: sshd.stdout, sink: sshd.stdin }, (bytes) => {
+      this.#bytes.sent += bytes.sent - before.sent;
+      this.#bytes.received += bytes.received - before.received;
+      before = { ...bytes };
+      this.#activeAtMs = this.#ports.clock.monotonicMs();
+      this.#warned.delete('idle');
+    });
+    end.onClose(() => {
+      setTimeout(() => sshd.kill('SIGKILL'), SSHD_GRACE_MS).unref();
+    });
+  }
+
+  #tick(): void {
+    this.#timer = this.#ports.clock.after(TICK_MS, () => {
+      const nowMs = this.#ports.clock.monotonicMs();
+      const due = dueAt(this.#parts.times, { nowMs, activeAtMs: this.#activeAtMs, warned: this.#warned });
+      if (due === 'warn-expiry') this.#warn('expiry', 'ends');
+      if (due === 'warn-idle') this.#warn('idle', 'ends, unless it is used,');
+      if (due === 'expired' || due === 'idle') return void this.end(due);
+      this.#tick();
+      return undefined;
+    });
+  }
+
+  #warn(of: Warning, ends: string): void {
+    this.#warned.add(of);
+    const text = `bowline: this session ${ends} in ${WARNING_MS / 1000} seconds, with all that was started in it.`;
+    this.#ports.note(text);
+    warnTerminals(this.#parts.processes.pids(), text);
+  }
+
+  async #end(end: EndReason): Promise<SessionOutcome> {
+    const { clock, audit, log } = this.#ports;
+    const { processes, folder, recorder } = this.#parts;
+    this.#timer?.cancel();
+    this.#tunnel.close();
+    const survivors = await processes.end(clock);
+    const { sessionId, user, by } = this.grant;
+    for (const recording of recorder?.collect(this.grant, folder.folder, clock.wallMs()) ?? [])
+      audit.append('ssh.recorded', { sessionId, user, by, ...recording });
+    removeSessionFolder(folder.folder);
+    const result = {
+      sessionId,
+      end,
+      seconds: Math.round((clock.monotonicMs() - this.#startedAtMs) / 1000),
+      streams: this.#streams,
+      bytesUp: this.#bytes.sent,
+      bytesDown: this.#bytes.received,
+      survivors,
+    };
+    audit.append('ssh.ended', { ...result, user, by }, { severity: survivors === 0 ? 'info' : 'critical' });
+    if (survivors > 0) log.error({ sessionId, survivors }, 'processes of a session did not end');
+    const outcome = outcomeOf(result);
+    this.onEnded(outcome);
+    return outcome;
+  }
+}
+
+function outcomeOf(result: SessionOutcome['result'] & { end: EndReason }): SessionOutcome {
+  const failed = (error: { code: string; message: string }): SessionOutcome => ({
+    status: 'failed',
+    result,
+    error,
+  });
+  switch (result.end) {
+    case 'cancelled':
+      return { status: 'cancelled', result };
+    case 'broker-stopped':
+      return failed({ code: 'session-cut-off', message: 'the ssh-broker was stopped: ask for a new grant' });
+    case 'tunnel-refused':
+      return failed({
+        code: 'tunnel-refused',
+        message: 'the relay takes none of the tokens of this session',
+      });
+    default:
+      return { status: 'succeeded', result };
+  }
+}

@@ -1,0 +1,40 @@
+import type { SshGrant } from '@bowline/messages';
+
+/** Why a session ended. */
+export type EndReason =
+  'expired' | 'idle' | 'cancelled' | 'ended-by-operator' | 'broker-stopped' | 'tunnel-refused' | 'failed';
+
+/** Moments on the monotonic clock: whatever happens to the wall clock, a session is no longer and no shorter. */
+export interface SessionTimes {
+  endsAtMs: number;
+  warnAtMs: number;
+  idleMs: number;
+}
+
+/** How long before the end those in the session are told. */
+export const WARNING_MS = 60_000;
+
+/** @param serverNowMs server time, as the grant's; @param nowMs the same moment on the monotonic clock. */
+export function sessionTimes(
+  { exp, idleSeconds }: Pick<SshGrant, 'exp' | 'idleSeconds'>,
+  serverNowMs: number,
+  nowMs: number,
+): SessionTimes {
+  const endsAtMs = nowMs + exp * 1000 - serverNowMs;
+  return { endsAtMs, warnAtMs: endsAtMs - WARNING_MS, idleMs: idleSeconds * 1000 };
+}
+
+export type Warning = 'expiry' | 'idle';
+
+/** What is due at a moment. @param warned of what those in the session were told; activity takes back `idle`. */
+export function dueAt(
+  { endsAtMs, warnAtMs, idleMs }: SessionTimes,
+  { nowMs, activeAtMs, warned }: { nowMs: number; activeAtMs: number; warned: ReadonlySet<Warning> },
+): 'expired' | 'idle' | `warn-${Warning}` | undefined {
+  const stillMs = nowMs - activeAtMs;
+  if (nowMs >= endsAtMs) return 'expired';
+  if (stillMs >= idleMs) return 'idle';
+  if (nowMs >= warnAtMs && !warned.has('expiry')) return 'warn-expiry';
+  if (idleMs > WARNING_MS && stillMs >= idleMs - WARNING_MS && !warned.has('idle')) return 'warn-idle';
+  return undefined;
+}

@@ -1,0 +1,3 @@
+export { TunnelEnd } from './tunnel-end.ts';
+export { carry, type CarriedBytes } from './carry.ts';
+export { TUNNEL_CLOSE, TUNNEL_FRAME_BYTES, TUNNEL_SUBPROTOCOL } from './names.ts';
