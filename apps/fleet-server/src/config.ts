@@ -68,6 +68,13 @@ export const ServerConfig = Type.Object(
         description: 'files of the console; default: fleet-console/dist',
       }),
     ),
+    releasesDir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: 'repository of releases, served to devices under /releases/; default: none is',
+      }),
+    ),
     infoFile: Type.Optional(
       Type.String({
         minLength: 1,

@@ -178,6 +178,7 @@ async function serve(
       },
       trustedProxies: config.trustedProxies,
       consoleDir: config.consoleDir ?? CONSOLE_DIR,
+      releasesDir: config.releasesDir,
       maxStreams: config.streams,
       enrolmentRate: config.enrolment,
       limits: config.http,

@@ -22,6 +22,7 @@ import { Gate, type GateOptions, type GatePorts } from './gate.ts';
 import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
+import { serveReleases } from './releases.ts';
 import { serveServerItself, type ServerApiPorts } from './server-api.ts';
 import { serveSshSessions, type SshSessionsPorts } from './ssh-sessions.ts';
 import { serveStream } from './stream.ts';
@@ -49,6 +50,8 @@ export interface HttpOptions {
   /** Proxies whose word about the caller's address counts. */
   trustedProxies: readonly string[];
   consoleDir: string;
+  /** Of a repository of releases; none is served without it. */
+  releasesDir: string | undefined;
   maxStreams: number;
   enrolmentRate: Rate;
   limits: RequestLimits;
@@ -108,6 +111,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveServerItself(http, ports);
   serveAccounts(http, ports, gate);
   serveStream(http, ports.news, gate, options.maxStreams);
+  if (options.releasesDir !== undefined) await serveReleases(http, options.releasesDir);
   if (!(await serveConsole(http, options.consoleDir))) {
     log.warn({ folder: options.consoleDir }, 'the console is not built: only the API is served');
   }
