@@ -46,13 +46,13 @@ export async function refreshMetadata(
   rmSync(scratchDir, { recursive: true, force: true });
   mkdirSync(scratchDir, { recursive: true, mode: 0o700 });
   for (const [role, text] of Object.entries(roles)) writeFileSync(fileOf(scratchDir, role), text);
-  const metadata = new VerifiedMetadata(options, { trusted, floor }, until);
   try {
+    const metadata = new VerifiedMetadata(options, { trusted, floor }, until);
     await metadata.refresh();
     return metadata;
   } catch (error) {
-    metadata.close();
-    throw error;
+    rmSync(scratchDir, { recursive: true, force: true });
+    throw explained(error, undefined);
   }
 }
 
@@ -97,6 +97,15 @@ export class VerifiedMetadata {
   /** @returns undefined if there is no such target. Delegated roles are asked, too. */
   target(path: string): Promise<TargetFile | undefined> {
     return this.#keeping(() => this.#updater.getTargetInfo(path));
+  }
+
+  /** Where a target lies below the base URL of targets: with consistent snapshots its hash is before its name. */
+  pathOf({ path, hashes }: TargetFile): string {
+    const { root } = trustedSetOf(this.#updater);
+    const [hash] = Object.values(hashes);
+    if (!root.signed.consistentSnapshot || hash === undefined) return path;
+    const slash = path.lastIndexOf('/') + 1;
+    return `${path.slice(0, slash)}${hash}.${path.slice(slash)}`;
   }
 
   close(): void {
@@ -181,9 +190,16 @@ function mustNotFall(now: Record<string, number>, floor: Record<string, number>)
 
 const fileOf = (folder: string, role: string) => join(folder, `${encodeURIComponent(role)}.json`);
 
+/** What tuf-js keeps to itself: pinned exactly, and looked at before it is used. */
+interface TrustedSet {
+  referenceTime: unknown;
+  root: { signed: { consistentSnapshot: boolean } };
+}
+const trustedSetOf = (updater: Updater) => (updater as unknown as { trustedSet: TrustedSet }).trustedSet;
+
 /** tuf-js asks the clock of the machine when it is made; a device may have none that is right. */
 function setTime(updater: Updater, nowMs: number): void {
-  const { trustedSet } = updater as unknown as { trustedSet: { referenceTime: unknown } };
+  const trustedSet = trustedSetOf(updater);
   if (!(trustedSet.referenceTime instanceof Date))
     throw new InternalError('internal', 'tuf-js keeps its time elsewhere in this version');
   trustedSet.referenceTime = new Date(nowMs);
