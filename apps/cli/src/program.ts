@@ -16,6 +16,7 @@ import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
+import { addFleetUpdate } from './fleet-update-program.ts';
 import { addHistory } from './history-program.ts';
 import { addRelease } from './release-program.ts';
 import { addSend } from './send-program.ts';
@@ -159,6 +160,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addFleetOperators(fleet, { contextOf, apiOf, json });
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
+  addFleetUpdate(fleet, { contextOf, apiOf, json, exit });
   addSsh(root, fleet, { contextOf, apiOf, json }, exit);
   addKeys(root, { contextOf, json });
   addRelease(root, { contextOf, json });

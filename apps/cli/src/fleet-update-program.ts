@@ -1,0 +1,63 @@
+import type { Command, Option } from 'commander';
+import type { OperatorsApi } from './adapters/operators-api.ts';
+import { duration } from './arguments.ts';
+import type { Context } from './commands/context.ts';
+import { fleetUpdate, printUpdate } from './commands/fleet-update.ts';
+
+interface Parts {
+  contextOf: (command: Command) => Context;
+  apiOf: (command: Command) => OperatorsApi;
+  json: () => Option;
+  exit: (code: number) => void;
+}
+
+interface Options {
+  sign: string;
+  channel: string;
+  digest?: string;
+  allowDowngrade?: boolean;
+  reason?: string;
+  valid: number;
+  timeout: number;
+  print?: boolean;
+}
+
+/** `bowline fleet update`: which release a device is to run. */
+export function addFleetUpdate(fleet: Command, { contextOf, apiOf, json, exit }: Parts): void {
+  fleet
+    .command('update')
+    .description('has a device install a published release, and follows that to its end')
+    .argument('<device>', 'its id; with --print also group:NAME')
+    .argument('<name>', 'of the release')
+    .argument('<version>')
+    .requiredOption('--sign <key>', 'an update key of yours (bowline keys), by name or file')
+    .option('--channel <name>', 'that of the release', 'stable')
+    .option('--digest <sha256>', 'this content of the release and no other')
+    .option('--allow-downgrade', 'it may take the place of a newer version, if the release says so too')
+    .option('--reason <text>', 'for the records')
+    .option('--valid <duration>', 'how long the signature is good, at most 7 days', duration, 24 * 3_600_000)
+    .option(
+      '--timeout <duration>',
+      'how long to wait for the end; the order itself goes on',
+      duration,
+      3_600_000,
+    )
+    .option('--print', 'only print the signed order, to go with a bundle')
+    .addOption(json())
+    .action(async (device: string, name: string, version: string, options: Options, command: Command) => {
+      const { sign, channel, digest, allowDowngrade, reason, valid, timeout } = options;
+      const update = {
+        name,
+        version,
+        channel,
+        sign,
+        validMs: valid,
+        ...(digest !== undefined && { digest }),
+        ...(allowDowngrade === true && { allowDowngrade }),
+        ...(reason !== undefined && { reason }),
+      };
+      const context = contextOf(command);
+      if (options.print === true) await printUpdate(context, device, update);
+      else exit(await fleetUpdate(context, apiOf(command), device, update, timeout));
+    });
+}

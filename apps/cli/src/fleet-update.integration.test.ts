@@ -1,0 +1,45 @@
+import { join } from 'node:path';
+import { verifyClaims } from '@bowline/identity';
+import type { TrustBundle } from '@bowline/messages';
+import { temporaryFolder } from '@bowline/testing';
+import { describe, expect, test } from 'vitest';
+import { fakeServer } from './testing/fake-server.ts';
+import { bowline } from './testing/run-bowline.ts';
+
+const UPDATE = ['fleet', 'update', 'demo', 'kiosk', '1.2.0', '--sign', 'build', '--digest', 'a'.repeat(64)];
+
+describe('bowline fleet update', () => {
+  test('when a release is ordered, the order is signed for that device and order alone, and followed to its end', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'started', 'succeeded'];
+    const env = { ...server.env, BOWLINE_KEYS: join(temporaryFolder(), 'keys') };
+    await bowline(['keys', 'new', 'build'], { env });
+    const shown = JSON.parse((await bowline(['keys', 'show', 'build'], { env })).stdout) as { jwk: never };
+    const keys = { root: [], command: [], access: [], update: [shown.jwk] };
+    const bundle: TrustBundle = { version: 1, threshold: 1, keys };
+
+    const { code, stdout } = await bowline([...UPDATE, '--allow-downgrade'], { env });
+    expect(code).toBe(0);
+    expect(stdout).toContain('kiosk 1.2.0 to demo');
+    const [given] = server.orders as { orderId: string; type: string; payload: { order: string } }[];
+    expect(given?.type).toBe('softwareUpdate');
+    const orderId = given?.orderId ?? '';
+    const expected = { bundle, deviceId: 'demo', groups: [], orderId };
+    const { claims } = await verifyClaims('softwareUpdate', given?.payload.order ?? '', expected);
+    const release = {
+      name: 'kiosk',
+      version: '1.2.0',
+      channel: 'stable',
+      digest: 'a'.repeat(64),
+      allowDowngrade: true,
+    };
+    expect(claims).toMatchObject({ ...release, aud: 'demo', orderId });
+
+    const printed = await bowline([...UPDATE.with(2, 'group:kitchen'), '--print'], { env });
+    const group = { bundle, deviceId: 'other', groups: ['kitchen'], orderId: 'any' };
+    const alone = await verifyClaims('softwareUpdate', printed.stdout.trim(), group);
+    expect(alone.claims).toMatchObject({ aud: 'group:kitchen', name: 'kiosk' });
+    expect(alone.claims.orderId).toBeUndefined();
+    expect(server.orders).toHaveLength(1);
+  });
+});
