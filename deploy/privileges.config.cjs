@@ -37,7 +37,7 @@ const PRIVILEGES = {
   // It finds what its programs have started (/proc), holds them in control groups, reads the logs for its diagnostics, and
   // finds pm2's command line.
   'command-executor': {
-    read: ({ root, log }) => ['/proc', all('/proc'), all(log), all(path.join(root, 'node_modules', 'pm2'))],
+    read: ({ root, log }) => [all('/proc'), all(log), all(path.join(root, 'node_modules', 'pm2'))],
     write: () => [all('/sys/fs/cgroup')],
     children: true,
   },

@@ -23,6 +23,7 @@ export interface CampaignResult extends Account {
 export interface CampaignOptions {
   kills: number;
   inputs: number;
+  orders: number;
   seed: number;
   /** In [0, 1), seeded. */
   random: () => number;

@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -12,10 +13,21 @@ import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
 import { MACHINES, VICTIMS, type Machine, type Victim } from './victims.ts';
 
+const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
+  privilegesOf(
+    app: string,
+    places: Record<'root' | 'config' | 'state' | 'run' | 'log', string>,
+  ): { nodeArgs: string[] };
+};
+
 export const DEVICE_ID = 'demo';
 export interface FleetOptions {
   /** Arguments of Node instead of the built app, for a negative control. */
   programs?: Partial<Record<Victim, string[]>>;
+  /** Runs the executor with the limits of Node that a device gives it. */
+  limits?: boolean;
+  /** More of the executor's configuration, for the fleet's folder. */
+  executor?(folder: string): object;
   /** Gives each machine a disk of its own, whose power can be cut. */
   disks?: boolean;
 }
@@ -56,7 +68,7 @@ export class TortureFleet {
     return fleet;
   }
 
-  private constructor(port: number, { programs, disks = false }: FleetOptions) {
+  private constructor(port: number, { programs, limits = false, executor, disks = false }: FleetOptions) {
     this.folder = mkdtempSync('/var/tmp/bl-torture-');
     this.hubFolder = join(this.folder, 'hub');
     this.serverDir = join(this.folder, 'server', 'state');
@@ -68,7 +80,10 @@ export class TortureFleet {
     const main = (app: string) => [join(WORKSPACE, 'apps', app, 'dist', 'main.js')];
     this.#programs = {
       'ws-gateway': main('ws-gateway'),
-      'command-executor': main('command-executor'),
+      'command-executor': [
+        ...(limits ? this.#limitsOf('command-executor') : []),
+        ...main('command-executor'),
+      ],
       'telemetry-collector': main('telemetry-collector'),
       'fleet-server': main('fleet-server'),
       ...programs,
@@ -94,7 +109,7 @@ export class TortureFleet {
         enrolment: { server: this.url, tokenFile: join(this.folder, 'token') },
         link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 200 },
       },
-      'command-executor': common('command-executor'),
+      'command-executor': { ...common('command-executor'), ...executor?.(this.folder) },
       'telemetry-collector': {
         ...common('telemetry-collector'),
         logLevel: 'debug',
@@ -225,6 +240,13 @@ export class TortureFleet {
     const ended = new Promise((resolve) => child.once('exit', resolve));
     child.kill(signal);
     await ended;
+  }
+
+  /** As deploy/ecosystem.config.cjs has them, for the places of this fleet. */
+  #limitsOf(app: Victim): string[] {
+    const { folder } = this;
+    const state = join(folder, 'device');
+    return privilegesOf(app, { root: WORKSPACE, config: folder, state, run: folder, log: folder }).nodeArgs;
   }
 
   #file(app: Victim, kind: 'json' | 'log'): string {

@@ -11,22 +11,25 @@ import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
 import type { FuzzResult } from './fuzz.ts';
+import type { OrdersResult } from './orders.ts';
 import { DECODING_APPS, VICTIMS } from './victims.ts';
 
-type Found = CampaignResult | FuzzResult;
+type Found = CampaignResult | FuzzResult | OrdersResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
+  orders: async () => (await import('./orders.ts')).countedOrders,
 };
 
-const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--seed S] [--json FILE] [--no-build]
+const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
   --kills N    how often something is killed (default 1000)
   --inputs N   of fuzz: how many are tried (default 1000000)
+  --orders N   of orders: how many are given (default 1000)
   --seed S     repeats a run's choices
   --json FILE  writes the result there as well
   --no-build   torments what is built`;
@@ -39,11 +42,14 @@ async function main(): Promise<number> {
     console.error(`${asked.wrong}\n\n${USAGE}`);
     return 2;
   }
-  const { name, load, kills, inputs, seed, json, build } = asked;
+  const { name, load, kills, inputs, orders, seed, json, build } = asked;
   if (build && !(await buildApps(name === 'fuzz' ? DECODING_APPS : VICTIMS))) return 1;
   console.log(`${name}: seed ${seed}`);
   const campaign = await load();
-  const result = await campaign({ kills, inputs, seed, random: seededRandom(seed).next }, console.log);
+  const result = await campaign(
+    { kills, inputs, orders, seed, random: seededRandom(seed).next },
+    console.log,
+  );
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
   const table = new Table({ style: { head: [], border: [] } });
   table.push(...Object.entries(result).map(([key, value]) => [key, String(value)]));
@@ -60,6 +66,7 @@ function readArguments() {
       options: {
         kills: { type: 'string', default: '1000' },
         inputs: { type: 'string', default: '1000000' },
+        orders: { type: 'string', default: '1000' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
         json: { type: 'string' },
         build: { type: 'boolean', default: true },
@@ -74,14 +81,22 @@ function readArguments() {
   const load = Object.hasOwn(CAMPAIGNS, name) ? CAMPAIGNS[name] : undefined;
   if (load === undefined) return { wrong: `There is no campaign "${name}".` };
   if (positionals.length > 1) return { wrong: `One campaign at a time: what is "${positionals[1]}"?` };
-  const [kills, inputs, seed] = [Number(values.kills), Number(values.inputs), Number(values.seed)];
+  const [kills, inputs, orders, seed] = [values.kills, values.inputs, values.orders, values.seed].map(
+    Number,
+  ) as [number, number, number, number];
   if (!Number.isSafeInteger(kills) || kills < 1) return { wrong: '--kills takes a whole number from 1.' };
   if (!Number.isSafeInteger(inputs) || inputs < 1) return { wrong: '--inputs takes a whole number from 1.' };
+  if (!Number.isSafeInteger(orders) || orders < 1) return { wrong: '--orders takes a whole number from 1.' };
   if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
-  return { name, load, kills, inputs, seed, json: values.json, build: values.build };
+  return { name, load, kills, inputs, orders, seed, json: values.json, build: values.build };
 }
 
 function isClean(found: Found): boolean {
+  if ('twice' in found)
+    return (
+      found.controlCaught &&
+      found.unfinished + found.changed + found.twice + found.missing + found.unasked + found.leftRunning === 0
+    );
   const wrong =
     'findings' in found
       ? found.findings
