@@ -15,6 +15,7 @@ import { check, type EnrolmentRequest, type TrustBundleJws } from '@bowline/mess
 import { decodeDownlink } from '@bowline/messages/downlink';
 import { enrolmentRequest, enrolmentResponse } from '@bowline/messages/http';
 import { checkUplink, decodeUplinkFrame } from '@bowline/messages/uplink';
+import { decodeManifest } from '@bowline/releases';
 import { ContractError, RejectedError } from '@bowline/runtime/errors';
 import { loadConfig } from '@bowline/runtime';
 import type { ValidateFunction } from 'ajv';
@@ -40,12 +41,30 @@ export interface Target {
   take(text: string): unknown;
 }
 
+const HASH = '0'.repeat(64);
+const MANIFEST = {
+  format: 1,
+  kind: 'app',
+  name: 'kiosk',
+  version: '1.2.3',
+  channel: 'stable',
+  files: [
+    { path: 'bin/kiosk', size: 3, sha256: HASH, executable: true },
+    { path: 'lib/a', size: 3, sha256: HASH },
+  ],
+  folders: ['var'],
+  links: [{ path: 'current', target: 'bin/kiosk' }],
+  minSecureVersion: '1.0.0',
+  probe: { command: ['bin/kiosk', '--check'], http: 'http://127.0.0.1:80/', timeoutMs: 1000 },
+};
+
 const UPLINK_BYTES = 65_536;
 
 /** Every decoder that stands where something comes in, as it is in the sources. */
 export async function targets(): Promise<Target[]> {
   const [uplink, downlink, signed] = [vectors('uplink'), vectors('downlink'), await signedCorpus()];
   return [
+    { name: 'manifests of releases', corpus: [MANIFEST], take: decodeManifest },
     { name: 'frames from the server', corpus: downlink, take: (text) => decodeDownlink(text) },
     { name: 'frames from a device', corpus: uplink, take: (text) => decodeUplinkFrame(text, UPLINK_BYTES).messages.map(checkUplink) },
     await explanation([...uplink, ...downlink]),
@@ -242,6 +261,7 @@ async function bodies({ key, trust, claims }: Signed): Promise<Target[]> {
     operator: { name: 'ann', role: 'admin', label: 'l', expiresInMs: 1000 },
     operatorToken: { label: 'l', expiresInMs: 1000 },
     trust: { trust },
+    sshSession: { expiresInMs: 60_000, streams: 2, user: 'support', reason: 'r' },
     policy: { operators: { ann: { tokenSha256: '0'.repeat(64), command: { audiences: ['*'], maxSeconds: 60, names: ['*'] } } } },
     request: { type: 'command', claims: { aud: 'd', exp: 1 } },
   }; // prettier-ignore
