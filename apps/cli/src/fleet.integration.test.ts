@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
 import type { Order } from '@bowline/messages';
 import { fakeServer, ORDER_ID } from './testing/fake-server.ts';
@@ -127,4 +130,45 @@ test('when devices are listed, each has a line', async () => {
   const { code, stdout } = await bowline(['fleet', 'devices'], { env: server.env });
   expect(stdout).toMatch(/^device .*\ndemo +Demo +online/);
   expect(code).toBe(0);
+});
+
+describe('bowline fleet history', () => {
+  test('when the order succeeds, all items are fetched as soon as they are there, one a line', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'started', 'succeeded'];
+    server.answers = [[], [{ series: 'level', points: [[1000, 2]] }, 'a line']];
+    const output = join(temporaryFolder(), 'answer.ndjson');
+    const range = ['--from', '1970-01-01T00:00:01Z', '--to', '1970-01-01T00:00:02Z'];
+    const asked = ['fleet', 'history', 'ask', 'demo', ...range, '--resolution', '1m', '--series', 'level'];
+
+    const { code, stdout, stderr } = await bowline([...asked, '-o', output], { env: server.env });
+
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain(`1 parts, 2 items → ${output}`);
+    expect(readFileSync(output, 'utf8')).toBe('{"series":"level","points":[[1000,2]]}\n"a line"\n');
+    expect(server.orders).toEqual([
+      {
+        type: 'historyRequest',
+        payload: { kind: 'telemetry', from: 1000, to: 2000, series: ['level'], resolutionMs: 60_000 },
+      },
+    ]);
+    const again = await bowline(['fleet', 'history', 'get', ORDER_ID], { env: server.env });
+    expect([again.code, again.stdout.split('\n')[1]]).toEqual([0, '"a line"']);
+  });
+
+  test('when the device refuses it, the estimate is shown and the exit code says so', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'rejected'];
+    server.error = { code: 'history-too-large', message: 'about 5 bytes' };
+    const { code, stdout } = await bowline(['fleet', 'history', 'ask', 'demo'], { env: server.env });
+    expect([code, stdout]).toEqual([11, expect.stringContaining('about 5 bytes (history-too-large)')]);
+  });
+
+  test('when parts are missing, it says so, and does not end with 0', async () => {
+    const server = await fakeServer();
+    server.answers = [[], []];
+    const { code, stderr } = await bowline(['fleet', 'history', 'get', ORDER_ID], { env: server.env });
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('The answer is not whole');
+  });
 });

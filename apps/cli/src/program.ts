@@ -15,6 +15,7 @@ import { duration, wholeNumber } from './arguments.ts';
 import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
+import { addFleetHistory } from './fleet-history-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
 import { addFleetUpdate } from './fleet-update-program.ts';
 import { addHistory } from './history-program.ts';
@@ -158,6 +159,7 @@ export function program({ context, exit }: Run, version: string): Command {
     );
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
   addFleetOperators(fleet, { contextOf, apiOf, json });
+  addFleetHistory(fleet, { contextOf, apiOf, json, exit });
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
   addFleetUpdate(fleet, { contextOf, apiOf, json, exit });

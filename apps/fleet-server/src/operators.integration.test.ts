@@ -2,12 +2,13 @@ import { statSync, writeFileSync, mkdirSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { device, event, order, sample, series, telemetry } from '@bowline/messages/operators';
+import { gzipSync } from 'node:zlib';
+import { device, event, historyAnswer, order, sample, series, telemetry } from '@bowline/messages/operators';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
 
-const contract = { device, event, order, sample, series, telemetry };
+const contract = { device, event, historyAnswer, order, sample, series, telemetry };
 
 let server: TestServer;
 const consoleDir = join(temporaryFolder(), 'console');
@@ -84,6 +85,59 @@ describe('answers', () => {
     const { body: series } = await get('/v1/devices/shown/series');
     expect(series['series']).toMatchObject([{ series: 'test.value', last: { value: 2 } }]);
     for (const each of series['series'] as unknown[]) check('series', each);
+  });
+
+  it('when a device answers a request of history, its parts are put together, and it is said what is missing', async () => {
+    const device = await server.device('historic');
+    const link = await device.open();
+    const payload = { kind: 'telemetry', from: 0, to: 1 };
+    const given = await server.api('POST', '/v1/devices/historic/orders', {
+      type: 'historyRequest',
+      payload,
+    });
+    const orderId = String(given.body['orderId']);
+    const answer = () => get(`/v1/orders/${orderId}/history`);
+    expect((await answer()).body).toMatchObject({ complete: false, parts: 0, items: [] });
+    const part = (seq: number, number: number, items: unknown[], last = false, of = orderId) =>
+      link.durable('history', seq, 'history', {
+        orderId: of,
+        part: number,
+        last,
+        encoding: 'json',
+        data: items,
+      });
+    part(1, 0, ['too early']);
+    part(2, 2, ['c'], true);
+    part(3, 0, ['of another order'], true, '01900000-0000-7000-8000-000000000009');
+    await link.receipted('history', 3);
+    expect((await answer()).body).toMatchObject({ complete: false, missing: [1] });
+    const packed = gzipSync(JSON.stringify(['b'])).toString('base64');
+    link.durable('history', 4, 'history', {
+      orderId,
+      part: 1,
+      last: false,
+      encoding: 'gzip+base64',
+      data: packed,
+    });
+    // After a crash of the device a part may come once more: the later one counts.
+    part(5, 0, ['a']);
+    await link.receipted('history', 5);
+    const { body } = await answer();
+    expect(body).toMatchObject({
+      orderId,
+      deviceId: 'historic',
+      complete: true,
+      parts: 3,
+      items: ['a', 'b', 'c'],
+    });
+    expect(historyAnswer(body)).toBe(true);
+
+    const other = await server.api('POST', '/v1/devices/historic/orders', {
+      type: 'command',
+      payload: { name: 'ping' },
+    });
+    const refused = await get(`/v1/orders/${String(other.body['orderId'])}/history`);
+    expect([refused.status, refused.body['code']]).toEqual([400, 'no-history-request']);
   });
 
   it('when samples are asked for by range and limit, they come ascending from there', async () => {

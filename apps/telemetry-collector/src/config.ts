@@ -41,6 +41,13 @@ export const CollectorConfig = Type.Object(
     logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
     procDir: Type.String({ minLength: 1, default: '/proc', localOnly: true }),
     sysDir: Type.String({ minLength: 1, default: '/sys', localOnly: true }),
+    logDir: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: 'folder of the logs of all apps, for historyRequest; without it there is none of that',
+      }),
+    ),
     clockSynchronisedFile: Type.String({
       minLength: 1,
       default: '/run/systemd/timesync/synchronized',

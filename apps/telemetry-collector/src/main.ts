@@ -19,7 +19,7 @@ await runApp<CollectorConfig>({
       owner: config.hubOwner,
       app: APP,
       version: AGENT_VERSION,
-      orderTypes: [],
+      orderTypes: config.history.enabled ? ['historyRequest'] : [],
       log,
       clock,
     });

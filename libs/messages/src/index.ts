@@ -32,6 +32,7 @@ export type {
   TrustBundle,
 } from './http/enrolment.ts';
 export type {
+  HistoryAnswer,
   Alarm,
   AuditEntry,
   AuditMark,

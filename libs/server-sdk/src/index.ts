@@ -1,6 +1,7 @@
 export { DeviceAccess } from './devices/device-access.ts';
 export { DeviceDirectory, type DeviceRecord } from './devices/device-directory.ts';
 export { DeviceStatusBook } from './devices/device-status.ts';
+export type { HistoryAnswer } from './devices/history-answer.ts';
 export { DeviceViews } from './devices/device-views.ts';
 export { CLOSE } from './link/close-codes.ts';
 export { DEFAULT_LINK_LIMITS, type LinkLimits } from './link/link-limits.ts';

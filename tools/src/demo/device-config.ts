@@ -60,7 +60,9 @@ export async function writeDeviceConfig(
     'ssh-broker': judges,
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.
     'telemetry-collector': {
+      logDir: layout.logDir,
       telemetry: { commitMs: 1000 },
+      history: { commitMs: 1000 },
       ingest: { socket: join(layout.runDir, 'ingest', 'ingest.sock') },
       series: { cpu: { intervalMs: 1000 }, memory: { intervalMs: 2000 }, network: { intervalMs: 2000 } },
     },

@@ -8,6 +8,7 @@ import {
   type EnrolmentToken,
   type EnrolmentTokenState,
   type NewSshSession,
+  type HistoryAnswer,
   type NewOperatorToken,
   type Operator,
   type Order,
@@ -24,6 +25,8 @@ import { CliError, EXIT } from '../core/cli-error.ts';
 import { suggest } from '@bowline/runtime/suggest';
 
 const CALL_DEADLINE_MS = 10_000;
+/** Many parts are read and put together. */
+const ANSWER_DEADLINE_MS = 60_000;
 /** All of the store is copied and read. */
 const BACKUP_DEADLINE_MS = 30 * 60_000;
 /** What Node says of certificates that it does not trust. */
@@ -109,6 +112,15 @@ export class OperatorsApi {
   async endSshSession(sessionId: string): Promise<SshSession> {
     const path = `/v1/ssh-sessions/${encodeURIComponent(sessionId)}/end`;
     return check<SshSession>(operators.sshSession, await this.#call(path, {}));
+  }
+
+  /** What the device has answered to an order `historyRequest` so far. */
+  async historyAnswer(orderId: string): Promise<HistoryAnswer> {
+    const path = `/v1/orders/${encodeURIComponent(orderId)}/history`;
+    return check<HistoryAnswer>(
+      operators.historyAnswer,
+      await this.#call(path, undefined, ANSWER_DEADLINE_MS),
+    );
   }
 
   /** The current trust bundle of the fleet. */

@@ -35,7 +35,7 @@ export async function followToEnd(
 }
 
 /** Prints each step as the server learns of it, until the order ends or time is up. */
-async function follow(
+export async function follow(
   api: OperatorsApi,
   first: Order,
   { json, signal, timeoutMs }: { json: boolean; signal: AbortSignal; timeoutMs: number },

@@ -15,6 +15,8 @@ export interface FakeServer {
   steps: Order['status'][];
   error?: { code: string; message: string };
   result?: unknown;
+  /** Items of the history, as they are asked for: the last ones are all. */
+  answers: unknown[][];
   online: boolean;
   env: Record<string, string>;
 }
@@ -56,6 +58,21 @@ export async function fakeServer(): Promise<FakeServer> {
         code: 'unauthorized',
       });
     }
+    if (url === `/v1/orders/${ORDER_ID}/history`) {
+      const complete = fake.answers.length <= 1;
+      const items = fake.answers.length > 1 ? fake.answers.shift() : fake.answers[0];
+      const [orderId, status] = [ORDER_ID, 'succeeded'];
+      return send(200, {
+        orderId,
+        deviceId: 'demo',
+        status,
+        complete,
+        parts: 1,
+        missing: [],
+        spoilt: [],
+        items,
+      });
+    }
     if (url === '/v1/devices') return send(200, { devices: [device()] });
     if (url === '/v1/devices/demo') return send(200, device());
     if (url === '/v1/devices/demo/orders' && method === 'POST') {
@@ -85,6 +102,7 @@ export async function fakeServer(): Promise<FakeServer> {
     url,
     orders: [],
     steps: [],
+    answers: [],
     online: true,
     env: { BOWLINE_SERVER: url, BOWLINE_TOKEN: TOKEN },
   };

@@ -31,6 +31,7 @@ export const ACCESS: Record<string, Access> = {
   'GET /v1/devices/:deviceId/events': { role: 'viewer' },
   'GET /v1/devices/:deviceId/dead-letters': { role: 'viewer' },
   'GET /v1/orders/:orderId': { role: 'viewer' },
+  'GET /v1/orders/:orderId/history': { role: 'viewer' },
   'GET /v1/stream': { role: 'viewer' },
 
   'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create', grows: true },

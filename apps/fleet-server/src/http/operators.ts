@@ -63,6 +63,17 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
 
   http.get<OfOrder>('/v1/orders/:orderId', ({ params }) => order(params.orderId));
 
+  http.get<OfOrder>('/v1/orders/:orderId/history', async ({ params }) => {
+    const { deviceId, orderId, type, status, createdAt } = order(params.orderId);
+    if (type !== 'historyRequest') {
+      throw new RejectedError(
+        'no-history-request',
+        `the order is of type ${type}: it has no history to answer with`,
+      );
+    }
+    return { orderId, deviceId, status, ...(await views.historyAnswer(deviceId, orderId, createdAt)) };
+  });
+
   http.post<OfOrder>('/v1/orders/:orderId/cancel', async ({ params }, reply) =>
     reply.status(201).send(await orders.cancel(order(params.orderId), identity.serverEpoch)),
   );

@@ -73,6 +73,13 @@ export const HistoryConfig = Type.Object(
       'ms',
       'how far an upload is put off at random when the cloud is back',
     ),
+    requestBytes: bounded(
+      1024,
+      16 * MIB,
+      1024 * MIB,
+      'bytes',
+      'largest answer to a historyRequest, as JSON before it is packed',
+    ),
     uploadAhead: bounded(1, 100, 100_000, 'messages', 'most messages of an upload that wait in the gateway'),
   },
   { additionalProperties: false, default: {} },

@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import { History } from '@bowline/history-store';
-import type { HubClient } from '@bowline/ipc';
-import type { Sample } from '@bowline/messages';
-import { wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
-import { TransientError } from '@bowline/runtime/errors';
+import { reportOrder, type HubClient } from '@bowline/ipc';
+import type { HistoryRequest, Sample } from '@bowline/messages';
+import { retry, wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { Scheduler } from '@bowline/scheduler';
 import { v7 as newId } from 'uuid';
 import type { CollectorConfig } from '../config.ts';
@@ -11,6 +11,10 @@ import type { SampleSink } from '../core/intake.ts';
 import type { OutgoingMessage } from '../core/hand-over.ts';
 import { uploadHistory } from '../history-job.ts';
 import { answerLocally } from './local-history.ts';
+import { HistoryOrders } from './orders/history-orders.ts';
+import { logSource } from './orders/log-source.ts';
+import { progressFiles } from './orders/progress-files.ts';
+import { telemetrySource } from './orders/telemetry-source.ts';
 import { Recorder } from './recorder.ts';
 import { Spill } from './spill.ts';
 
@@ -34,6 +38,7 @@ export interface LocalHistory {
 }
 
 const JOB = 'history-upload';
+const RETRY = { minMs: 20, baseMs: 100, capMs: 2000 };
 
 /**
  * Undefined if the disk is too full to make the file: then there is no history until the next start, and delivery goes on.
@@ -102,6 +107,15 @@ function start(options: LocalHistoryOptions): LocalHistory {
     random: Math.random,
     onChange: () => tellJobs(),
   });
+  /** In the gateway's lane `history`; asked again while the gateway is away. */
+  const waiting = async (signal: AbortSignal) => {
+    const { queue } = await retry(() => client.request('status', {}, { signal }), {
+      clock,
+      signal,
+      backoff: RETRY,
+    });
+    return queue.lanes['history']?.messages ?? 0;
+  };
   const upload = async (signal: AbortSignal) => {
     if (!isOnline()) return;
     recorder.commit();
@@ -110,10 +124,7 @@ function start(options: LocalHistoryOptions): LocalHistory {
         history,
         enqueue: (messages: OutgoingMessage[], until) =>
           client.enqueue(messages, { signal: until, past: true }),
-        waiting: async (until) => {
-          const { queue } = await client.request('status', {}, { signal: until });
-          return queue.lanes['history']?.messages ?? 0;
-        },
+        waiting,
         isOnline,
         limits: () => ({ ...config.telemetry, mostWaiting: config.history.uploadAhead }),
         newId: () => newId(),
@@ -147,6 +158,36 @@ function start(options: LocalHistoryOptions): LocalHistory {
   });
   client.onRegistered(() => tellJobs());
 
+  const orders = new HistoryOrders({
+    source: (request) => sourceOf(request),
+    progress: progressFiles(join(config.stateDir, 'history-orders')),
+    send: (payload, signal) => {
+      const message = { id: newId(), type: 'history' as const, sentAt: Math.round(clock.wallMs()), payload };
+      return client.enqueue([message], { signal });
+    },
+    report: (report, signal) => reportOrder(client, clock, report, signal),
+    tell: (progress) => void client.notify('progress', progress),
+    waiting,
+    limits: () => ({ maxBytes: config.history.requestBytes, mostWaiting: config.history.uploadAhead }),
+    serverClock,
+    clock,
+    log,
+  });
+  const sourceOf = (request: HistoryRequest) => {
+    if (request.kind === 'telemetry') {
+      recorder.commit();
+      return telemetrySource(history, request);
+    }
+    if (request.kind === 'logs' && config.logDir !== undefined) return logSource(config.logDir, request);
+    throw new RejectedError('unsupported', `this device does not hand out what is of kind ${request.kind}`);
+  };
+  client.handle('order', ({ orderId, payload, state, attempt, serverTime }) => {
+    if (serverTime !== undefined) serverClock.told(serverTime);
+    orders.take({ orderId, payload: payload as HistoryRequest, state, attempt });
+    return {};
+  });
+  client.handle('cancelOrder', ({ orderId }) => ({ outcome: orders.cancel(orderId) }));
+
   return {
     sink: recorder,
     linkIs: (state) => {
@@ -163,6 +204,7 @@ function start(options: LocalHistoryOptions): LocalHistory {
     },
     stop: async () => {
       stopping.abort();
+      await orders.stop();
       await scheduler.stop();
       recorder.stop();
       history.close();

@@ -80,6 +80,23 @@ export const Order = Type.Object({
 });
 export type Order = Static<typeof Order>;
 
+/** `GET /v1/orders/ORDER/history`: what the device has answered so far. */
+export const HistoryAnswer = Type.Object({
+  orderId: Text,
+  deviceId: DeviceId,
+  status: Type.Enum([...ORDER_STATUSES]),
+  /** All of it is here. */
+  complete: Type.Boolean(),
+  parts: Count,
+  /** Numbers of parts that have not come, or are no longer kept. */
+  missing: Type.Array(Count),
+  /** Numbers of parts that cannot be read. */
+  spoilt: Type.Array(Count),
+  /** `{ series, unit?, points }` of telemetry, a line each of a log. */
+  items: Type.Array(Type.Unknown()),
+});
+export type HistoryAnswer = Static<typeof HistoryAnswer>;
+
 /** An event as the server stored it. */
 export const StoredEvent = Type.Object({
   id: Text,
@@ -314,6 +331,7 @@ export const OPERATORS = {
   auditPage: AuditPage,
   server: ServerInfo,
   backup: Backup,
+  historyAnswer: HistoryAnswer,
   sshSession: SshSession,
   newSshSession: NewSshSession,
 } as const;

@@ -1,5 +1,6 @@
-import type { Event, SeriesSummary, StoredEvent, StoredSample, Telemetry } from '@bowline/messages';
+import type { Event, History, SeriesSummary, StoredEvent, StoredSample, Telemetry } from '@bowline/messages';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import { joinParts, type HistoryAnswer } from './history-answer.ts';
 import type { LoggedRecord, LoggedMessage, UplinkLog } from '../uplink/uplink-log.ts';
 
 type Sample = Telemetry['samples'][number];
@@ -47,6 +48,21 @@ export class DeviceViews {
         ...(unit === undefined ? {} : { unit }),
         last: { at, value },
       }));
+  }
+
+  /** What came in answer to an order `historyRequest`, out of what is kept of lane `history`. @param since when it was given */
+  async historyAnswer(deviceId: string, orderId: string, since: number): Promise<HistoryAnswer> {
+    const parts = new Map<number, History>();
+    for await (const { messages, receivedAt } of this.#records(deviceId, 'history')) {
+      if (receivedAt < since) break;
+      for (const { type, payload } of messages.toReversed()) {
+        if (type !== 'history' || payload['orderId'] !== orderId) continue;
+        const part = payload as unknown as History;
+        // From the newest back: of a part that came twice the later one counts.
+        if (!parts.has(part.part)) parts.set(part.part, part);
+      }
+    }
+    return joinParts(parts);
   }
 
   /** Newest first. */

@@ -1,0 +1,61 @@
+import { Option, type Command } from 'commander';
+import { duration, withoutUndefined, wholeNumber } from './arguments.ts';
+import { askHistory, getHistory } from './commands/fleet-history.ts';
+import type { FleetCommands } from './fleet-enrolment-program.ts';
+import { moment } from './history-program.ts';
+
+interface AskOptions {
+  kind: string;
+  series?: string[];
+  from: number;
+  to: number;
+  resolution?: number;
+  app?: string;
+  filter?: string;
+  maxBytes?: number;
+  timeout: number;
+  output?: string;
+}
+
+/** `bowline fleet history`: what devices hold, fetched on demand. */
+export function addFleetHistory(
+  fleet: Command,
+  { contextOf, apiOf, json, exit }: FleetCommands & { exit: (code: number) => void },
+): void {
+  const history = fleet.command('history').description('what a device has recorded or logged: ask, get');
+  history
+    .command('ask')
+    .description('has a device send it, and waits for the answer')
+    .argument('<device>', 'its id')
+    .addOption(new Option('--kind <kind>').choices(['telemetry', 'logs', 'journal']).default('telemetry'))
+    .option('--series <names...>', 'of telemetry; all of them without')
+    .option('--from <moment>', 'so long ago (2h), or a date and time', moment, moment('1h'))
+    .option('--to <moment>', 'likewise', moment, moment('now'))
+    .option('--resolution <duration>', 'join what falls into the same stretch, e.g. 1m', duration)
+    .option('--app <name>', 'whose log, e.g. ws-gateway')
+    .option('--filter <text>', 'only lines of the log with this text')
+    .option('--max-bytes <count>', 'the device refuses to send more', wholeNumber)
+    .option('--timeout <duration>', 'how long to wait; the order itself goes on', duration, 300_000)
+    .option('-o, --output <file>', 'one item a line (NDJSON); standard output without')
+    .addOption(json())
+    .action(async (device: string, options: AskOptions, command: Command) => {
+      const { kind, series, from, to, resolution: resolutionMs, app, filter, maxBytes } = options;
+      const payload = {
+        kind,
+        from,
+        to,
+        ...withoutUndefined({ series, resolutionMs, app, filter, maxBytes }),
+      };
+      const { timeout: timeoutMs, output } = options;
+      exit(await askHistory(contextOf(command), apiOf(command), device, { payload, timeoutMs, output }));
+    });
+  history
+    .command('get')
+    .description('the answer to an order that was given before')
+    .argument('<order>', 'its id')
+    .option('-o, --output <file>', 'one item a line (NDJSON); standard output without')
+    .addOption(json())
+    .action(async (orderId: string, { output }: { output?: string }, command: Command) =>
+      exit(await getHistory(contextOf(command), apiOf(command), orderId, output)),
+    );
+}

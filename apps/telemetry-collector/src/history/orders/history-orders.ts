@@ -1,0 +1,207 @@
+import type { HistoryRequest } from '@bowline/messages';
+import type { HubNotifications, HubRequests } from '@bowline/messages/hub';
+import { wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
+import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { BEGINNING, type Cursor, type HistorySource } from './item.ts';
+import { packParts, type PackedPart } from './pack-parts.ts';
+
+export interface HistoryOrder {
+  orderId: string;
+  payload: HistoryRequest;
+  state: 'received' | 'started';
+  attempt: number;
+}
+
+/** How far an answer came, kept over restarts: part `part` begins at the cursor. */
+export interface AnswerProgress {
+  part: number;
+  cursor: Cursor;
+  bytes: number;
+  items: number;
+}
+
+export interface HistoryOrdersOptions {
+  /** @throws RejectedError: such a request cannot be answered here. */
+  source(request: HistoryRequest): HistorySource;
+  /** Durable when it returns. */
+  progress: {
+    read(orderId: string): AnswerProgress | undefined;
+    write(orderId: string, progress: AnswerProgress): void;
+    remove(orderId: string): void;
+  };
+  /** Resolves when the part is on the gateway's disk. */
+  send(
+    payload: { orderId: string; part: number; last: boolean } & PackedPart['payload'],
+    signal: AbortSignal,
+  ): Promise<void>;
+  report(report: HubRequests['reportOrder']['request'], signal: AbortSignal): Promise<void>;
+  tell(progress: HubNotifications['progress']): void;
+  /** Messages that wait in the gateway's lane `history`. */
+  waiting(signal: AbortSignal): Promise<number>;
+  limits(): { maxBytes: number; mostWaiting: number };
+  serverClock: Pick<ServerClock, 'nowMs'>;
+  clock: Clock;
+  log: Pick<Logger, 'info' | 'warn'>;
+}
+
+const MOST_ORDERS = 16;
+const ASK_EVERY_MS = 1000;
+
+interface Entry {
+  order: HistoryOrder;
+  phase: 'waiting' | 'running' | 'ending';
+  abort: AbortController;
+}
+
+type Ending = Pick<HubRequests['reportOrder']['request'], 'status' | 'result' | 'error'>;
+
+/**
+ * Answers orders `historyRequest`, one after the other, in parts on lane `history`. Reading has no effect, so an order that was cut
+ * off goes on with the part that was under way; if the server had got it already, it gets it once more under its number.
+ */
+export class HistoryOrders {
+  readonly #options: HistoryOrdersOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #stopping = new AbortController();
+  #line: Promise<void> = Promise.resolve();
+
+  constructor(options: HistoryOrdersOptions) {
+    this.#options = options;
+  }
+
+  /** @throws TransientError `history-busy`: to be offered again. */
+  take(order: HistoryOrder): void {
+    if (this.#entries.has(order.orderId)) return;
+    if (this.#stopping.signal.aborted || this.#entries.size >= MOST_ORDERS) {
+      throw new TransientError('history-busy', `${this.#entries.size} requests of history wait already`);
+    }
+    const entry: Entry = { order, phase: 'waiting', abort: new AbortController() };
+    this.#entries.set(order.orderId, entry);
+    this.#line = this.#line.then(() => this.#answer(entry));
+  }
+
+  cancel(orderId: string): 'cancelled' | 'stopping' | 'too-late' | 'unknown-order' {
+    const entry = this.#entries.get(orderId);
+    if (entry === undefined) return 'unknown-order';
+    if (entry.phase === 'ending') return 'too-late';
+    const wasRunning = entry.phase === 'running' || entry.order.state === 'started';
+    entry.abort.abort(new CancelledError('cancelled', 'cancelled by an order'));
+    if (!wasRunning) this.#entries.delete(orderId);
+    return wasRunning ? 'stopping' : 'cancelled';
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new CancelledError('stopping', 'the app is stopping'));
+    await this.#line;
+  }
+
+  async #answer(entry: Entry): Promise<void> {
+    const { order } = entry;
+    const { progress, log } = this.#options;
+    // Cancelled while it waited: the gateway has recorded it.
+    if (!this.#entries.has(order.orderId)) return;
+    try {
+      const ending = await this.#ending(entry);
+      entry.phase = 'ending';
+      await this.#report(order, ending);
+      progress.remove(order.orderId);
+      log.info({ orderId: order.orderId, ...ending }, 'a request of history has ended');
+    } catch (error) {
+      // The app stops, or the gateway wants no more of it: it is handed over again.
+      log.warn({ orderId: order.orderId, error }, 'a request of history was left');
+    } finally {
+      this.#entries.delete(order.orderId);
+    }
+  }
+
+  /** How the order ends; throws what is not its end. */
+  async #ending(entry: Entry): Promise<Ending> {
+    const { order, abort } = entry;
+    const signal = AbortSignal.any([abort.signal, this.#stopping.signal]);
+    const isNew = order.state === 'received';
+    try {
+      const source = this.#options.source(order.payload);
+      if (isNew) {
+        this.#mustNotBeLate(order);
+        await this.#mustNotBeTooMuch(order, source, signal);
+      }
+      signal.throwIfAborted();
+      entry.phase = 'running';
+      await this.#report(order, { status: 'started' });
+      return { status: 'succeeded', result: await this.#send(order, source, signal) };
+    } catch (error) {
+      if (this.#stopping.signal.aborted) throw error;
+      if (error instanceof CancelledError) return { status: 'cancelled' };
+      const code = error instanceof BowlineError ? error.code : 'history-unreadable';
+      const told = { code, message: error instanceof Error ? error.message : String(error) };
+      if (code === 'expired') return { status: 'expired', error: told };
+      return { status: entry.phase === 'running' || !isNew ? 'failed' : 'rejected', error: told };
+    }
+  }
+
+  #mustNotBeLate({ payload: { expiresAt } }: HistoryOrder): void {
+    const now = this.#options.serverClock.nowMs();
+    if (expiresAt === undefined || (now !== undefined && now < expiresAt)) return;
+    throw new RejectedError('expired', 'the order expired before it could be answered');
+  }
+
+  #maxBytes({ payload }: HistoryOrder): number {
+    const { maxBytes } = this.#options.limits();
+    return Math.min(maxBytes, payload.maxBytes ?? maxBytes);
+  }
+
+  async #mustNotBeTooMuch(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<void> {
+    const { bytes, items, advice } = await source.estimate(signal);
+    const maxBytes = this.#maxBytes(order);
+    if (bytes > maxBytes) throw tooMuch(`about ${bytes} bytes (${items} items)`, maxBytes, advice);
+  }
+
+  async #send(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<object> {
+    const { orderId } = order;
+    const { progress, send, tell } = this.#options;
+    let state = progress.read(orderId) ?? { part: 0, cursor: BEGINNING, bytes: 0, items: 0 };
+    const parts = packParts(source.items(state.cursor, signal), state.cursor);
+    let held = (await parts.next()).value as PackedPart | undefined;
+    while (held !== undefined) {
+      const following = (await parts.next()).value as PackedPart | undefined;
+      await this.#room(signal);
+      if (state.bytes + held.bytes > this.#maxBytes(order)) {
+        throw tooMuch('more than was expected', this.#maxBytes(order), 'ask for less');
+      }
+      progress.write(orderId, state);
+      await send({ orderId, part: state.part, last: following === undefined, ...held.payload }, signal);
+      state = {
+        part: state.part + 1,
+        cursor: held.next,
+        bytes: state.bytes + held.bytes,
+        items: state.items + held.items,
+      };
+      const { part, bytes, items } = state;
+      tell({
+        orderId,
+        note: `${part} parts, ${items} items, ${bytes} bytes`,
+        data: { parts: part, items, bytes },
+      });
+      held = following;
+    }
+    return { parts: state.part, items: state.items, bytes: state.bytes };
+  }
+
+  async #room(signal: AbortSignal): Promise<void> {
+    const { waiting, limits, clock } = this.#options;
+    while ((await waiting(signal)) >= limits().mostWaiting) await wait(clock, ASK_EVERY_MS, signal);
+  }
+
+  #report({ orderId, attempt }: HistoryOrder, ending: Ending): Promise<void> {
+    const { report, clock } = this.#options;
+    const at = Math.round(clock.wallMs());
+    const begun = ending.status === 'started' ? { attempt: attempt + 1 } : {};
+    return report({ orderId, at, ...begun, ...ending }, this.#stopping.signal);
+  }
+}
+
+const tooMuch = (what: string, maxBytes: number, advice: string) =>
+  new RejectedError(
+    'history-too-large',
+    `the answer would be ${what}, more than ${maxBytes} bytes: ${advice}`,
+  );

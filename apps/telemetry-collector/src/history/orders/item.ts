@@ -1,0 +1,36 @@
+/** One point, line or entry of an answer. */
+export interface Item {
+  /** Epoch milliseconds; rising within a group. */
+  at: number;
+  /** As JSON. */
+  text: string;
+  /** Points of one series stand together, under its name and unit. */
+  group?: { series: string; unit?: string };
+}
+
+/** Up to where an answer was given: behind so many items of that moment, in that group. */
+export interface Cursor {
+  group: number;
+  at: number;
+  skip: number;
+}
+
+/** What an order asks for. */
+export interface HistorySource {
+  /** Bytes of the whole answer as JSON, and what it is made of; exact or a little more. */
+  estimate(signal: AbortSignal): Promise<{ bytes: number; items: number; advice: string }>;
+  /** From a cursor on, in an order that is the same each time. `group` counts the series. */
+  items(from: Cursor, signal: AbortSignal): AsyncIterable<Item & { groupIndex: number }>;
+}
+
+export const BEGINNING: Cursor = { group: 0, at: 0, skip: 0 };
+
+/** The cursor behind an item that came behind `before`. */
+export function behind(
+  before: Cursor,
+  { groupIndex: group, at }: { groupIndex: number; at: number },
+): Cursor {
+  return before.group === group && before.at === at
+    ? { ...before, skip: before.skip + 1 }
+    : { group, at, skip: 1 };
+}
