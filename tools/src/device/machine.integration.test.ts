@@ -59,6 +59,8 @@ describe.runIf(canBootMachine())(
       const cli = [process.execPath, join(CHECKOUT, 'apps/cli/dist/main.js'), 'fleet', ...args];
       const { stdout } = await promisify(execFile)('nsenter', ['-t', String(machine.pid), '-n', ...cli], {
         env: { PATH: process.env['PATH'], BOWLINE_SERVER: SERVER, BOWLINE_TOKEN: operatorToken },
+      }).catch((error: { stdout: string }) => {
+        throw new Error(error.stdout);
       });
       return stdout;
     }
@@ -126,6 +128,17 @@ describe.runIf(canBootMachine())(
         what: 'the event',
         everyMs: 200,
       });
+    });
+
+    test('when an order reboots it, the order ends once it is up again, under another boot id', async () => {
+      await machine.writeJson('/etc/bowline/policy.json', { commands: { reboot: {} } });
+      const before = await machine.bootId();
+      const answer = await operator('command', 'kiosk-1', 'reboot', '--timeout', '50s', '--json');
+      const { status, result } = JSON.parse(answer) as { status: string; result: Record<string, unknown> };
+      expect(status).toBe('succeeded');
+      await machine.booted(before);
+      expect(result).toMatchObject({ bootId: await machine.bootId() });
+      await untilReady();
     });
 
     test('when the unit is stopped, all apps have ended by themselves', async () => {

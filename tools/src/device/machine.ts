@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { needs, startProcess, waitFor, type TestProcess } from '@bowline/testing';
+import { isRunning, needs, startProcess, waitFor, type TestProcess } from '@bowline/testing';
 import { canInstallDevice, DeviceRoot, installRoot } from './device-root.ts';
 
 /** Whether this machine can boot another one: what {@link canInstallDevice} asks for, and systemd-nspawn. */
@@ -10,6 +10,8 @@ export const canBootMachine = (): boolean =>
   canInstallDevice() && needs('systemd-container') && needs('nftables');
 
 const BOOT_TIMEOUT_MS = 120_000;
+/** Exit code of systemd-nspawn (1) when the machine asks to be started anew. */
+const REBOOT = 133;
 
 /**
  * An installed device that boots: systemd is its first process, it has a boot id of its own, it can be told to reboot, and it
@@ -37,24 +39,19 @@ export class Machine extends DeviceRoot {
 
   /** Switches it on; returns when the units of its start-up have been started, whether or not one of them failed. */
   async boot(): Promise<void> {
-    const { pid, folder } = this;
-    // Its /run is new at every boot, and nspawn's own files belong into that of the namespaces.
-    const nspawn = ['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--console=pipe'];
-    const rights = ['--capability=CAP_NET_ADMIN'];
-    const within = [
-      '-t',
-      String(pid),
-      '-m',
-      '-n',
-      ...nspawn,
-      ...rights,
-      '--link-journal=no',
-      '-D',
-      folder,
-      '-b',
-    ];
-    this.#nspawn = startProcess('nsenter', within);
+    this.#switchOn();
     await this.booted();
+  }
+
+  #switchOn(): void {
+    const nspawn = ['systemd-nspawn', '--quiet', '--register=no', '--keep-unit', '--console=pipe'];
+    const options = ['--capability=CAP_NET_ADMIN', '--link-journal=no', '-D', this.folder, '-b'];
+    const started = startProcess('nsenter', ['-t', String(this.pid), '-m', '-n', ...nspawn, ...options]);
+    this.#nspawn = started;
+    // It leaves the second half of a reboot to whoever started it.
+    void started.exited.then(({ code }) => {
+      if (code === REBOOT && this.#nspawn === started) this.#switchOn();
+    });
   }
 
   /** Waits for the end of a boot that has begun, from within or by {@link boot}. */
@@ -84,6 +81,7 @@ export class Machine extends DeviceRoot {
   get #init(): number | undefined {
     if (this.#nspawn === undefined) return undefined;
     const { pid } = this.#nspawn;
+    if (!isRunning(pid)) return undefined;
     const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
     return first === undefined || first === '' ? undefined : Number(first);
   }
