@@ -27,6 +27,10 @@ const BENCHMARKS: Record<
     apps: ['telemetry-collector'],
     load: async () => (await import('./history/history.ts')).benchHistory,
   },
+  ota: {
+    apps: ['ota-updater'],
+    load: async () => (await import('./ota/ota.ts')).benchOta,
+  },
 };
 
 const USAGE = `npm run bench -- NAME [--json FILE] [--seed N] [--large] [--no-build] [--folder FOLDER]
