@@ -79,6 +79,7 @@ export function writeServerConfig(layout: DemoLayout, port: number, infoFile: st
     stateDir: layout.serverDir,
     listen: { host: '127.0.0.1', port },
     consoleDir: join(layout.checkout, 'apps', 'fleet-console', 'dist'),
+    releasesDir: join(layout.serverDir, 'releases'),
     infoFile,
   });
 }
