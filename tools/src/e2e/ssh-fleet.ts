@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { DEVICE_ID } from '../demo/layout.ts';
@@ -16,6 +16,7 @@ export class SshFleet {
   readonly fleet: TestFleet;
   /** The operator's home. */
   readonly home = temporaryFolder();
+  readonly main = join(WORKSPACE, 'apps/cli/dist/main.js');
 
   static async start(): Promise<SshFleet> {
     const ssh = new SshFleet(await TestFleet.make());
@@ -41,18 +42,45 @@ export class SshFleet {
   }
 
   get env(): NodeJS.ProcessEnv {
-    return { PATH: process.env['PATH'], HOME: this.home, NO_COLOR: '1', ...this.fleet.operatorEnv };
+    const own = { HOME: this.home, TMPDIR: this.home, NO_COLOR: '1' };
+    return { PATH: process.env['PATH'], ...own, ...this.fleet.operatorEnv };
   }
 
   /** Starts `bowline`, as the operator does. */
   start(...args: string[]): TestProcess {
-    const main = join(WORKSPACE, 'apps/cli/dist/main.js');
-    return startProcess(process.execPath, [main, ...args], { cwd: this.home, env: this.env });
+    return this.run(process.execPath, this.main, ...args);
+  }
+
+  /** Starts a program in the operator's home. */
+  run(program: string, ...args: string[]): TestProcess {
+    return startProcess(program, args, { cwd: this.home, env: this.env });
+  }
+
+  /** The configuration of the one session that `bowline` has open now, for more connections in it. */
+  openConfig(): Promise<string> {
+    const find = () => readdirSync(this.home).find((name) => name.startsWith('bowline-ssh-'));
+    return waitFor(
+      () => {
+        const file = join(this.home, find() ?? 'none', 'config');
+        return existsSync(file) && file;
+      },
+      { what: 'a session of bowline' },
+    );
   }
 
   /** And waits for its end. */
   async bowline(...args: string[]): Promise<{ code: number | null; out: string }> {
     const child = this.start(...args);
+    const { code } = await child.exited;
+    return { code, out: child.stdout() + child.stderr() };
+  }
+
+  /** And in another environment. */
+  async bowlineWith(
+    env: NodeJS.ProcessEnv,
+    ...args: string[]
+  ): Promise<{ code: number | null; out: string }> {
+    const child = startProcess(process.execPath, [this.main, ...args], { cwd: this.home, env });
     const { code } = await child.exited;
     return { code, out: child.stdout() + child.stderr() };
   }
@@ -71,13 +99,23 @@ export class SshFleet {
 
   /** Waits until the device has said how a session ended. */
   ended(sessionId: string): Promise<Record<string, unknown>> {
+    return this.#event('ssh.ended', sessionId);
+  }
+
+  #event(kind: string, sessionId: string): Promise<Record<string, unknown>> {
     return waitFor(
       async () => {
         const events = await this.fleet.api.events(DEVICE_ID, 200);
-        return events.find(({ kind, data }) => kind === 'ssh.ended' && data['sessionId'] === sessionId)?.data;
+        return events.find((event) => event.kind === kind && event.data['sessionId'] === sessionId)?.data;
       },
-      { everyMs: 100, what: `the end of session ${sessionId}` },
+      { everyMs: 100, what: `${kind} of session ${sessionId}` },
     );
+  }
+
+  /** Whether a session that is open has a cgroup of its own. */
+  async hasCgroup(sessionId: string): Promise<boolean> {
+    const data = await this.#event('ssh.started', sessionId);
+    return data['cgroup'] === true;
   }
 
   /** Folders of sessions that are there now. */

@@ -65,12 +65,13 @@ export class Tunnel {
     return this.#open;
   }
 
+  /** The session is over: whoever is on the other end is told so. */
   close(): void {
     if (this.#closed) return;
     this.#closed = true;
     this.#tick?.cancel();
     this.#retry?.cancel();
-    for (const end of this.#ends) end.close(1000);
+    for (const end of this.#ends) end.close(TUNNEL_CLOSE.sessionOver);
     this.#standby?.terminate();
   }
 

@@ -41,7 +41,7 @@ export function pairEnds(
       () => close(CLOSE.textFrame),
     );
     // What was given before the end is still delivered: a close frame goes behind it.
-    from.onClose(() => close(CLOSE.normal));
+    from.onClose((code) => close(code === CLOSE.sessionOver ? code : CLOSE.normal));
   };
   pass(device, operator, 'up');
   pass(operator, device, 'down');

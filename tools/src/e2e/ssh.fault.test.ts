@@ -1,0 +1,109 @@
+import { randomBytes } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+import { isRunning, needs, waitFor } from '@bowline/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { DEVICE_ID } from '../demo/layout.ts';
+import { pidIn, SshFleet, untilGone } from './ssh-fleet.ts';
+
+const SESSION = /Session ([0-9a-f-]{36}), as/;
+/** Kbit/s: slow enough to be met in the middle. */
+const RATE = '16000';
+
+describe.runIf(needs('openssh-server') && needs('openssh-client'))(
+  'kill -9 in the middle of a transfer',
+  () => {
+    let ssh: SshFleet;
+    let content: Buffer;
+    beforeAll(async () => {
+      ssh = await SshFleet.start();
+      content = randomBytes(24 * 1024 * 1024);
+      ssh.file('up.bin', content);
+    }, 180_000);
+
+    /** A copy, and where it lands, once some of it has. */
+    async function copying(name: string) {
+      const remote = ssh.file(name);
+      const args = ['-q', '-l', RATE, ssh.file('up.bin'), `${DEVICE_ID}:${remote}`];
+      const child = ssh.start('scp', '--', ...args);
+      await waitFor(() => existsSync(remote) && statSync(remote).size > 0, { what: 'the copy to begin' });
+      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      return { child, remote, sessionId };
+    }
+    const sleeping = async (name: string) => {
+      const file = ssh.file(name);
+      const child = ssh.start(
+        'ssh',
+        DEVICE_ID,
+        '--',
+        `setsid nohup sleep 1000 >/dev/null 2>&1 & echo $! > ${file}; sleep 1000`,
+      );
+      const pid = await pidIn(file);
+      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      return { child, pid, sessionId };
+    };
+    const pidOf = async (app: string) => waitFor(async () => (await ssh.fleet.pids())[app]);
+    const nothingLeft = () => waitFor(() => readdirSync(ssh.runFolder()).length === 0, { what: 'no folder' });
+
+    test('when the broker is killed, the shell ends, what ran in it is gone, and the order ends as cut off', async () => {
+      const { child, pid, sessionId } = await sleeping('a.pid');
+      process.kill(await pidOf('ssh-broker'), 'SIGKILL');
+      expect((await child.exited).code).not.toBe(0);
+      await untilGone(pid);
+      expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cut-off', survivors: 0, rebooted: false });
+      await nothingLeft();
+      await waitFor(async () => {
+        const [order] = (await ssh.fleet.api.orders(DEVICE_ID)).filter(({ type }) => type === 'sshAccess');
+        return order?.status === 'failed' && order.error?.code === 'session-cut-off';
+      });
+      await ssh.fleet.untilOnline();
+    }, 120_000);
+
+    test('when the gateway is killed, the copy goes on to its end, and the end of the session is told later', async () => {
+      const { child, remote, sessionId } = await copying('b.bin');
+      process.kill(await pidOf('ws-gateway'), 'SIGKILL');
+      expect((await child.exited).code).toBe(0);
+      expect(readFileSync(remote).equals(content)).toBe(true);
+      expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
+      await ssh.fleet.untilOnline();
+    }, 120_000);
+
+    test('when the server is killed, what runs goes on, the device comes back with its next token, and it can be ended', async () => {
+      const { child, pid, sessionId } = await sleeping('c.pid');
+      await ssh.fleet.killServer();
+      expect((await child.exited).code).not.toBe(0);
+      await ssh.fleet.startServer();
+      await waitFor(
+        async () => (await ssh.sessions()).some((each) => each.sessionId === sessionId && each.ready),
+        {
+          what: 'the device to stand by again',
+        },
+      );
+      expect(isRunning(pid)).toBe(true);
+      expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
+      await untilGone(pid);
+      expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
+      await nothingLeft();
+    }, 120_000);
+
+    test('when three copies run at once in one session, all of them come whole', async () => {
+      const holding = ssh.start('ssh', DEVICE_ID, '--streams', '4', '--', 'echo ready; sleep 600');
+      await holding.output(/ready/);
+      const config = await ssh.openConfig();
+      const sizes = await Promise.all(
+        [1, 2, 3].map(async (n) => {
+          const copy = ssh.run(
+            'sh',
+            '-c',
+            `ssh -F ${config} ${DEVICE_ID} -- cat ${ssh.file('up.bin')} > d${n}.bin`,
+          );
+          expect((await copy.exited).code).toBe(0);
+          return readFileSync(ssh.file(`d${n}.bin`)).equals(content);
+        }),
+      );
+      expect(sizes).toEqual([true, true, true]);
+      const [, sessionId = ''] = SESSION.exec(holding.stderr()) ?? [];
+      expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
+      expect(await ssh.ended(sessionId)).toMatchObject({ streams: 4, survivors: 0 });
+    }, 120_000);
+  },
+);
