@@ -46,6 +46,8 @@ const PRIVILEGES = {
     user: 'bowline-telemetry',
     read: () => ['*'],
     write: ({ run }) => [all(path.join(run, 'ingest'))],
+    // Source plug-ins.
+    children: true,
   },
   'ota-updater': {},
   // It finds and ends what was started in a session (/proc, cgroups), and writes the last warning on its terminals.

@@ -18,6 +18,24 @@ const interval = (fallback: number, description: string) =>
 const count = (minimum: number, fallback: number, maximum: number, description: string, unit?: string) =>
   Type.Integer({ minimum, maximum, default: fallback, description, ...(unit === undefined ? {} : { unit }) });
 
+/** A program that prints samples and events, one JSON object a line (docs/telemetry.md). */
+export const PluginConfig = Type.Object(
+  {
+    command: Type.Array(Type.String(), {
+      minItems: 1,
+      localOnly: true,
+      description: 'program and arguments; no shell',
+    }),
+    env: Type.Record(Type.String(), Type.String(), {
+      default: {},
+      localOnly: true,
+      description: 'variables besides PATH, HOME, LANG, TZ, TMPDIR',
+    }),
+  },
+  { additionalProperties: false },
+);
+export type PluginConfig = Static<typeof PluginConfig>;
+
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const CollectorConfig = Type.Object(
   {
@@ -167,6 +185,12 @@ export const CollectorConfig = Type.Object(
       { additionalProperties: false, default: {} },
     ),
     history: HistoryConfig,
+    plugins: Type.Record(Type.String({ pattern: '^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$' }), PluginConfig, {
+      additionalProperties: false,
+      default: {},
+      localOnly: true,
+      description: 'source plug-ins by name',
+    }),
     stopGraceMs: Type.Integer({
       minimum: 0,
       maximum: 7000,

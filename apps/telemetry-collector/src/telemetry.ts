@@ -8,6 +8,7 @@ import { deviceMoment } from './adapters/device-moment.ts';
 import { EventKeys } from './adapters/event-keys.ts';
 import { IngestListener } from './adapters/ingest-listener.ts';
 import { OtlpListener } from './adapters/otlp-listener.ts';
+import { Plugins } from './adapters/plugins.ts';
 import { StatsdListener } from './adapters/statsd-listener.ts';
 import { systemReaders, systemSources } from './adapters/system-sources.ts';
 import type { CollectorConfig } from './config.ts';
@@ -100,10 +101,12 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const local = new IngestListener(ingest, log);
   const otlp = new OtlpListener(ingest, log);
   const statsd = new StatsdListener(ingest, clock, log);
+  const plugins = new Plugins({ ingest, stateDir: config.stateDir, clock, log });
   const listen = async () => {
     await local.configure(config.ingest);
     await otlp.configure(config);
     await statsd.configure(config.statsd);
+    await plugins.configure(config.plugins);
   };
   await listen();
 
@@ -119,8 +122,10 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       await listen();
     },
     stop: async (signal) => {
-      stopping.abort(new CancelledError('stopping', 'the collector is stopping'));
       collector.stop();
+      // What plug-ins still print is taken; who is asked to wait for the disk is told after that.
+      await Promise.race([plugins.stop(), aborted(signal)]);
+      stopping.abort(new CancelledError('stopping', 'the collector is stopping'));
       await Promise.all([local.close(), otlp.close(), statsd.close()]);
       keys.close();
       const lost = await handOver.stop(signal);
@@ -134,3 +139,9 @@ const bufferLimits = ({ telemetry: { bufferSamples, bufferBytes } }: CollectorCo
   samples: bufferSamples,
   bytes: bufferBytes,
 });
+
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    if (signal.aborted) resolve();
+    signal.addEventListener('abort', () => resolve(), { once: true });
+  });

@@ -1,0 +1,78 @@
+import { readFileSync } from 'node:fs';
+import { bootId, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { hasCode } from '@bowline/runtime/errors';
+
+interface Group {
+  pid: number;
+  /** When its leader started, in the kernel's ticks since boot: a pid alone may be somebody else's by now. */
+  startTicks: string;
+}
+
+/**
+ * Which process groups are ours, on the disk: if this process is killed, its plug-ins go on, and the next life ends them
+ * before it starts its own.
+ */
+export class PluginGroups {
+  readonly #file: string;
+  readonly #groups = new Map<string, Group>();
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** Ends what an earlier life has left behind; how many groups that were. */
+  endLeftovers(): number {
+    const leftovers = readGroups(this.#file).filter(
+      ({ pid, startTicks }) => startTicksOf(pid) === startTicks,
+    );
+    for (const { pid } of leftovers) {
+      try {
+        process.kill(-pid, 'SIGKILL');
+      } catch (error) {
+        if (!hasCode(error, 'ESRCH', 'EPERM')) throw error;
+      }
+    }
+    return leftovers.length;
+  }
+
+  started(name: string, pid: number): void {
+    const startTicks = startTicksOf(pid);
+    if (startTicks === undefined) return;
+    this.#groups.set(name, { pid, startTicks });
+    this.#write();
+  }
+
+  ended(name: string): void {
+    if (this.#groups.delete(name)) this.#write();
+  }
+
+  #write(): void {
+    writeFileDurably(this.#file, JSON.stringify({ bootId: bootId(), groups: [...this.#groups.values()] }));
+  }
+}
+
+/** Of this boot only; a file that does not read counts as none. */
+function readGroups(file: string): Group[] {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileIfPresent(file) ?? 'null');
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  const { bootId: ofBoot, groups } = (value ?? {}) as { bootId?: unknown; groups?: unknown };
+  if (ofBoot !== bootId() || !Array.isArray(groups)) return [];
+  return (groups as Partial<Group>[]).filter(
+    (group): group is Group => Number.isSafeInteger(group.pid) && typeof group.startTicks === 'string',
+  );
+}
+
+/** Field 22 of /proc/PID/stat (proc(5)), behind the name in brackets, which may hold anything. */
+function startTicksOf(pid: number): string | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
+    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
+    throw error;
+  }
+}
