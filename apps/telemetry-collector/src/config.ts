@@ -77,12 +77,68 @@ export const CollectorConfig = Type.Object(
         cpu: interval(5000, 'system.cpu.utilization'),
         load: interval(15_000, 'system.cpu.load_average.*'),
         memory: interval(10_000, 'system.memory.*'),
+        paging: interval(30_000, 'system.paging.*, where there is swap'),
+        disk: interval(30_000, 'system.disk.*, for each disk'),
         filesystem: interval(60_000, 'system.filesystem.*, one of each for a mount point'),
         temperature: interval(15_000, 'hw.temperature, one for a sensor'),
-        network: interval(10_000, 'system.network.io, two for an interface'),
-        uptime: interval(60_000, 'system.uptime'),
+        power: interval(30_000, 'batteries, power supplies, clock rates and throttling, where there are any'),
+        network: interval(10_000, 'system.network.*, two of each for an interface'),
+        uptime: interval(60_000, 'system.uptime, bowline.boot.id'),
+        bowline: interval(30_000, 'bowline.*: queues, link, and each app of this agent'),
       },
       { additionalProperties: false, default: {} },
+    ),
+    seriesRules: Type.Array(
+      Type.Object(
+        {
+          match: Type.String({
+            minLength: 1,
+            maxLength: 128,
+            description: 'name of a series, with * for any run of characters',
+          }),
+          enabled: Type.Optional(Type.Boolean({ description: 'false: it is not sampled' })),
+          intervalMs: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 86_400_000,
+              unit: 'ms',
+              description: 'a sample this often at most',
+            }),
+          ),
+          deadBand: Type.Optional(
+            Type.Number({
+              minimum: 0,
+              description: 'a value no further than this from the last sample makes none',
+            }),
+          ),
+          silenceMs: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 86_400_000,
+              unit: 'ms',
+              description: 'but one this often at least; 600,000 if it is not said',
+            }),
+          ),
+          unit: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 32,
+              description: 'in which values are told, if there is a way from their own',
+            }),
+          ),
+        },
+        { additionalProperties: false },
+      ),
+      {
+        maxItems: 256,
+        default: [
+          { match: '*.limit', deadBand: 0 },
+          { match: '*.limit:*', deadBand: 0 },
+          { match: 'bowline.boot.id', deadBand: 0, silenceMs: 3_600_000 },
+        ],
+        description:
+          'what holds for the sampled series that match; of several the last one that says something about it',
+      },
     ),
     telemetry: Type.Object(
       {

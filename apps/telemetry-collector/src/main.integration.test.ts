@@ -13,6 +13,7 @@ import {
   type TestGateway,
   type TestGatewayOptions,
 } from './testing/test-gateway.ts';
+import { silent } from './testing/running-collector.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 
@@ -49,9 +50,7 @@ function startCollector(...flags: string[]): TestProcess {
 const cpuEvery = (intervalMs: number, commitMs: number) => [
   `--series.cpu.intervalMs=${intervalMs}`,
   `--telemetry.commitMs=${commitMs}`,
-  ...['load', 'memory', 'filesystem', 'temperature', 'network', 'uptime'].map(
-    (name) => `--series.${name}.intervalMs=0`,
-  ),
+  ...silent('cpu'),
 ];
 /** Stops the collector in good order and reads what it says of all its samples. */
 async function totalsAtTheEnd(child: TestProcess) {

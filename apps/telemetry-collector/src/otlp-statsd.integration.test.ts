@@ -77,7 +77,7 @@ describe('OTLP', () => {
     ['a form of a page', { headers: { 'content-type': 'text/plain' } }, 415],
     ['protobuf', { headers: { 'content-type': 'application/x-protobuf' } }, 415],
     ['traces', { headers: JSON_TYPE, path: '/v1/traces' }, 404],
-    ['a preflight', { method: 'OPTIONS', headers: { origin: 'https://evil.example' } }, 405],
+    ['a preflight', { method: 'OPTIONS', body: '', headers: { origin: 'https://evil.example' } }, 405],
     ['an SDK', { headers: JSON_TYPE }, 200],
   ])('when %s sends, the answer is as it must be', async (_, sent, status) => {
     const port = await startOtlp();

@@ -7,10 +7,11 @@ import { v7 as newId } from 'uuid';
 import { deviceMoment } from './adapters/device-moment.ts';
 import { EventKeys } from './adapters/event-keys.ts';
 import { IngestListener } from './adapters/ingest-listener.ts';
+import { ownReader } from './adapters/own-source.ts';
 import { OtlpListener } from './adapters/otlp-listener.ts';
 import { Plugins } from './adapters/plugins.ts';
 import { StatsdListener } from './adapters/statsd-listener.ts';
-import { systemReaders, systemSources } from './adapters/system-sources.ts';
+import { systemReaders } from './adapters/system-sources.ts';
 import type { CollectorConfig } from './config.ts';
 import { Collector } from './core/collector.ts';
 import { HandOver } from './core/hand-over.ts';
@@ -19,10 +20,12 @@ import { Pressure } from './core/ingest/pressure.ts';
 import { Intake, type SampleSink } from './core/intake.ts';
 import { SampleBuffer } from './core/sample-buffer.ts';
 import type { KnownOffset } from './core/sample.ts';
+import { SeriesRules } from './core/series-rules.ts';
+import { sourcesOf } from './core/sources.ts';
 
 export interface TelemetryOptions {
   config: CollectorConfig;
-  client: Pick<HubClient, 'enqueue' | 'connected'>;
+  client: Pick<HubClient, 'enqueue' | 'connected' | 'request'>;
   serverClock: ServerClock;
   /** Told of every accepted sample beside the gateway: the local history. */
   sinks?: readonly SampleSink[];
@@ -77,8 +80,9 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   };
   const moment = deviceMoment(clock, { serverClock, ...config, onSynchronised });
 
-  const readers = await systemReaders(config);
-  const sources = () => systemSources(readers, config.series);
+  const readers = { ...(await systemReaders(config)), bowline: ownReader(client) };
+  const sources = () =>
+    sourcesOf(readers, config.series, new SeriesRules(config.seriesRules), () => clock.monotonicMs());
   const collector = new Collector({ sources: sources(), accept, clock, moment, log });
 
   const pressure = new Pressure(config.ingest, clock.monotonicMs());

@@ -8,6 +8,7 @@ import {
   bootId as readBootId,
   ServerClock,
   waitForLock,
+  watchVitals,
   type AppContext,
   type RunningApp,
 } from '@bowline/runtime';
@@ -24,6 +25,7 @@ import { OrderDesk } from './dispatcher/order-desk.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
 import type { AppJobs } from './hub/app-jobs.ts';
 import { serveHostKeyProof } from './hub/serve-host-key-proof.ts';
+import { AppVitals } from './hub/app-vitals.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { serveIdentity } from './hub/serve-identity.ts';
 import { EventReporter } from './event-reporter.ts';
@@ -150,6 +152,9 @@ export async function boot({
     provenBy: (certificate) => trustedTime.provenBy(certificate),
   });
   const jobsOf: AppJobs = new Map();
+  const appVitals = new AppVitals();
+  const vitals = watchVitals();
+  const startedAt = Math.round(clock.wallMs());
   const status = () =>
     deviceStatus({
       jobsOf,
@@ -162,6 +167,8 @@ export async function boot({
       agentVersion,
       enrolment: identity.enrolment,
       uptimeSeconds: uptimeSeconds(),
+      appVitals,
+      gateway: { pid: process.pid, startedAt, ...vitals() },
     });
   const records = new ConfigRecords(queue);
   const targets = hubTargets(hub, configAnswers(live, restart));
@@ -198,6 +205,7 @@ export async function boot({
   const linkLog = () => connection.attemptLog();
   serveHub({
     hub,
+    appVitals,
     counters,
     queue,
     desk,

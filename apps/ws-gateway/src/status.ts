@@ -4,6 +4,7 @@ import { UPLINK_LANES } from '@bowline/messages';
 import type { DeviceStatus } from '@bowline/messages/hub';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Clock } from '@bowline/runtime';
+import type { AppVitals } from './hub/app-vitals.ts';
 import type { Connection } from './connection/connection.ts';
 import type { Counters } from './counters.ts';
 import type { AppJobs } from './hub/app-jobs.ts';
@@ -31,6 +32,8 @@ export function deviceStatus(ports: {
   enrolment: Enrolment | undefined;
   uptimeSeconds: number;
   jobsOf: AppJobs;
+  appVitals: AppVitals;
+  gateway: DeviceStatus['gateway'];
 }): DeviceStatus {
   const { queue, connection, clock } = ports;
   const { state } = connection;
@@ -68,15 +71,26 @@ export function deviceStatus(ports: {
     apps: Object.fromEntries(
       Object.entries(appStates(ports.hub)).map(([app, appState]) => {
         const peer = peers.get(app);
-        if (peer === undefined) return [app, { state: appState, since: 0 }];
-        const jobs = ports.jobsOf.get(peer.app);
+        const restarts = ports.appVitals.restarts(app);
+        if (peer === undefined) return [app, { state: appState, since: 0, restarts }];
         const { version, pid, since } = peer;
+        const jobs = ports.jobsOf.get(peer.app);
+        const vitals = ports.appVitals.of(peer);
         return [
           app,
-          { state: appState, version, pid, since, ...(jobs === undefined ? {} : { jobs: [...jobs] }) },
+          {
+            state: appState,
+            version,
+            pid,
+            since,
+            restarts,
+            ...vitals,
+            ...(jobs === undefined ? {} : { jobs: [...jobs] }),
+          },
         ];
       }),
     ),
+    ...(ports.gateway === undefined ? {} : { gateway: ports.gateway }),
     orders: queue.recentOrders(RECENT_ORDERS).map(orderLine),
     counters: { ...ports.counters.all(), ...hubCounters(ports.hub) },
   };

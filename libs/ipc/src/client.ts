@@ -1,5 +1,6 @@
 import { HUB_VERSION, type HubApp } from '@bowline/messages/hub/apps';
 import type { AppNotifications, AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
+import { watchVitals } from '@bowline/runtime';
 import { backoffMs, type BackoffOptions } from '@bowline/runtime/backoff';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
 import {
@@ -93,6 +94,8 @@ export function connectHub(options: HubClientOptions): HubClient {
 const REGISTER_WITHIN_MS = 5000;
 /** Only a registration that lasted this long makes the backoff start anew, so two copies of an app do not evict each other in a tight loop. */
 const STABLE_MS = 5000;
+/** How often the hub is told how this process fares. */
+const VITALS_EVERY_MS = 30_000;
 const LONGEST_TIMER_MS = 2 ** 31 - 1;
 
 class ConnectingHubClient implements HubClient {
@@ -110,6 +113,8 @@ class ConnectingHubClient implements HubClient {
   #connection: HubConnection | undefined;
   #registered: Registered | undefined;
   #retry: Timer | undefined;
+  readonly #vitals = watchVitals();
+  #nextVitals: Timer | undefined;
   #attempt = 0;
   #registeredAtMs = 0;
   #closed = false;
@@ -172,6 +177,7 @@ class ConnectingHubClient implements HubClient {
     this.#closed = true;
     clearInterval(this.#keepAlive);
     this.#retry?.cancel();
+    this.#nextVitals?.cancel();
     this.#enqueuer.close();
     this.#connection?.close(new CancelledError('cancelled', 'the client of the hub was closed'));
   }
@@ -224,12 +230,20 @@ class ConnectingHubClient implements HubClient {
       this.#enqueuer.attach(channel);
       for (const callback of this.#registeredCallbacks)
         this.#guarded(() => callback(outcome.response as Registered));
+      this.#tellVitals();
     };
     channel.send('register', JSON.stringify(request), REGISTER_WITHIN_MS, done);
   }
 
+  #tellVitals(): void {
+    if (!this.connected) return;
+    this.notify('vitals', this.#vitals());
+    this.#nextVitals = this.#options.clock.after(VITALS_EVERY_MS, () => this.#tellVitals());
+  }
+
   #lost(error: BowlineError): void {
     const wasConnected = this.connected;
+    this.#nextVitals?.cancel();
     this.#connection = undefined;
     this.#registered = undefined;
     this.#enqueuer.detach();

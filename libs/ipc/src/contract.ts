@@ -75,6 +75,7 @@ export const TO_HUB: Vocabulary = {
     progress: notifications.progress,
     appState: notifications.appState,
     configState: notifications.configState,
+    vitals: notifications.vitals,
   } satisfies Record<keyof HubNotifications, Validator>,
 };
 

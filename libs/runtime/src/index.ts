@@ -16,3 +16,4 @@ export { onceDurably } from './once.ts';
 export { mayPass, retry, type RetryOptions } from './retry.ts';
 export { redact } from './redact.ts';
 export { childEnvironment, unrestricted } from './child-environment.ts';
+export { watchVitals, type ProcessVitals } from './process-vitals.ts';

@@ -36,6 +36,20 @@ describe("the users' own data", () => {
     expect(await arrived('temperature')).toMatchObject([{ value: 21.5 }]);
   });
 
+  test('when the device runs, it tells how each of its processes fares', async () => {
+    for (const app of [
+      'ws-gateway',
+      'command-executor',
+      'telemetry-collector',
+      'ota-updater',
+      'ssh-broker',
+    ]) {
+      const [memory] = await arrived(`process.memory.usage:${app}`);
+      expect(memory?.value).toBeGreaterThan(10_000_000);
+    }
+    expect(await arrived('bowline.link.state')).not.toEqual([]);
+  });
+
   test('when it is to be durable, it is stored, whatever the type of the value', async () => {
     const sent = await send('--durable', '--json', 'door=open', 'pump=true');
     expect(JSON.parse(sent.stdout)).toEqual({ accepted: 2, durable: true });

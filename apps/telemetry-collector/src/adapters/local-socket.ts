@@ -48,7 +48,12 @@ export async function listenLocally(server: Server, path: string, mode: number):
 
 /** Whoever can write to the folder could put a socket of his own there. */
 function prepareFolder(folder: string): void {
-  mkdirSync(folder, { recursive: true, mode: FOLDER_MODE });
+  try {
+    // Not recursively: that never ends where folders cannot be made at all, as in /proc.
+    mkdirSync(folder, { mode: FOLDER_MODE });
+  } catch (error) {
+    if (!hasCode(error, 'EEXIST')) throw error;
+  }
   const { uid, mode } = statOf(folder);
   const unsafe = (why: string) => new ConfigError('socket-folder-unsafe', `the folder ${folder} ${why}`);
   if (uid !== process.getuid?.()) throw unsafe(`belongs to user ${uid}: give it to this app's user`);

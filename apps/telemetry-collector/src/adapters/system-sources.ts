@@ -2,25 +2,32 @@ import { readFile, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import {
   parseCpuTimes,
+  parseDisks,
   parseInterfaces,
   parseLoad,
   parseMemory,
   parseMounts,
+  parsePaging,
+  parseSwap,
   parseUptime,
 } from '../core/parse-proc.ts';
 import type { CpuTimes } from '../core/parse-proc.ts';
 import {
   cpuReadings,
+  diskReadings,
   filesystemReadings,
   loadReadings,
   memoryReadings,
   networkReadings,
+  pagingReadings,
   temperatureReadings,
   uptimeReadings,
   watchedMounts,
 } from '../core/readings.ts';
-import type { Source } from '../core/collector.ts';
 import type { Reading } from '../core/sample.ts';
+import type { Readers } from '../core/sources.ts';
+import { readPower } from './power-supplies.ts';
+import { list } from './sys-files.ts';
 import { readSensors } from './temperature-sensors.ts';
 
 export interface MachineFolders {
@@ -28,11 +35,18 @@ export interface MachineFolders {
   sysDir: string;
 }
 
-export type SeriesGroup = 'cpu' | 'load' | 'memory' | 'filesystem' | 'temperature' | 'network' | 'uptime';
-export type SystemReaders = Readonly<Record<SeriesGroup, () => Promise<Reading[]>>>;
-
-/** CPU time needs two readings; the second comes this soon, so that the first sample does. */
-const FIRST_CPU_MS = 500;
+export type SeriesGroup =
+  | 'cpu'
+  | 'load'
+  | 'memory'
+  | 'paging'
+  | 'disk'
+  | 'filesystem'
+  | 'temperature'
+  | 'power'
+  | 'network'
+  | 'uptime';
+export type SystemReaders = Readers<SeriesGroup>;
 
 /** The machine's own figures, straight from the kernel: no child process is ever started (README, "Why not a library"). */
 export async function systemReaders({ procDir, sysDir }: MachineFolders): Promise<SystemReaders> {
@@ -41,25 +55,20 @@ export async function systemReaders({ procDir, sysDir }: MachineFolders): Promis
     cpu: await cpuReader(() => proc('stat')),
     load: async () => present(parseLoad(await proc('loadavg')), loadReadings),
     memory: async () => present(parseMemory(await proc('meminfo')), memoryReadings),
+    paging: async () => {
+      const swap = parseSwap(await proc('meminfo'));
+      return swap === undefined ? [] : pagingReadings(swap, parsePaging(await proc('vmstat')));
+    },
+    disk: async () => diskReadings(parseDisks(await proc('diskstats')), await list(join(sysDir, 'block'))),
     filesystem: async () => readFilesystems(await proc('self/mounts')),
     temperature: async () => temperatureReadings(await readSensors(sysDir)),
+    power: () => readPower(sysDir),
     network: async () => networkReadings(parseInterfaces(await proc('net/dev'))),
-    uptime: async () => present(parseUptime(await proc('uptime')), uptimeReadings),
+    uptime: async () => {
+      const bootId = (await proc('sys/kernel/random/boot_id')).trim();
+      return present(parseUptime(await proc('uptime')), (seconds) => uptimeReadings(seconds, bootId));
+    },
   };
-}
-
-/** Those that are switched on, each at its interval. */
-export function systemSources(
-  readers: SystemReaders,
-  series: Readonly<Record<SeriesGroup, { intervalMs: number }>>,
-): Source[] {
-  return (Object.keys(readers) as SeriesGroup[])
-    .map((name) => {
-      const { intervalMs } = series[name];
-      const firstAfterMs = name === 'cpu' ? Math.min(FIRST_CPU_MS, intervalMs) : 0;
-      return { name, intervalMs, firstAfterMs, read: readers[name] };
-    })
-    .filter(({ intervalMs }) => intervalMs > 0);
 }
 
 /** What the kernel did not tell is no series, never 0. */
@@ -81,8 +90,15 @@ async function readFilesystems(mounts: string): Promise<Reading[]> {
   const readings = await Promise.all(
     watchedMounts(parseMounts(mounts)).map(async ({ point }) => {
       try {
-        const { bsize, blocks, bfree, bavail } = await statfs(point);
-        return filesystemReadings(point, { blockBytes: bsize, blocks, free: bfree, available: bavail });
+        const { bsize, blocks, bfree, bavail, files, ffree } = await statfs(point);
+        return filesystemReadings(point, {
+          blockBytes: bsize,
+          blocks,
+          free: bfree,
+          available: bavail,
+          inodes: files,
+          freeInodes: ffree,
+        });
       } catch {
         // Unmounted since, or not ours to look at: no series.
         return [];

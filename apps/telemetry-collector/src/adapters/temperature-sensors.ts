@@ -1,6 +1,6 @@
-import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Sensor } from '../core/readings.ts';
+import { list, read } from './sys-files.ts';
 
 /**
  * Every temperature that the kernel shows: thermal zones, and the chips of hwmon (Documentation/hwmon/sysfs-interface). The
@@ -45,22 +45,4 @@ async function readChips(folder: string): Promise<{ chip: string; sensor: Sensor
 function sensor(id: string, index: string, text: string | undefined): Sensor | undefined {
   const milliCelsius = text === undefined || text === '' ? Number.NaN : Number(text);
   return Number.isFinite(milliCelsius) ? { id, index, milliCelsius } : undefined;
-}
-
-/** In a fixed order; a machine without such a folder has no such sensors. */
-async function list(folder: string): Promise<string[]> {
-  try {
-    return (await readdir(folder)).toSorted();
-  } catch {
-    return [];
-  }
-}
-
-/** A sensor that is asleep or broken answers with an error: then it has no value. */
-async function read(...path: [string, ...string[]]): Promise<string | undefined> {
-  try {
-    return (await readFile(join(...path), 'utf8')).trim();
-  } catch {
-    return undefined;
-  }
 }

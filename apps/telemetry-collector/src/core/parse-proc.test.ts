@@ -1,10 +1,13 @@
 import { describe, expect, test } from 'vitest';
 import {
   parseCpuTimes,
+  parseDisks,
   parseInterfaces,
   parseLoad,
   parseMemory,
   parseMounts,
+  parsePaging,
+  parseSwap,
   parseUptime,
 } from './parse-proc.ts';
 
@@ -36,9 +39,27 @@ describe('parsing /proc', () => {
       'wlan0:5 1 0 0 0 0 0 0 7 1 0 0 0 0 0 0',
       '',
     ].join('\n');
-    expect(parseInterfaces(netDev)).toEqual([
-      { name: 'eth0', received: 450_338_937, transmitted: 896_924 },
-      { name: 'wlan0', received: 5, transmitted: 7 },
+    expect(parseInterfaces(netDev)).toMatchObject([
+      {
+        name: 'eth0',
+        receive: { bytes: 450_338_937 },
+        transmit: { bytes: 896_924 },
+      },
+      { name: 'wlan0', receive: { bytes: 5 }, transmit: { bytes: 7 } },
+    ]);
+  });
+
+  test('when swap and paging are read, absent ones are none', () => {
+    expect(parseSwap('SwapTotal:  10 kB\nSwapFree:  4 kB\n')).toEqual({ total: 10_240, free: 4096 });
+    expect(parseSwap('SwapTotal:  0 kB\nSwapFree:  0 kB\n')).toBeUndefined();
+    expect(parsePaging('pgpgin 1\npswpin 5\npswpout 7\n')).toEqual({ in: 5, out: 7 });
+    expect(parsePaging('pgpgin 1\n')).toBeUndefined();
+  });
+
+  test('when diskstats are read, sectors become bytes and milliseconds seconds, on old kernels, too', () => {
+    const diskstats = '   8       0 sda 10 1 20 2 30 3 40 4 0 5000 6\n   8 1 sda1 broken\n';
+    expect(parseDisks(diskstats)).toEqual([
+      { name: 'sda', reads: 10, readBytes: 10_240, writes: 30, writtenBytes: 20_480, busySeconds: 5 },
     ]);
   });
 

@@ -23,13 +23,71 @@ export interface Memory {
   available: number;
 }
 
+/** Bytes; a machine without swap has a total of 0. */
+export interface Swap {
+  total: number;
+  free: number;
+}
+
 /** /proc/meminfo */
 export function parseMemory(meminfo: string): Memory | undefined {
-  const kilobytes = (key: string) =>
-    Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? Number.NaN);
-  const total = kilobytes('MemTotal') * 1024;
-  const available = kilobytes('MemAvailable') * 1024;
+  const total = bytesIn(meminfo, 'MemTotal');
+  const available = bytesIn(meminfo, 'MemAvailable');
   return total > 0 && available >= 0 ? { total, available } : undefined;
+}
+
+/** /proc/meminfo */
+export function parseSwap(meminfo: string): Swap | undefined {
+  const total = bytesIn(meminfo, 'SwapTotal');
+  const free = bytesIn(meminfo, 'SwapFree');
+  return total > 0 && free >= 0 ? { total, free } : undefined;
+}
+
+const bytesIn = (meminfo: string, key: string): number =>
+  Number(new RegExp(`^${key}:\\s+(\\d+) kB$`, 'm').exec(meminfo)?.[1] ?? Number.NaN) * 1024;
+
+/** Pages since boot. */
+export interface Paging {
+  in: number;
+  out: number;
+}
+
+/** /proc/vmstat: pages swapped in and out. */
+export function parsePaging(vmstat: string): Paging | undefined {
+  const count = (key: string) => Number(new RegExp(`^${key} (\\d+)$`, 'm').exec(vmstat)?.[1] ?? Number.NaN);
+  const paging = { in: count('pswpin'), out: count('pswpout') };
+  return Number.isFinite(paging.in) && Number.isFinite(paging.out) ? paging : undefined;
+}
+
+/** Since boot. */
+export interface DiskCounters {
+  name: string;
+  reads: number;
+  readBytes: number;
+  writes: number;
+  writtenBytes: number;
+  busySeconds: number;
+}
+
+/** The kernel counts in sectors of this size, whatever those of the disk are. */
+const SECTOR_BYTES = 512;
+
+/** /proc/diskstats (Documentation/admin-guide/iostats.rst): disks and their parts. */
+export function parseDisks(diskstats: string): DiskCounters[] {
+  return diskstats.split('\n').flatMap((line) => {
+    const [, , name, ...fields] = line.trim().split(/\s+/);
+    const [reads, , readSectors, , writes, , writtenSectors, , , busyMs] = fields.map(Number);
+    const counters = {
+      name: name ?? '',
+      reads: reads ?? Number.NaN,
+      readBytes: (readSectors ?? Number.NaN) * SECTOR_BYTES,
+      writes: writes ?? Number.NaN,
+      writtenBytes: (writtenSectors ?? Number.NaN) * SECTOR_BYTES,
+      busySeconds: (busyMs ?? Number.NaN) / 1000,
+    };
+    const { name: _, ...numbers } = counters;
+    return Object.values(numbers).every(Number.isFinite) ? [counters] : [];
+  });
 }
 
 /** /proc/loadavg: over 1, 5 and 15 minutes. */
@@ -48,14 +106,21 @@ export function parseUptime(uptime: string): number | undefined {
   return Number.isFinite(seconds) ? seconds : undefined;
 }
 
-/** Bytes since boot. */
+/** Since boot. */
 export interface InterfaceCounters {
   name: string;
-  received: number;
-  transmitted: number;
+  receive: DirectionCounters;
+  transmit: DirectionCounters;
 }
 
-/** /proc/net/dev */
+export interface DirectionCounters {
+  bytes: number;
+  packets: number;
+  errors: number;
+  dropped: number;
+}
+
+/** /proc/net/dev: for each direction bytes, packets, errors, drops and four more. */
 export function parseInterfaces(netDev: string): InterfaceCounters[] {
   return netDev.split('\n').flatMap((line) => {
     const colon = line.lastIndexOf(':');
@@ -65,9 +130,14 @@ export function parseInterfaces(netDev: string): InterfaceCounters[] {
       .trim()
       .split(/\s+/)
       .map(Number);
-    const [received = Number.NaN, transmitted = Number.NaN] = [fields[0], fields[8]];
-    if (!Number.isFinite(received) || !Number.isFinite(transmitted)) return [];
-    return [{ name: line.slice(0, colon).trim(), received, transmitted }];
+    const direction = (from: number): DirectionCounters => {
+      const [bytes = Number.NaN, packets = Number.NaN, errors = Number.NaN, dropped = Number.NaN] =
+        fields.slice(from);
+      return { bytes, packets, errors, dropped };
+    };
+    const [receive, transmit] = [direction(0), direction(8)];
+    const isWhole = [...Object.values(receive), ...Object.values(transmit)].every(Number.isFinite);
+    return isWhole ? [{ name: line.slice(0, colon).trim(), receive, transmit }] : [];
   });
 }
 

@@ -4,6 +4,7 @@ import {
   filesystemReadings,
   memoryReadings,
   networkReadings,
+  pagingReadings,
   temperatureReadings,
   watchedMounts,
 } from './readings.ts';
@@ -34,26 +35,60 @@ describe('readings', () => {
   });
 
   test('when interfaces are read, loopback, container links and idle ones are left out', () => {
-    const idle = { received: 0, transmitted: 0 };
-    const busy = { received: 1, transmitted: 2 };
+    const counters = (bytes: number) => ({ bytes, packets: bytes, errors: 3, dropped: 4 });
+    const idle = { receive: counters(0), transmit: counters(0) };
+    const busy = { receive: counters(1), transmit: counters(2) };
     const interfaces = [
       { name: 'lo', ...busy },
       { name: 'veth12', ...busy },
       { name: 'ifb0', ...idle },
       { name: 'eth0', ...busy },
     ];
+    const of = (metric: string, direction: string, value: number, unit: string) => ({
+      metric,
+      attributes: ['eth0', direction],
+      value,
+      unit,
+    });
     expect(networkReadings(interfaces)).toEqual([
-      { metric: 'system.network.io', attributes: ['eth0', 'receive'], value: 1, unit: 'By' },
-      { metric: 'system.network.io', attributes: ['eth0', 'transmit'], value: 2, unit: 'By' },
+      of('system.network.io', 'receive', 1, 'By'),
+      of('system.network.errors', 'receive', 3, '{error}'),
+      of('system.network.packet.dropped', 'receive', 4, '{packet}'),
+      of('system.network.io', 'transmit', 2, 'By'),
+      of('system.network.errors', 'transmit', 3, '{error}'),
+      of('system.network.packet.dropped', 'transmit', 4, '{packet}'),
     ]);
   });
 
+  test('when there is swap, what is used of it is told, and what went in and out where the kernel says', () => {
+    expect(
+      pagingReadings({ total: 1000, free: 750 }, { in: 5, out: 7 }).map(
+        ({ metric, attributes = [], value }) => [metric, ...attributes, value],
+      ),
+    ).toEqual([
+      ['system.paging.usage', 250],
+      ['system.paging.utilization', 0.25],
+      ['system.paging.operations', 'in', 5],
+      ['system.paging.operations', 'out', 7],
+    ]);
+    expect(pagingReadings({ total: 1000, free: 750 }, undefined)).toHaveLength(2);
+  });
+
   test('when a file system has blocks kept for root, they are not there for the utilisation', () => {
-    const readings = filesystemReadings('/', { blockBytes: 4096, blocks: 100, free: 60, available: 40 });
+    const readings = filesystemReadings('/', {
+      blockBytes: 4096,
+      blocks: 100,
+      free: 60,
+      available: 40,
+      inodes: 50,
+      freeInodes: 20,
+    });
     expect(readings.map(({ metric, value }) => [metric, value])).toEqual([
       ['system.filesystem.usage', 40 * 4096],
       ['system.filesystem.utilization', 0.5],
       ['system.filesystem.limit', 100 * 4096],
+      ['system.filesystem.inodes.usage', 30],
+      ['system.filesystem.inodes.limit', 50],
     ]);
   });
 

@@ -1,4 +1,13 @@
-import type { CpuTimes, InterfaceCounters, Memory, Mount } from './parse-proc.ts';
+import type {
+  CpuTimes,
+  DirectionCounters,
+  DiskCounters,
+  InterfaceCounters,
+  Memory,
+  Mount,
+  Paging,
+  Swap,
+} from './parse-proc.ts';
 import type { Reading } from './sample.ts';
 
 /** A machine with more of one kind has its first ones reported: each bound is a number (invariant 5). */
@@ -33,19 +42,68 @@ export function memoryReadings({ total, available }: Memory): Reading[] {
   ];
 }
 
-export function uptimeReadings(seconds: number): Reading[] {
-  return [{ metric: 'system.uptime', value: seconds, unit: 's' }];
+/** The boot's id is a text: it changes with every boot and only then. */
+export function uptimeReadings(seconds: number, bootId: string | undefined): Reading[] {
+  return [
+    { metric: 'system.uptime', value: seconds, unit: 's' },
+    ...(bootId === undefined ? [] : [{ metric: 'bowline.boot.id', value: bootId }]),
+  ];
+}
+
+/** None if there is no swap. */
+export function pagingReadings({ total, free }: Swap, paging: Paging | undefined): Reading[] {
+  const used = Math.max(0, total - free);
+  return [
+    { metric: 'system.paging.usage', value: used, unit: 'By' },
+    { metric: 'system.paging.utilization', value: round(used / total), unit: '1' },
+    ...(paging === undefined
+      ? []
+      : (['in', 'out'] as const).map((direction): Reading => ({
+          metric: 'system.paging.operations',
+          attributes: [direction],
+          value: paging[direction],
+          unit: '{operation}',
+        }))),
+  ];
+}
+
+/** Counters since boot, of whole disks that were ever used; of what is in memory or a file on another disk none. */
+export function diskReadings(disks: readonly DiskCounters[], whole: readonly string[]): Reading[] {
+  return disks
+    .filter(({ name, reads, writes }) => whole.includes(name) && reads + writes > 0)
+    .filter(({ name }) => !/^(loop|ram|zram|sr|fd)\d/.test(name))
+    .slice(0, MOST_OF_A_KIND)
+    .flatMap(({ name, reads, readBytes, writes, writtenBytes, busySeconds }): Reading[] => [
+      { metric: 'system.disk.io', attributes: [name, 'read'], value: readBytes, unit: 'By' },
+      { metric: 'system.disk.io', attributes: [name, 'write'], value: writtenBytes, unit: 'By' },
+      { metric: 'system.disk.operations', attributes: [name, 'read'], value: reads, unit: '{operation}' },
+      { metric: 'system.disk.operations', attributes: [name, 'write'], value: writes, unit: '{operation}' },
+      { metric: 'system.disk.io_time', attributes: [name], value: busySeconds, unit: 's' },
+    ]);
 }
 
 /** Counters since boot. Left out: loopback, the ends of containers' links, and what never carried a byte. */
 export function networkReadings(interfaces: readonly InterfaceCounters[]): Reading[] {
   return interfaces
-    .filter(({ name, received, transmitted }) => !/^(lo$|veth)/.test(name) && received + transmitted > 0)
+    .filter(({ name, receive, transmit }) => !/^(lo$|veth)/.test(name) && receive.bytes + transmit.bytes > 0)
     .slice(0, MOST_OF_A_KIND)
-    .flatMap(({ name, received, transmitted }): Reading[] => [
-      { metric: 'system.network.io', attributes: [name, 'receive'], value: received, unit: 'By' },
-      { metric: 'system.network.io', attributes: [name, 'transmit'], value: transmitted, unit: 'By' },
+    .flatMap(({ name, receive, transmit }) => [
+      ...directionReadings(name, 'receive', receive),
+      ...directionReadings(name, 'transmit', transmit),
     ]);
+}
+
+function directionReadings(
+  name: string,
+  direction: 'receive' | 'transmit',
+  { bytes, errors, dropped }: DirectionCounters,
+): Reading[] {
+  const attributes = [name, direction];
+  return [
+    { metric: 'system.network.io', attributes, value: bytes, unit: 'By' },
+    { metric: 'system.network.errors', attributes, value: errors, unit: '{error}' },
+    { metric: 'system.network.packet.dropped', attributes, value: dropped, unit: '{packet}' },
+  ];
 }
 
 const ON_DISK = new Set([
@@ -83,12 +141,15 @@ export interface FilesystemSize {
   free: number;
   /** Free to users other than root. */
   available: number;
+  /** 0 where the file system has no fixed number of them. */
+  inodes: number;
+  freeInodes: number;
 }
 
 /** `usage` is that of the state `used`; `utilization` counts what root keeps for itself as gone, as df does. */
 export function filesystemReadings(
   point: string,
-  { blockBytes, blocks, free, available }: FilesystemSize,
+  { blockBytes, blocks, free, available, inodes, freeInodes }: FilesystemSize,
 ): Reading[] {
   if (blocks <= 0) return [];
   const used = blocks - free;
@@ -102,6 +163,17 @@ export function filesystemReadings(
       unit: '1',
     },
     { metric: 'system.filesystem.limit', attributes, value: blocks * blockBytes, unit: 'By' },
+    ...(inodes <= 0
+      ? []
+      : [
+          {
+            metric: 'system.filesystem.inodes.usage',
+            attributes,
+            value: inodes - freeInodes,
+            unit: '{inode}',
+          },
+          { metric: 'system.filesystem.inodes.limit', attributes, value: inodes, unit: '{inode}' },
+        ]),
   ];
 }
 

@@ -8,9 +8,9 @@ export interface Reading {
   metric: string;
   /** Values of the attributes that tell its series apart: a mount point; an interface and a direction; a sensor. */
   attributes?: readonly string[];
-  value: number;
-  /** UCUM, as the semantic conventions have it. */
-  unit: string;
+  value: number | string;
+  /** UCUM, as the semantic conventions have it; a text has none. */
+  unit?: string;
 }
 
 /** When a reading was taken, by the {@link Timeline}. */
@@ -25,12 +25,12 @@ export interface Moment {
 
 /** A sample as the contract has it, or none if the value is no number that JSON can hold. */
 export function toSample(reading: Reading, { at, monoMs, bootId, quality }: Moment): Sample | undefined {
-  if (!Number.isFinite(reading.value)) return undefined;
+  if (typeof reading.value === 'number' && !Number.isFinite(reading.value)) return undefined;
   const sample = {
     series: seriesName(reading.metric, reading.attributes),
     at: Math.round(at),
     value: reading.value,
-    unit: reading.unit,
+    ...(reading.unit === undefined ? {} : { unit: reading.unit }),
     quality,
   };
   // What may be corrected later is, by boot id and monotonic time (protocol, section 5, Time).

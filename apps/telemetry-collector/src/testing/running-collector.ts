@@ -1,12 +1,14 @@
 import { join } from 'node:path';
 import { startProcess, type TestProcess } from '@bowline/testing';
+import { CollectorConfig } from '../config.ts';
 
 const MAIN = join(import.meta.dirname, '../main.ts');
 
-/** Everything that it samples by itself is off: what arrives is what a test sent. */
-const SILENT = ['cpu', 'load', 'memory', 'filesystem', 'temperature', 'network', 'uptime'].map(
-  (name) => `--series.${name}.intervalMs=0`,
-);
+/** What it samples by itself is off: what arrives is what a test sent. */
+export const silent = (except?: string): string[] =>
+  Object.keys(CollectorConfig.properties.series.properties)
+    .filter((name) => name !== except)
+    .map((name) => `--series.${name}.intervalMs=0`);
 
 /** The real program, from source, in a process of its own. */
 export function startCollector(folder: string, ...flags: string[]): TestProcess {
@@ -17,7 +19,7 @@ export function startCollector(folder: string, ...flags: string[]): TestProcess 
       `--stateDir=${join(folder, 'state')}`,
       `--hubFolder=${join(folder, 'hub')}`,
       '--telemetry.commitMs=0',
-      ...SILENT,
+      ...silent(),
       ...flags,
     ],
     { env: { PATH: process.env['PATH'] } },

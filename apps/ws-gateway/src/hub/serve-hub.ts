@@ -9,6 +9,7 @@ import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
 import { mustBeCli } from './cli-only.ts';
 import type { AppJobs } from './app-jobs.ts';
+import type { AppVitals } from './app-vitals.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
 import { mustBeExecutor } from './executor-only.ts';
 import { mustBeOwn } from './must-be-own.ts';
@@ -22,6 +23,7 @@ export interface HubPorts {
   desk: OrderDesk;
   handOver: HandOver;
   progress: Progress;
+  appVitals: AppVitals;
   online(): boolean;
   /** Something new is in the outbox. */
   stored(): void;
@@ -50,6 +52,7 @@ export function serveHub({
   desk,
   handOver,
   progress,
+  appVitals,
   online,
   stored,
   settle,
@@ -120,7 +123,9 @@ export function serveHub({
   hub.onGone(({ app }) => jobsOf.delete(app));
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
+  hub.onNotification('vitals', (body, peer) => appVitals.told(peer, body));
 
+  hub.onRegistered((peer) => appVitals.registered(peer));
   hub.onRegistered(({ app }) => {
     // An app that came back is told of everything that has not ended; what it cannot handle at all is refused now.
     void settle(desk.refuseUnhandled(app), 'refuse what no app handles')

@@ -173,6 +173,12 @@ const LocalHistory = {
   }),
 };
 
+/** How a process fares; the delay is the longest since it was told last. */
+const Vitals = {
+  rssBytes: Count,
+  eventLoopDelayMs: Type.Number({ minimum: 0 }),
+};
+
 export const LaneStatus = Type.Object({
   messages: Count,
   bytes: Count,
@@ -210,8 +216,13 @@ export const DeviceStatus = Type.Object({
       pid: Type.Optional(Count),
       since: EpochMs,
       jobs: Jobs,
+      rssBytes: Type.Optional(Vitals.rssBytes),
+      eventLoopDelayMs: Type.Optional(Vitals.eventLoopDelayMs),
+      /** How often it came back as another process, since the gateway started. */
+      restarts: Type.Optional(Count),
     }),
   ),
+  gateway: Type.Optional(Type.Object({ pid: Count, startedAt: EpochMs, ...Vitals })),
   orders: Type.Array(
     Type.Object({
       orderId: Text,
@@ -450,6 +461,8 @@ export const HUB_NOTIFICATIONS = {
   configState: Type.Object({ hash: Text, problem: Type.Optional(Text) }),
   /** With `jobs`: how those of its scheduler stand, whenever that has changed. */
   appState: Type.Object({ state: Text, jobs: Jobs }),
+  /** Of the app's process, once it has registered and every half minute. */
+  vitals: Type.Object(Vitals),
 } as const satisfies Record<string, TSchema>;
 
 /** One-way, hub to app. */
