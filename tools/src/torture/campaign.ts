@@ -24,6 +24,8 @@ export interface CampaignOptions {
   kills: number;
   inputs: number;
   orders: number;
+  /** Of offline: simulated seconds without a cloud. */
+  seconds: number;
   seed: number;
   /** In [0, 1), seeded. */
   random: () => number;

@@ -28,6 +28,10 @@ export interface FleetOptions {
   limits?: boolean;
   /** More of the executor's configuration, for the fleet's folder. */
   executor?(folder: string): object;
+  /** The collector's configuration instead of that of the campaigns, for the fleet's folder. */
+  collector?(folder: string): object;
+  /** More of the server's configuration. */
+  server?: { keep?: object; link?: object };
   /** Gives each machine a disk of its own, whose power can be cut. */
   disks?: boolean;
 }
@@ -68,7 +72,10 @@ export class TortureFleet {
     return fleet;
   }
 
-  private constructor(port: number, { programs, limits = false, executor, disks = false }: FleetOptions) {
+  private constructor(
+    port: number,
+    { programs, limits = false, executor, collector, server = {}, disks = false }: FleetOptions,
+  ) {
     this.folder = mkdtempSync('/var/tmp/bl-torture-');
     this.hubFolder = join(this.folder, 'hub');
     this.serverDir = join(this.folder, 'server', 'state');
@@ -98,8 +105,8 @@ export class TortureFleet {
       'fleet-server': {
         stateDir: this.serverDir,
         listen: { port },
-        keep,
-        link: { attemptsBurst: 100_000, reconnectMinMs: 0, reconnectMaxMs: 100 },
+        keep: { ...keep, ...server.keep },
+        link: { attemptsBurst: 100_000, reconnectMinMs: 0, reconnectMaxMs: 100, ...server.link },
         // The campaign asks for each order again and again until all have ended.
         operators: { callsBurst: 1_000_000 },
         enrolment: { burst: 100_000 },
@@ -112,9 +119,11 @@ export class TortureFleet {
       'command-executor': { ...common('command-executor'), ...executor?.(this.folder) },
       'telemetry-collector': {
         ...common('telemetry-collector'),
-        logLevel: 'debug',
-        series: { cpu: { intervalMs: SAMPLE_EVERY_MS } },
-        telemetry: { commitMs: 0 },
+        ...(collector?.(this.folder) ?? {
+          logLevel: 'debug',
+          series: { cpu: { intervalMs: SAMPLE_EVERY_MS } },
+          telemetry: { commitMs: 0 },
+        }),
       },
     };
     mkdirSync(join(this.folder, 'logs'));

@@ -11,25 +11,29 @@ import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
 import type { FuzzResult } from './fuzz.ts';
+import { offlineFaults } from './offline-faults.ts';
+import type { OfflineResult } from './offline.ts';
 import type { OrdersResult } from './orders.ts';
 import { DECODING_APPS, VICTIMS } from './victims.ts';
 
-type Found = CampaignResult | FuzzResult | OrdersResult;
+type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
+  offline: async () => (await import('./offline.ts')).offline,
   orders: async () => (await import('./orders.ts')).countedOrders,
 };
 
-const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N] [--seed S] [--json FILE] [--no-build]
+const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
   --kills N    how often something is killed (default 1000)
   --inputs N   of fuzz: how many are tried (default 1000000)
   --orders N   of orders: how many are given (default 1000)
+  --seconds N  of offline: how long the device has no cloud, in its own time (default 604800, a week)
   --seed S     repeats a run's choices
   --json FILE  writes the result there as well
   --no-build   torments what is built`;
@@ -42,12 +46,12 @@ async function main(): Promise<number> {
     console.error(`${asked.wrong}\n\n${USAGE}`);
     return 2;
   }
-  const { name, load, kills, inputs, orders, seed, json, build } = asked;
+  const { name, load, kills, inputs, orders, seconds, seed, json, build } = asked;
   if (build && !(await buildApps(name === 'fuzz' ? DECODING_APPS : VICTIMS))) return 1;
   console.log(`${name}: seed ${seed}`);
   const campaign = await load();
   const result = await campaign(
-    { kills, inputs, orders, seed, random: seededRandom(seed).next },
+    { kills, inputs, orders, seconds, seed, random: seededRandom(seed).next },
     console.log,
   );
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
@@ -67,6 +71,7 @@ function readArguments() {
         kills: { type: 'string', default: '1000' },
         inputs: { type: 'string', default: '1000000' },
         orders: { type: 'string', default: '1000' },
+        seconds: { type: 'string', default: '604800' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
         json: { type: 'string' },
         build: { type: 'boolean', default: true },
@@ -81,17 +86,24 @@ function readArguments() {
   const load = Object.hasOwn(CAMPAIGNS, name) ? CAMPAIGNS[name] : undefined;
   if (load === undefined) return { wrong: `There is no campaign "${name}".` };
   if (positionals.length > 1) return { wrong: `One campaign at a time: what is "${positionals[1]}"?` };
-  const [kills, inputs, orders, seed] = [values.kills, values.inputs, values.orders, values.seed].map(
-    Number,
-  ) as [number, number, number, number];
+  const [kills, inputs, orders, seconds, seed] = [
+    values.kills,
+    values.inputs,
+    values.orders,
+    values.seconds,
+    values.seed,
+  ].map(Number) as [number, number, number, number, number];
   if (!Number.isSafeInteger(kills) || kills < 1) return { wrong: '--kills takes a whole number from 1.' };
   if (!Number.isSafeInteger(inputs) || inputs < 1) return { wrong: '--inputs takes a whole number from 1.' };
   if (!Number.isSafeInteger(orders) || orders < 1) return { wrong: '--orders takes a whole number from 1.' };
+  if (!Number.isSafeInteger(seconds) || seconds < 1)
+    return { wrong: '--seconds takes a whole number from 1.' };
   if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
-  return { name, load, kills, inputs, orders, seed, json: values.json, build: values.build };
+  return { name, load, kills, inputs, orders, seconds, seed, json: values.json, build: values.build };
 }
 
 function isClean(found: Found): boolean {
+  if ('cameTwice' in found) return offlineFaults(found).length === 0;
   if ('twice' in found)
     return (
       found.controlCaught &&
