@@ -1,13 +1,73 @@
 import { memberConfig } from '@bowline/device-app/config';
 import { Type, type Static } from 'typebox';
+import { SupplyConfig } from './supply/supply-config.ts';
+
+const milliseconds = (value: number, description: string, minimum = 1) =>
+  Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: value, unit: 'ms', description });
+const count = (value: number, description: string) =>
+  Type.Integer({ minimum: 1, maximum: 1000, default: value, description });
+
+const TrialConfig = Type.Object(
+  {
+    graceMs: milliseconds(30_000, 'so long a new release may be down, or its probe bad: it is starting', 0),
+    soakMs: milliseconds(60_000, 'so long after that it must be well without a break', 0),
+    trialMaxMs: milliseconds(
+      1_800_000,
+      'a trial that nobody is to blame for ends here, as `rolled back: inconclusive`',
+    ),
+    bootLoopRestarts: count(3, 'restarts of its process while it starts that make a boot loop'),
+    bootLoopTrials: count(3, 'boots of the device within one trial that make a boot loop'),
+    probeFailures: count(3, 'bad probes in a row that fail it'),
+    observeMs: milliseconds(2000, 'pause between two looks at it', 10),
+    probeTimeoutMs: milliseconds(10_000, 'how long its probe may take, unless its manifest says otherwise'),
+    lookMs: milliseconds(2000, 'pause between two looks at whether an update that waits may go on', 10),
+    maxWaiting: count(16, 'orders that may wait beside the one under way; more are rejected'),
+  },
+  { additionalProperties: false, default: {} },
+);
 
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const UpdaterConfig = Type.Object(
-  memberConfig({
-    stateDir:
-      "this app's own folder: its lock, what it has reported, its trust bundle, used signatures, later the update journal and trusted metadata",
-    policyFile: 'channels from which software may be installed; without it from none',
-  }),
+  {
+    ...memberConfig({
+      stateDir:
+        "this app's own folder: its lock, journal of updates, holds, trust bundle, used signatures, trusted metadata",
+      policyFile: 'channels from which software may be installed, its kinds and windows; without it none',
+    }),
+    releasesDir: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/var/lib/bowline/releases',
+      description: 'the releases of each program: NAME/DIGEST, and NAME/current, a link to the one in use',
+    }),
+    pm2Home: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/run/bowline/pm2',
+      description: "home of the pm2 that runs the user's programs",
+    }),
+    sshRunFolder: Type.Optional(
+      Type.String({
+        minLength: 1,
+        localOnly: true,
+        description: "the ssh-broker's folder of sessions: while one is open, nothing is switched",
+      }),
+    ),
+    modules: Type.Object(
+      {
+        dir: Type.String({
+          minLength: 1,
+          localOnly: true,
+          default: '/usr/share/mender/modules/v3',
+          description: "update modules (Mender's interface, version 3), a program each, named by its type",
+        }),
+        timeoutMs: milliseconds(14_400_000, 'a module that takes longer in one of its states is ended'),
+      },
+      { additionalProperties: false, default: {} },
+    ),
+    supply: SupplyConfig,
+    trial: TrialConfig,
+  },
   { additionalProperties: false },
 );
 export type UpdaterConfig = Static<typeof UpdaterConfig>;

@@ -30,6 +30,7 @@ const environment = () => ({
   PATH: process.env['PATH'],
   BOWLINE_OTA_UPDATER__STATE_DIR: join(folder, 'state'),
   BOWLINE_OTA_UPDATER__HUB_FOLDER: hubFolder,
+  BOWLINE_OTA_UPDATER__RELEASES_DIR: join(folder, 'releases'),
   BOWLINE_OTA_UPDATER__POLICY_FILE: join(folder, 'policy.json'),
   BOWLINE_OTA_UPDATER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });

@@ -44,6 +44,7 @@ function start(): void {
       PATH: process.env['PATH'],
       BOWLINE_OTA_UPDATER__STATE_DIR: join(folder, 'state'),
       BOWLINE_OTA_UPDATER__HUB_FOLDER: join(folder, 'hub'),
+      BOWLINE_OTA_UPDATER__RELEASES_DIR: join(folder, 'releases'),
       BOWLINE_OTA_UPDATER__POLICY_FILE: join(folder, 'policy.json'),
       BOWLINE_OTA_UPDATER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
     },
@@ -56,6 +57,8 @@ async function signed(change: Partial<SignedClaims<'softwareUpdate'>> = {}, by =
     jti: uuidv7(),
     exp: now() + 300,
     channel: 'stable',
+    name: 'kiosk',
+    version: '1.0.0',
     ...change,
   };
   const jws = await signClaims('softwareUpdate', by, claims);
@@ -64,9 +67,12 @@ async function signed(change: Partial<SignedClaims<'softwareUpdate'>> = {}, by =
 const code = async (order: Awaited<ReturnType<typeof signed>>) =>
   (await gateway.outcome('ota-updater', order)).error?.code;
 
-test('when an order is good, it is answered that nothing can be done yet; else by the exact rule', async () => {
-  expect(await code(await signed())).toBe('unsupported');
-  expect(await code(await signed({ aud: 'group:kitchen' }))).toBe('unsupported');
+const failed = async (order: Awaited<ReturnType<typeof signed>>) =>
+  (await gateway.outcome('ota-updater', order, 'failed')).error?.code;
+
+test('when an order is good, it is begun; else it is refused by the exact rule', async () => {
+  expect(await failed(await signed())).toBe('no-update-server');
+  expect(await failed(await signed({ aud: 'group:kitchen' }))).toBe('no-update-server');
   expect(await code(await signed({}, commandKey))).toBe('wrong-role');
   expect(await code(await signed({}, await createKey()))).toBe('unknown-signer');
   expect(await code(await signed({ aud: 'd2' }))).toBe('wrong-audience');
@@ -78,7 +84,7 @@ test('when an order is good, it is answered that nothing can be done yet; else b
 
 test('when it is killed, a signature that was used before is still refused', async () => {
   const order = await signed();
-  expect(await code(order)).toBe('unsupported');
+  expect(await failed(order)).toBe('no-update-server');
   await child.kill('SIGKILL');
   start();
   expect(await code({ ...order, orderId: uuidv7() })).toBe('replayed');

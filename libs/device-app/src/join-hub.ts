@@ -45,6 +45,8 @@ export interface HubMember {
   readPolicy(): Promise<HeldPolicy>;
   /** State of the link to the cloud as the gateway told it last; undefined while the gateway is away. */
   readonly link: LinkStateName | undefined;
+  /** As the gateway told it; undefined before it was heard, or while the device is not enrolled. */
+  readonly deviceId: string | undefined;
   /** After each message that tells of the link or of the server's time; more than one may listen. */
   onHeard(listener: () => void): void;
   /** Takes the server's time out of a message of the hub. */
@@ -75,12 +77,14 @@ export async function joinHub(options: HubMemberOptions): Promise<HubMember> {
   const readPolicy = await watchPolicy(policyFile, { hub: client, clock, log });
   const listeners: (() => void)[] = [];
   let link: LinkStateName | undefined;
+  let deviceId: string | undefined;
   const heard = ({ serverTime }: { serverTime?: number }) => {
     if (serverTime !== undefined) serverClock.told(serverTime);
     for (const listener of listeners) listener();
   };
   client.onRegistered((hub) => {
     link = hub.link;
+    deviceId = hub.deviceId ?? deviceId;
     heard(hub);
   });
   client.onNotification('link', (news) => {
@@ -94,6 +98,9 @@ export async function joinHub(options: HubMemberOptions): Promise<HubMember> {
     readPolicy,
     get link() {
       return client.connected ? link : undefined;
+    },
+    get deviceId() {
+      return deviceId;
     },
     onHeard: (listener) => void listeners.push(listener),
     heard,

@@ -38,13 +38,15 @@ export interface TestGatewayOptions {
   /** Called before `enqueue` is answered: it may refuse by throwing, or never end. */
   accept?: () => Promise<void>;
   link?: LinkStateName;
+  /** Address of the link that it tells of. */
+  server?: string;
 }
 
 const log = createLogger({ app: 'test-gateway', write: () => {} });
 
 export async function openTestGateway(
   folder: string,
-  { accept = () => Promise.resolve(), link = 'offline' }: TestGatewayOptions = {},
+  { accept = () => Promise.resolve(), link = 'offline', server }: TestGatewayOptions = {},
 ): Promise<TestGateway> {
   const key = await createKey();
   const hub = await openHub({ folder, log, clock: systemClock });
@@ -55,6 +57,7 @@ export async function openTestGateway(
   const attempts = new Map<string, number>();
   let state = link;
   hub.handle('register', () => ({
+    deviceId: 'd1',
     bootId: '00000000-0000-4000-8000-000000000000',
     link: state,
     serverTime: Date.now(),
@@ -76,6 +79,7 @@ export async function openTestGateway(
     await accept();
     return { accepted: messages.length, duplicate: false };
   });
+  hub.handle('status', () => statusOf(state, server));
   hub.onNotification('progress', (told) => void progress.push(told));
   const reported: TestGateway['reported'] = (orderId, status, timeoutMs) =>
     waitFor(
@@ -122,3 +126,12 @@ export async function openTestGateway(
     close: () => hub.close(),
   };
 }
+
+const statusOf = (state: LinkStateName, server: string | undefined): HubRequests['status']['response'] => ({
+  device: { id: 'd1', bootId: 'boot', agentVersion: '0', uptimeSeconds: 1 },
+  link: { state, since: 0, attempts: 0, ...(server === undefined ? {} : { server }) },
+  queue: { epoch: 'epoch', lanes: {}, deadLetters: 0 },
+  apps: {},
+  orders: [],
+  counters: {},
+});

@@ -3,6 +3,7 @@ export {
   DEFAULT_POLICY,
   isAllowed,
   judgeCommand,
+  judgeRelease,
   judgeSsh,
   judgeUpdate,
   longestTimeoutMs,
@@ -11,5 +12,5 @@ export {
   type PolicyRefusal,
   type WantedCommand,
 } from './policy.ts';
-export type { CommandRule, Policy } from './policy-schema.ts';
+export type { CommandRule, MaintenanceWindow, Policy } from './policy-schema.ts';
 export { watchPolicy } from './watch-policy.ts';

@@ -13,7 +13,7 @@ const MAX_BYTES = 65_536;
 export const POLICY_KEYS: readonly { at: RegExp; keys: readonly string[] }[] = [
   { at: /^$/, keys: ['commands', 'updates', 'ssh'] },
   { at: /^\/commands\/[^/]+$/, keys: ['signed', 'params', 'maxTimeoutMs', 'users'] },
-  { at: /^\/updates$/, keys: ['channels'] },
+  { at: /^\/updates$/, keys: ['channels', 'kinds', 'windows', 'timeZone', 'maxDeferSeconds'] },
   { at: /^\/ssh$/, keys: ['users', 'maxSeconds', 'capabilities'] },
 ];
 

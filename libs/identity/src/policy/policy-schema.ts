@@ -35,6 +35,23 @@ export const CommandRule = Type.Object(
 );
 export type CommandRule = Static<typeof CommandRule>;
 
+export const MaintenanceWindow = Type.Object(
+  {
+    opens: Type.String({
+      pattern: '^[0-9A-Za-z*,/#?-]+( [0-9A-Za-z*,/#?-]+){4}$',
+      description: 'when it opens, as five fields of cron: `0 2 * * 1-5` is 02:00 from Monday to Friday',
+    }),
+    minutes: Type.Integer({
+      minimum: 1,
+      maximum: 7 * 24 * 60,
+      unit: 'min',
+      description: 'how long it is open',
+    }),
+  },
+  closed,
+);
+export type MaintenanceWindow = Static<typeof MaintenanceWindow>;
+
 /**
  * The device's own policy: what the cloud may ask of this device. A section that is absent allows what the default allows
  * ({@link DEFAULT_POLICY}): the commands that change nothing, no updates, no ssh.
@@ -55,6 +72,34 @@ export const Policy = Type.Object(
             maxItems: 64,
             description: 'channels from which software may be installed',
           }),
+          kinds: Type.Optional(
+            Type.Array(Type.String({ pattern: '^(app|self|module:[A-Za-z0-9][A-Za-z0-9._-]{0,63})$' }), {
+              maxItems: 64,
+              description:
+                'what may be installed: `app` (programs of the user), `self` (Bowline), `module:TYPE` (by the update module of that name); default only `app`',
+            }),
+          ),
+          windows: Type.Optional(
+            Type.Array(MaintenanceWindow, {
+              maxItems: 64,
+              description: 'only within one of these is anything switched; default at any time',
+            }),
+          ),
+          timeZone: Type.Optional(
+            Type.String({
+              pattern: '^[A-Za-z0-9+_/-]{1,64}$',
+              description: 'of the windows, an IANA name like Europe/Berlin; default the zone of the device',
+            }),
+          ),
+          maxDeferSeconds: Type.Optional(
+            Type.Integer({
+              minimum: 0,
+              maximum: 90 * 24 * 3600,
+              unit: 's',
+              description:
+                'so long after its order an update is put off by holds of people and by open shells; default 7 days',
+            }),
+          ),
         },
         closed,
       ),

@@ -1,7 +1,15 @@
 import { describe, expect, test } from 'vitest';
 import { POLICY_KEYS, parsePolicy } from './policy-file.ts';
 import { Policy } from './policy-schema.ts';
-import { DEFAULT_POLICY, isAllowed, judgeCommand, judgeSsh, judgeUpdate, needsSignature } from './policy.ts';
+import {
+  DEFAULT_POLICY,
+  isAllowed,
+  judgeCommand,
+  judgeRelease,
+  judgeSsh,
+  judgeUpdate,
+  needsSignature,
+} from './policy.ts';
 
 const SOURCE = 'policy file /etc/p.json';
 const held = (policy: object) => parsePolicy(JSON.stringify(policy), SOURCE);
@@ -101,4 +109,20 @@ describe('parsePolicy', () => {
     const places = [Policy.properties, rule, updates.properties, ssh.properties];
     expect(POLICY_KEYS.map(({ keys }) => keys)).toEqual(places.map((place) => Object.keys(place)));
   });
+});
+
+test('when a policy names no kinds, programs of the user may be installed and nothing else; else what it names', async () => {
+  const silent = await held({ updates: { channels: ['stable'] } });
+  expect(judgeRelease(silent, { kind: 'app' })).toBeUndefined();
+  for (const kind of ['self', 'module:script'])
+    expect(judgeRelease(silent, { kind })?.message).toBe(
+      `/updates/kinds of the ${SOURCE}: permits only app, not ${kind}`,
+    );
+  const windows = [{ opens: '0 2 * * 1-5', minutes: 90 }];
+  const named = await held({ updates: { channels: [], kinds: ['module:script'], windows } });
+  expect(judgeRelease(named, { kind: 'module:script' })).toBeUndefined();
+  expect(judgeRelease(named, { kind: 'module:other' })?.code).toBe('not-allowed');
+  await expect(
+    held({ updates: { channels: [], windows: [{ opens: 'at two', minutes: 1 }] } }),
+  ).rejects.toThrow(/opens/);
 });

@@ -73,6 +73,17 @@ export function judgeUpdate(held: HeldPolicy, { channel }: { channel: string }):
     : refuse(held, ['updates', 'channels'], `permits ${listed(channels)}, not ${channel}`);
 }
 
+/** What may be installed where the policy names no kinds. */
+const DEFAULT_KINDS = ['app'];
+
+/** @param kind `app`, `self` or `module:TYPE`. */
+export function judgeRelease(held: HeldPolicy, { kind }: { kind: string }): PolicyRefusal | undefined {
+  const kinds = held.policy.updates?.kinds ?? DEFAULT_KINDS;
+  return kinds.includes(kind)
+    ? undefined
+    : refuse(held, ['updates', 'kinds'], `permits ${listed(kinds)}, not ${kind}`);
+}
+
 export function judgeSsh(
   held: HeldPolicy,
   { user, seconds, capabilities }: { user: string; seconds: number; capabilities: readonly string[] },

@@ -41,6 +41,17 @@ export const SignedUpdate = Type.Object({
   digest: Type.Optional(Type.String({ pattern: '^[0-9a-f]{64}$' })),
   /** It may take the place of a newer version, if the release says so too. */
   allowDowngrade: Type.Optional(Type.Boolean()),
+  /** Only the share `percent` of its devices, chosen by SHA-256 of `SALT:DEVICE_ID`: more under the same salt adds devices. */
+  rollout: Type.Optional(
+    Type.Object({
+      percent: Type.Number({ minimum: 0, maximum: 100 }),
+      salt: Type.String({ minLength: 1, maxLength: 128 }),
+    }),
+  ),
+  /** Nothing is fetched or changed: the device answers what the update would take, and what its policy says. */
+  preview: Type.Optional(Type.Boolean()),
+  /** It may be tried though it has failed on the device before. */
+  retryFailed: Type.Optional(Type.Boolean()),
   by: Type.Optional(Text),
   reason: Type.Optional(Text),
 });

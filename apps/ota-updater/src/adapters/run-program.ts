@@ -1,0 +1,61 @@
+import { spawn } from 'node:child_process';
+import { childEnvironment, unrestricted } from '@bowline/runtime';
+
+export interface ProgramEnd {
+  /** undefined: it could not be started, or was ended by us. */
+  code: number | undefined;
+  stdout: string;
+  /** What it wrote last, on either stream. */
+  said: string;
+  /** Why there is no code. */
+  why?: string;
+}
+
+const KEPT_CHARS = 16 * 1024;
+
+/** Runs a program in a process group of its own, which ends with it: what it leaves behind, or hangs, must not stay. */
+export function runProgram(
+  program: string,
+  args: readonly string[],
+  { cwd, signal }: { cwd: string; signal: AbortSignal },
+): Promise<ProgramEnd> {
+  return new Promise((resolve) => {
+    const [file, argv] = unrestricted(program, args);
+    const child = spawn(file, argv, {
+      cwd,
+      env: childEnvironment(),
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    let stdout = '';
+    let said = '';
+    child.stdout.setEncoding('utf8').on('data', (text: string) => {
+      stdout = (stdout + text).slice(0, KEPT_CHARS);
+      said = (said + text).slice(-KEPT_CHARS);
+    });
+    child.stderr.setEncoding('utf8').on('data', (text: string) => (said = (said + text).slice(-KEPT_CHARS)));
+    const end = () => {
+      if (child.pid === undefined) return;
+      try {
+        process.kill(-child.pid, 'SIGKILL');
+      } catch {
+        // it has ended already
+      }
+    };
+    signal.addEventListener('abort', end, { once: true });
+    if (signal.aborted) end();
+    child.once('error', (error) =>
+      resolve({ code: undefined, stdout, said, why: `cannot be started: ${error.message}` }),
+    );
+    // What it left behind may hold its streams open.
+    child.once('exit', end);
+    child.once('close', (code) => {
+      signal.removeEventListener('abort', end);
+      resolve(
+        code === null
+          ? { code: undefined, stdout, said, why: 'did not end in time' }
+          : { code, stdout, said },
+      );
+    });
+  });
+}

@@ -1,0 +1,40 @@
+import { renameSync, writeFileSync } from 'node:fs';
+import type { Clock, Timer } from '@bowline/runtime';
+import type { LedgerImage } from '../core/ledger.ts';
+import type { ProgressFigures } from '../core/progress.ts';
+
+/** What `bowline update status` reads. */
+export interface UpdateStatus extends LedgerImage {
+  at: number;
+  progress: Record<string, ProgressFigures>;
+}
+
+/** At most so often while bytes come in. */
+const EVERY_MS = 500;
+
+/** Keeps `status.json` of the state folder true, for people who ask on the device. Not durable: it is written anew at each start. */
+export class StatusFile {
+  readonly #file: string;
+  readonly #read: () => UpdateStatus;
+  readonly #clock: Clock;
+  #due: Timer | undefined;
+
+  constructor(file: string, read: () => UpdateStatus, clock: Clock) {
+    this.#file = file;
+    this.#read = read;
+    this.#clock = clock;
+    this.write();
+  }
+
+  changed(): void {
+    this.#due ??= this.#clock.after(EVERY_MS, () => this.write());
+  }
+
+  write(): void {
+    this.#due?.cancel();
+    this.#due = undefined;
+    const beside = `${this.#file}.new`;
+    writeFileSync(beside, JSON.stringify(this.#read()), { mode: 0o600 });
+    renameSync(beside, this.#file);
+  }
+}

@@ -1,0 +1,104 @@
+import { expect, test } from 'vitest';
+import { judgeTrial, type TrialView } from './judge-trial.ts';
+import { whyNotNow } from './may-switch.ts';
+import { fetchProgress, progressOf } from './progress.ts';
+
+const limits = {
+  graceMs: 100,
+  soakMs: 200,
+  trialMaxMs: 1000,
+  bootLoopRestarts: 3,
+  probeFailures: 2,
+  bootLoopTrials: 3,
+};
+const well: TrialView = {
+  elapsedMs: 300,
+  trial: 1,
+  process: { up: true, restarts: 0 },
+  probe: { asked: true, badInARow: 0, why: '' },
+  wasOnline: true,
+  online: true,
+  outsideReaches: undefined,
+};
+const judged = (change: Partial<TrialView>) => {
+  const verdict = judgeTrial({ ...well, ...change }, limits);
+  return verdict.kind === 'fail' ? `${verdict.code}${verdict.deny ? '' : ', not denied'}` : verdict.kind;
+};
+
+test('when it was well through grace and soak, it is kept; not a moment earlier', () => {
+  expect(judged({})).toBe('commit');
+  expect(judged({ elapsedMs: 299 })).toBe('go-on');
+  expect(judged({ process: undefined, probe: undefined })).toBe('commit');
+  expect(judged({ probe: { asked: false, badInARow: 0, why: '' } })).toBe('go-on');
+});
+
+test('when its process is down or was restarted, that is forgiven only while it starts, and a boot loop never', () => {
+  const down = { up: false, restarts: 0 };
+  expect(judged({ elapsedMs: 99, process: down })).toBe('go-on');
+  expect(judged({ elapsedMs: 100, process: down })).toBe('process-down');
+  expect(judged({ elapsedMs: 99, process: { up: true, restarts: 2 } })).toBe('go-on');
+  expect(judged({ elapsedMs: 150, process: { up: true, restarts: 1 } })).toBe('process-restarted');
+  expect(judged({ elapsedMs: 1, process: { up: true, restarts: 3 } })).toBe('boot-loop');
+  expect(judged({ elapsedMs: 0, trial: 4 })).toBe('boot-loop');
+});
+
+test('when its probe is bad, that counts after the grace, and several times in a row', () => {
+  const bad = (badInARow: number) => ({ asked: true, badInARow, why: 'no' });
+  expect(judged({ elapsedMs: 50, probe: bad(9) })).toBe('go-on');
+  expect(judged({ elapsedMs: 150, probe: bad(1) })).toBe('go-on');
+  expect(judged({ probe: bad(1) })).toBe('go-on');
+  expect(judged({ elapsedMs: 150, probe: bad(2) })).toBe('probe-failed');
+});
+
+test('when only the link is missing, the outside is asked, and an outage of the cloud is nobody’s fault', () => {
+  const lost = { online: false };
+  expect(judged(lost)).toBe('ask-outside');
+  expect(judged({ ...lost, outsideReaches: true })).toBe('link-lost');
+  expect(judged({ ...lost, outsideReaches: false })).toBe('go-on');
+  expect(judged({ ...lost, outsideReaches: false, elapsedMs: 1000 })).toBe('inconclusive, not denied');
+  expect(judged({ ...lost, wasOnline: false })).toBe('commit');
+});
+
+test('when holds and shells put an update off, they do so for a limited time; the window always counts', () => {
+  const now = {
+    nowMs: 1000,
+    acceptedAt: 0,
+    holds: [],
+    sshSessions: 0,
+    windowOpensAt: undefined,
+    maxDeferMs: 5000,
+  };
+  expect(whyNotNow(now)).toBeUndefined();
+  const hold = { owner: 'oven', until: 9000 };
+  expect(whyNotNow({ ...now, holds: [hold] })).toMatch(/^held by oven until 1970-01-01T00:00:09/);
+  expect(whyNotNow({ ...now, holds: [{ ...hold, until: 1000 }] })).toBeUndefined();
+  expect(whyNotNow({ ...now, sshSessions: 2 })).toBe('2 ssh sessions are open');
+  expect(whyNotNow({ ...now, holds: [hold], sshSessions: 1, nowMs: 5000 })).toBeUndefined();
+  expect(whyNotNow({ ...now, windowOpensAt: 1001 })).toContain('outside the maintenance window');
+  expect(whyNotNow({ ...now, windowOpensAt: 1000 })).toBeUndefined();
+});
+
+test('when an update goes on, its percent only rises, and the rest is told in seconds', () => {
+  const phases = [
+    'accepted',
+    'fetching',
+    'staging',
+    'staged',
+    'switching',
+    'trial',
+    'committing',
+    'committed',
+  ] as const;
+  const percents = phases.flatMap((phase) => [progressOf(phase, 0).percent, progressOf(phase, 1).percent]);
+  expect(percents).toEqual(percents.toSorted((a, b) => a - b));
+  expect(percents.at(-1)).toBe(100);
+  expect(fetchProgress(250, 1000, 100)).toEqual({
+    phase: 'fetching',
+    percent: 17.5,
+    bytes: 250,
+    totalBytes: 1000,
+    bytesPerSecond: 100,
+    remainingSeconds: 8,
+  });
+  expect(fetchProgress(0, 1000, 0)).not.toHaveProperty('remainingSeconds');
+});

@@ -1,0 +1,39 @@
+/** A person or program of the device that wants no change for a while. */
+export interface Hold {
+  owner: string;
+  /** Epoch milliseconds of the device's clock. */
+  until: number;
+  reason?: string;
+}
+
+export interface SwitchView {
+  /** Wall clock of the device, epoch milliseconds. */
+  nowMs: number;
+  acceptedAt: number;
+  holds: readonly Hold[];
+  /** Shells that are open on the device. */
+  sshSessions: number;
+  /** When the maintenance window that is open, or the next one, begins; undefined: any time will do. */
+  windowOpensAt: number | undefined;
+  /** Holds and shells count only so long after the order was accepted. */
+  maxDeferMs: number;
+}
+
+/** Why an update must wait before it changes anything; undefined: it need not. */
+export function whyNotNow(view: SwitchView): string | undefined {
+  const { nowMs, acceptedAt, holds, sshSessions, windowOpensAt, maxDeferMs } = view;
+  if (nowMs - acceptedAt < maxDeferMs) {
+    const hold = holds.find(({ until }) => until > nowMs);
+    if (hold !== undefined) return `held by ${hold.owner} until ${iso(hold.until)}`;
+    if (sshSessions > 0) return `${sshSessions} ssh sessions are open`;
+  }
+  if (windowOpensAt !== undefined && windowOpensAt > nowMs)
+    return `outside the maintenance window, which opens ${iso(windowOpensAt)}`;
+  return undefined;
+}
+
+/** A hold stops the fetching, too. */
+export const isHeld = ({ nowMs, acceptedAt, holds, maxDeferMs }: SwitchView): Hold | undefined =>
+  nowMs - acceptedAt < maxDeferMs ? holds.find(({ until }) => until > nowMs) : undefined;
+
+const iso = (ms: number) => new Date(ms).toISOString();

@@ -1,0 +1,152 @@
+import { CancelledError, RejectedError, TransientError } from '@bowline/runtime';
+import { isBeforeSwitch, isEnded, type UpdateClaims, type UpdateState } from '../core/update-state.ts';
+import { EndTeller } from './end-teller.ts';
+import type { EnginePorts } from './ports.ts';
+import { Preparation } from './prepare.ts';
+import { SwitchOver } from './switch-over.ts';
+
+/**
+ * Carries out updates, one at a time in the order in which they came. The journal is the truth: whatever it says is done next,
+ * by this life of the process or by another.
+ */
+export class UpdateEngine {
+  readonly #ports: EnginePorts;
+  readonly #preparation: Preparation;
+  readonly #switchOver: SwitchOver;
+  readonly #teller: EndTeller;
+  readonly #stopping = new AbortController();
+  #running: Promise<void> | undefined;
+  #wake: () => void = () => {};
+  /** Ends what is done for the active update before the switch. */
+  #abort: { orderId: string; controller: AbortController } | undefined;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+    this.#preparation = new Preparation(ports);
+    this.#switchOver = new SwitchOver(ports);
+    this.#teller = new EndTeller(ports);
+  }
+
+  /** Takes up what the journal says is not over. */
+  start(): void {
+    for (const ended of this.#ports.journal.ledger.untold()) this.#teller.tell(ended);
+    this.#running = this.#run().catch((error: unknown) => {
+      if (!this.#stopping.signal.aborted) throw error;
+    });
+  }
+
+  knows(orderId: string): boolean {
+    return this.#ports.journal.ledger.update(orderId) !== undefined;
+  }
+
+  /** The gateway offers an order that is in the journal: it may not have its end. */
+  resume(orderId: string): void {
+    const state = this.#ports.journal.ledger.update(orderId);
+    if (state !== undefined && isEnded(state)) this.#teller.tell({ ...state, told: false });
+  }
+
+  /**
+   * Durable when it returns.
+   *
+   * @throws RejectedError `too-many-updates`; TransientError `stopping`.
+   */
+  take(orderId: string, order: UpdateClaims): void {
+    const { journal, clock, limits, newId } = this.#ports;
+    if (this.#stopping.signal.aborted) throw new TransientError('stopping', 'the updater is stopping');
+    const waiting = journal.ledger.updates().filter((state) => !isEnded(state)).length;
+    if (waiting > limits.maxWaiting)
+      throw new RejectedError('too-many-updates', `${waiting} updates are under way or wait already`);
+    const at = Math.round(clock.wallMs());
+    journal.append({ type: 'accepted', orderId, at, order, eventId: newId() });
+    this.#wake();
+  }
+
+  /** `stopping`: the end is reported by us. */
+  cancel(orderId: string): 'stopping' | 'too-late' | 'unknown-order' {
+    const state = this.#ports.journal.ledger.update(orderId);
+    if (state === undefined) return 'unknown-order';
+    if (!isBeforeSwitch(state)) return 'too-late';
+    if (this.#abort?.orderId === orderId)
+      this.#abort.controller.abort(new CancelledError('cancelled', 'cancelled by an order'));
+    else this.#cancelled(state);
+    return 'stopping';
+  }
+
+  /** The circumstances may have changed. */
+  wake(): void {
+    this.#wake();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping.abort(new CancelledError('stopping', 'the updater is stopping'));
+    this.#wake();
+    await this.#running?.catch(() => {});
+    await this.#teller.stop();
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stopping;
+    for (;;) {
+      signal.throwIfAborted();
+      const state = this.#ports.journal.ledger.active();
+      if (state === undefined) await this.#idle();
+      else await this.#step(state);
+    }
+  }
+
+  #idle(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      // A fresh order may have come in the same turn.
+      if (this.#ports.journal.ledger.active() !== undefined || this.#stopping.signal.aborted) resolve();
+    });
+  }
+
+  async #step(state: UpdateState): Promise<void> {
+    const { orderId } = state;
+    const controller = new AbortController();
+    this.#abort = { orderId, controller };
+    try {
+      if (isBeforeSwitch(state)) {
+        await this.#preparation.step(state, AbortSignal.any([this.#stopping.signal, controller.signal]));
+      } else if ('previous' in state && !isEnded(state)) {
+        const kind = this.#ports.kindOf(state.plan);
+        if (kind === undefined) throw new Error(`no kind for ${state.plan.kind}`);
+        await this.#switchOver.step(state, kind, this.#stopping.signal);
+      }
+    } catch (error) {
+      this.#stopping.signal.throwIfAborted();
+      if (!controller.signal.aborted) throw error;
+    }
+    this.#abort = undefined;
+    this.#ports.changed();
+    const now = this.#ports.journal.ledger.update(orderId) ?? state;
+    if (controller.signal.aborted && isBeforeSwitch(now)) this.#cancelled(now);
+    else if (isEnded(now)) await this.#ended(now);
+    else if (now.phase !== state.phase) {
+      if (now.phase === 'switching') this.#switchOver.begins(orderId);
+      this.#ports.log.info({ orderId, phase: now.phase }, 'update goes on');
+    }
+  }
+
+  #cancelled({ orderId }: UpdateState): void {
+    const { journal, clock } = this.#ports;
+    journal.append({ type: 'cancelled', orderId, at: Math.round(clock.wallMs()) });
+    const now = journal.ledger.update(orderId);
+    if (now !== undefined) void this.#ended(now);
+  }
+
+  async #ended(state: UpdateState): Promise<void> {
+    if (!isEnded(state)) return;
+    const { log, kindOf, source } = this.#ports;
+    this.#teller.tell(state);
+    const plan = 'plan' in state ? state.plan : undefined;
+    if (plan === undefined || state.phase === 'previewed') return;
+    try {
+      await source.discard();
+      await kindOf(plan)?.tidy(plan, 'failure' in state ? { failure: state.failure } : {});
+    } catch (error) {
+      log.warn({ orderId: state.orderId, error }, 'could not tidy up after the update');
+    }
+  }
+}

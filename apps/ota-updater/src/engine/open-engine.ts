@@ -1,0 +1,163 @@
+import { mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HubMember } from '@bowline/device-app';
+import { judgeRelease } from '@bowline/identity/policy';
+import { callerEnvironment, DEVICE_APPS, Pm2 } from '@bowline/pm2';
+import { bootId, childEnvironment, retry, type Clock, type Logger } from '@bowline/runtime';
+import { BowlineError } from '@bowline/runtime/errors';
+import { gt } from 'semver';
+import { v7 as newId } from 'uuid';
+import { deviceShare } from '../adapters/device-share.ts';
+import { readHolds } from '../adapters/holds.ts';
+import { windowOpensAt } from '../adapters/maintenance-window.ts';
+import { serverAnswers } from '../adapters/outside-probe.ts';
+import { sshSessions } from '../adapters/ssh-sessions.ts';
+import { StatusFile } from '../adapters/status-file.ts';
+import type { UpdaterConfig } from '../config.ts';
+import type { ProgressFigures } from '../core/progress.ts';
+import { isInRollout } from '../core/rollout.ts';
+import { AppKind } from '../kinds/app-kind.ts';
+import { ModuleKind } from '../kinds/module-kind.ts';
+import type { ReleaseSource } from '../supply/release-source.ts';
+import { UpdateEngine } from './engine.ts';
+import { Journal } from './journal.ts';
+import type { EnginePorts } from './ports.ts';
+
+/** So long an update is put off by holds and shells where the policy says nothing. */
+const DEFER_SECONDS = 7 * 24 * 3600;
+/** Names in pm2 that no program of the user may have. */
+const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server'];
+
+export interface OpenEngineOptions {
+  config: UpdaterConfig;
+  hub: HubMember;
+  /** @param journal for what is installed. */
+  openSource(journal: Journal): ReleaseSource;
+  log: Logger;
+  clock: Clock;
+  signal: AbortSignal;
+  /** Where a test may end the process. */
+  checkpoint?: (where: string) => void;
+}
+
+export interface OpenEngine {
+  engine: UpdateEngine;
+  close(): Promise<void>;
+}
+
+/** The engine on a real device: pm2, files, hub. */
+export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine> {
+  const { config, hub, log, clock, signal, checkpoint } = options;
+  const { stateDir, releasesDir, pm2Home } = config;
+  mkdirSync(releasesDir, { recursive: true, mode: 0o755 });
+  const higher = (a?: string, b?: string) => (a === undefined || (b !== undefined && gt(b, a)) ? b : a);
+  const seam = checkpoint === undefined ? {} : { checkpoint };
+  const nowMs = () => Math.round(clock.wallMs());
+  const journal = new Journal({ file: join(stateDir, 'updates.journal'), higher, log, nowMs, ...seam });
+  const pm2 = new Pm2({ home: pm2Home, env: callerEnvironment(childEnvironment(), {}) });
+  const apps = new AppKind({ releasesDir, pm2, reserved: RESERVED, ...seam });
+
+  const modules = new ModuleKind({
+    releasesDir,
+    modulesDir: config.modules.dir,
+    timeoutMs: config.modules.timeoutMs,
+    installed: (name) => journal.ledger.installed(name)?.digest,
+    ...seam,
+  });
+
+  const progress: Record<string, ProgressFigures> = {};
+  const readStatus = () => ({ ...journal.ledger.image(), progress, at: nowMs() });
+  const status = new StatusFile(join(stateDir, 'status.json'), readStatus, clock);
+
+  const ports: EnginePorts = {
+    journal,
+    source: options.openSource(journal),
+    kindOf: ({ kind }) => (kind === 'app' ? apps : kind.startsWith('module:') ? modules : undefined),
+    judge: async (plan) => {
+      allowAgain(join(stateDir, 'allow'), journal, nowMs());
+      return judgeRelease(await hub.readPolicy(), plan);
+    },
+    circumstances: async () => {
+      const { policy } = await hub.readPolicy();
+      const { windows, timeZone, maxDeferSeconds = DEFER_SECONDS } = policy.updates ?? {};
+      return {
+        nowMs: nowMs(),
+        holds: readHolds(join(stateDir, 'holds'), nowMs()),
+        sshSessions: sshSessions(config.sshRunFolder),
+        windowOpensAt: windowOpensAt(windows, nowMs(), timeZone),
+        maxDeferMs: maxDeferSeconds * 1000,
+      };
+    },
+    isInRollout: ({ rollout }) =>
+      rollout === undefined || isInRollout(rollout, deviceShare(rollout.salt, hub.deviceId ?? '')),
+    report: (report) => hub.report(report),
+    tell: (id, event) => {
+      const at = nowMs();
+      const message = { id, type: 'event' as const, sentAt: at, payload: { ...event, at } };
+      return retry(() => hub.client.enqueue([message], { signal }), { clock, signal });
+    },
+    progress: (orderId, figures) => {
+      for (const known of Object.keys(progress)) if (known !== orderId) delete progress[known];
+      progress[orderId] = figures;
+      status.changed();
+      const { percent, note, ...data } = figures;
+      hub.client.notify('progress', {
+        orderId,
+        percent,
+        ...(note === undefined ? {} : { note: note.slice(0, 1000) }),
+        data,
+      });
+    },
+    isOnline: () => hub.link === 'online',
+    outsideReaches: (until) => serverReached(hub, until),
+    bootId: bootId(),
+    clock,
+    log,
+    random: Math.random,
+    newId: () => newId(),
+    changed: () => status.changed(),
+    limits: config.trial,
+    ...seam,
+  };
+  if (journal.damagedLines > 0)
+    void ports
+      .tell(newId(), {
+        kind: 'update.journal-damaged',
+        severity: 'error',
+        data: { lines: journal.damagedLines },
+      })
+      .catch(() => {});
+  const engine = new UpdateEngine(ports);
+  engine.start();
+  for (const name of Object.keys(journal.ledger.image().installed))
+    apps
+      .ensureRunning(name)
+      .catch((error: unknown) => log.warn({ name, error }, 'a program could not be started'));
+  return {
+    engine,
+    close: async () => {
+      await engine.stop();
+      status.write();
+      journal.close();
+    },
+  };
+}
+
+async function serverReached(hub: HubMember, signal: AbortSignal): Promise<boolean> {
+  try {
+    const { link } = await hub.client.request('status', {}, { signal });
+    return link.server !== undefined && (await serverAnswers(link.server, signal));
+  } catch (error) {
+    if (!(error instanceof BowlineError)) throw error;
+    return false;
+  }
+}
+
+/** Releases that a person allows again (`bowline update allow`): a file each, named by the digest. */
+function allowAgain(folder: string, journal: Journal, at: number): void {
+  mkdirSync(folder, { recursive: true, mode: 0o700 });
+  for (const digest of readdirSync(folder)) {
+    if (journal.ledger.denied(digest) !== undefined) journal.append({ type: 'allowed', digest, at });
+    rmSync(join(folder, digest), { force: true });
+  }
+}

@@ -1,0 +1,246 @@
+import { existsSync, mkdirSync, rmSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { backoffMs } from '@bowline/runtime/backoff';
+import { wait, writeFileDurably } from '@bowline/runtime';
+import { BowlineError, mayPass, RejectedError } from '@bowline/runtime';
+import { isHeld, whyNotNow } from '../core/may-switch.ts';
+import { fetchProgress, progressOf } from '../core/progress.ts';
+import { planOf, type Failure, type PlannedRelease, type UpdateState } from '../core/update-state.ts';
+import type { ReleaseKind } from '../kinds/release-kind.ts';
+import type { ReleasePlan } from '../supply/release-source.ts';
+import type { EnginePorts } from './ports.ts';
+
+/** Pause before a look at the server after a failure that may pass: it never gives up for good. */
+const RETRY = { baseMs: 2000, capMs: 300_000, minMs: 500 };
+
+/** From the order to a tree that is laid out and may be switched to: nothing that runs changes. */
+export class Preparation {
+  readonly #ports: EnginePorts;
+  /** As it was resolved last by this process; the journal has only what must survive. */
+  #resolved: ReleasePlan | undefined;
+  #failures = 0;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+  }
+
+  /** One step; ends after a record was appended, or after a pause. @throws the reason of `signal`. */
+  async step(state: UpdateState, signal: AbortSignal): Promise<void> {
+    try {
+      await this.#step(state, signal);
+      this.#failures = 0;
+    } catch (error) {
+      signal.throwIfAborted();
+      if (mayPass(error)) return this.#tryLater(state, error as BowlineError, signal);
+      if (!(error instanceof BowlineError)) throw error;
+      this.#fail(state, { code: error.code, message: error.message, deny: false });
+    }
+  }
+
+  async #step(state: UpdateState, signal: AbortSignal): Promise<void> {
+    switch (state.phase) {
+      case 'accepted':
+      case 'deferred':
+        return this.#begin(state, signal);
+      case 'fetching':
+        return this.#fetch(state, signal);
+      case 'verified':
+        return this.#ports.journal.append({ ...this.#head(state), type: 'staging' });
+      case 'staging':
+        return this.#stage(state, signal);
+      case 'staged':
+      case 'waiting':
+        return this.#awaitMoment(state, signal);
+    }
+  }
+
+  async #begin(state: UpdateState, signal: AbortSignal): Promise<void> {
+    const { journal, report } = this.#ports;
+    const { orderId, order } = state;
+    if (!this.#ports.isInRollout(order))
+      return this.#fail(state, {
+        code: 'outside-rollout',
+        message: `this device is not among the first ${order.rollout?.percent ?? 100} %`,
+        deny: false,
+      });
+    await this.#ignoringRefusal(() => report({ orderId, status: 'started', attempt: 1 }));
+    const resolved = await this.#resolve(state, signal);
+    const plan = journaled(resolved);
+    const refusal = await this.#refusal(plan, state);
+    const view = await this.#view(state);
+    signal.throwIfAborted();
+    const head = this.#head(state);
+    if (order.preview === true) {
+      const preview = { ...plan, verdict: refusal?.message ?? 'allowed', now: whyNotNow(view) ?? 'yes' };
+      return journal.append({ ...head, type: 'previewed', plan, preview });
+    }
+    if (refusal !== undefined) return this.#fail(state, { ...refusal, deny: false }, plan);
+    if (this.#isInPlace(plan)) return journal.append({ ...head, type: 'committed', plan });
+    const hold = isHeld(view);
+    if (hold === undefined) return journal.append({ ...head, type: 'fetching', plan });
+    await this.#stay(state, whyNotNow(view) ?? `held by ${hold.owner}`, plan, signal);
+  }
+
+  async #fetch(state: UpdateState, signal: AbortSignal): Promise<void> {
+    const { source, progress, journal } = this.#ports;
+    const view = await this.#view(state);
+    if (isHeld(view) !== undefined)
+      return journal.append({ ...this.#head(state), type: 'deferred', why: whyNotNow(view) ?? 'held' });
+    const plan = await this.#resolve(state, signal);
+    // A hold stops what is under way, too; what was fetched is not fetched again.
+    const held = new AbortController();
+    const watch = setInterval(() => {
+      void this.#view(state).then((now) => {
+        if (isHeld(now) !== undefined) held.abort(new RejectedError('held', 'held'));
+      });
+    }, this.#ports.limits.lookMs);
+    try {
+      await source.fetch(
+        plan,
+        ({ bytes, totalBytes, bytesPerSecond }) =>
+          progress(state.orderId, fetchProgress(bytes, totalBytes, bytesPerSecond)),
+        AbortSignal.any([signal, held.signal]),
+      );
+    } catch (error) {
+      if (!held.signal.aborted) throw error;
+      signal.throwIfAborted();
+      return; // the next step finds the hold
+    } finally {
+      clearInterval(watch);
+    }
+    signal.throwIfAborted();
+    journal.append({ ...this.#head(state), type: 'verified' });
+  }
+
+  async #stage(state: UpdateState, signal: AbortSignal): Promise<void> {
+    const { source, journal, checkpoint = () => {} } = this.#ports;
+    const plan = await this.#resolve(state, signal);
+    const tree = this.#kind(plan).treeOf(plan);
+    this.#ports.progress(state.orderId, progressOf('staging', 0));
+    rmSync(tree, { recursive: true, force: true });
+    checkpoint('tree wiped');
+    mkdirSync(dirname(tree), { recursive: true, mode: 0o755 });
+    mkdirSync(tree, { mode: 0o755 });
+    try {
+      await source.stage(plan, tree, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof BowlineError && error.code === 'content-missing')) throw error;
+      return journal.append({ ...this.#head(state), type: 'fetching', plan: journaled(plan) });
+    }
+    checkpoint('tree laid out');
+    writeFileDurably(`${tree}.json`, JSON.stringify(plan.manifest), 0o644);
+    signal.throwIfAborted();
+    journal.append({ ...this.#head(state), type: 'staged' });
+  }
+
+  async #awaitMoment(state: UpdateState, signal: AbortSignal): Promise<void> {
+    const { journal, isOnline } = this.#ports;
+    const plan = planOf(state);
+    const why = whyNotNow(await this.#view(state));
+    signal.throwIfAborted();
+    if (plan === undefined) return;
+    if (why === undefined) {
+      const digest = this.#kind(plan).current(plan.name);
+      const previous = { online: isOnline(), ...(digest === undefined ? {} : { digest }) };
+      return journal.append({ ...this.#head(state), type: 'switching', previous });
+    }
+    if (state.phase !== 'waiting' || state.why !== why)
+      return journal.append({ ...this.#head(state), type: 'waiting', why });
+    this.#ports.progress(state.orderId, progressOf('waiting', 0, { note: why }));
+    await wait(this.#ports.clock, this.#ports.limits.lookMs, signal);
+  }
+
+  /** The release of an update that has begun is the one that was planned, even if there is a newer one by now. */
+  async #resolve(state: UpdateState, signal: AbortSignal): Promise<ReleasePlan> {
+    const digest = planOf(state)?.digest;
+    const { order } = state;
+    if (this.#resolved !== undefined && this.#resolved.digest === digest) return this.#resolved;
+    const wanted = digest === undefined || state.phase === 'deferred' ? order : { ...order, digest };
+    this.#resolved = await this.#ports.source.resolve(wanted, signal);
+    signal.throwIfAborted();
+    return this.#resolved;
+  }
+
+  async #refusal(plan: PlannedRelease, { order }: UpdateState) {
+    const kind = this.#ports.kindOf(plan);
+    if (kind === undefined)
+      return { code: 'unknown-kind', message: `this device has nothing that installs ${plan.kind}` };
+    const refused = kind.refuse(plan) ?? (await this.#ports.judge(plan, order));
+    if (refused !== undefined) return refused;
+    const denied = this.#ports.journal.ledger.denied(plan.digest);
+    if (denied === undefined || order.retryFailed === true) return undefined;
+    const message = `this release has failed here before (${denied.code}: ${denied.message}); an order with retryFailed tries it again`;
+    return { code: 'denied-release', message };
+  }
+
+  #isInPlace(plan: PlannedRelease): boolean {
+    return this.#kind(plan).current(plan.name) === plan.digest;
+  }
+
+  async #tryLater(state: UpdateState, error: BowlineError, signal: AbortSignal): Promise<void> {
+    const { journal, log, clock, random, progress } = this.#ports;
+    const { orderId } = state;
+    const delayMs = Math.max(
+      backoffMs(this.#failures, random(), RETRY),
+      'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0,
+    );
+    this.#failures += 1;
+    const why = `${error.code}: ${error.message}`;
+    log.warn({ orderId, code: error.code, delayMs: Math.round(delayMs) }, error.message);
+    progress(orderId, progressOf(state.phase, 0, { note: why }));
+    if (state.phase === 'accepted' || (state.phase === 'deferred' && state.why !== why))
+      journal.append({ ...this.#head(state), type: 'deferred', why });
+    await wait(clock, delayMs, signal);
+  }
+
+  async #stay(state: UpdateState, why: string, plan: PlannedRelease, signal: AbortSignal): Promise<void> {
+    const { journal, progress, clock, limits } = this.#ports;
+    progress(state.orderId, progressOf('deferred', 0, { note: why }));
+    if (state.phase !== 'deferred' || state.why !== why)
+      journal.append({ ...this.#head(state), type: 'deferred', why, plan });
+    await wait(clock, limits.lookMs, signal);
+  }
+
+  #fail(state: UpdateState, failure: Failure, plan = planOf(state)): void {
+    const record = { ...this.#head(state), type: 'failed', failure } as const;
+    this.#ports.journal.append(plan === undefined ? record : { ...record, plan });
+    if (plan === undefined || !existsSync(this.#kind(plan).treeOf(plan))) return;
+    // What was laid out and will not be used only takes room.
+    if (this.#kind(plan).current(plan.name) !== plan.digest)
+      rmSync(this.#kind(plan).treeOf(plan), { recursive: true, force: true });
+  }
+
+  async #ignoringRefusal(report: () => Promise<void>): Promise<void> {
+    try {
+      await report();
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      this.#ports.log.warn({ code: error.code }, `the gateway does not know this order: ${error.message}`);
+    }
+  }
+
+  async #view(state: UpdateState) {
+    return { ...(await this.#ports.circumstances()), acceptedAt: state.acceptedAt };
+  }
+
+  #kind(plan: PlannedRelease): ReleaseKind {
+    const kind = this.#ports.kindOf(plan);
+    if (kind === undefined) throw new RejectedError('unknown-kind', `nothing here installs ${plan.kind}`);
+    return kind;
+  }
+
+  #head({ orderId }: UpdateState) {
+    return { orderId, at: Math.round(this.#ports.clock.wallMs()) };
+  }
+}
+
+/** What must survive of a plan: not the manifest, which may be large and lies beside the tree. */
+function journaled({ manifest, ...plan }: ReleasePlan): PlannedRelease {
+  const { minSecureVersion, probe } = manifest;
+  return {
+    ...plan,
+    ...(minSecureVersion === undefined ? {} : { minSecureVersion }),
+    ...(probe === undefined ? {} : { probe }),
+  };
+}

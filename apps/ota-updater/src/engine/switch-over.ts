@@ -1,0 +1,226 @@
+import { BowlineError, TransientError, wait } from '@bowline/runtime';
+import { judgeTrial, type TrialView } from '../core/judge-trial.ts';
+import { progressOf } from '../core/progress.ts';
+import type { Failure, UpdateState } from '../core/update-state.ts';
+import type { ReleaseKind } from '../kinds/release-kind.ts';
+import { askProbe } from './probe.ts';
+import type { EnginePorts } from './ports.ts';
+
+type Switching = Extract<UpdateState, { phase: 'switching' | 'trial' | 'committing' | 'rolling-back' }>;
+
+/** Attempts to put the old release back before the device is called degraded. */
+const ROLL_BACK_ATTEMPTS = 3;
+
+/** From the switch to its end: trial, then committed or rolled back. */
+export class SwitchOver {
+  readonly #ports: EnginePorts;
+  /** The update whose switch this process began: what another life of it began is taken up. */
+  #mine: string | undefined;
+
+  constructor(ports: EnginePorts) {
+    this.#ports = ports;
+  }
+
+  /** This process wrote that the switch of this update begins. */
+  begins(orderId: string): void {
+    this.#mine = orderId;
+  }
+
+  /** One step; ends after a record was appended. @throws the reason of `signal`, when the app ends. */
+  async step(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    switch (state.phase) {
+      case 'switching':
+        return this.#switch(state, kind, signal);
+      case 'trial':
+        return this.#trial(state, kind, signal);
+      case 'committing':
+        return this.#commit(state, kind, signal);
+      case 'rolling-back':
+        return this.#rollBack(state, kind, signal);
+    }
+  }
+
+  async #switch(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    const { journal, progress, bootId } = this.#ports;
+    const wasCutOff = this.#mine !== state.orderId;
+    this.#mine = state.orderId;
+    if (wasCutOff && !kind.repeatsSwitch)
+      return this.#giveBack(state, kind, {
+        code: 'interrupted',
+        message: 'the installation was cut off, and cannot be repeated',
+        deny: false,
+      });
+    progress(state.orderId, progressOf('switching', 0));
+    try {
+      await kind.switchTo(state.plan, signal);
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#giveBack(state, kind, failureOf('switch-failed', error));
+    }
+    journal.append({ ...this.#head(state), type: 'trial', trial: 1, bootId });
+  }
+
+  async #trial(
+    state: Extract<Switching, { phase: 'trial' }>,
+    kind: ReleaseKind,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const { journal, limits, clock, progress, bootId, isOnline } = this.#ports;
+    if (state.bootId !== bootId)
+      return journal.append({ ...this.#head(state), type: 'trial', trial: state.trial + 1, bootId });
+    if (this.#mine !== state.orderId || state.trial > 1) await this.#takeUp(state, kind);
+    this.#mine = state.orderId;
+
+    const begunMs = clock.monotonicMs();
+    const { probe } = state.plan;
+    const asked: TrialView['probe'] = { asked: false, badInARow: 0, why: '' };
+    let outsideReaches: boolean | undefined;
+    for (;;) {
+      const elapsedMs = clock.monotonicMs() - begunMs;
+      let process: TrialView['process'];
+      try {
+        process = await kind.observe(state.plan);
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        if (elapsedMs >= limits.trialMaxMs) return this.#giveBack(state, kind, unobservable(error));
+        await wait(clock, limits.observeMs, signal);
+        continue;
+      }
+      if (probe !== undefined) {
+        const timeoutMs = probe.timeoutMs ?? limits.probeTimeoutMs;
+        const why = await askProbe(probe, { tree: kind.treeOf(state.plan), timeoutMs, signal });
+        signal.throwIfAborted();
+        // While it starts a bad probe is no news.
+        const counts = clock.monotonicMs() - begunMs >= limits.graceMs;
+        Object.assign(asked, {
+          asked: true,
+          badInARow: why === undefined ? 0 : counts ? asked.badInARow + 1 : 1,
+          why: why ?? '',
+        });
+      }
+      const { trial } = state;
+      const { online: wasOnline } = state.previous;
+      const online = isOnline();
+      const seen = probe === undefined ? undefined : asked;
+      const view: TrialView = {
+        elapsedMs,
+        trial,
+        process,
+        probe: seen,
+        wasOnline,
+        online,
+        outsideReaches: online ? undefined : outsideReaches,
+      };
+      const verdict = judgeTrial(view, limits);
+      if (verdict.kind === 'commit') return journal.append({ ...this.#head(state), type: 'committing' });
+      if (verdict.kind === 'fail') {
+        const { code, message, deny } = verdict;
+        return this.#giveBack(state, kind, { code, message, deny });
+      }
+      outsideReaches = undefined;
+      if (verdict.kind === 'ask-outside') {
+        outsideReaches = await this.#ports.outsideReaches(signal);
+        signal.throwIfAborted();
+        // Its answer counts for the next look, after one more chance for the link.
+      }
+      const done = elapsedMs / (limits.graceMs + limits.soakMs);
+      progress(state.orderId, progressOf('trial', done, noteOf(view, seen?.why)));
+      await wait(clock, limits.observeMs, signal);
+    }
+  }
+
+  async #takeUp(state: Switching, kind: ReleaseKind): Promise<void> {
+    try {
+      await kind.resumeTrial(state.plan);
+    } catch (error) {
+      // What is wrong shows in the trial itself.
+      this.#ports.log.warn({ orderId: state.orderId, error }, 'the trial could not be taken up as it was');
+    }
+  }
+
+  async #commit(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    try {
+      await kind.commit(state.plan);
+    } catch (error) {
+      signal.throwIfAborted();
+      return this.#giveBack(state, kind, failureOf('commit-failed', error));
+    }
+    this.#ports.journal.append({ ...this.#head(state), type: 'committed' });
+  }
+
+  /** The last lines are taken while it is still there. */
+  async #giveBack(state: Switching, kind: ReleaseKind, failure: Failure): Promise<void> {
+    let log: string[] = [];
+    try {
+      log = await kind.lastLines(state.plan);
+    } catch (error) {
+      this.#ports.log.warn({ orderId: state.orderId, error }, 'its last lines cannot be read');
+    }
+    const { orderId } = state;
+    this.#ports.log.error({ orderId, code: failure.code, lines: log }, `rolling back: ${failure.message}`);
+    const whole = log.length === 0 ? failure : { ...failure, log };
+    this.#ports.journal.append({ ...this.#head(state), type: 'rolling-back', failure: whole });
+  }
+
+  /** Once: if the old one does not stand either, the device stays up as it is and says so. */
+  async #rollBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    const { journal, progress } = this.#ports;
+    progress(state.orderId, progressOf('rolling-back', 0));
+    const degraded =
+      (await this.#putBack(state, kind, signal)) ?? (await this.#standsAgain(state, kind, signal));
+    const record = { ...this.#head(state), type: 'rolled-back' } as const;
+    journal.append(degraded === undefined ? record : { ...record, degraded });
+  }
+
+  async #putBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
+    const { clock, limits } = this.#ports;
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await kind.rollBack(state.plan, state.previous);
+        return undefined;
+      } catch (error) {
+        signal.throwIfAborted();
+        if (attempt >= ROLL_BACK_ATTEMPTS) return `it could not be put back: ${(error as Error).message}`;
+      }
+      await wait(clock, limits.observeMs, signal);
+    }
+  }
+
+  async #standsAgain(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
+    const { clock, limits } = this.#ports;
+    if (state.previous.digest === undefined) return undefined;
+    const begunMs = clock.monotonicMs();
+    for (;;) {
+      try {
+        const process = await kind.observe(state.plan);
+        if (process === undefined || process.up) return undefined;
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+      }
+      if (clock.monotonicMs() - begunMs >= limits.graceMs) return 'the release before does not run either';
+      await wait(clock, limits.observeMs, signal);
+    }
+  }
+
+  #head({ orderId }: UpdateState) {
+    return { orderId, at: Math.round(this.#ports.clock.wallMs()) };
+  }
+}
+
+/** What passes by itself (pm2 is away) is not the release's fault. */
+function failureOf(code: string, error: unknown): Failure {
+  if (!(error instanceof Error)) throw error;
+  const deny = !(error instanceof BowlineError && error.code === 'pm2-away');
+  return { code, message: error.message, deny };
+}
+
+const unobservable = (error: Error): Failure => ({
+  code: 'inconclusive',
+  message: `inconclusive: it could not be observed: ${error.message}`,
+  deny: false,
+});
+
+function noteOf({ wasOnline, online }: TrialView, probeWhy: string | undefined): { note?: string } {
+  if (probeWhy !== undefined && probeWhy !== '') return { note: probeWhy };
+  return wasOnline && !online ? { note: 'the link to the cloud is down' } : {};
+}

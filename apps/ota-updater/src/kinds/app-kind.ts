@@ -1,0 +1,124 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { isAlive, type Pm2, type Pm2Process } from '@bowline/pm2';
+import type { PlannedRelease, Previous } from '../core/update-state.ts';
+import { tailOf } from './last-lines.ts';
+import type { ProcessView, ReleaseKind } from './release-kind.ts';
+import { ReleaseTrees } from './release-trees.ts';
+
+/** pm2 starts the program by this file of a release where it does not know it yet. */
+const ECOSYSTEM = 'ecosystem.config.cjs';
+
+export interface AppKindOptions {
+  releasesDir: string;
+  pm2: Pick<Pm2, 'list' | 'restart' | 'start' | 'remove' | 'isRunning'>;
+  /** Names that are ours. */
+  reserved: readonly string[];
+  checkpoint?: (where: string) => void;
+}
+
+/**
+ * A program of the user: its trees lie in `releases/NAME`, `current` leads to the one in use, and pm2 runs it under its name.
+ * A release without a process (only files) is judged by its probe alone.
+ */
+export class AppKind implements ReleaseKind {
+  readonly repeatsSwitch = true;
+  readonly #options: AppKindOptions;
+  /** pm2's count of restarts when the trial began. */
+  readonly #restartsBefore = new Map<string, number>();
+
+  constructor(options: AppKindOptions) {
+    this.#options = options;
+  }
+
+  refuse({ name }: PlannedRelease): { code: string; message: string } | undefined {
+    if (!this.#options.reserved.includes(name)) return undefined;
+    return { code: 'reserved-name', message: `${name} is the name of a process of Bowline itself` };
+  }
+
+  treeOf({ name, digest }: PlannedRelease): string {
+    return this.#trees(name).treeOf(digest);
+  }
+
+  current(name: string): string | undefined {
+    return this.#trees(name).current();
+  }
+
+  async switchTo({ name, digest }: PlannedRelease): Promise<void> {
+    this.#trees(name).pointTo(digest);
+    this.#options.checkpoint?.('link set');
+    await this.#startAnew(name);
+    this.#options.checkpoint?.('restarted');
+  }
+
+  async resumeTrial({ name }: PlannedRelease): Promise<void> {
+    const entry = await this.#entry(name);
+    // The device was started anew: pm2 has only what somebody starts.
+    if (entry === undefined) await this.#startAnew(name);
+    else this.#restartsBefore.set(name, entry.restarts);
+  }
+
+  async observe({ name }: PlannedRelease): Promise<ProcessView | undefined> {
+    const entry = await this.#entry(name);
+    if (entry === undefined)
+      return existsSync(this.#ecosystem(name)) ? { up: false, restarts: 0 } : undefined;
+    const restarts = entry.restarts - (this.#restartsBefore.get(name) ?? entry.restarts);
+    return { up: entry.status === 'online' && isAlive(entry.pid), restarts: Math.max(0, restarts) };
+  }
+
+  async commit(): Promise<void> {}
+
+  async rollBack({ name }: PlannedRelease, { digest }: Previous): Promise<void> {
+    const trees = this.#trees(name);
+    if (digest === undefined) {
+      await this.#options.pm2.remove(name);
+      trees.pointToNothing();
+      return;
+    }
+    trees.pointTo(digest);
+    this.#options.checkpoint?.('link set back');
+    await this.#startAnew(name);
+  }
+
+  async lastLines({ name }: PlannedRelease): Promise<string[]> {
+    const entry = await this.#entry(name);
+    return entry === undefined ? [] : tailOf([entry.errorFile, entry.outFile]);
+  }
+
+  async tidy({ name, digest }: PlannedRelease): Promise<void> {
+    const trees = this.#trees(name);
+    const current = trees.current();
+    // The one before stays for its files, which the next release need not fetch again; one that failed does not.
+    const before = trees.trees().find((tree) => tree !== current && tree !== digest);
+    trees.prune([current, before]);
+  }
+
+  /** Starts what pm2 has lost with a reboot of the device. */
+  async ensureRunning(name: string): Promise<void> {
+    if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
+    if ((await this.#entry(name)) === undefined) await this.#options.pm2.start(this.#ecosystem(name), [name]);
+  }
+
+  async #startAnew(name: string): Promise<void> {
+    const { pm2 } = this.#options;
+    if (existsSync(this.#ecosystem(name))) {
+      // By a restart pm2 would keep the settings of the release before.
+      await pm2.remove(name);
+      await pm2.start(this.#ecosystem(name), [name]);
+    } else if ((await this.#entry(name)) !== undefined) await pm2.restart(name);
+    const after = await this.#entry(name);
+    if (after !== undefined) this.#restartsBefore.set(name, after.restarts);
+  }
+
+  async #entry(name: string): Promise<Pm2Process | undefined> {
+    return (await this.#options.pm2.list()).find((entry) => entry.name === name);
+  }
+
+  #ecosystem(name: string): string {
+    return join(this.#trees(name).folder, 'current', ECOSYSTEM);
+  }
+
+  #trees(name: string): ReleaseTrees {
+    return new ReleaseTrees(this.#options.releasesDir, name);
+  }
+}

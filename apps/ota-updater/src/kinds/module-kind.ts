@@ -1,0 +1,170 @@
+import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { RejectedError } from '@bowline/runtime/errors';
+import { runProgram } from '../adapters/run-program.ts';
+import type { PlannedRelease } from '../core/update-state.ts';
+import { boundedLines } from './last-lines.ts';
+import type { ReleaseKind } from './release-kind.ts';
+
+export interface ModuleKindOptions {
+  /** Where the trees of payloads are laid out while they are installed. */
+  releasesDir: string;
+  /** Of the update modules, a program each, named by its type. */
+  modulesDir: string;
+  timeoutMs: number;
+  /** Digest that was committed last under a name. */
+  installed(name: string): string | undefined;
+  checkpoint?: (where: string) => void;
+}
+
+const PREFIX = 'module:';
+
+/**
+ * Releases that a program of somebody else installs: Mender's update modules, interface version 3, unchanged. The release's
+ * tree is the module's folder: `files/` holds the payload, `header/meta-data` and `header/type-info` may be there; the rest is
+ * written here. The program is called as `MODULE STATE FOLDER`, in that folder. States go in the order of Mender's client:
+ * Download, SupportsRollback, ArtifactInstall, NeedsArtifactReboot, ArtifactCommit, Cleanup; on a failure SupportsRollback,
+ * ArtifactRollback, ArtifactFailure, Cleanup.
+ *
+ * Payloads are laid out before `Download`; the pipes of `stream-next` are not offered. A module that wants a reboot is rolled
+ * back.
+ */
+export class ModuleKind implements ReleaseKind {
+  /** Mender's rule, too: an installation that was cut off is rolled back, since ArtifactInstall may not be repeatable. */
+  readonly repeatsSwitch = false;
+  readonly #options: ModuleKindOptions;
+  #said: string[] = [];
+
+  constructor(options: ModuleKindOptions) {
+    this.#options = options;
+  }
+
+  refuse(plan: PlannedRelease): { code: string; message: string } | undefined {
+    const program = this.#program(plan);
+    if (!existsSync(program))
+      return { code: 'unknown-kind', message: `there is no update module ${program}` };
+    const { uid, mode } = statSync(program);
+    if ((uid === 0 || uid === process.getuid?.()) && (mode & 0o022) === 0 && (mode & 0o100) !== 0)
+      return undefined;
+    return { code: 'module-unsafe', message: `${program} must be a program that nobody else may change` };
+  }
+
+  treeOf({ name, digest }: PlannedRelease): string {
+    return join(this.#options.releasesDir, '.modules', `${name}-${digest}`);
+  }
+
+  current(name: string): string | undefined {
+    return this.#options.installed(name);
+  }
+
+  async switchTo(plan: PlannedRelease, signal: AbortSignal): Promise<void> {
+    this.#said = [];
+    this.#describe(plan);
+    await this.#must(plan, 'Download', signal);
+    await this.#ask(plan, 'SupportsRollback', signal);
+    this.#options.checkpoint?.('before ArtifactInstall');
+    await this.#must(plan, 'ArtifactInstall', signal);
+    this.#options.checkpoint?.('after ArtifactInstall');
+    const reboot = await this.#ask(plan, 'NeedsArtifactReboot', signal);
+    if (reboot !== 'No' && reboot !== '')
+      throw new RejectedError('reboot-unsupported', `the module wants a reboot (${reboot}): not supported`);
+  }
+
+  async resumeTrial(): Promise<void> {}
+
+  async observe(): Promise<undefined> {
+    return undefined;
+  }
+
+  commit(plan: PlannedRelease): Promise<void> {
+    return this.#must(plan, 'ArtifactCommit');
+  }
+
+  async rollBack(plan: PlannedRelease): Promise<void> {
+    const supported = await this.#ask(plan, 'SupportsRollback');
+    let why: string | undefined;
+    if (supported === 'Yes') why = await this.#state(plan, 'ArtifactRollback');
+    else why = 'the module cannot roll back';
+    await this.#state(plan, 'ArtifactFailure');
+    if (why !== undefined) throw new RejectedError('module-rollback-failed', why);
+  }
+
+  async lastLines(): Promise<string[]> {
+    return boundedLines(this.#said);
+  }
+
+  async tidy(plan: PlannedRelease): Promise<void> {
+    const tree = this.treeOf(plan);
+    if (!existsSync(tree)) return;
+    if (existsSync(join(tree, 'version'))) await this.#state(plan, 'Cleanup');
+    rmSync(tree, { recursive: true, force: true });
+    rmSync(`${tree}.json`, { force: true });
+  }
+
+  /** What a module may read about the release and the device, beside its payload. */
+  #describe(plan: PlannedRelease): void {
+    const { name, version } = plan;
+    const type = this.#type(plan);
+    const artifact = `${name}-${version}`;
+    const header = {
+      payloads: [{ type }],
+      artifact_provides: { artifact_name: artifact },
+      artifact_depends: {},
+    };
+    const facts: Record<string, string> = {
+      version: '3',
+      current_artifact_name: `${name}-${this.#options.installed(name) ?? 'unknown'}`,
+      current_artifact_group: '',
+      current_device_type: 'bowline',
+      'header/artifact_group': '',
+      'header/artifact_name': artifact,
+      'header/payload_type': type,
+      'header/header-info': JSON.stringify(header),
+    };
+    const absent: Record<string, string> = {
+      'header/type-info': JSON.stringify({ type }),
+      'header/meta-data': '{}',
+    };
+    const tree = this.treeOf(plan);
+    for (const folder of ['files', 'tmp']) mkdirSync(join(tree, folder), { recursive: true, mode: 0o755 });
+    for (const [path, text] of Object.entries({ ...absent, ...facts })) {
+      const file = join(tree, path);
+      if (path in absent && existsSync(file)) continue;
+      mkdirSync(dirname(file), { recursive: true, mode: 0o755 });
+      writeFileSync(file, text, { mode: 0o644 });
+    }
+  }
+
+  async #must(plan: PlannedRelease, state: string, signal?: AbortSignal): Promise<void> {
+    const why = await this.#state(plan, state, signal);
+    if (why !== undefined) throw new RejectedError('module-failed', `${state}: ${why}`);
+  }
+
+  /** @returns the first line that it prints; a state that it does not know prints none. */
+  async #ask(plan: PlannedRelease, state: string, signal?: AbortSignal): Promise<string> {
+    const { stdout } = await this.#run(plan, state, signal);
+    return stdout.split('\n')[0]?.trim() ?? '';
+  }
+
+  /** @returns why it failed. */
+  async #state(plan: PlannedRelease, state: string, signal?: AbortSignal): Promise<string | undefined> {
+    const { code, said, why } = await this.#run(plan, state, signal);
+    this.#said.push(...said.split('\n'));
+    return code === 0 ? undefined : (why ?? `ended with ${code}`);
+  }
+
+  async #run(plan: PlannedRelease, state: string, signal?: AbortSignal) {
+    const tree = this.treeOf(plan);
+    const late = AbortSignal.timeout(this.#options.timeoutMs);
+    const until = signal === undefined ? late : AbortSignal.any([late, signal]);
+    return runProgram(this.#program(plan), [state, tree], { cwd: tree, signal: until });
+  }
+
+  #program(plan: PlannedRelease): string {
+    return join(this.#options.modulesDir, this.#type(plan));
+  }
+
+  #type({ kind }: PlannedRelease): string {
+    return kind.slice(PREFIX.length);
+  }
+}

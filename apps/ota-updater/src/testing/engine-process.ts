@@ -1,0 +1,45 @@
+/**
+ * The updater as it is, over releases in a folder (`TEST_SOURCE`), which may be told to die: `TEST_DIE_AT=N` ends it with
+ * SIGKILL at the Nth of the points between writing an intent, having an effect and writing what became of it.
+ */
+import { writeSync } from 'node:fs';
+import { join } from 'node:path';
+import { joinHub, takeSignedOrders } from '@bowline/device-app';
+import { runApp } from '@bowline/runtime';
+import { updateOrders } from '../adapters/update-orders.ts';
+import type { UpdaterConfig } from '../config.ts';
+import { openEngine } from '../engine/open-engine.ts';
+import { config as validateConfig } from '../generated/config.js';
+import { folderSource } from './folder-source.ts';
+
+const { TEST_SOURCE = '', TEST_DIE_AT } = process.env;
+let points = 0;
+const checkpoint = (where: string) => {
+  points += 1;
+  // At once: what a logger still holds dies with the process.
+  writeSync(2, `${JSON.stringify({ point: points, where })}\n`);
+  if (String(points) === TEST_DIE_AT) process.kill(process.pid, 'SIGKILL');
+};
+
+await runApp<UpdaterConfig>({
+  app: 'ota-updater',
+  version: '0',
+  validateConfig,
+  start: async ({ config, live, log, clock, ready, signal, restart }) => {
+    const orderTypes = ['softwareUpdate'] as const;
+    const member = { app: 'ota-updater', version: '0', orderTypes, config, live, restart } as const;
+    const hub = await joinHub({ ...member, log, clock, signal });
+    const openSource = () => folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
+    const { engine, close } = await openEngine({ config, hub, openSource, log, clock, signal, checkpoint });
+    takeSignedOrders(hub, log, updateOrders(engine, hub, log));
+    hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
+    hub.onHeard(() => engine.wake());
+    ready();
+    return {
+      stop: async () => {
+        await close();
+        hub.close();
+      },
+    };
+  },
+});

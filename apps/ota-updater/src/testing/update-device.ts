@@ -1,0 +1,201 @@
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
+import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
+import type { SignedUpdate } from '@bowline/messages';
+import { callerEnvironment, Pm2 } from '@bowline/pm2';
+import type { ReleaseManifest } from '@bowline/releases';
+import { afterThisFile, startProcess, temporaryFolder, type TestProcess, waitFor } from '@bowline/testing';
+import { v7 as uuidv7 } from 'uuid';
+
+const PROGRAM = join(import.meta.dirname, 'engine-process.ts');
+
+export interface NewRelease {
+  files?: Record<string, string>;
+  manifest?: Partial<ReleaseManifest>;
+  /** At which pm2 restarts it. */
+  memory?: string;
+  /** It has no process: its probe alone says whether it is well. */
+  filesOnly?: boolean;
+}
+
+/** A device with a pm2 of its own, releases in a folder, and the hub of a gateway: what an update needs of the world. */
+export class UpdateDevice {
+  readonly folder: string;
+  readonly pm2: Pm2;
+  readonly gateway: TestGateway;
+  readonly #key: SigningKey;
+  updater: TestProcess | undefined;
+  modulesDir = '/usr/share/mender/modules/v3';
+  /** Of the trial, in `start`. */
+  trial: Record<string, number> = {
+    graceMs: 400,
+    soakMs: 400,
+    trialMaxMs: 5000,
+    bootLoopRestarts: 3,
+    bootLoopTrials: 3,
+    probeFailures: 2,
+    observeMs: 50,
+    probeTimeoutMs: 1000,
+    lookMs: 50,
+    maxWaiting: 4,
+  };
+
+  private constructor(folder: string, pm2: Pm2, gateway: TestGateway, key: SigningKey) {
+    this.folder = folder;
+    this.pm2 = pm2;
+    this.gateway = gateway;
+    this.#key = key;
+  }
+
+  static async open(policy: object = {}, server?: string): Promise<UpdateDevice> {
+    const folder = temporaryFolder();
+    const [root, key] = [await createKey(), await createKey()];
+    writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: root.thumbprint });
+    const gateway = await openTestGateway(join(folder, 'hub'), {
+      link: 'online',
+      ...(server === undefined ? {} : { server }),
+    });
+    const keys = { root: [root.publicJwk], update: [key.publicJwk], access: [], command: [] };
+    gateway.bundles.push(await signTrustBundle({ version: 1, keys, threshold: 1 }, [root]));
+    // pm2 puts sockets into its home: it must be short.
+    const home = mkdtempSync(join(tmpdir(), 'bwl-pm2-'));
+    chmodSync(home, 0o700);
+    const pm2 = new Pm2({ home, env: callerEnvironment(process.env, { PM2_WORKER_INTERVAL: '300' }) });
+    await pm2.startDaemon();
+    const device = new UpdateDevice(folder, pm2, gateway, key);
+    device.setPolicy(policy);
+    for (const each of ['state', 'releases', 'source']) mkdirSync(join(folder, each), { mode: 0o700 });
+    afterThisFile(() => device.close());
+    return device;
+  }
+
+  setPolicy(updates: object): void {
+    const policy = { updates: { channels: ['stable'], ...updates } };
+    writeFileSync(join(this.folder, 'policy.json'), JSON.stringify(policy), { mode: 0o600 });
+  }
+
+  /** The updater, from its sources. @param dieAt see engine-process.ts. */
+  start(dieAt?: number): TestProcess {
+    const config = {
+      stateDir: join(this.folder, 'state'),
+      hubFolder: join(this.folder, 'hub'),
+      policyFile: join(this.folder, 'policy.json'),
+      trustAnchorFile: join(this.folder, 'trust-anchor.json'),
+      releasesDir: join(this.folder, 'releases'),
+      pm2Home: this.pm2.home,
+      sshRunFolder: join(this.folder, 'ssh'),
+      logLevel: 'info',
+      trial: this.trial,
+      modules: { dir: this.modulesDir, timeoutMs: 60_000 },
+    };
+    const file = join(this.folder, 'ota-updater.json');
+    writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
+    const env = {
+      ...process.env,
+      TEST_SOURCE: join(this.folder, 'source'),
+      ...(dieAt === undefined ? {} : { TEST_DIE_AT: String(dieAt) }),
+      // It is started very often: what was compiled once need not be again.
+      NODE_COMPILE_CACHE: join(this.folder, 'compiled'),
+    };
+    this.updater = startProcess(process.execPath, [PROGRAM, '--config', file], { env });
+    return this.updater;
+  }
+
+  /** Puts a release where the updater finds it. Without files: a program that stays up, started by pm2. */
+  release(
+    name: string,
+    version: string,
+    { files = {}, manifest, memory, filesOnly = false }: NewRelease = {},
+  ): void {
+    const tree = join(this.folder, 'source', name, version);
+    const app = {
+      name,
+      script: './app.js',
+      cwd: join(this.folder, 'releases', name, 'current'),
+      interpreter: process.execPath,
+      exp_backoff_restart_delay: 100,
+      kill_timeout: 500,
+      max_memory_restart: memory,
+      pmx: false,
+      vizion: false,
+    };
+    const program = {
+      'ecosystem.config.cjs': `module.exports = ${JSON.stringify({ apps: [app] })};`,
+      'app.js': `setInterval(() => {}, 1e6); console.log('this is ${version}');`,
+    };
+    const all: Record<string, string> = {
+      ...(filesOnly ? {} : program),
+      'version.txt': version,
+      ...files,
+    };
+    for (const [path, content] of Object.entries(all)) {
+      mkdirSync(join(tree, path, '..'), { recursive: true });
+      writeFileSync(join(tree, path), content, { mode: content.startsWith('#!') ? 0o755 : 0o644 });
+    }
+    if (manifest !== undefined) writeFileSync(`${tree}.json`, JSON.stringify(manifest));
+  }
+
+  async order(name: string | undefined, version: string, change: Partial<SignedUpdate> = {}) {
+    const exp = Math.floor(Date.now() / 1000) + 600;
+    const claims = { aud: 'd1', jti: uuidv7(), exp, channel: 'stable', version, ...change };
+    if (name !== undefined) Object.assign(claims, { name });
+    const order = await signClaims('softwareUpdate', this.#key, claims);
+    return { orderId: uuidv7(), type: 'softwareUpdate' as const, payload: { order } };
+  }
+
+  /** Orders it and waits for its end. */
+  async update(name: string, version: string, change: Partial<SignedUpdate> = {}) {
+    const order = await this.order(name, version, change);
+    await this.gateway.hand('ota-updater', order);
+    return this.ended(order.orderId);
+  }
+
+  ended(orderId: string) {
+    const ends = ['succeeded', 'failed', 'cancelled', 'rejected', 'indeterminate'];
+    const { reports } = this.gateway;
+    const end = () => reports.find((each) => each.orderId === orderId && ends.includes(each.status));
+    return waitFor(end, { what: `the end of ${orderId}`, timeoutMs: 90_000 });
+  }
+
+  /** Waits until the updater has on record that the gateway knows the end of this order. */
+  async told(orderId: string): Promise<'told'> {
+    const file = join(this.folder, 'state', 'updates.journal');
+    await waitFor(() =>
+      readFileSync(file, 'utf8')
+        .split('\n')
+        .some((line) => line.includes(orderId) && line.includes('"type":"told"')),
+    );
+    return 'told';
+  }
+
+  /** What the program that is in place says it is; undefined if nothing is. */
+  inPlace(name: string): string | undefined {
+    const file = join(this.folder, 'releases', name, 'current', 'version.txt');
+    return existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  }
+
+  /** Version of the tree in which the process of this name works; undefined if none runs. */
+  async running(name: string): Promise<string | undefined> {
+    const entry = (await this.pm2.list()).find((each) => each.name === name);
+    if (entry === undefined || entry.status !== 'online' || entry.pid === 0) return undefined;
+    return readFileSync(join(readlinkSync(`/proc/${entry.pid}/cwd`), 'version.txt'), 'utf8');
+  }
+
+  async close(): Promise<void> {
+    await this.updater?.kill();
+    if (await this.pm2.isRunning()) await this.pm2.kill();
+    await this.gateway.close();
+    rmSync(this.pm2.home, { recursive: true, force: true });
+  }
+}

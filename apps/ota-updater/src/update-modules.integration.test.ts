@@ -1,0 +1,137 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { needs, temporaryFolder, waitFor } from '@bowline/testing';
+import { afterEach, describe, expect, test } from 'vitest';
+import { UpdateDevice } from './testing/update-device.ts';
+
+const LONG = 120_000;
+let device: UpdateDevice;
+afterEach(() => device.close());
+
+/** A module that writes down how it is called, and fails in the state that it is told to. */
+const TRACING = `#!/bin/sh
+echo "$1" >> TRACE
+[ "$(pwd)" = "$2" ] && [ "$(cat version)" = 3 ] || exit 9
+if [ "$1" = "$(cat files/fails 2>/dev/null)" ]; then echo "this is why" >&2; exit 1; fi
+case "$1" in
+  SupportsRollback) cat files/rollback 2>/dev/null || echo Yes;;
+  NeedsArtifactReboot) echo No;;
+esac
+exit 0
+`;
+
+async function openTracing() {
+  device = await UpdateDevice.open({ kinds: ['module:tracing'] });
+  const folder = temporaryFolder();
+  const trace = join(folder, 'trace');
+  device.modulesDir = folder;
+  writeFileSync(join(folder, 'tracing'), TRACING.replace('TRACE', trace));
+  chmodSync(join(folder, 'tracing'), 0o755);
+  device.start();
+  const manifest = { kind: 'module:tracing' as const };
+  const install = async (version: string, files: Record<string, string>) => {
+    writeFileSync(trace, '');
+    device.release('payload', version, { files, manifest, filesOnly: true });
+    const end = await device.update('payload', version);
+    // The state Cleanup comes after the end.
+    await waitFor(() => readFileSync(trace, 'utf8').includes('Cleanup'));
+    return { end, states: readFileSync(trace, 'utf8').trim().split('\n').join(' ') };
+  };
+  return { install };
+}
+
+describe('the order of states is that of Mender’s client', () => {
+  test('when all goes well, and when install or commit fail', { timeout: LONG }, async () => {
+    const { install } = await openTracing();
+    expect(await install('1.0.0', { 'files/a': 'a' })).toMatchObject({
+      end: { status: 'succeeded' },
+      states: 'Download SupportsRollback ArtifactInstall NeedsArtifactReboot ArtifactCommit Cleanup',
+    });
+    expect(await install('2.0.0', { 'files/fails': 'ArtifactInstall' })).toMatchObject({
+      end: {
+        status: 'failed',
+        error: { code: 'switch-failed', message: expect.stringContaining('ArtifactInstall: ended with 1') },
+        result: { log: ['this is why'] },
+      },
+      states:
+        'Download SupportsRollback ArtifactInstall SupportsRollback ArtifactRollback ArtifactFailure Cleanup',
+    });
+    expect(await install('3.0.0', { 'files/fails': 'ArtifactCommit' })).toMatchObject({
+      end: { error: { code: 'commit-failed' } },
+      states:
+        'Download SupportsRollback ArtifactInstall NeedsArtifactReboot ArtifactCommit SupportsRollback ArtifactRollback ArtifactFailure Cleanup',
+    });
+    const stuck = await install('4.0.0', { 'files/fails': 'ArtifactInstall', 'files/rollback': 'No' });
+    expect(stuck.end.result).toMatchObject({ degraded: expect.stringContaining('cannot roll back') });
+    await waitFor(() => readdirSync(join(device.folder, 'releases/.modules')).length === 0);
+  });
+
+  test(
+    'when the policy does not name the type, or there is no such module, it is not called',
+    { timeout: LONG },
+    async () => {
+      await openTracing();
+      device.release('payload', '1.0.0', { manifest: { kind: 'module:other' }, filesOnly: true });
+      expect((await device.update('payload', '1.0.0')).error?.code).toBe('unknown-kind');
+      device.setPolicy({ kinds: ['app'] });
+      device.release('payload', '2.0.0', { manifest: { kind: 'module:tracing' }, filesOnly: true });
+      expect((await device.update('payload', '2.0.0')).error?.code).toBe('not-allowed');
+    },
+  );
+});
+
+describe.runIf(needs('mender-client'))('the modules of Debian’s mender-client', () => {
+  test(
+    'when script, single-file and directory install, they do what they do under Mender',
+    { timeout: LONG },
+    async () => {
+      const kinds = ['script', 'single-file', 'directory'].map((type) => `module:${type}` as const);
+      device = await UpdateDevice.open({ kinds });
+      device.start();
+      const target = temporaryFolder();
+      const install = (
+        name: string,
+        version: string,
+        type: string,
+        files: Record<string, string>,
+        probe?: string,
+      ) => {
+        const command = probe === undefined ? {} : { probe: { command: [probe] } };
+        const manifest = { kind: `module:${type}` as const, ...command };
+        device.release(name, version, { files, manifest, filesOnly: true });
+        return device.update(name, version);
+      };
+      const script = `#!/bin/sh\necho ran > ${target}/by-script\n`;
+      expect((await install('s', '1.0.0', 'script', { 'files/run.sh': script })).status).toBe('succeeded');
+      expect(readFileSync(join(target, 'by-script'), 'utf8')).toBe('ran\n');
+      const bad = await install('s', '2.0.0', 'script', {
+        'files/run.sh': '#!/bin/sh\necho no >&2; exit 7\n',
+      });
+      expect(bad).toMatchObject({ status: 'failed', result: { log: ['no'] } });
+
+      const single = (content: string) => ({
+        'files/dest_dir': target,
+        'files/filename': 'one.conf',
+        'files/permissions': '640',
+        'files/one.conf': content,
+      });
+      expect((await install('f', '1.0.0', 'single-file', single('first'))).status).toBe('succeeded');
+      const failing = { ...single('second'), 'probe.sh': '#!/bin/sh\nexit 1\n' };
+      expect((await install('f', '2.0.0', 'single-file', failing, 'probe.sh')).error?.code).toBe(
+        'probe-failed',
+      );
+      expect(readFileSync(join(target, 'one.conf'), 'utf8')).toBe('first');
+
+      const packed = temporaryFolder();
+      mkdirSync(join(packed, 'in'));
+      writeFileSync(join(packed, 'in', 'index.html'), 'hello');
+      execFileSync('tar', ['-cf', join(packed, 'update.tar'), '-C', join(packed, 'in'), '.']);
+      const tar = readFileSync(join(packed, 'update.tar'), 'latin1');
+      const files = { 'files/dest_dir': join(target, 'site'), 'files/update.tar': tar };
+      expect((await install('d', '1.0.0', 'directory', files)).status).toBe('succeeded');
+      expect(readFileSync(join(target, 'site/index.html'), 'utf8')).toBe('hello');
+      expect(existsSync(join(device.folder, 'releases/.modules'))).toBe(true);
+    },
+  );
+});

@@ -1,0 +1,235 @@
+import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { waitFor } from '@bowline/testing';
+import { afterEach, expect, test } from 'vitest';
+import { UpdateDevice } from './testing/update-device.ts';
+
+const CRASHES = { 'app.js': `console.log('cannot go on'); setTimeout(() => process.exit(3), 30);` };
+const LONG = 120_000;
+
+let device: UpdateDevice;
+afterEach(() => device.close());
+const open = async (policy?: object) => {
+  device = await UpdateDevice.open(policy);
+  device.start();
+  return device;
+};
+const events = () => device.gateway.events.map(({ event }) => event.kind);
+
+test(
+  'when releases follow each other, each is started by pm2 under current, and the one before last is removed',
+  { timeout: LONG },
+  async () => {
+    await open();
+    for (const version of ['1.0.0', '1.1.0', '1.2.0']) {
+      device.release('kiosk', version);
+      expect(await device.update('kiosk', version)).toMatchObject({
+        status: 'succeeded',
+        result: { version, changed: true },
+      });
+      expect(await device.running('kiosk')).toBe(version);
+    }
+    const trees = readdirSync(join(device.folder, 'releases/kiosk')).filter((name) => name.length === 64);
+    expect(trees).toHaveLength(2);
+    expect(events()).toEqual(['update.committed', 'update.committed', 'update.committed']);
+    expect(await device.update('kiosk', '1.2.0')).toMatchObject({ result: { changed: false } });
+  },
+);
+
+test(
+  'when a release crashes, the one before is put back, its last lines reach the server, and it is not tried again',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('kiosk', '1.0.0');
+    device.release('kiosk', '2.0.0', { files: CRASHES });
+    await device.update('kiosk', '1.0.0');
+    const end = await device.update('kiosk', '2.0.0');
+    expect(end).toMatchObject({
+      status: 'failed',
+      error: {
+        code: expect.stringMatching(/boot-loop|process-/),
+        message: expect.stringMatching(/^rolled back: /),
+      },
+      result: { log: expect.arrayContaining(['cannot go on']) },
+    });
+    expect(device.inPlace('kiosk')).toBe('1.0.0');
+    await waitFor(async () => (await device.running('kiosk')) === '1.0.0');
+    expect(events()).toEqual(['update.committed', 'update.rolled-back']);
+    expect(await device.update('kiosk', '2.0.0')).toMatchObject({ error: { code: 'denied-release' } });
+    expect((await device.update('kiosk', '2.0.0', { retryFailed: true })).error?.message).toMatch(
+      /rolled back/,
+    );
+  },
+);
+
+test('when a release hangs, its probe over HTTP or by a command fails it', { timeout: LONG }, async () => {
+  await open();
+  device.release('kiosk', '1.0.0');
+  await device.update('kiosk', '1.0.0');
+  const http = `http://127.0.0.1:9/health`;
+  device.release('kiosk', '2.0.0', { manifest: { probe: { http } } });
+  expect((await device.update('kiosk', '2.0.0')).error).toMatchObject({ code: 'probe-failed' });
+  const files = { 'bin/probe': '#!/bin/sh\necho "I hang"\nsleep 600\n' };
+  const probe = { command: ['bin/probe'], timeoutMs: 200 };
+  device.release('kiosk', '3.0.0', { files, manifest: { probe } });
+  expect((await device.update('kiosk', '3.0.0')).error).toMatchObject({
+    code: 'probe-failed',
+    message: expect.stringContaining('bin/probe did not end in time: I hang'),
+  });
+  const good = { 'bin/probe': '#!/bin/sh\n[ "$(cat version.txt)" = 4.0.0 ]\n' };
+  device.release('kiosk', '4.0.0', { files: good, manifest: { probe } });
+  expect((await device.update('kiosk', '4.0.0')).status).toBe('succeeded');
+  expect(device.inPlace('kiosk')).toBe('4.0.0');
+});
+
+test(
+  'when a first release fails, nothing is left in place and its process is gone',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('kiosk', '1.0.0', { files: CRASHES });
+    expect((await device.update('kiosk', '1.0.0')).status).toBe('failed');
+    expect(device.inPlace('kiosk')).toBeUndefined();
+    expect(await device.pm2.list()).toEqual([]);
+  },
+);
+
+test(
+  'when there is a hold, an open shell or no window, the update waits and says why; then it goes on, or is cancelled',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('kiosk', '1.0.0');
+    const holds = join(device.folder, 'state/holds');
+    mkdirSync(holds);
+    writeFileSync(join(holds, 'oven.json'), JSON.stringify({ until: Date.now() + 3_600_000 }));
+    const order = await device.order('kiosk', '1.0.0');
+    await device.gateway.hand('ota-updater', order);
+    const note = (text: string) =>
+      waitFor(() => device.gateway.progress.some((told) => told.note?.includes(text)), { what: text });
+    await note('held by oven');
+    expect(existsSync(join(device.folder, 'state/content'))).toBe(false);
+    mkdirSync(join(device.folder, 'ssh/session-1'), { recursive: true });
+    rmSync(join(holds, 'oven.json'));
+    await note('1 ssh sessions are open');
+    device.setPolicy({
+      windows: [{ opens: `0 0 ${new Date(Date.now() + 40 * 864e5).getUTCDate()} * *`, minutes: 1 }],
+    });
+    rmSync(join(device.folder, 'ssh/session-1'), { recursive: true });
+    await note('outside the maintenance window');
+    device.setPolicy({});
+    expect((await device.ended(order.orderId)).status).toBe('succeeded');
+
+    writeFileSync(join(holds, 'oven.json'), JSON.stringify({ until: Date.now() + 3_600_000 }));
+    device.release('kiosk', '2.0.0');
+    const second = await device.order('kiosk', '2.0.0');
+    await device.gateway.hand('ota-updater', second);
+    await waitFor(() => device.gateway.progress.some(({ orderId }) => orderId === second.orderId));
+    expect(await device.gateway.cancel('ota-updater', second.orderId)).toEqual({ outcome: 'stopping' });
+    expect((await device.ended(second.orderId)).status).toBe('cancelled');
+    expect(device.inPlace('kiosk')).toBe('1.0.0');
+  },
+);
+
+test(
+  'when an update is only previewed, its figures come back and nothing changes',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('kiosk', '1.0.0');
+    const end = await device.update('kiosk', '1.0.0', { preview: true });
+    expect(end).toMatchObject({
+      status: 'succeeded',
+      result: { preview: { version: '1.0.0', files: 3, verdict: 'allowed', now: 'yes' } },
+    });
+    expect(device.inPlace('kiosk')).toBeUndefined();
+    device.release('probe', '1.0.0', { manifest: { kind: 'self' } });
+    expect(await device.update('probe', '1.0.0', { preview: true })).toMatchObject({
+      result: { preview: { verdict: expect.stringContaining('nothing that installs self') } },
+    });
+  },
+);
+
+test(
+  'when the order names no release, a name of ours, or another share of the fleet, it is refused',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('ws-gateway', '1.0.0');
+    expect((await device.update('ws-gateway', '1.0.0')).error?.code).toBe('reserved-name');
+    expect((await device.update('kiosk', '9.0.0')).error?.code).toBe('no-such-release');
+    const nameless = await device.order(undefined, '1.0.0');
+    expect((await device.gateway.outcome('ota-updater', nameless)).error?.code).toBe('incomplete-order');
+    const rollout = { percent: 0, salt: 'a' };
+    expect((await device.update('ws-gateway', '1.0.0', { rollout })).error?.code).toBe('outside-rollout');
+  },
+);
+
+test(
+  'when only the link is lost, the release is at fault if the server answers otherwise; else nobody is',
+  { timeout: LONG },
+  async () => {
+    const server = createServer((_, response) => response.end());
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { port } = server.address() as AddressInfo;
+    device = await UpdateDevice.open({}, `ws://127.0.0.1:${port}/v1/devices/d1/link`);
+    device.start();
+    device.release('kiosk', '1.0.0');
+    await device.update('kiosk', '1.0.0');
+
+    // The release cuts the link as soon as it runs.
+    device.release('kiosk', '2.0.0');
+    const cutsLink = async (version: string) => {
+      const end = device.update('kiosk', version, { retryFailed: true });
+      await waitFor(async () => (await device.running('kiosk')) === version, { what: `${version} to run` });
+      device.gateway.setLink('offline');
+      const found = await end;
+      device.gateway.setLink('online');
+      return found;
+    };
+    device.trial = { ...device.trial, soakMs: 3000 };
+    await device.updater?.kill();
+    device.start();
+    expect((await cutsLink('2.0.0')).error).toMatchObject({ code: 'link-lost' });
+    expect((await device.update('kiosk', '2.0.0')).error?.code).toBe('denied-release');
+
+    await new Promise((resolve) => server.close(resolve));
+    device.release('kiosk', '3.0.0');
+    expect((await cutsLink('3.0.0')).error).toMatchObject({
+      code: 'inconclusive',
+      message: expect.stringContaining('rolled back: inconclusive'),
+    });
+    expect(device.inPlace('kiosk')).toBe('1.0.0');
+    expect((await device.update('kiosk', '3.0.0')).status).toBe('succeeded');
+  },
+);
+
+test(
+  'when a release leaks until pm2 restarts it, it is rolled back; when the old one does not stand either, that is said',
+  { timeout: LONG },
+  async () => {
+    await open();
+    // The first needs a file that goes away: it cannot come back.
+    const needs = join(device.folder, 'needed');
+    writeFileSync(needs, '');
+    const frail = `require('node:fs').readFileSync(${JSON.stringify(needs)}); setInterval(() => {}, 1e6);`;
+    device.release('kiosk', '1.0.0', { files: { 'app.js': frail } });
+    await device.update('kiosk', '1.0.0');
+    const leaks = `const kept = []; setInterval(() => kept.push(Buffer.alloc(2e6, 1)), 20);`;
+    device.release('kiosk', '2.0.0', { files: { 'app.js': leaks }, memory: '120M' });
+    device.trial = { ...device.trial, soakMs: 60_000 };
+    await device.updater?.kill();
+    device.start();
+    const order = await device.order('kiosk', '2.0.0');
+    await device.gateway.hand('ota-updater', order);
+    await waitFor(async () => (await device.running('kiosk')) === '2.0.0');
+    rmSync(needs);
+    const end = await device.ended(order.orderId);
+    expect(end.error?.code).toMatch(/process-restarted|process-down|boot-loop/);
+    expect(end.result).toMatchObject({ degraded: 'the release before does not run either' });
+    expect(events().at(-1)).toBe('update.degraded');
+  },
+);
