@@ -8,7 +8,7 @@ import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
 import { joinHub, type HubMember } from './join-hub.ts';
 import { takeSignedOrders, type AdmittedOrder } from './take-signed-orders.ts';
-import { openTestGateway, type TestGateway } from './testing/test-gateway.ts';
+import { openTestGateway, type NewOrder, type TestGateway } from './testing/test-gateway.ts';
 
 const APP = 'ota-updater';
 const log = createLogger({ app: APP, write: () => {} });
@@ -72,8 +72,7 @@ async function signed(change: Partial<SignedUpdate> = {}) {
   const order = await signClaims('softwareUpdate', key, claims);
   return { orderId: uuidv7(), type: 'softwareUpdate' as const, payload: { order } };
 }
-const code = async (order: Awaited<ReturnType<typeof signed>>) =>
-  (await gateway.outcome(APP, order)).error?.code;
+const code = async (order: NewOrder) => (await gateway.outcome(APP, order)).error?.code;
 
 test('when an order is good, it is carried out with its claims', async () => {
   const order = await signed();
@@ -100,6 +99,16 @@ test('when the app has the order in its own record, it goes on unjudged, though 
   expect(carriedOut).toEqual([]);
   known.length = 0;
   expect(await code(order)).toBe('signature-expired');
+});
+
+test('when an order had begun before a crash and the app knows nothing of it, it begins anew only in its time', async () => {
+  const order = await signed();
+  await gateway.hand(APP, order);
+  hub.gate.spent.begin(carriedOut[0]?.id ?? '');
+  await gateway.hand(APP, order);
+  expect(carriedOut).toMatchObject([{ earlier: undefined }, { earlier: { phase: 'begun' } }]);
+  expect(await code({ ...order, serverTime: Date.now() + 600_000 })).toBe('signature-expired');
+  expect(carriedOut).toHaveLength(2);
 });
 
 test('when an order was refused, that used its signature up, though it would be allowed by now', async () => {

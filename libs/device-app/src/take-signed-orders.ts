@@ -1,4 +1,4 @@
-import type { Admission } from '@bowline/identity';
+import { checkTime, type Admission } from '@bowline/identity';
 import type { HeldPolicy, PolicyRefusal } from '@bowline/identity/policy';
 import type { SignedClaims } from '@bowline/messages';
 import type { AppRequests } from '@bowline/messages/hub';
@@ -68,6 +68,9 @@ async function refusalOf<T extends Type>(
     const admission = await hub.gate.admit(orders.type, orders.signedPart(order.payload), order.orderId);
     if (admission.earlier?.phase === 'ended') return refusedBefore(admission.earlier.outcome);
     used = admission.id;
+    // Begun, and the app has no record of it: it was cut off before any effect, and would begin only now.
+    const nowMs = hub.serverClock.nowMs();
+    if (admission.earlier?.phase === 'begun' && nowMs !== undefined) checkTime(admission.claims, nowMs);
     const refused = orders.judge(await hub.readPolicy(), admission.claims);
     if (refused === undefined) {
       await orders.carryOut({ ...order, ...admission });
