@@ -19,6 +19,8 @@ export interface Installation {
   deviceId?: string;
   /** The device's own policy, if it is not in /etc/bowline. */
   policyFile?: string;
+  /** State folder of the ota-updater, if it is not in /var/lib/bowline. */
+  updaterStateDir?: string;
 }
 
 const REQUIRED = ['runDir', 'hubFolder', 'pm2Home'] as const;
@@ -30,6 +32,7 @@ const OPTIONAL = [
   'operatorTokenFile',
   'deviceId',
   'policyFile',
+  'updaterStateDir',
 ] as const;
 
 /**

@@ -56,7 +56,13 @@ export async function writeDeviceConfig(
       pm2Home: layout.pm2Home,
       programUser: userInfo().username,
     },
-    'ota-updater': judges,
+    // The demo's server has a repository of releases, too; its pm2 runs what they bring.
+    'ota-updater': {
+      ...judges,
+      releasesDir: join(layout.home, 'device', 'releases'),
+      pm2Home: layout.pm2Home,
+      supply: { mirrors: [`${server}/releases/`], allowInsecure: true },
+    },
     'ssh-broker': judges,
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.
     'telemetry-collector': {

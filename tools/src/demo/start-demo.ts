@@ -127,6 +127,7 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
       operatorTokenFile,
       deviceId: DEVICE_ID,
       policyFile: join(layout.configDir, 'policy.json'),
+      updaterStateDir: join(layout.stateDir, 'ota-updater'),
     };
     writeRunFile(layout.runFile, installation);
     return { installation, processes, already: false, rotates: logrotateConf !== undefined };

@@ -4,7 +4,7 @@ import type { HubMember } from '@bowline/device-app';
 import { judgeRelease } from '@bowline/identity/policy';
 import { callerEnvironment, DEVICE_APPS, Pm2 } from '@bowline/pm2';
 import { bootId, childEnvironment, retry, type Clock, type Logger } from '@bowline/runtime';
-import { BowlineError } from '@bowline/runtime/errors';
+import { BowlineError, ConfigError } from '@bowline/runtime/errors';
 import { gt } from 'semver';
 import { v7 as newId } from 'uuid';
 import { deviceShare } from '../adapters/device-share.ts';
@@ -49,7 +49,7 @@ export interface OpenEngine {
 export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine> {
   const { config, hub, log, clock, signal, checkpoint } = options;
   const { stateDir, releasesDir, pm2Home } = config;
-  mkdirSync(releasesDir, { recursive: true, mode: 0o755 });
+  makeReleasesDir(releasesDir);
   const higher = (a?: string, b?: string) => (a === undefined || (b !== undefined && gt(b, a)) ? b : a);
   const seam = checkpoint === undefined ? {} : { checkpoint };
   const nowMs = () => Math.round(clock.wallMs());
@@ -141,6 +141,14 @@ export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine
       journal.close();
     },
   };
+}
+
+function makeReleasesDir(folder: string): void {
+  try {
+    mkdirSync(folder, { recursive: true, mode: 0o755 });
+  } catch (cause) {
+    throw new ConfigError('releases-folder', `releasesDir: ${folder} cannot be made`, { cause });
+  }
 }
 
 async function serverReached(hub: HubMember, signal: AbortSignal): Promise<boolean> {
