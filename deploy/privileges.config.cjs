@@ -37,7 +37,13 @@ const PRIVILEGES = {
   // It finds what its programs have started (/proc), holds them in control groups, reads the logs for its diagnostics, and
   // finds pm2's command line.
   'command-executor': {
-    read: ({ root, log }) => [all('/proc'), all(log), all(path.join(root, 'node_modules', 'pm2'))],
+    read: ({ root, log }) => [
+      all('/proc'),
+      all(log),
+      // Where Node looks first is asked as well, and a refusal there would end the search.
+      all(path.join(root, 'apps', 'command-executor', 'node_modules')),
+      all(path.join(root, 'node_modules', 'pm2')),
+    ],
     write: () => [all('/sys/fs/cgroup')],
     children: true,
   },
