@@ -139,6 +139,45 @@ describe('bowline dead-letters', () => {
   });
 });
 
+describe('bowline config', () => {
+  test('when it is shown, each value says where it is from, and who is away', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    try {
+      const shown = await on('config');
+      expect(shown.stdout).toContain('document 5 in force, hash aaaaaaaaaaaa');
+      expect(shown.stdout).toMatch(/series\.cpu\.intervalMs +1000 ms +cloud\n/);
+      expect(shown.stdout).toContain('1 more are defaults: --all shows them.');
+      expect(shown.stdout).toContain('ota-updater is not running');
+      expect((await on('config', 'show', '--all')).stdout).toMatch(/logLevel +"info" +default/);
+      const wrong = await on('config', 'show', 'telemetry-colector');
+      expect(wrong.stderr).toContain('Did you mean telemetry-collector?');
+      expect(wrong.code).toBe(2);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  test('when its past is asked for, documents are listed, compared, and one is put back or not', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    try {
+      expect((await on('config', 'history')).stdout).toMatch(
+        /5 .* applied +in force +telemetry-collector\n4 .*rolled back/,
+      );
+      expect((await on('config', 'diff', '3')).stdout).toMatch(
+        /telemetry-collector\.series\.cpu\.intervalMs +300 +500\n/,
+      );
+      const done = await on('config', 'rollback', '3');
+      expect(done.stdout).toBe('Document 3 is in force.\n');
+      expect(done.code).toBe(0);
+      const failed = await on('config', 'rollback', '4');
+      expect(failed.stdout).toContain('ssh-broker: x is bad');
+      expect(failed.code).toBe(10);
+    } finally {
+      await hub.close();
+    }
+  });
+});
+
 describe('bowline logs', () => {
   test('when an app has written, its last lines are shown for people, or raw', async () => {
     const { pid } = await inPm2('ssh-broker');

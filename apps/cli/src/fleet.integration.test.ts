@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
@@ -170,5 +170,45 @@ describe('bowline fleet history', () => {
     const { code, stderr } = await bowline(['fleet', 'history', 'get', ORDER_ID], { env: server.env });
     expect(code).not.toBe(0);
     expect(stderr).toContain('The answer is not whole');
+  });
+});
+
+describe('bowline fleet config', () => {
+  test('when a document is pushed, its sections go to the server and the order is followed to its end', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'started', 'succeeded'];
+    const file = join(temporaryFolder(), 'document.json');
+    writeFileSync(file, '{"ssh-broker":{"logLevel":"debug"}}');
+    const { code, stdout } = await bowline(
+      ['fleet', 'config', 'push', 'demo', file, '--confirm-within', '2m'],
+      { env: server.env },
+    );
+    expect(stdout).toContain(`configuration 8 to demo, order ${ORDER_ID}`);
+    expect(stdout).toContain('succeeded');
+    expect(server.orders).toEqual([
+      { sections: { 'ssh-broker': { logLevel: 'debug' } }, confirmWithinMs: 120_000 },
+    ]);
+    expect(code).toBe(0);
+
+    writeFileSync(file, '[]');
+    const bad = await bowline(['fleet', 'config', 'push', 'demo', file], { env: server.env });
+    expect(bad.stderr).toContain('must hold an object with a section for each app');
+    expect(bad.code).toBe(2);
+  });
+
+  test('when a device has drifted, it is said with what is wanted and what was refused', async () => {
+    const server = await fakeServer();
+    const errors = [{ app: 'ssh-broker', key: 'x', message: 'is bad' }];
+    server.config = {
+      wanted: { version: 8, orderId: ORDER_ID, at: 1 },
+      version: 7,
+      report: { version: 8, status: 'rejected', errors, at: 2 },
+      drift: 'version',
+    };
+    const { stdout } = await bowline(['fleet', 'config', 'show', 'demo'], { env: server.env });
+    expect(stdout).toMatch(/wanted +8 /);
+    expect(stdout).toMatch(/in force +7/);
+    expect(stdout).toContain('ssh-broker: x is bad');
+    expect(stdout).toContain('Drift: another document is in force than the one wanted.');
   });
 });

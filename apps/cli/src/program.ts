@@ -16,6 +16,7 @@ import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetHistory } from './fleet-history-program.ts';
+import { addConfig, addFleetConfig } from './config-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
 import { addFleetUpdate } from './fleet-update-program.ts';
 import { addHistory } from './history-program.ts';
@@ -160,6 +161,8 @@ export function program({ context, exit }: Run, version: string): Command {
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
   addFleetOperators(fleet, { contextOf, apiOf, json });
   addFleetHistory(fleet, { contextOf, apiOf, json, exit });
+  addFleetConfig(fleet, { contextOf, apiOf, json, exit });
+  addConfig(root, { contextOf, json, exit });
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
   addFleetUpdate(fleet, { contextOf, apiOf, json, exit });

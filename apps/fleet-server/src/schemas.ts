@@ -2,6 +2,7 @@
 import { ServerConfig } from './config.ts';
 import { Manifest } from './store/manifest-schema.ts';
 import {
+  ConfigBody,
   EnrolmentTokenBody,
   NewDeviceBody,
   NewOperatorBody,
@@ -19,6 +20,7 @@ export const schemas: Record<string, Record<string, object>> = {
   backup: { manifest: Manifest },
   bodies: {
     order: OrderBody,
+    config: ConfigBody,
     enrolmentToken: EnrolmentTokenBody,
     device: NewDeviceBody,
     operator: NewOperatorBody,

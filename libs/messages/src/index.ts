@@ -40,6 +40,7 @@ export type {
   Backup,
   DeadLetter,
   Device,
+  DeviceConfig,
   EnrolmentToken,
   EnrolmentTokenState,
   NewOperatorToken,

@@ -5,6 +5,7 @@ import {
   type ServerInfo,
   type AuditPage,
   type Device,
+  type DeviceConfig,
   type EnrolmentToken,
   type EnrolmentTokenState,
   type NewSshSession,
@@ -83,6 +84,22 @@ export class OperatorsApi {
   async giveOrder(deviceId: string, order: NewOrder): Promise<Order> {
     const path = `/v1/devices/${encodeURIComponent(deviceId)}/orders`;
     return check<Order>(operators.order, await this.#call(path, order));
+  }
+
+  async pushConfig(
+    deviceId: string,
+    document: { sections: Record<string, unknown>; version?: number; confirmWithinMs?: number },
+  ): Promise<Order> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/config`;
+    return check<Order>(operators.order, await this.#call(path, document));
+  }
+
+  /** With the sections of the wanted document, as long as the server has its order. */
+  async config(deviceId: string): Promise<DeviceConfig & { sections?: Record<string, unknown> }> {
+    return check<DeviceConfig>(
+      operators.deviceConfig,
+      await this.#call(`/v1/devices/${encodeURIComponent(deviceId)}/config`),
+    );
   }
 
   async order(orderId: string): Promise<Order> {

@@ -106,6 +106,30 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
   hub.handle('deadLetter', ({ number }) => ({ message: { id: letterOf(number).id } }));
   hub.handle('resendDeadLetters', ({ numbers }) => take(numbers));
   hub.handle('purgeDeadLetters', ({ numbers }) => take(numbers));
+  const entry = { key: 'series.cpu.intervalMs', value: 1000, source: 'cloud' as const, unit: 'ms' };
+  const inherited = { key: 'logLevel', value: 'info', source: 'default' as const };
+  hub.handle('config', () => ({
+    version: 5,
+    hash: 'a'.repeat(64),
+    phase: 'settled',
+    documents: [
+      { version: 5, at: Date.now(), outcome: 'applied', apps: ['telemetry-collector'] },
+      { version: 4, at: Date.now(), outcome: 'rolledBack', apps: [] },
+    ],
+    apps: {
+      'telemetry-collector': { view: { hash: 'b'.repeat(64), entries: [entry, inherited] } },
+      'ota-updater': { away: 'is not running' },
+    },
+  }));
+  hub.handle('configDocument', ({ version }) => ({
+    version,
+    sections: { 'telemetry-collector': { series: { cpu: { intervalMs: version * 100 } } } },
+  }));
+  hub.handle('rollbackConfig', ({ version }) => ({
+    version,
+    status: version === 4 ? 'rolledBack' : 'applied',
+    errors: version === 4 ? [{ app: 'ssh-broker', key: 'x', message: 'is bad' }] : [],
+  }));
   afterThisFile(() => hub.close());
   return hub;
 }

@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import type { Order } from '@bowline/messages';
+import type { DeviceConfig, Order } from '@bowline/messages';
 import { afterThisFile } from '@bowline/testing';
 
 export const TOKEN = 'operator-token';
@@ -18,6 +18,7 @@ export interface FakeServer {
   /** Items of the history, as they are asked for: the last ones are all. */
   answers: unknown[][];
   online: boolean;
+  config: DeviceConfig;
   env: Record<string, string>;
 }
 
@@ -79,6 +80,11 @@ export async function fakeServer(): Promise<FakeServer> {
       fake.orders.push(await json(request));
       return send(201, order());
     }
+    if (url === '/v1/devices/demo/config') {
+      if (method !== 'POST') return send(200, fake.config);
+      fake.orders.push(await json(request));
+      return send(201, { ...order(), type: 'config', payload: { version: 8 } });
+    }
     if (url === `/v1/orders/${ORDER_ID}`) {
       step();
       return send(200, order());
@@ -104,6 +110,7 @@ export async function fakeServer(): Promise<FakeServer> {
     steps: [],
     answers: [],
     online: true,
+    config: {},
     env: { BOWLINE_SERVER: url, BOWLINE_TOKEN: TOKEN },
   };
   return fake;

@@ -161,3 +161,30 @@ test('when devices are listed, the longest dark comes first, then what is stuck,
 test('when there are only notes, the device stands fine', () => {
   expect(standingOf(device(), [{ id: 'x', kind: 'note', text: '' }])).toBe('fine');
 });
+
+describe('the configuration', () => {
+  const wanted = { version: 4, orderId: 'o', at: NOW - 20 * MINUTE };
+  const errors = [{ app: 'telemetry-collector', key: 'series.cpu.intervalMs', message: 'must be >= 0' }];
+
+  test('when it is the one wanted, nothing is said', () => {
+    expect(texts(device({ config: { wanted, version: 4, hash: 'a' } }))).toEqual([]);
+  });
+
+  test('when it was refused, the first reason is told', () => {
+    const report = { version: 4, status: 'rejected' as const, errors, at: NOW };
+    expect(texts(device({ config: { wanted, version: 3, drift: 'version', report } }))).toEqual([
+      'stuck: Configuration 4 was refused: telemetry-collector series.cpu.intervalMs must be >= 0',
+    ]);
+  });
+
+  test('when another one is in force for long, or it was changed on the device, that is told', () => {
+    expect(texts(device({ config: { wanted, version: 3, drift: 'version' } }))).toEqual([
+      'stuck: Configuration 4 is wanted, 3 is in force',
+    ]);
+    const fresh = { ...wanted, at: NOW - MINUTE };
+    expect(texts(device({ config: { wanted: fresh, version: 3, drift: 'version' } }))).toEqual([]);
+    expect(texts(device({ config: { wanted, version: 4, drift: 'local' } }))).toEqual([
+      'stuck: Configuration 4 is in force, but something on the device has changed since',
+    ]);
+  });
+});

@@ -7,7 +7,8 @@ import { lastChangeOf, orderName } from './orders.ts';
 /** A connected device takes an order within a round trip; after this long something holds it up, milliseconds. */
 export const ORDER_TAKEN_WITHIN_MS = 30_000;
 /** An order without a time limit of its own that runs longer than this is shown, milliseconds. */
-export const ORDER_RUNS_WITHIN_MS = 10 * 60_000;
+export const CONFIG_ARRIVES_WITHIN_MS = 10 * 60_000;
+const ORDER_RUNS_WITHIN_MS = 10 * 60_000;
 /** What a connected device has queued leaves within seconds; older than this, the queue is not moving, milliseconds. */
 export const QUEUE_LEAVES_WITHIN_MS = 2 * 60_000;
 /** A heartbeat comes every 30 s; three missing while the link is said to be up are worth a word, milliseconds. */
@@ -40,6 +41,7 @@ export function concernsOf(device: Device, orders: readonly Order[], now: number
     ...waiting.flatMap((order) => orderConcern(order, device.online, now) ?? []),
     ...appConcerns(device),
     ...queueConcerns(device, now),
+    ...configConcerns(device, now),
     ...ledgerConcerns(device),
   ];
   const rank = { dark: 0, stuck: 1, note: 2 } as const;
@@ -149,6 +151,27 @@ const ledgerConcerns = ({ ledger = {} }: Device): Concern[] =>
     const text = `The ledger of lane ${lane} does not add up: ${count(Math.abs(difference), 'message')} ${difference > 0 ? 'unaccounted for' : 'too many'}`;
     return [{ id: `ledger:${lane}`, kind: 'stuck', text } as const];
   });
+
+/** A document that is still on its way is the order's concern. */
+function configConcerns({ config }: Device, now: number): Concern[] {
+  const { wanted, version, drift, report } = config ?? {};
+  if (drift === undefined || wanted === undefined) return [];
+  const concern = (text: string, since: number): Concern[] => [{ id: 'config', kind: 'stuck', text, since }];
+  if (drift === 'local') {
+    const text = `Configuration ${wanted.version} is in force, but something on the device has changed since`;
+    return concern(text, report?.at ?? wanted.at);
+  }
+  if (report?.version === wanted.version && report.status !== 'applied') {
+    const [first] = report.errors ?? [];
+    const how = report.status === 'rejected' ? 'was refused' : 'was taken back';
+    const why =
+      first === undefined ? '' : `: ${[first.app, first.key, first.message].filter(Boolean).join(' ')}`;
+    return concern(`Configuration ${wanted.version} ${how}${why}`, report.at);
+  }
+  if (now - wanted.at <= CONFIG_ARRIVES_WITHIN_MS) return [];
+  const held = version === undefined || version === 0 ? 'none' : String(version);
+  return concern(`Configuration ${wanted.version} is wanted, ${held} is in force`, wanted.at);
+}
 
 /** How a device stands, by its worst concern. */
 export type Standing = 'dark' | 'stuck' | 'fine';

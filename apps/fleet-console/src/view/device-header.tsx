@@ -56,7 +56,7 @@ export function DeviceHeader({ watched: { device, concerns, standing } }: { watc
 }
 
 function Facts({ device }: { device: Watched['device'] }) {
-  const { online, lastSeenAt, roundTripMs, agentVersion, queue } = device;
+  const { online, lastSeenAt, roundTripMs, agentVersion, queue, config } = device;
   return (
     <dl class="facts">
       <div>
@@ -89,6 +89,18 @@ function Facts({ device }: { device: Watched['device'] }) {
         <dt>Agent</dt>
         <dd>{agentVersion ?? '–'}</dd>
       </div>
+      {config !== undefined && (
+        <div>
+          <dt>Configuration</dt>
+          <dd>{configText(config)}</dd>
+        </div>
+      )}
     </dl>
   );
+}
+
+function configText({ version = 0, wanted, drift }: NonNullable<Watched['device']['config']>): string {
+  const held = version === 0 ? 'as installed' : `document ${version}`;
+  if (drift === 'version' && wanted !== undefined) return `${held}, ${wanted.version} wanted`;
+  return drift === 'local' ? `${held}, changed on the device` : held;
 }

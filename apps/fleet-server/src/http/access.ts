@@ -35,6 +35,8 @@ export const ACCESS: Record<string, Access> = {
   'GET /v1/stream': { role: 'viewer' },
 
   'POST /v1/devices/:deviceId/orders': { role: 'operator', audit: 'order.create', grows: true },
+  'GET /v1/devices/:deviceId/config': { role: 'viewer' },
+  'POST /v1/devices/:deviceId/config': { role: 'operator', audit: 'config.push', grows: true },
   'POST /v1/orders/:orderId/cancel': { role: 'operator', audit: 'order.cancel' },
 
   'GET /v1/ssh-sessions': { role: 'viewer' },

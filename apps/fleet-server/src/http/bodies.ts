@@ -21,6 +21,15 @@ export const OrderBody = body({
 });
 export type OrderBody = Static<typeof OrderBody>;
 
+/** A document for a device, with a section for each app; without `version` the next one. */
+export const ConfigBody = body({
+  sections: Type.Record(Type.String(), JsonObject),
+  version: Type.Optional(Type.Integer({ minimum: 1, maximum: Number.MAX_SAFE_INTEGER })),
+  confirmWithinMs: Type.Optional(Type.Integer({ minimum: 1000, maximum: 3_600_000 })),
+  expiresInMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 365 * DAY_MS })),
+});
+export type ConfigBody = Static<typeof ConfigBody>;
+
 export const EnrolmentTokenBody = body({
   deviceId: Type.Optional(DeviceId),
   name: Type.Optional(Text),

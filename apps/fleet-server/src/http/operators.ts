@@ -12,7 +12,7 @@ import type {
 import type { FastifyInstance } from 'fastify';
 import * as validators from '../generated/bodies.js';
 import { note } from './audit.ts';
-import type { OrderBody } from './bodies.ts';
+import type { ConfigBody, OrderBody } from './bodies.ts';
 import { MAX_ORDER_BYTES } from './limits.ts';
 import { countOf, limitOf } from './query.ts';
 
@@ -44,6 +44,16 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
     return found;
   };
 
+  /** What a device is to be configured to is remembered beside its order, however that comes. */
+  const give = async (deviceId: string, wanted: OrderBody): Promise<Order> => {
+    const created = await orders.create(deviceId, identity.serverEpoch, wanted);
+    const { type, payload, orderId, createdAt: at } = created;
+    if (type === 'config') {
+      status.configWanted(deviceId, { version: Number(payload['version']), orderId, at });
+    }
+    return created;
+  };
+
   http.get('/v1/devices', () => ({ devices: status.list() }));
 
   http.get<OfDevice>('/v1/devices/:deviceId', ({ params }) => status.get(known(params.deviceId)));
@@ -52,9 +62,31 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async (request, reply) => {
     const wanted = check<OrderBody>(validators.order, request.body, 'body');
     checkPayload(wanted);
-    const created = await orders.create(known(request.params.deviceId), identity.serverEpoch, wanted);
+    const created = await give(known(request.params.deviceId), wanted);
     note(request, { orderId: created.orderId });
     return reply.status(201).send(created);
+  });
+
+  http.post<OfDevice>('/v1/devices/:deviceId/config', { bodyLimit }, async (request, reply) => {
+    const deviceId = known(request.params.deviceId);
+    const { expiresInMs, version, ...rest } = check<ConfigBody>(validators.config, request.body, 'body');
+    const payload = { version: version ?? status.nextConfigVersion(deviceId), ...rest };
+    const wanted: OrderBody = {
+      type: 'config',
+      payload,
+      ...(expiresInMs === undefined ? {} : { expiresInMs }),
+    };
+    checkPayload(wanted);
+    const created = await give(deviceId, wanted);
+    note(request, { orderId: created.orderId, version: String(payload.version) });
+    return reply.status(201).send(created);
+  });
+
+  http.get<OfDevice>('/v1/devices/:deviceId/config', ({ params }) => {
+    const { config = {} } = status.get(known(params.deviceId)) ?? {};
+    const { wanted } = config;
+    const sections = wanted === undefined ? undefined : orders.get(wanted.orderId)?.payload['sections'];
+    return { ...config, ...(sections === undefined ? {} : { sections }) };
   });
 
   http.get<OfDevice>('/v1/devices/:deviceId/orders', ({ params, query }) => ({

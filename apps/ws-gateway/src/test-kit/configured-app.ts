@@ -35,6 +35,10 @@ const validate = Object.assign(
   },
 );
 
+/** What an app is configured to that has this state folder. */
+export const pacedConfig = (app: string, stateDir: string): LiveConfig<Paced> =>
+  new LiveConfig(validate, { app, args: [`--state-dir=${stateDir}`], env: {} });
+
 /** An app of the device that the cloud may configure, in this process; it can be ended and started like a real one. */
 export class ConfiguredApp {
   readonly #gateway: GatewayUnderTest;
@@ -73,6 +77,6 @@ export class ConfiguredApp {
   }
 
   #load(): LiveConfig<Paced> {
-    return new LiveConfig(validate, { app: this.#app, args: [`--state-dir=${this.#stateDir}`], env: {} });
+    return pacedConfig(this.#app, this.#stateDir);
   }
 }

@@ -16,6 +16,7 @@ import {
 } from '../primitives.ts';
 import { ORDER_STATUSES, ROLES, SEVERITIES } from '../names.ts';
 
+import { ConfigReport } from '../wire/config-report.ts';
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
 import { Ed25519Jwk } from './enrolment.ts';
 
@@ -27,6 +28,22 @@ export const Alarm = Type.Object({
   data: Type.Optional(JsonObject),
 });
 export type Alarm = Static<typeof Alarm>;
+
+/** How a device is configured, against what the server wants (docs/configuration.md). */
+export const DeviceConfig = Type.Object({
+  /** The newest document that was pushed. */
+  wanted: Type.Optional(Type.Object({ version: Count, orderId: Text, at: EpochMs })),
+  /** What is in force, as the device said last. */
+  version: Type.Optional(Count),
+  hash: Type.Optional(Text),
+  /** Its newest report. */
+  report: Type.Optional(Type.Object({ ...ConfigReport.properties, at: EpochMs })),
+  /** Of the document that is in force: what the device's hash was when it reported it. */
+  applied: Type.Optional(Type.Object({ version: Count, hash: Text })),
+  /** `version`: another document is in force than is wanted; `local`: it is the right one, and something on the device has changed since. */
+  drift: Type.Optional(Type.Enum(['version', 'local'])),
+});
+export type DeviceConfig = Static<typeof DeviceConfig>;
 
 /** `since`: when it went online or offline. Queue, ledger and apps are those of the last heartbeat. */
 export const Device = Type.Object({
@@ -44,6 +61,7 @@ export const Device = Type.Object({
   ledger: Type.Optional(perLane(LedgerEntry)),
   apps: Type.Optional(Type.Record(Type.String(), Text)),
   roundTripMs: Type.Optional(Type.Number({ minimum: 0 })),
+  config: Type.Optional(DeviceConfig),
   alarms: Type.Array(Alarm),
 });
 export type Device = Static<typeof Device>;
@@ -317,6 +335,7 @@ export type NewSshSession = Static<typeof NewSshSession>;
  */
 export const OPERATORS = {
   device: Device,
+  deviceConfig: DeviceConfig,
   order: Order,
   series: SeriesSummary,
   sample: StoredSample,

@@ -1,9 +1,10 @@
-import type { Alarm, Device, HeartbeatUp, Hello } from '@bowline/messages';
+import type { Alarm, Device, DeviceConfig, HeartbeatUp, Hello, UplinkPayload } from '@bowline/messages';
 import type { Clock } from '@bowline/runtime/clock';
 import type { Logger } from '@bowline/runtime';
 import type { NewsDesk } from '../news.ts';
 import { keys } from '../store/keys.ts';
 import { put, read, type ServerStore } from '../store/server-store.ts';
+import { nextVersion, reported, running, wanted, withDrift, type ConfigRecord } from './device-config.ts';
 import type { DeviceDirectory, DeviceRecord } from './device-directory.ts';
 
 /** What was last known of a device; kept so that an operator sees it after a restart too. */
@@ -16,6 +17,7 @@ export interface StatusRecord {
   ledger?: HeartbeatUp['ledger'];
   apps?: HeartbeatUp['apps'];
   roundTripMs?: number;
+  config?: ConfigRecord;
   alarms: Alarm[];
 }
 
@@ -61,10 +63,18 @@ export class DeviceStatusBook {
     this.#change(deviceId, {});
   }
 
-  wentOnline(deviceId: string, { agentVersion, queue }: Hello): void {
+  wentOnline(deviceId: string, hello: Hello): void {
+    const { agentVersion, queue } = hello;
     const now = this.#clock.wallMs();
     this.#online.add(deviceId);
-    this.#change(deviceId, { online: true, since: now, lastSeenAt: now, agentVersion, queue });
+    this.#change(deviceId, {
+      online: true,
+      since: now,
+      lastSeenAt: now,
+      agentVersion,
+      queue,
+      ...this.#running(deviceId, hello),
+    });
   }
 
   wentOffline(deviceId: string): void {
@@ -73,7 +83,8 @@ export class DeviceStatusBook {
     this.#change(deviceId, { online: false, since: now, lastSeenAt: now });
   }
 
-  heartbeat(deviceId: string, { queue, ledger, apps, roundTripMs }: HeartbeatUp): void {
+  heartbeat(deviceId: string, heartbeat: HeartbeatUp): void {
+    const { queue, ledger, apps, roundTripMs } = heartbeat;
     const lastSeenAt = this.#clock.wallMs();
     this.#change(deviceId, {
       lastSeenAt,
@@ -81,7 +92,28 @@ export class DeviceStatusBook {
       ledger,
       apps,
       ...(roundTripMs === undefined ? {} : { roundTripMs }),
+      ...this.#running(deviceId, heartbeat),
     });
+  }
+
+  /** The newest document that was pushed to it. */
+  configWanted(deviceId: string, want: NonNullable<DeviceConfig['wanted']>): void {
+    this.#change(deviceId, { config: wanted(this.#record(deviceId).config, want) });
+  }
+
+  configReported(deviceId: string, report: UplinkPayload<'configReport'>): void {
+    const { config } = this.#record(deviceId);
+    this.#change(deviceId, { config: reported(config, report, this.#clock.wallMs()) });
+  }
+
+  /** A version for the next document, above all that this device has had. */
+  nextConfigVersion(deviceId: string): number {
+    return nextVersion(this.#record(deviceId).config);
+  }
+
+  #running(deviceId: string, said: { configVersion?: number; configHash?: string }): Partial<StatusRecord> {
+    const config = running(this.#record(deviceId).config, said);
+    return config === undefined ? {} : { config };
   }
 
   /** Something is wrong with this device that an operator should know. */
@@ -116,6 +148,7 @@ export class DeviceStatusBook {
       enrolledAt,
       ...(revokedAt === undefined ? {} : { revokedAt }),
       ...status,
+      ...(status.config === undefined ? {} : { config: withDrift(status.config) }),
       online,
       ...(since === undefined ? {} : { since }),
     };

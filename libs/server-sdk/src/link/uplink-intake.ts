@@ -66,6 +66,9 @@ export class UplinkIntake {
     if (lane === 'results') this.#takeAcks(kept);
     if (lane === 'events') {
       this.#takeGaps(kept);
+      for (const { type, payload } of kept) {
+        if (type === 'configReport') this.#services.status.configReported(this.#deviceId, payload);
+      }
       raiseUnexplained(this.#services, this.#deviceId, judgeHoles(this.#state));
     }
     const done = store.write([putLatest(keys.uplink(this.#deviceId), this.#state)]);

@@ -1,0 +1,217 @@
+import { mkdtempSync } from 'node:fs';
+import { join } from 'node:path';
+import { openQueue, type DurableQueue, type JournalEntry, type WriteBatch } from '@bowline/durable-queue';
+import type { ConfiguredApp } from '@bowline/messages/hub/apps';
+import { configAnswers } from '@bowline/ipc';
+import { createLogger, ServerClock, systemClock, type LiveConfig } from '@bowline/runtime';
+import { temporaryFolder, waitFor } from '@bowline/testing';
+import { expect, it } from 'vitest';
+import { Counters } from '../counters.ts';
+import { OrderDesk } from '../dispatcher/order-desk.ts';
+import { EventReporter } from '../event-reporter.ts';
+import { pacedConfig } from '../test-kit/configured-app.ts';
+import { ConfigPush } from './config-push.ts';
+import { ConfigRecords } from './config-records.ts';
+import type { ConfigTargets } from './config-targets.ts';
+
+const APPS = ['telemetry-collector', 'command-executor'] as const;
+const ORDER = '01980000-0000-7000-8000-000000000001';
+const log = createLogger({ app: 'test', write: () => undefined });
+const never = () => new Promise<never>(() => undefined);
+
+/** What survives: the store, and a folder for each app. */
+interface Disk {
+  folder: string;
+  stateOf: Record<string, string>;
+}
+
+/** Where everything stops at once: before or after the n-th durable write of gateway and apps together. */
+interface Crash {
+  at: number;
+  before: boolean;
+}
+
+/** One life of the device, with the real store, desk and app configurations, cut off at `crash`; durable writes are counted. */
+async function life(
+  disk: Disk,
+  crash: Crash | undefined,
+  { linkComes, bootId }: { linkComes: boolean; bootId: string },
+) {
+  let writes = 0;
+  let dead = false;
+  const died = Promise.withResolvers<void>();
+  const durably = async <T>(write: () => Promise<T>): Promise<T> => {
+    if (dead) return never();
+    writes += 1;
+    const isLast = writes === crash?.at;
+    const die = () => {
+      dead = true;
+      died.resolve();
+      return never();
+    };
+    if (isLast && crash?.before === true) return die();
+    const result = await write();
+    return isLast ? die() : result;
+  };
+  const opened = await openQueue({ folder: join(disk.folder, 'store'), wallMs: Date.now });
+  const queue: DurableQueue = Object.create(opened, {
+    commit: { value: (batch: WriteBatch) => durably(() => opened.commit(batch)) },
+  }) as DurableQueue;
+  // Reads that go by the object's private fields.
+  for (const name of ['order', 'unfinishedOrders', 'config', 'downlink', 'meta'] as const) {
+    Object.defineProperty(queue, name, { value: (opened[name] as () => unknown).bind(opened) });
+  }
+  const lives = new Map<ConfiguredApp, LiveConfig<{ pace: number }>>(
+    APPS.map((app) => [app, pacedConfig(app, disk.stateOf[app] ?? '')]),
+  );
+  const answers = (app: ConfiguredApp) => {
+    const live = lives.get(app);
+    if (live === undefined) throw new Error(`${app} is not part of this test`);
+    return configAnswers(live, () => undefined);
+  };
+  const targets: ConfigTargets = {
+    isHere: (app) => APPS.some((each) => each === app),
+    validate: (app, section) => (dead ? never() : answers(app).validate({ section })),
+    // The app's own durable write.
+    apply: (app, request) => durably(() => answers(app).apply(request)),
+    show: () => never(),
+  };
+  const events = new EventReporter({ queue, clock: systemClock, counters: new Counters(), log });
+  const records = new ConfigRecords(queue);
+  const desk = new OrderDesk({
+    queue,
+    clock: systemClock,
+    serverClock: new ServerClock(systemClock),
+    log,
+    events,
+    bootId,
+    parkedOrders: () => 16,
+    own: new Map(),
+    supports: () => true,
+    startsAtOnce: () => false,
+    offer: () => push.take(),
+    cancel: (entry) => Promise.resolve(push.cancel(entry)),
+    stored: () => undefined,
+    receipt: () => undefined,
+  });
+  const push: ConfigPush = new ConfigPush({
+    queue,
+    records,
+    targets,
+    desk,
+    events,
+    clock: systemClock,
+    now: () => ({ bootId, monotonicMs: performance.now() }),
+    log,
+    limits: () => ({ keepDocuments: 3, applyWithinMs: 5000, confirmWithinMs: 5000 }),
+    renewLink: () => {
+      if (!linkComes || dead) return;
+      setImmediate(() => push.link('connecting'));
+      setImmediate(() => push.link('online'));
+    },
+    stored: () => undefined,
+  });
+  return {
+    queue: opened,
+    push,
+    desk,
+    records,
+    died: died.promise,
+    writes: () => writes,
+    paces: () => [...lives.values()].map(({ current }) => current.pace),
+    onDisk: () => APPS.map((app) => pacedConfig(app, disk.stateOf[app] ?? '').current.pace),
+    end: async () => {
+      push.stop();
+      dead = true;
+      await opened.close();
+    },
+  };
+}
+
+const order = (pace: number) => ({
+  orderId: ORDER,
+  seq: 1,
+  type: 'config',
+  payload: { version: 1, sections: Object.fromEntries(APPS.map((app) => [app, { pace }])) },
+});
+
+function newDisk(): Disk {
+  const folder = temporaryFolder();
+  const stateOf = Object.fromEntries(APPS.map((app) => [app, mkdtempSync(join(folder, `${app}-`))]));
+  return { folder, stateOf };
+}
+
+const ended = (queue: DurableQueue): JournalEntry | undefined => {
+  const entry = queue.order(ORDER);
+  return entry?.endedAt === undefined ? undefined : entry;
+};
+const reports = (queue: DurableQueue): unknown[] =>
+  queue
+    .read('events', 0, { messages: 100, bytes: 1e6 })
+    .map(({ json }) => JSON.parse(json) as { type: string; payload: { status?: unknown } })
+    .filter(({ type }) => type === 'configReport')
+    .map(({ payload }) => payload.status);
+
+/** The device lives until `crash`, then again until the order has ended. */
+async function crashedAndMended(crash: Crash, reboot: boolean) {
+  const disk = newDisk();
+  const first = await life(disk, crash, { linkComes: true, bootId: 'boot-1' });
+  await first.push.start();
+  // The server sends an order again that was not receipted.
+  void first.desk.receive(order(7));
+  const whole = waitFor(() => ended(first.queue), { what: 'the end' }).then(() => undefined);
+  await Promise.race([first.died, whole]);
+  await first.end();
+
+  const second = await life(disk, undefined, { linkComes: true, bootId: reboot ? 'boot-2' : 'boot-1' });
+  await second.push.start();
+  await second.desk.receive(order(7));
+  for (const app of APPS) second.push.registered(app);
+  // In memory it is known a moment after it is on disk.
+  await waitFor(() => second.records.step.phase === 'settled' && reports(second.queue).length > 0, {
+    what: 'the end after the crash',
+  });
+  const entry = await waitFor(() => ended(second.queue), { what: 'the end of the order' });
+  const outcome = {
+    status: entry.status,
+    phase: second.records.step.phase,
+    version: second.records.inForce.version,
+    reports: reports(second.queue),
+  };
+  await waitFor(() => new Set(second.paces()).size === 1, { what: 'the apps to agree' });
+  const paces = { live: second.paces(), disk: second.onDisk() };
+  await second.end();
+  return { outcome, paces };
+}
+
+it.each([
+  ['a restart', false],
+  ['a reboot', true],
+])(
+  'when everything stops before or after any durable write, after %s the apps agree with the one end that the order has',
+  async (_, reboot) => {
+    const probe = await life(newDisk(), undefined, { linkComes: true, bootId: 'boot-1' });
+    await probe.push.start();
+    await probe.desk.receive(order(7));
+    await waitFor(() => ended(probe.queue), { what: 'the end' });
+    const all = probe.writes();
+    await probe.end();
+    // Received, started, two apps, the end; a hash that was heard of is one of its own.
+    expect(all).toBeGreaterThanOrEqual(5);
+
+    for (let at = 1; at <= all; at += 1) {
+      for (const before of [true, false]) {
+        const { outcome, paces } = await crashedAndMended({ at, before }, reboot);
+        expect({ at, before, ...outcome }).toEqual({
+          at,
+          before,
+          status: 'succeeded',
+          phase: 'settled',
+          version: 1,
+          reports: ['applied'],
+        });
+        expect(paces).toEqual({ live: [7, 7], disk: [7, 7] });
+      }
+    }
+  },
+);
