@@ -18,7 +18,10 @@ describe('bowline fleet update', () => {
     const keys = { root: [], command: [], access: [], update: [shown.jwk] };
     const bundle: TrustBundle = { version: 1, threshold: 1, keys };
 
-    const { code, stdout } = await bowline([...UPDATE, '--allow-downgrade'], { env });
+    const { code, stdout } = await bowline(
+      [...UPDATE, '--allow-downgrade', '--retry-failed', '--preview', '--rollout', '12.5:spring'],
+      { env },
+    );
     expect(code).toBe(0);
     expect(stdout).toContain('kiosk 1.2.0 to demo');
     const [given] = server.orders as { orderId: string; type: string; payload: { order: string } }[];
@@ -32,6 +35,9 @@ describe('bowline fleet update', () => {
       channel: 'stable',
       digest: 'a'.repeat(64),
       allowDowngrade: true,
+      retryFailed: true,
+      preview: true,
+      rollout: { percent: 12.5, salt: 'spring' },
     };
     expect(claims).toMatchObject({ ...release, aud: 'demo', orderId });
 

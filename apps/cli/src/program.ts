@@ -23,6 +23,7 @@ import { addHistory } from './history-program.ts';
 import { addRelease } from './release-program.ts';
 import { addSend } from './send-program.ts';
 import { addFleetTrust, addKeys, addPolicy } from './trust-program.ts';
+import { addUpdate } from './update-program.ts';
 import { addSsh } from './ssh-program.ts';
 import { commandSigner } from './adapters/sign-command.ts';
 
@@ -58,6 +59,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addDeadLetters(root, contextOf, json, exit);
   addSend(root, { contextOf, json });
   addHistory(root, { contextOf, json });
+  addUpdate(root, { contextOf, json });
   root
     .command('logs')
     .description('what an app writes, as it comes')

@@ -13,6 +13,11 @@ export interface Update {
   channel: string;
   digest?: string;
   allowDowngrade?: boolean;
+  /** Nothing is changed: the device answers what it would take. */
+  preview?: boolean;
+  /** It may be tried though it has failed there before. */
+  retryFailed?: boolean;
+  rollout?: { percent: number; salt: string };
   reason?: string;
   /** Key by name or file. */
   sign: string;
@@ -50,7 +55,19 @@ export async function printUpdate(context: Context, audience: string, update: Up
 async function signUpdate(
   { env }: Context,
   audience: string,
-  { name, version, channel, digest, allowDowngrade, reason, sign, validMs }: Update,
+  {
+    name,
+    version,
+    channel,
+    digest,
+    allowDowngrade,
+    preview,
+    retryFailed,
+    rollout,
+    reason,
+    sign,
+    validMs,
+  }: Update,
   orderId?: string,
 ): Promise<string> {
   const iat = Math.floor(Date.now() / 1000);
@@ -65,6 +82,9 @@ async function signUpdate(
     ...(orderId !== undefined && { orderId }),
     ...(digest !== undefined && { digest }),
     ...(allowDowngrade === true && { allowDowngrade }),
+    ...(preview === true && { preview }),
+    ...(retryFailed === true && { retryFailed }),
+    ...(rollout !== undefined && { rollout }),
     ...(reason !== undefined && { reason }),
   };
   return signClaims('softwareUpdate', await openKey(env, sign), claims);
