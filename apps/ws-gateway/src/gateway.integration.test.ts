@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { closeSync, existsSync, openSync, rmSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
+import { verifyHostKeyProof } from '@bowline/identity';
 import type { HubClient } from '@bowline/ipc';
 import { waitFor } from '@bowline/testing';
 import { FakeCloud, type UplinkRecord } from '@bowline/testing/fake-cloud';
@@ -249,6 +250,20 @@ describe('the link', () => {
     const cli = await gateway.app('cli');
     clients.push(cli);
     expect((await cli.request('status', {})).link.server).toBe(url);
+  });
+
+  it('when the ssh-broker asks, the device key vouches for a host key; nobody else may ask, and for nothing else', async () => {
+    const { gateway } = await setUp();
+    const [broker, cli] = [await gateway.app('ssh-broker'), await gateway.app('cli')];
+    clients.push(broker, cli);
+    const wanted = { sessionId: 's1', hostKeySha256: 'A'.repeat(43) };
+    const { proof } = await broker.request('proveHostKey', wanted);
+    const { publicKey: deviceKey } = await cli.request('identity', {});
+    await verifyHostKeyProof(proof, { deviceKey, ...wanted });
+    await expect(verifyHostKeyProof(proof, { deviceKey, ...wanted, sessionId: 's2' })).rejects.toMatchObject({
+      code: 'bad-host-key-proof',
+    });
+    await expect(cli.request('proveHostKey', wanted)).rejects.toMatchObject({ code: 'ssh-broker-only' });
   });
 
   it('when nobody listens, the failed attempt names the stage', async () => {

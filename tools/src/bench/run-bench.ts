@@ -6,6 +6,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
+import { DEVICE_APPS } from '@bowline/pm2';
 import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { BenchContext } from './context.ts';
@@ -30,6 +31,10 @@ const BENCHMARKS: Record<
   ota: {
     apps: ['ota-updater'],
     load: async () => (await import('./ota/ota.ts')).benchOta,
+  },
+  ssh: {
+    apps: [...DEVICE_APPS, 'fleet-server', 'cli'],
+    load: async () => (await import('./ssh/ssh.ts')).benchSsh,
   },
 };
 

@@ -18,11 +18,15 @@ export class SshFleet {
   readonly home = temporaryFolder();
   readonly main = join(WORKSPACE, 'apps/cli/dist/main.js');
 
-  static async start(): Promise<SshFleet> {
+  /** @param broker settings of the ssh-broker beside the demo's. */
+  static async start(broker: object = {}): Promise<SshFleet> {
     const ssh = new SshFleet(await TestFleet.make());
     const { fleet } = ssh;
     await fleet.startServer();
     await fleet.prepareDevice();
+    const configFile = join(fleet.layout.configDir, 'ssh-broker.json');
+    const config = { ...(JSON.parse(readFileSync(configFile, 'utf8')) as object), ...broker };
+    writeFileSync(configFile, JSON.stringify(config));
     await fleet.startDevice();
     await fleet.untilOnline();
     const rootKey = join(fleet.layout.serverDir, 'root-key.pem');

@@ -105,6 +105,10 @@ export class TestFleet {
     await waitFor(() => new FleetApi(this.#url, '').isHealthy(), { what: 'the server' });
   }
 
+  get serverPid(): number {
+    return this.#server?.pid ?? 0;
+  }
+
   async killServer(): Promise<void> {
     await this.#server?.kill('SIGKILL');
     this.#server = undefined;
@@ -113,7 +117,7 @@ export class TestFleet {
   /** A one-time token for the device, as an operator makes it. */
   async prepareDevice(): Promise<void> {
     const fleet = new FleetApi(this.#url, this.#token);
-    writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID));
+    await writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID));
   }
 
   /** Returns when pm2 has heard from each app that it is ready. */

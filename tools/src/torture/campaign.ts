@@ -26,6 +26,7 @@ export interface CampaignOptions {
   orders: number;
   /** Of offline: simulated seconds without a cloud. */
   seconds: number;
+  sessions: number;
   seed: number;
   /** In [0, 1), seeded. */
   random: () => number;

@@ -14,9 +14,10 @@ import type { FuzzResult } from './fuzz.ts';
 import { offlineFaults } from './offline-faults.ts';
 import type { OfflineResult } from './offline.ts';
 import type { OrdersResult } from './orders.ts';
-import { DECODING_APPS, VICTIMS } from './victims.ts';
+import type { SshResult } from './ssh.ts';
+import { DECODING_APPS, SSH_APPS, VICTIMS } from './victims.ts';
 
-type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult;
+type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult | SshResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
@@ -25,15 +26,20 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
   offline: async () => (await import('./offline.ts')).offline,
   orders: async () => (await import('./orders.ts')).countedOrders,
+  ssh: async () => (await import('./ssh.ts')).sshSessions,
 };
 
-const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N] [--seed S] [--json FILE] [--no-build]
+/** What is built before it; the others need {@link VICTIMS}. */
+const APPS_OF: Record<string, readonly string[]> = { fuzz: DECODING_APPS, ssh: SSH_APPS };
+
+const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N | --sessions N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
   --kills N    how often something is killed (default 1000)
   --inputs N   of fuzz: how many are tried (default 1000000)
   --orders N   of orders: how many are given (default 1000)
   --seconds N  of offline: how long the device has no cloud, in its own time (default 604800, a week)
+  --sessions N of ssh: how many are opened in a row (default 100; below 100 less is copied, too)
   --seed S     repeats a run's choices
   --json FILE  writes the result there as well
   --no-build   torments what is built`;
@@ -46,12 +52,12 @@ async function main(): Promise<number> {
     console.error(`${asked.wrong}\n\n${USAGE}`);
     return 2;
   }
-  const { name, load, kills, inputs, orders, seconds, seed, json, build } = asked;
-  if (build && !(await buildApps(name === 'fuzz' ? DECODING_APPS : VICTIMS))) return 1;
+  const { name, load, kills, inputs, orders, seconds, sessions, seed, json, build } = asked;
+  if (build && !(await buildApps(APPS_OF[name] ?? VICTIMS))) return 1;
   console.log(`${name}: seed ${seed}`);
   const campaign = await load();
   const result = await campaign(
-    { kills, inputs, orders, seconds, seed, random: seededRandom(seed).next },
+    { kills, inputs, orders, seconds, sessions, seed, random: seededRandom(seed).next },
     console.log,
   );
   if (json !== undefined) writeFileSync(json, `${JSON.stringify(result, null, 2)}\n`);
@@ -72,6 +78,7 @@ function readArguments() {
         inputs: { type: 'string', default: '1000000' },
         orders: { type: 'string', default: '1000' },
         seconds: { type: 'string', default: '604800' },
+        sessions: { type: 'string', default: '100' },
         seed: { type: 'string', default: String(Math.floor(Math.random() * 2 ** 31)) },
         json: { type: 'string' },
         build: { type: 'boolean', default: true },
@@ -98,11 +105,29 @@ function readArguments() {
   if (!Number.isSafeInteger(orders) || orders < 1) return { wrong: '--orders takes a whole number from 1.' };
   if (!Number.isSafeInteger(seconds) || seconds < 1)
     return { wrong: '--seconds takes a whole number from 1.' };
+  const sessions = Number(values.sessions);
+  if (!Number.isSafeInteger(sessions) || sessions < 1)
+    return { wrong: '--sessions takes a whole number from 1.' };
   if (!Number.isSafeInteger(seed) || seed < 0) return { wrong: '--seed takes a whole number from 0.' };
-  return { name, load, kills, inputs, orders, seconds, seed, json: values.json, build: values.build };
+  return {
+    name,
+    load,
+    kills,
+    inputs,
+    orders,
+    seconds,
+    sessions,
+    seed,
+    json: values.json,
+    build: values.build,
+  };
 }
 
 function isClean(found: Found): boolean {
+  if ('leftovers' in found)
+    return (
+      found.controlCaught && found.leftovers + found.failed + found.missingBytes === 0 && found.chainHolds
+    );
   if ('cameTwice' in found) return offlineFaults(found).length === 0;
   if ('twice' in found)
     return (

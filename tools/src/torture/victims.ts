@@ -5,6 +5,9 @@ export type Victim = (typeof VICTIMS)[number];
 /** The apps that have decoders of their own: those of the campaign fuzz. */
 export const DECODING_APPS = [...VICTIMS, 'ota-updater', 'signer', 'ssh-broker'] as const;
 
+/** A whole device, and the operator's command line. */
+export const SSH_APPS = [...VICTIMS, 'ota-updater', 'ssh-broker', 'cli'] as const;
+
 /** What loses its power as a whole, and the apps that it takes with it. */
 export const MACHINES = {
   device: ['ws-gateway', 'command-executor', 'telemetry-collector'],

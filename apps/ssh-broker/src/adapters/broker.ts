@@ -139,6 +139,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const { orderId, claims: grant } = order;
     const { hub, records, log, bootId } = this.#ports;
     let folder: string | undefined;
+    const receivedAtMs = this.#ports.clock.monotonicMs();
     try {
       const { sessionId, user, by, reason, jti } = grant;
       hub.gate.spent.begin(order.id);
@@ -154,7 +155,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
         result: { hostKey, proof },
       });
       if (this.#stopping) throw new CancelledError('stopping', 'the ssh-broker is stopping');
-      const session = new Session({ ...parts, grant, access }, this.#sessionPorts(orderId));
+      const session = new Session({ ...parts, grant, access, receivedAtMs }, this.#sessionPorts(orderId));
       this.#start(orderId, session);
       if (this.#cancelled.delete(orderId)) void session.end('cancelled');
     } catch (error) {

@@ -29,6 +29,8 @@ export interface SessionParts {
   folder: SessionFolder;
   processes: SessionProcesses;
   recorder: Recorder | undefined;
+  /** When the grant came, monotonic. */
+  receivedAtMs: number;
 }
 
 const TICK_MS = 250;
@@ -44,6 +46,8 @@ export class Session {
   readonly #bytes = { sent: 0, received: 0 };
   readonly #tunnel: Tunnel;
   #streams = 0;
+  /** From the grant to the first byte of sshd. */
+  #firstByteMs: number | undefined;
   #activeAtMs: number;
   readonly #warned = new Set<Warning>();
   #timer: Timer | undefined;
@@ -102,6 +106,8 @@ export class Session {
       this.#bytes.sent += bytes.sent - before.sent;
       this.#bytes.received += bytes.received - before.received;
       before = { ...bytes };
+      if (bytes.sent > 0)
+        this.#firstByteMs ??= Math.round(this.#ports.clock.monotonicMs() - this.#parts.receivedAtMs);
       this.#activeAtMs = this.#ports.clock.monotonicMs();
       this.#warned.delete('idle');
     });
@@ -147,6 +153,7 @@ export class Session {
       bytesUp: this.#bytes.sent,
       bytesDown: this.#bytes.received,
       survivors,
+      ...(this.#firstByteMs === undefined ? {} : { firstByteMs: this.#firstByteMs }),
     };
     audit.append('ssh.ended', { ...result, user, by }, { severity: survivors === 0 ? 'info' : 'critical' });
     if (survivors > 0) log.error({ sessionId, survivors }, 'processes of a session did not end');

@@ -1,0 +1,105 @@
+import { spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { DEVICE_ID } from '../../demo/layout.ts';
+import { pidIn, SshFleet } from '../../e2e/ssh-fleet.ts';
+import { folderIn, type BenchContext } from '../context.ts';
+import { row, type Row } from '../row.ts';
+import { median, medianRatio } from '../statistics.ts';
+
+const MB = 1_000_000;
+const COPY_BYTES = 200 * MB;
+const ROUNDS = 5;
+const SESSIONS = 15;
+
+/** Copies and starts of sessions, beside the same sshd by a local pipe. docs/benchmarks.md explains each row. */
+export async function benchSsh(context: BenchContext): Promise<Row[]> {
+  const ssh = await SshFleet.start({ grantsBurst: 1000 });
+  try {
+    const restMib = residentMib((await ssh.fleet.pids())['ssh-broker'] ?? 0);
+    const startsMs = await sessionStarts(context, ssh);
+    const { tunnel, local } = await copies(context, ssh);
+    const rate = (ms: number) => COPY_BYTES / MB / (ms / 1000);
+    return [
+      row('scp through the tunnel', rate(median(tunnel)), 'MB/s'),
+      row('scp over sshd -i by a local pipe', rate(median(local)), 'MB/s'),
+      row('ratio of both, by round', medianRatio(local, tunnel), '', { goal: { atLeast: 0.6 } }),
+      row('grant received → first byte of sshd, p50', median(startsMs), 'ms', { goal: { atMost: 250 } }),
+      row("broker's resident memory at rest", restMib, 'MiB'),
+    ];
+  } finally {
+    await ssh.fleet.end();
+  }
+}
+
+/** From the broker's own log: the order has come, and sshd has said its first line. */
+async function sessionStarts({ say }: BenchContext, ssh: SshFleet): Promise<number[]> {
+  say(`${SESSIONS} sessions`);
+  const took: number[] = [];
+  for (let n = 0; n < SESSIONS; n += 1) {
+    const { out } = await ssh.bowline('ssh', DEVICE_ID, '--', 'true');
+    const [, sessionId = ''] = /Session ([0-9a-f-]{36}), as/.exec(out) ?? [];
+    const { firstByteMs } = await ssh.ended(sessionId);
+    if (typeof firstByteMs === 'number') took.push(firstByteMs);
+  }
+  return took;
+}
+
+/** One after the other in each round, so that both see the same machine. */
+async function copies(context: BenchContext, ssh: SshFleet) {
+  const file = join(context.folder, 'copied.bin');
+  writeFileSync(file, Buffer.alloc(COPY_BYTES, context.random.integer(0, 255)));
+  const held = ssh.file('held.pid');
+  ssh.start('ssh', DEVICE_ID, '--', `echo $$ > ${held}; sleep 1000`);
+  await pidIn(held);
+  const config = await ssh.openConfig();
+  const localConfig = localPipe(folderIn(context, 'local'));
+  const [tunnel, local]: [number[], number[]] = [[], []];
+  for (let round = 1; round <= ROUNDS; round += 1) {
+    context.say(`copies, round ${round} of ${ROUNDS}`);
+    local.push(await copy(['-F', localConfig, file, `local:${file}.local`], process.env));
+    tunnel.push(await copy(['-F', config, file, `${DEVICE_ID}:${file}.tunnel`], ssh.env));
+  }
+  return { tunnel, local };
+}
+
+/** By scp's older protocol, which needs nothing but a command: the session that is held open has no sftp. */
+async function copy(args: string[], env: NodeJS.ProcessEnv): Promise<number> {
+  const from = performance.now();
+  const child = spawn('scp', ['-q', '-O', ...args], { env, stdio: 'inherit' });
+  const [code] = (await once(child, 'close')) as [number];
+  if (code !== 0) throw new Error(`scp ended with ${code}`);
+  return performance.now() - from;
+}
+
+/** The same sshd for the same client, with nothing in between. @returns the client's configuration. */
+function localPipe(folder: string): string {
+  const at = (name: string) => join(folder, name);
+  for (const name of ['host', 'key'])
+    spawnSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', at(name)]);
+  writeFileSync(at('authorized'), readFileSync(at('key.pub')));
+  writeFileSync(
+    at('sshd'),
+    `HostKey ${at('host')}\nAuthorizedKeysFile ${at('authorized')}\nStrictModes no\nUsePAM no\n`,
+  );
+  writeFileSync(
+    at('client'),
+    `Host local
+  User ${userInfo().username}
+  IdentityFile ${at('key')}
+  IdentitiesOnly yes
+  StrictHostKeyChecking no
+  UserKnownHostsFile /dev/null
+  LogLevel ERROR
+  ProxyCommand /usr/sbin/sshd -i -f ${at('sshd')}
+`,
+  );
+  return at('client');
+}
+
+function residentMib(pid: number): number {
+  const [, kib = '0'] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8')) ?? [];
+  return Number(kib) / 1024;
+}
