@@ -42,7 +42,7 @@ const MEMORY_LIMITS = {
   'ws-gateway': '256M',
   'command-executor': '160M',
   'telemetry-collector': '192M',
-  'ota-updater': '160M',
+  'ota-updater': '256M',
   'ssh-broker': '160M',
 };
 

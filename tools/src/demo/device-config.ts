@@ -11,6 +11,8 @@ const ENROLMENT = 'enrolment.json';
 /** What the demo's server may ask of the demo's device. Written once: whoever changes it keeps the change. */
 const POLICY = {
   commands: { ping: {}, listCommands: {}, collectDiagnostics: {} },
+  // Of use only to whoever has an update key in the trust bundle (docs/releases.md).
+  updates: { channels: ['stable'] },
   // Of use only to whoever has an access key in the trust bundle (docs/ssh.md).
   ssh: {
     users: [userInfo().username],
@@ -62,6 +64,8 @@ export async function writeDeviceConfig(
       releasesDir: join(layout.home, 'device', 'releases'),
       pm2Home: layout.pm2Home,
       supply: { mirrors: [`${server}/releases/`], allowInsecure: true },
+      // Somebody looks on: a trial of a quarter of a minute, not of one and a half.
+      trial: { graceMs: 5_000, soakMs: 10_000 },
     },
     'ssh-broker': judges,
     // A device spares its flash and its line; somebody who looks at a chart does not want to wait.
