@@ -28,6 +28,14 @@ const BENCHMARKS: Record<
     apps: ['telemetry-collector'],
     load: async () => (await import('./history/history.ts')).benchHistory,
   },
+  encoding: {
+    apps: [],
+    load: async () => (await import('./telemetry/encoding.ts')).benchEncoding,
+  },
+  footprint: {
+    apps: ['ws-gateway', 'telemetry-collector'],
+    load: async () => (await import('./telemetry/footprint.ts')).benchFootprint,
+  },
   ota: {
     apps: ['ota-updater'],
     load: async () => (await import('./ota/ota.ts')).benchOta,

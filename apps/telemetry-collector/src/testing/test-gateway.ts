@@ -11,6 +11,8 @@ export class TestStore {
   readonly samples: Sample[] = [];
   readonly gaps: Gap[] = [];
   readonly events: Event[] = [];
+  /** Of each event, the id of its message. */
+  readonly eventIds: string[] = [];
   readonly messageIds: string[] = [];
   readonly parts: History[] = [];
   /** Samples of batches that were said to be of the past. */
@@ -29,7 +31,10 @@ export class TestStore {
         if (past) this.past += samples.length;
       }
       if (type === 'history') this.parts.push(checkOutgoing('history', payload));
-      if (type === 'event') this.events.push(checkOutgoing('event', payload));
+      if (type === 'event') {
+        this.events.push(checkOutgoing('event', payload));
+        this.eventIds.push(id);
+      }
       if (type === 'gap') this.gaps.push(checkOutgoing('gap', payload));
       this.messageIds.push(id);
     }
