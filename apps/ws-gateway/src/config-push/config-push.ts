@@ -1,15 +1,16 @@
 import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowline/durable-queue';
 import type { DownlinkPayload, UplinkPayload } from '@bowline/messages';
-import { CONFIGURED_APPS, type ConfiguredApp, type LinkStateName } from '@bowline/messages/hub/apps';
+import type { ConfiguredApp, LinkStateName } from '@bowline/messages/hub/apps';
 import { checkOutgoing } from '@bowline/messages/outgoing';
 import { hashOf, wait, type Clock, type Logger } from '@bowline/runtime';
-import { BowlineError, RejectedError, TransientError } from '@bowline/runtime/errors';
-import { suggest } from '@bowline/runtime/suggest';
+import { BowlineError, RejectedError } from '@bowline/runtime/errors';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { OrderReport } from '../dispatcher/order-state.ts';
 import type { EventReporter } from '../event-reporter.ts';
 import { newMessage } from '../sender/new-message.ts';
-import type { ConfigDocument, ConfigRecords, KeptDocument, Sections } from './config-records.ts';
+import { changedApps, ConfigApps } from './config-apps.ts';
+import type { ConfigDocument, ConfigRecords, KeptDocument } from './config-records.ts';
+import { cut, MOST_ERRORS, Refusal, sentenceOf, versionError } from './config-refusal.ts';
 import {
   judgeDocument,
   remainingMs,
@@ -65,33 +66,9 @@ interface Wish {
   ended?: (end: ConfigEnd) => void;
 }
 
-/** A final no of one or more apps. */
-class Refusal extends RejectedError {
-  readonly errors: ConfigError[];
-
-  constructor(errors: ConfigError[]) {
-    super('config-refused', sentenceOf(errors));
-    this.errors = errors;
-  }
-}
-
-const toSentence = ({ app, key, message }: ConfigError): string =>
-  key === '' ? `${app}: ${message}` : `${app}: "${key}" ${message}`;
-
 /** A refusal by the store, or an order whose time is not known yet: tried again after this. */
 const TRY_AGAIN_MS = 5000;
 const LONGEST_TRIAL_MS = 3_600_000;
-/** What a report to the cloud holds: together well below the smallest frame. */
-const MOST_ERRORS = 32;
-const MOST_CHARS = 256;
-const cut = ({ app, key, message }: ConfigError): ConfigError => ({
-  app,
-  key: key.slice(0, MOST_CHARS),
-  message: message.slice(0, MOST_CHARS),
-});
-/** As an error of an order. */
-const sentenceOf = (errors: readonly ConfigError[]): string =>
-  errors.slice(0, MOST_ERRORS).map(cut).map(toSentence).join('; ').slice(0, 4096);
 const GATEWAY = 'ws-gateway';
 
 /**
@@ -102,11 +79,9 @@ const GATEWAY = 'ws-gateway';
 export class ConfigPush {
   readonly #ports: ConfigPushPorts;
   readonly #proof: LinkProof;
+  readonly #apps: ConfigApps;
   /** Asked for by people at the device. */
   readonly #wishes: Wish[] = [];
-  /** Looked at again whenever an app comes. */
-  #arrival = Promise.withResolvers<void>();
-  #arrivals = new Map<ConfiguredApp, number>();
   #running = false;
   /** There may be something to do that has not been looked at. */
   #woken = false;
@@ -115,6 +90,7 @@ export class ConfigPush {
   constructor(ports: ConfigPushPorts) {
     this.#ports = ports;
     this.#proof = new LinkProof(ports.clock, ports.renewLink);
+    this.#apps = new ConfigApps(ports.targets, ports.clock);
   }
 
   /** Goes on where a crash left it. */
@@ -180,9 +156,7 @@ export class ConfigPush {
 
   /** An app registered: it is brought to what is in force. */
   registered(app: ConfiguredApp): void {
-    this.#arrivals.set(app, (this.#arrivals.get(app) ?? 0) + 1);
-    this.#arrival.resolve();
-    this.#arrival = Promise.withResolvers();
+    this.#apps.arrived(app);
     const { records, targets, log, events } = this.#ports;
     if (records.isUntouched) return;
     const { version, sections } = records.inForce;
@@ -259,7 +233,7 @@ export class ConfigPush {
   // ── Phase one: nothing is changed ────────────────────────────────────────────────────────────────────────────────
 
   async #begin(wish: Wish): Promise<true> {
-    const { records, now, limits, log } = this.#ports;
+    const { records, clock, now, limits, log } = this.#ports;
     const { document, entry } = wish;
     const held = records.inForce;
     const same = hashOf(held.sections) === hashOf(document.sections);
@@ -271,7 +245,8 @@ export class ConfigPush {
 
     let link: boolean;
     try {
-      link = await this.#validate(held.sections, document.sections);
+      const untilMs = clock.monotonicMs() + limits().applyWithinMs;
+      link = await this.#apps.validate(held.sections, document.sections, untilMs);
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       return this.#reject(wish, error.errors);
@@ -296,61 +271,6 @@ export class ConfigPush {
     );
     log.info({ version: document.version, needsLink, withinMs }, 'a configuration goes to the apps');
     return true;
-  }
-
-  /** @returns whether the change carries the link. @throws Refusal */
-  async #validate(before: Sections, after: Sections): Promise<boolean> {
-    const unknown = Object.keys(after).filter((app) => !isConfigured(app));
-    if (unknown.length > 0) throw new Refusal(unknown.map(unknownApp));
-    const apps = changedApps(before, after);
-    const untilMs = this.#ports.clock.monotonicMs() + this.#ports.limits().applyWithinMs;
-    const answers = await Promise.all(
-      apps.map(async (app) => ({
-        app,
-        ...(await this.#insist(app, untilMs, () => this.#ports.targets.validate(app, after[app] ?? {}))),
-      })),
-    );
-    const errors = answers.flatMap(({ app, faults }) => faults.map((fault) => ({ app, ...fault })));
-    if (errors.length > 0) throw new Refusal(errors);
-    return answers.some(({ link }) => link.length > 0);
-  }
-
-  /** @throws Refusal: an app that has a section is away, so nobody can say whether it would take it. */
-  async #untilHere(apps: readonly ConfiguredApp[], untilMs: number): Promise<void> {
-    const { clock, targets } = this.#ports;
-    for (;;) {
-      const away = apps.filter((app) => !targets.isHere(app));
-      if (away.length === 0) return;
-      const leftMs = untilMs - clock.monotonicMs();
-      if (leftMs <= 0) throw new Refusal(away.map((app) => ({ app, key: '', message: 'is not running' })));
-      await this.#anArrival(leftMs);
-    }
-  }
-
-  async #anArrival(withinMs: number): Promise<void> {
-    const giveUp = new AbortController();
-    const time = wait(this.#ports.clock, withinMs, giveUp.signal).catch(() => undefined);
-    await Promise.race([this.#arrival.promise, time]);
-    giveUp.abort();
-  }
-
-  /** Asks until there is an answer, however often the app goes away meanwhile. @throws Refusal also where time is up. */
-  async #insist<T>(app: ConfiguredApp, untilMs: number, ask: () => Promise<T>): Promise<T> {
-    const { clock } = this.#ports;
-    for (;;) {
-      await this.#untilHere([app], untilMs);
-      try {
-        return await ask();
-      } catch (error) {
-        if (!(error instanceof BowlineError)) throw error;
-        const leftMs = untilMs - clock.monotonicMs();
-        if (!(error instanceof TransientError) || leftMs <= 0) {
-          const message = error.code === 'unsupported' ? 'cannot be configured by the cloud' : error.message;
-          throw new Refusal([{ app, key: '', message }]);
-        }
-        await this.#anArrival(Math.min(TRY_AGAIN_MS, leftMs));
-      }
-    }
   }
 
   async #unchanged(wish: Wish): Promise<true> {
@@ -392,7 +312,10 @@ export class ConfigPush {
       const apps = changedApps(before, after).toSorted(
         (a, b) => Number(a === GATEWAY) - Number(b === GATEWAY),
       );
-      for (const app of apps) await this.#bring(app, { version, section: after[app] ?? {} }, untilMs);
+      for (const app of apps) {
+        const hash = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
+        this.heard(app, { hash });
+      }
       if (needsLink && !(await this.#proof.proven(untilMs))) {
         const message = 'no new link came to stand in time under the new configuration';
         throw new Refusal([{ app: GATEWAY, key: '', message }]);
@@ -403,33 +326,6 @@ export class ConfigPush {
       if (!(error instanceof Refusal)) throw error;
       log.error({ version, errors: error.errors }, 'a configuration is taken back');
       await this.#move({ type: 'failed', errors: error.errors });
-    }
-  }
-
-  /** Until the app has it. @throws Refusal */
-  async #bring(
-    app: ConfiguredApp,
-    request: { version: number; section: Record<string, unknown> },
-    untilMs: number,
-  ): Promise<void> {
-    let seen: number | undefined;
-    const { faults, hash, restarts } = await this.#insist(app, untilMs, () => {
-      seen = this.#arrivals.get(app);
-      return this.#ports.targets.apply(app, request);
-    });
-    if (faults.length > 0) throw new Refusal(faults.map((fault) => ({ app, ...fault })));
-    this.heard(app, { hash });
-    if (restarts) await this.#untilBack(app, seen, untilMs);
-  }
-
-  /** An app that restarts itself has taken a change when it is here again; the gateway itself goes on from disk. */
-  async #untilBack(app: ConfiguredApp, seen: number | undefined, untilMs: number): Promise<void> {
-    const { clock } = this.#ports;
-    const isBack = () => app !== GATEWAY && this.#arrivals.get(app) !== seen;
-    while (!isBack()) {
-      const leftMs = untilMs - clock.monotonicMs();
-      if (leftMs <= 0) throw new Refusal([{ app, key: '', message: 'did not come back after its restart' }]);
-      await this.#anArrival(leftMs);
     }
   }
 
@@ -563,24 +459,3 @@ export class ConfigPush {
 
 /** Refusals of the store that go away by themselves. */
 const WAITED_FOR = ['lane-full', 'disk-full', 'store-busy'];
-
-const isConfigured = (app: string): app is ConfiguredApp =>
-  (CONFIGURED_APPS as readonly string[]).includes(app);
-
-function unknownApp(app: string): ConfigError {
-  const meant = suggest(app, CONFIGURED_APPS);
-  const message = `there is no such app${meant === undefined ? '' : `: did you mean ${meant}?`}`;
-  return { app: GATEWAY, key: app, message };
-}
-
-/** Apps whose section differs. */
-const changedApps = (before: Sections, after: Sections): ConfiguredApp[] =>
-  CONFIGURED_APPS.filter((app) => hashOf(before[app] ?? {}) !== hashOf(after[app] ?? {}));
-
-function versionError(held: number, version: number, verdict: 'stale' | 'conflict'): ConfigError {
-  const message =
-    verdict === 'stale'
-      ? `version ${version} is older than ${held}, which is in force`
-      : `version ${version} is in force with another content: give the document a higher version`;
-  return { app: GATEWAY, key: '', message };
-}

@@ -2,6 +2,7 @@ import type { Hub } from '@bowline/ipc';
 import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
 import type { ConfigPush } from '../config-push/config-push.ts';
+import { isConfigured } from '../config-push/config-refusal.ts';
 import type { ConfigRecords } from '../config-push/config-records.ts';
 import type { ConfigTargets } from '../config-push/config-targets.ts';
 import { mustBeCli } from './cli-only.ts';
@@ -12,9 +13,6 @@ export interface ConfigPorts {
   records: ConfigRecords;
   targets: ConfigTargets;
 }
-
-const isConfigured = (app: string): app is ConfiguredApp =>
-  (CONFIGURED_APPS as readonly string[]).includes(app);
 
 /** How the device is configured, for a person at it (`bowline config`, by the CLI's socket only), and what apps say of themselves. */
 export function serveConfigOfDevice({ hub, push, records, targets }: ConfigPorts): void {
