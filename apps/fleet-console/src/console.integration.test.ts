@@ -71,6 +71,39 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
     });
   });
 
+  describe('history on the device', () => {
+    test('when it is asked for, the order is given, its answer drawn with its gap, and a refusal told', async () => {
+      const server = await startFakeServer();
+      fillFleet(server, Date.now());
+      const { page, complaints } = await openConsole(server, `#token=${server.token}&device=demo`);
+      const panel = page.getByRole('region', { name: 'History on the device' });
+      await panel.getByLabel('Series').selectOption('system.cpu.utilization');
+      await panel.getByLabel('Time').selectOption({ label: 'last 24 hours' });
+      await panel.getByRole('button', { name: 'Ask the device' }).click();
+      await panel.getByText('Waiting for the device…').waitFor();
+      const [sent] = server.sent as { payload: { from: number; to: number } }[];
+      const { from = 0, to = 0, ...rest } = sent?.payload ?? {};
+      expect(rest).toEqual({ kind: 'telemetry', series: ['system.cpu.utilization'], resolutionMs: 300_000 });
+      expect(to - from).toBe(86_400_000);
+      const rows = Array.from({ length: 288 }, (_, index) => [from + index * 300_000, 0.1, 0.9, 0.5, 60]);
+      const points = rows.filter((_, index) => index < 100 || index > 160);
+      const [given] = server.orders;
+      server.answers.set(given?.orderId ?? '', [{ series: 'system.cpu.utilization', unit: '1', points }]);
+      await panel.getByText(/227 points\. A break in the line/).waitFor();
+      await panel.locator('canvas').waitFor();
+      await panel.getByRole('img', { name: /, 1 gap$/ }).waitFor();
+
+      await panel.getByLabel('Time').selectOption({ label: 'last year' });
+      await panel.getByRole('button', { name: 'Ask the device' }).click();
+      await panel.getByText('Waiting for the device…').waitFor();
+      const refused = server.orders.at(0);
+      if (refused !== undefined)
+        server.putOrder({ ...refused, status: 'rejected', error: { code: 'x', message: 'too large' } });
+      await panel.getByText('The order ended rejected: too large.').waitFor();
+      expect(complaints).toEqual([]);
+    });
+  });
+
   describe('what a role may', () => {
     test('when a viewer is signed in, all is shown and no order can be sent', async () => {
       const server = await startFakeServer();

@@ -5,6 +5,7 @@ import type {
   DeadLetter,
   Device,
   EnrolmentToken,
+  HistoryAnswer,
   OperatorSession,
   Order,
   SeriesSummary,
@@ -19,6 +20,9 @@ const ANSWER_WITHIN_MS = 20_000;
 /** Samples asked for at once, and how often: bounds what a long window may cost. */
 const SAMPLES_PER_PAGE = 5_000;
 const MOST_PAGES = 10;
+
+/** Whoever asked for history looks at something else by then. */
+const HISTORY_EXPIRES_MS = 3_600_000;
 
 export interface FleetApiOptions {
   /** Origin of the server, without a path; default the page's own. */
@@ -119,6 +123,18 @@ export class FleetApi {
     const body = { type: 'command', payload, ...(expiresInMs !== undefined && { expiresInMs }) };
     const answer = await this.#request('POST', `${pathOf(deviceId)}/orders`, { body });
     return decode<Order>(contract.order, answer, 'order');
+  }
+
+  async requestHistory(deviceId: string, payload: Record<string, JsonValue>): Promise<Order> {
+    const body = { type: 'historyRequest', payload, expiresInMs: HISTORY_EXPIRES_MS };
+    const answer = await this.#request('POST', `${pathOf(deviceId)}/orders`, { body });
+    return decode<Order>(contract.order, answer, 'order');
+  }
+
+  /** What the device has answered so far. */
+  async historyAnswer(orderId: string): Promise<HistoryAnswer> {
+    const answer = await this.#request('GET', `/v1/orders/${encodeURIComponent(orderId)}/history`, {});
+    return decode<HistoryAnswer>(contract.historyAnswer, answer, 'answer');
   }
 
   async cancelOrder(orderId: string): Promise<void> {

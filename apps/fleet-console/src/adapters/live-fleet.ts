@@ -1,6 +1,7 @@
 import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
 import type { EnrolmentToken } from '@bowline/messages';
 import { afterNews, EMPTY_FLEET, type FleetNews, type FleetState } from '../core/fleet-state.ts';
+import { stateOf, type HistoryState } from '../core/history-query.ts';
 import type { JsonValue } from '../core/json.ts';
 import { csrfToken, forgetCsrfToken, keepCsrfToken } from './browser-session.ts';
 import { FleetApi } from './fleet-api.ts';
@@ -157,6 +158,19 @@ export class LiveFleet {
   ): Promise<void> {
     const order = await this.#signedIn().sendCommand(deviceId, payload, expiresInMs);
     this.#tell({ kind: 'orders', orders: [order] });
+  }
+
+  /** @returns the id of the order. @throws BowlineError what the server said, in words */
+  async requestHistory(deviceId: string, payload: Record<string, JsonValue>): Promise<string> {
+    const order = await this.#signedIn().requestHistory(deviceId, payload);
+    this.#tell({ kind: 'orders', orders: [order] });
+    return order.orderId;
+  }
+
+  /** How the answer to such an order stands. @throws BowlineError what the server said, in words */
+  async historyState(orderId: string, series: string): Promise<HistoryState> {
+    const answer = await this.#signedIn().historyAnswer(orderId);
+    return stateOf(answer, series, this.#state.orders.get(orderId)?.error?.message);
   }
 
   /** @throws BowlineError what the server said, in words */

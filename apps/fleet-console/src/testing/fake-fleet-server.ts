@@ -41,6 +41,8 @@ export class FakeFleetServer {
   readonly sessions = new Map<string, string>();
   readonly devices = new Map<string, Device>();
   readonly orders: Order[] = [];
+  /** Items of what a device has answered, by order. */
+  readonly answers = new Map<string, unknown[]>();
   readonly events: StoredEvent[] = [];
   readonly deadLetters: DeadLetter[] = [];
   /** Series by device and name, with all their samples. */
@@ -215,6 +217,24 @@ export class FakeFleetServer {
         const order = newOrder(deviceOf(url), this.orders.length + 1, body);
         this.putOrder(order);
         json(response, 201, decode(contract.order, order, 'order'));
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/orders\/[^/]+\/history$/,
+      handle: (_, response, url) => {
+        const orderId = url.pathname.split('/')[3] ?? '';
+        const found = this.orders.find((each) => each.orderId === orderId);
+        if (found === undefined) return problem(response, 404, 'unknown-order', 'no such order');
+        const items = this.answers.get(orderId);
+        const parts = items === undefined ? 0 : 1;
+        const { deviceId, status } = found;
+        const answer = { orderId, deviceId, status, complete: parts > 0, parts, missing: [], spoilt: [] };
+        return json(
+          response,
+          200,
+          decode(contract.historyAnswer, { ...answer, items: items ?? [] }, 'answer'),
+        );
       },
     },
     {

@@ -6,6 +6,7 @@ import { DeviceHeader } from './device-header.tsx';
 import { DeviceList } from './device-list.tsx';
 import { EmptyFleet } from './empty-fleet.tsx';
 import { EventsPanel } from './events-panel.tsx';
+import { HistoryPanel } from './history-panel.tsx';
 import { InsidePanel } from './inside-panel.tsx';
 import { OrdersPanel } from './orders-panel.tsx';
 import { PageContextProvider, usePage, type PageContext } from './page-context.ts';
@@ -93,6 +94,12 @@ function DeviceView({ state, current, scheme }: { state: FleetState; current: Wa
       <div class="panels">
         <div class="column">
           <ChartGrid key={device.deviceId} series={details?.series} scheme={scheme} />
+          <HistoryPanel
+            key={`history:${device.deviceId}`}
+            device={device}
+            series={details?.series ?? []}
+            scheme={scheme}
+          />
           <InsidePanel device={device} />
         </div>
         <div class="column">
