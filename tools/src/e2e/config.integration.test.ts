@@ -116,3 +116,16 @@ test('when a change under which links last is tried, it is kept', async () => {
   expect(kept).toMatchObject({ code: 0 });
   expect(await inForce('ws-gateway', 'link.probeDeadlineMs')).toEqual([4000, 'cloud']);
 });
+
+test('when a person at the device looks, each value says where it is from, and an older document can be put back', async () => {
+  const { runDir, hubFolder, pm2Home } = fleet.layout;
+  writeFileSync(join(folder, 'run.json'), JSON.stringify({ runDir, hubFolder, pm2Home }));
+  const device = (...args: string[]) => bowline('--home', folder, 'config', ...args);
+  expect((await device('show', 'ws-gateway')).out).toMatch(/link\.probeDeadlineMs +4000 ms +cloud/);
+  expect((await device('history')).out).toMatch(/rolled back/);
+  expect((await device('diff', '1')).out).toMatch(/telemetry-collector\.series\.uptime\.intervalMs +200 *\n/);
+  expect(await device('rollback', '1')).toMatchObject({ code: 0 });
+  expect(await inForce('telemetry-collector', 'series.uptime.intervalMs')).toEqual([200, 'cloud']);
+  await waitFor(async () => (await settings())?.drift === 'version', { what: 'the server to see it' });
+  expect((await settings())?.version).toBe(1);
+});
