@@ -30,6 +30,10 @@ export class OperatorsApi {
     return (await this.#call(`/v1/devices/${deviceId}/orders`, { method: 'POST', body })) as Order;
   }
 
+  async cancel(orderId: string): Promise<void> {
+    await this.#call(`/v1/orders/${orderId}/cancel`, { method: 'POST', body: '{}' });
+  }
+
   order(orderId: string): Promise<Order> {
     return this.#get(`/v1/orders/${orderId}`);
   }

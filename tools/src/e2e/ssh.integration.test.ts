@@ -169,4 +169,15 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
       'to be 23',
     );
   }, 60_000);
+
+  test('when the order is cancelled, as the console does, the session ends with it', async () => {
+    const { child, sessionId } = await holdOpen();
+    const [order] = (await ssh.fleet.api.orders(DEVICE_ID)).filter(({ status }) => status === 'started');
+    expect(order?.type).toBe('sshAccess');
+    await ssh.fleet.api.cancel(order?.orderId ?? '');
+    expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cancelled', survivors: 0 });
+    expect((await child.exited).code).not.toBe(0);
+    await waitFor(async () => (await ssh.fleet.api.order(order?.orderId ?? '')).status === 'cancelled');
+    await nothingLeft();
+  }, 60_000);
 });

@@ -52,3 +52,13 @@ test('when the history has its creation already, it is not doubled', () => {
   const history = [{ status: 'queued' as const, at: 1000, receivedAt: 1000, attempt: 0 }];
   expect(orderSteps(order({ history }))).toHaveLength(1);
 });
+
+test('when an order grants a session, the page says to whom and why; a grant that does not read is left out', () => {
+  const claims = Buffer.from(JSON.stringify({ user: 'support', by: 'ada', reason: 'größer?' })).toString(
+    'base64url',
+  );
+  const grant = order({ type: 'sshAccess', payload: { grant: `e30.${claims}.sig`, token: 'secret' } });
+  expect(orderParams(grant)).toBe('as support, for ada: größer?');
+  for (const broken of ['x', 'a.%.c', undefined])
+    expect(orderParams(order({ type: 'sshAccess', payload: { grant: broken } }))).toBe('');
+});

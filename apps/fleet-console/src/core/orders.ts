@@ -38,9 +38,24 @@ export function orderParams({ type, payload }: Order, others: readonly Order[] =
     const target = others.find(({ orderId }) => orderId === payload['orderId']);
     return target === undefined ? String(payload['orderId'] ?? '') : `of ${orderName(target)}`;
   }
+  if (type === 'sshAccess') return grantInWords(payload['grant']);
   const { params } = payload;
   if (typeof params !== 'object' || params === null || Object.keys(params).length === 0) return '';
   return JSON.stringify(params);
+}
+
+/** What a grant says of itself. The device checks its signature; here it is only read. */
+function grantInWords(grant: unknown): string {
+  const [, claims = ''] = typeof grant === 'string' ? grant.split('.') : [];
+  try {
+    const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (letter) =>
+      letter.charCodeAt(0),
+    );
+    const { user, by, reason } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+    return `as ${String(user)}, for ${String(by)}: ${String(reason)}`;
+  } catch {
+    return '';
+  }
 }
 
 export interface Step {

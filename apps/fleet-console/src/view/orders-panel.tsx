@@ -157,9 +157,15 @@ function CancelButton({ order }: { order: Order }) {
         class="plain"
         disabled={state.busy}
         onClick={() => void cancel()}
-        aria-label={`Cancel order ${orderName(order)}`}
+        aria-label={order.type === 'sshAccess' ? 'End the session' : `Cancel order ${orderName(order)}`}
       >
-        {state.busy ? 'Cancelling…' : 'Cancel'}
+        {order.type === 'sshAccess'
+          ? state.busy
+            ? 'Ending…'
+            : 'End session'
+          : state.busy
+            ? 'Cancelling…'
+            : 'Cancel'}
       </button>
     </span>
   );
