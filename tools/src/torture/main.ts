@@ -11,19 +11,21 @@ import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
 import type { FuzzResult } from './fuzz.ts';
+import type { OtaResult } from './ota.ts';
 import { offlineFaults } from './offline-faults.ts';
 import type { OfflineResult } from './offline.ts';
 import type { OrdersResult } from './orders.ts';
 import type { SshResult } from './ssh.ts';
 import { DECODING_APPS, SSH_APPS, VICTIMS } from './victims.ts';
 
-type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult | SshResult;
+type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult | SshResult | OtaResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
+  ota: async () => (await import('./ota.ts')).ota,
   offline: async () => (await import('./offline.ts')).offline,
   orders: async () => (await import('./orders.ts')).countedOrders,
   ssh: async () => (await import('./ssh.ts')).sshSessions,
@@ -35,7 +37,7 @@ const APPS_OF: Record<string, readonly string[]> = { fuzz: DECODING_APPS, ssh: S
 const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N | --sessions N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
-  --kills N    how often something is killed (default 1000)
+  --kills N    how often something is killed (default 1000; ota takes every point once)
   --inputs N   of fuzz: how many are tried (default 1000000)
   --orders N   of orders: how many are given (default 1000)
   --seconds N  of offline: how long the device has no cloud, in its own time (default 604800, a week)
