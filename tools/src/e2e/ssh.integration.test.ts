@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { freePort, needs, waitFor } from '@bowline/testing';
+import { freePort, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { falseRelay, falseServer } from './false-relay.ts';
@@ -12,8 +12,11 @@ const SESSION = /Session ([0-9a-f-]{36}), as/;
 
 describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a device', () => {
   let ssh: SshFleet;
+  let authority: string;
   beforeAll(async () => {
-    ssh = await SshFleet.start();
+    authority = join(temporaryFolder(), 'ca');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', authority]);
+    ssh = await SshFleet.start({ userCaFile: `${authority}.pub` });
   }, 180_000);
 
   const nothingLeft = () => waitFor(() => readdirSync(ssh.runFolder()).length === 0, { what: 'no folder' });
@@ -178,6 +181,21 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cancelled', survivors: 0 });
     expect((await child.exited).code).not.toBe(0);
     await waitFor(async () => (await ssh.fleet.api.order(order?.orderId ?? '')).status === 'cancelled');
+    await nothingLeft();
+  }, 60_000);
+
+  test('when a principal is granted, a certificate for it gets in, and one for another does not', async () => {
+    const key = ssh.file('certified');
+    execFileSync('ssh-keygen', ['-q', '-t', 'ed25519', '-N', '', '-f', key]);
+    execFileSync('ssh-keygen', ['-q', '-s', authority, '-I', 'ada', '-n', 'ops', '-V', '+1h', `${key}.pub`]);
+    const by = (principal: string) =>
+      ssh.bowline('ssh', DEVICE_ID, '--principal', principal, '--identity', key, '--', 'echo let in');
+    expect(await by('ops')).toMatchObject({ code: 0, out: expect.stringContaining('let in') });
+    await nothingLeft();
+    expect(await by('others')).toMatchObject({
+      code: 255,
+      out: expect.stringContaining('Permission denied'),
+    });
     await nothingLeft();
   }, 60_000);
 });
