@@ -35,7 +35,7 @@ interface Crash {
 async function life(
   disk: Disk,
   crash: Crash | undefined,
-  { linkComes, bootId }: { linkComes: boolean; bootId: string },
+  { refuses, bootId }: { refuses: boolean; bootId: string },
 ) {
   let writes = 0;
   let dead = false;
@@ -73,7 +73,12 @@ async function life(
     isHere: (app) => APPS.some((each) => each === app),
     validate: (app, section) => (dead ? never() : answers(app).validate({ section })),
     // The app's own durable write.
-    apply: (app, request) => durably(() => answers(app).apply(request)),
+    apply: async (app, request) => {
+      // Said only when it comes to it, after its validation went well.
+      const no = refuses && app === 'command-executor' && request.section['pace'] === 7;
+      if (no) return { faults: [{ key: 'pace', message: 'too fast for me' }], hash: '', restarts: false };
+      return durably(() => answers(app).apply(request));
+    },
     show: () => never(),
   };
   const events = new EventReporter({ queue, clock: systemClock, counters: new Counters(), log });
@@ -104,11 +109,7 @@ async function life(
     now: () => ({ bootId, monotonicMs: performance.now() }),
     log,
     limits: () => ({ keepDocuments: 3, applyWithinMs: 5000, confirmWithinMs: 5000 }),
-    renewLink: () => {
-      if (!linkComes || dead) return;
-      setImmediate(() => push.link('connecting'));
-      setImmediate(() => push.link('online'));
-    },
+    renewLink: () => undefined,
     stored: () => undefined,
   });
   return {
@@ -153,9 +154,9 @@ const reports = (queue: DurableQueue): unknown[] =>
     .map(({ payload }) => payload.status);
 
 /** The device lives until `crash`, then again until the order has ended. */
-async function crashedAndMended(crash: Crash, reboot: boolean) {
+async function crashedAndMended(crash: Crash, { reboot, refuses }: { reboot: boolean; refuses: boolean }) {
   const disk = newDisk();
-  const first = await life(disk, crash, { linkComes: true, bootId: 'boot-1' });
+  const first = await life(disk, crash, { refuses, bootId: 'boot-1' });
   await first.push.start();
   // The server sends an order again that was not receipted.
   void first.desk.receive(order(7));
@@ -163,7 +164,7 @@ async function crashedAndMended(crash: Crash, reboot: boolean) {
   await Promise.race([first.died, whole]);
   await first.end();
 
-  const second = await life(disk, undefined, { linkComes: true, bootId: reboot ? 'boot-2' : 'boot-1' });
+  const second = await life(disk, undefined, { refuses, bootId: reboot ? 'boot-2' : 'boot-1' });
   await second.push.start();
   await second.desk.receive(order(7));
   for (const app of APPS) second.push.registered(app);
@@ -184,33 +185,32 @@ async function crashedAndMended(crash: Crash, reboot: boolean) {
   return { outcome, paces };
 }
 
+const KEPT = { status: 'succeeded', version: 1, reports: ['applied'], pace: 7 };
+const TAKEN_BACK = { status: 'failed', version: 0, reports: ['rolledBack'], pace: 1 };
+
 it.each([
-  ['a restart', false],
-  ['a reboot', true],
+  { what: 'all apps take it', after: 'a restart', reboot: false, refuses: false, end: KEPT },
+  { what: 'all apps take it', after: 'a reboot', reboot: true, refuses: false, end: KEPT },
+  { what: 'one refuses at last', after: 'a restart', reboot: false, refuses: true, end: TAKEN_BACK },
+  { what: 'one refuses at last', after: 'a reboot', reboot: true, refuses: true, end: TAKEN_BACK },
 ])(
-  'when everything stops before or after any durable write, after %s the apps agree with the one end that the order has',
-  async (_, reboot) => {
-    const probe = await life(newDisk(), undefined, { linkComes: true, bootId: 'boot-1' });
+  'when $what and everything stops before or after any durable write, after $after the apps agree with the one end of the order',
+  async ({ reboot, refuses, end }) => {
+    const probe = await life(newDisk(), undefined, { refuses, bootId: 'boot-1' });
     await probe.push.start();
     await probe.desk.receive(order(7));
     await waitFor(() => ended(probe.queue), { what: 'the end' });
     const all = probe.writes();
     await probe.end();
-    // Received, started, two apps, the end; a hash that was heard of is one of its own.
+    // Received, started, apps, the end; and what goes back.
     expect(all).toBeGreaterThanOrEqual(5);
 
+    const { pace, ...wanted } = end;
     for (let at = 1; at <= all; at += 1) {
       for (const before of [true, false]) {
-        const { outcome, paces } = await crashedAndMended({ at, before }, reboot);
-        expect({ at, before, ...outcome }).toEqual({
-          at,
-          before,
-          status: 'succeeded',
-          phase: 'settled',
-          version: 1,
-          reports: ['applied'],
-        });
-        expect(paces).toEqual({ live: [7, 7], disk: [7, 7] });
+        const { outcome, paces } = await crashedAndMended({ at, before }, { reboot, refuses });
+        expect({ at, before, ...outcome }).toEqual({ at, before, phase: 'settled', ...wanted });
+        expect(paces).toEqual({ live: [pace, pace], disk: [pace, pace] });
       }
     }
   },
