@@ -25,4 +25,4 @@ it('when gateway, executor, server and programs are killed at random, each order
   });
   expect(result['orders']).toBeGreaterThanOrEqual(30);
   expect(result['succeeded']).toBeGreaterThan(10);
-});
+}, 300_000);

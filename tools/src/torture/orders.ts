@@ -65,7 +65,9 @@ async function run(
   let clean = false;
   try {
     const given = new Map<string, GivenOrder>();
-    const giver = new OrderGiver(fleet, given, orders, UNDER_WAY, () => pick(COMMANDS, random));
+    const giver = new OrderGiver(fleet, given, orders, UNDER_WAY, () =>
+      lies ? 'once' : pick(COMMANDS, random),
+    );
     let left: (Victim | 'program')[] = [];
     for (let kill = 1; kill <= kills; kill += 1) {
       if (lies && hasTwice(effectsIn(fleet.folder))) break;
