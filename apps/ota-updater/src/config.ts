@@ -23,7 +23,7 @@ const TrialConfig = Type.Object(
     lookMs: milliseconds(2000, 'pause between two looks at whether an update that waits may go on', 10),
     maxWaiting: count(16, 'orders that may wait beside the one under way; more are rejected'),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, restart: true },
 );
 
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
@@ -63,7 +63,7 @@ export const UpdaterConfig = Type.Object(
         }),
         timeoutMs: milliseconds(14_400_000, 'a module that takes longer in one of its states is ended'),
       },
-      { additionalProperties: false, default: {} },
+      { additionalProperties: false, default: {}, restart: true },
     ),
     supply: SupplyConfig,
     trial: TrialConfig,

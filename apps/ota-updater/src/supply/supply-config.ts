@@ -55,6 +55,6 @@ export const SupplyConfig = Type.Object(
       description: 'room that an update must leave on the disk',
     }),
   },
-  { additionalProperties: false, default: {} },
+  { additionalProperties: false, default: {}, restart: true },
 );
 export type SupplyConfig = Static<typeof SupplyConfig>;
