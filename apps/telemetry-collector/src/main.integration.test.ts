@@ -96,7 +96,7 @@ describe('telemetry-collector as a process', () => {
     );
     expect(interfaces.length % 2).toBe(0);
     expect(gateway.peers()).toMatchObject([
-      { app: 'telemetry-collector', version: AGENT_VERSION, orderTypes: [] },
+      { app: 'telemetry-collector', version: AGENT_VERSION, orderTypes: ['historyRequest'] },
     ]);
   });
 
