@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { windowOpensAt } from './maintenance-window.ts';
+import { safeWindowOpensAt, windowOpensAt } from './maintenance-window.ts';
 
 const at = (text: string) => Date.parse(text);
 const night = [{ opens: '0 2 * * *', minutes: 120 }];
@@ -30,6 +30,15 @@ describe('windowOpensAt', () => {
     const two = [...night, { opens: '30 13 * * 6', minutes: 30 }];
     expect(opens(two, '2026-01-10T12:40:00Z')).toBe('2026-01-10T12:30:00.000Z'); // a Saturday
     expect(opens(two, '2026-01-11T12:40:00Z')).toBe('2026-01-12T01:00:00.000Z');
+  });
+
+  test('when a policy cannot be read, or its day never comes, no window opens', () => {
+    expect(safeWindowOpensAt([{ opens: '99 2 * * *', minutes: 1 }], 0)).toBe(Infinity);
+    expect(safeWindowOpensAt(night, 0, 'Europe/Atlantis')).toBe(Infinity);
+    expect(safeWindowOpensAt([{ opens: '0 0 31 2 *', minutes: 1 }], 0)).toBe(Infinity);
+    expect(safeWindowOpensAt(night, at('2026-01-10T01:30:00Z'), 'Europe/Berlin')).toBe(
+      at('2026-01-10T01:00:00Z'),
+    );
   });
 
   test('when a pattern or a zone is none, it says so', () => {

@@ -18,6 +18,15 @@ export function windowOpensAt(
   return Math.min(...opens);
 }
 
+/** The same; a policy whose windows or zone cannot be read has none that opens: nothing is switched until it is mended. */
+export function safeWindowOpensAt(...args: Parameters<typeof windowOpensAt>): number | undefined {
+  try {
+    return windowOpensAt(...args);
+  } catch {
+    return Infinity;
+  }
+}
+
 /** One that began less than its length ago is open still; so the search begins that much earlier. */
 function nextOpening({ opens, minutes }: MaintenanceWindow, nowMs: number, timeZone?: string): number {
   const cron = new Cron(opens, { mode: '5-part', ...(timeZone === undefined ? {} : { timezone: timeZone }) });

@@ -76,6 +76,7 @@ test('when holds and shells put an update off, they do so for a limited time; th
   expect(whyNotNow({ ...now, holds: [hold], sshSessions: 1, nowMs: 5000 })).toBeUndefined();
   expect(whyNotNow({ ...now, windowOpensAt: 1001 })).toContain('outside the maintenance window');
   expect(whyNotNow({ ...now, windowOpensAt: 1000 })).toBeUndefined();
+  expect(whyNotNow({ ...now, windowOpensAt: Infinity })).toContain('ever opens');
 });
 
 test('when an update goes on, its percent only rises, and the rest is told in seconds', () => {

@@ -13,7 +13,7 @@ export interface SwitchView {
   holds: readonly Hold[];
   /** Shells that are open on the device. */
   sshSessions: number;
-  /** When the maintenance window that is open, or the next one, begins; undefined: any time will do. */
+  /** When the maintenance window that is open, or the next one, begins; Infinity: none ever does; undefined: any time will do. */
   windowOpensAt: number | undefined;
   /** Holds and shells count only so long after the order was accepted. */
   maxDeferMs: number;
@@ -27,6 +27,8 @@ export function whyNotNow(view: SwitchView): string | undefined {
     if (hold !== undefined) return `held by ${hold.owner} until ${iso(hold.until)}`;
     if (sshSessions > 0) return `${sshSessions} ssh sessions are open`;
   }
+  if (windowOpensAt === Infinity)
+    return "no maintenance window of the device's policy ever opens: see updates.windows and updates.timeZone";
   if (windowOpensAt !== undefined && windowOpensAt > nowMs)
     return `outside the maintenance window, which opens ${iso(windowOpensAt)}`;
   return undefined;

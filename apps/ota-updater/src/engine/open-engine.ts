@@ -9,7 +9,7 @@ import { gt } from 'semver';
 import { v7 as newId } from 'uuid';
 import { deviceShare } from '../adapters/device-share.ts';
 import { readHolds } from '../adapters/holds.ts';
-import { windowOpensAt } from '../adapters/maintenance-window.ts';
+import { safeWindowOpensAt } from '../adapters/maintenance-window.ts';
 import { serverAnswers } from '../adapters/outside-probe.ts';
 import { sshSessions } from '../adapters/ssh-sessions.ts';
 import { StatusFile } from '../adapters/status-file.ts';
@@ -84,7 +84,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine
         nowMs: nowMs(),
         holds: readHolds(join(stateDir, 'holds'), nowMs()),
         sshSessions: sshSessions(config.sshRunFolder),
-        windowOpensAt: windowOpensAt(windows, nowMs(), timeZone),
+        windowOpensAt: safeWindowOpensAt(windows, nowMs(), timeZone),
         maxDeferMs: maxDeferSeconds * 1000,
       };
     },

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backoffMs } from '@bowline/runtime/backoff';
 import { wait, writeFileDurably } from '@bowline/runtime';
-import { BowlineError, mayPass, RejectedError } from '@bowline/runtime';
+import { BowlineError, hasCode, mayPass, RejectedError, TransientError } from '@bowline/runtime';
 import { isHeld, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import { planOf, type Failure, type PlannedRelease, type UpdateState } from '../core/update-state.ts';
@@ -31,6 +31,10 @@ export class Preparation {
       this.#failures = 0;
     } catch (error) {
       signal.throwIfAborted();
+      if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
+        const full = new TransientError('no-space', error.message, { cause: error });
+        return this.#tryLater(state, full, signal);
+      }
       if (mayPass(error)) return this.#tryLater(state, error as BowlineError, signal);
       if (!(error instanceof BowlineError)) throw error;
       this.#fail(state, { code: error.code, message: error.message, deny: false });
