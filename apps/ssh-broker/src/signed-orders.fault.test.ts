@@ -47,7 +47,7 @@ beforeEach(async () => {
   start();
 });
 afterEach(async () => {
-  await child.kill();
+  await child.kill('SIGTERM'); // so that sessions end, with their cgroups
   await gateway.close();
 });
 
