@@ -94,7 +94,9 @@ describe('what an app inherits', () => {
     const daemon = environmentOf(device.pm2.daemonPid() ?? 0);
 
     expect(gateway).toContain('BOWLINE_WS_GATEWAY__LOG_LEVEL=debug');
-    expect(broker.filter((entry) => entry.startsWith('BOWLINE_'))).toEqual([]);
+    expect(broker.filter((entry) => entry.startsWith('BOWLINE_'))).toEqual([
+      'BOWLINE_SSH_BROKER__RUN_FOLDER=/run/bowline/ssh-broker',
+    ]);
     for (const inherited of [gateway, broker, daemon]) {
       expect(inherited.filter((entry) => entry.includes('AWS_'))).toEqual([]);
       expect(inherited.some((entry) => entry.startsWith('PATH='))).toBe(true);

@@ -1,5 +1,4 @@
-import { waitFor } from '@bowline/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { watchVitals } from './process-vitals.ts';
 
 test('when the event loop was held up, it is told how long, once, and the memory is that of this process', async () => {
@@ -10,7 +9,7 @@ test('when the event loop was held up, it is told how long, once, and the memory
   };
   const pass = (ms: number) => {
     const start = performance.now();
-    return waitFor(() => performance.now() - start > ms);
+    return vi.waitUntil(() => performance.now() - start > ms, { timeout: 30_000 });
   };
   // The first look only says from when on.
   await pass(1200);
