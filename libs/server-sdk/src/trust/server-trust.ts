@@ -10,6 +10,7 @@ export class ServerTrust {
   readonly #write: (chain: readonly TrustBundleJws[]) => void;
   #chain: readonly ChainedBundle[];
   #rootThumbprint: string;
+  #tail: Promise<unknown> = Promise.resolve();
 
   /**
    * @param stored oldest first, at least one.
@@ -48,8 +49,18 @@ export class ServerTrust {
     return this.#chain.filter(({ bundle }) => bundle.version > version);
   }
 
-  /** @throws RejectedError `untrusted-bundle`, `bundle-rollback`: no device would take it. */
-  async publish(jws: TrustBundleJws): Promise<ChainedBundle> {
+  /**
+   * One after the other: each is judged against the end of the chain, and may not be overtaken meanwhile.
+   *
+   * @throws RejectedError `untrusted-bundle`, `bundle-rollback`: no device would take it.
+   */
+  publish(jws: TrustBundleJws): Promise<ChainedBundle> {
+    const published = this.#tail.then(() => this.#extend(jws));
+    this.#tail = published.catch(() => undefined);
+    return published;
+  }
+
+  async #extend(jws: TrustBundleJws): Promise<ChainedBundle> {
     const chain = await extendChain(this.#chain, jws);
     const rootThumbprint = await rootOf(chain);
     this.#write(chain.map((each) => each.jws));
