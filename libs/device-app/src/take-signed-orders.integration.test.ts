@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { SignedUpdate } from '@bowline/messages';
 import { createLogger, LiveConfig, systemClock } from '@bowline/runtime';
-import { ContractError, RejectedError } from '@bowline/runtime/errors';
+import { ContractError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { afterEach, beforeAll, beforeEach, expect, test } from 'vitest';
@@ -25,6 +25,8 @@ let carriedOut: AdmittedOrder<'softwareUpdate'>[];
 let resumed: string[];
 let known: string[];
 let permitted: string[];
+/** What `carryOut` waits for. */
+let opening: Promise<void>;
 beforeEach(async () => {
   const folder = temporaryFolder();
   gateway = await openTestGateway(join(folder, 'hub'));
@@ -45,6 +47,7 @@ beforeEach(async () => {
   const restart = () => undefined;
   hub = await joinHub({ app: APP, version: '1', orderTypes, config, live, restart, log, clock, signal });
   [carriedOut, resumed, known, permitted] = [[], [], [], ['stable']];
+  opening = Promise.resolve();
   takeSignedOrders(hub, log, {
     type: 'softwareUpdate',
     signedPart: ({ order }) => {
@@ -55,9 +58,12 @@ beforeEach(async () => {
       permitted.includes(channel) ? undefined : { code: 'not-allowed', message: `not ${channel}` },
     resumes: (orderId) => known.includes(orderId),
     resume: ({ orderId }) => void resumed.push(orderId),
-    carryOut: (order) => {
+    carryOut: async (order) => {
       if (order.claims.reason === 'full') throw new RejectedError('busy', 'one is under way');
       carriedOut.push(order);
+      // As the ssh-broker: what it begins is of its own record only once it is open.
+      hub.gate.spent.begin(order.id);
+      await opening;
     },
   });
 });
@@ -104,10 +110,36 @@ test('when the app has the order in its own record, it goes on unjudged, though 
 test('when an order had begun before a crash and the app knows nothing of it, it begins anew only in its time', async () => {
   const order = await signed();
   await gateway.hand(APP, order);
-  hub.gate.spent.begin(carriedOut[0]?.id ?? '');
   await gateway.hand(APP, order);
   expect(carriedOut).toMatchObject([{ earlier: undefined }, { earlier: { phase: 'begun' } }]);
   expect(await code({ ...order, serverTime: Date.now() + 600_000 })).toBe('signature-expired');
+  expect(carriedOut).toHaveLength(2);
+});
+
+test('when an order is handed over again while it is being carried out, it is carried out once and not refused', async () => {
+  const order = await signed();
+  const { promise, resolve } = Promise.withResolvers<void>();
+  opening = promise;
+  const handed = [gateway.hand(APP, order), gateway.hand(APP, order), gateway.hand(APP, order)];
+  // Sent after them on the same socket: once this is answered, they have come in.
+  await gateway.hand(APP, await signed({ channel: 'nightly' }));
+  resolve();
+  await Promise.all(handed);
+  expect(carriedOut).toMatchObject([{ orderId: order.orderId }]);
+  expect(gateway.reports.filter(({ orderId }) => orderId === order.orderId)).toEqual([]);
+});
+
+test('when the first hand-over could not be judged yet, one that waited for it is refused alike, and the next is judged', async () => {
+  const order = await signed();
+  const { promise, reject } = Promise.withResolvers<void>();
+  opening = promise;
+  const handed = [gateway.hand(APP, order), gateway.hand(APP, order)];
+  await waitFor(() => carriedOut.length > 0);
+  reject(new TransientError('disk-full', 'no room'));
+  const outcomes = await Promise.allSettled(handed);
+  expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+  opening = Promise.resolve();
+  await gateway.hand(APP, order);
   expect(carriedOut).toHaveLength(2);
 });
 

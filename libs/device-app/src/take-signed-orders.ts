@@ -46,16 +46,33 @@ export interface SignedOrders<T extends Type> {
  * refused to the hub and comes again.
  */
 export function takeSignedOrders<T extends Type>(hub: HubMember, log: Logger, orders: SignedOrders<T>): void {
+  /** A second hand-over meanwhile waits for the first: judged by itself, it would find its own signature used. */
+  const underWay = new Map<string, Promise<void>>();
   hub.client.handle('order', async (order) => {
     hub.heard(order);
-    if (orders.resumes?.(order.orderId) === true) {
-      await orders.resume?.(order);
-      return {};
+    const { orderId } = order;
+    let taking = underWay.get(orderId);
+    if (taking === undefined) {
+      taking = take(hub, log, order, orders).finally(() => underWay.delete(orderId));
+      underWay.set(orderId, taking);
     }
-    const refusal = await refusalOf(hub, order, orders);
-    if (refusal !== undefined) reject(hub, log, order.orderId, refusal);
+    await taking;
     return {};
   });
+}
+
+async function take<T extends Type>(
+  hub: HubMember,
+  log: Logger,
+  order: Handed,
+  orders: SignedOrders<T>,
+): Promise<void> {
+  if (orders.resumes?.(order.orderId) === true) {
+    await orders.resume?.(order);
+    return;
+  }
+  const refusal = await refusalOf(hub, order, orders);
+  if (refusal !== undefined) reject(hub, log, order.orderId, refusal);
 }
 
 async function refusalOf<T extends Type>(
