@@ -77,6 +77,8 @@ export async function boot({
   const counters = new Counters();
   const events = new EventReporter({ queue, clock, counters, log });
   if (queue.recovery !== undefined) await events.report('store-recovered', 'critical', { ...queue.recovery });
+  if (trust.damaged)
+    await events.report('trust-chain-damaged', 'warning', { keptAs: 'trust-chain.json.damaged' });
   const startedAtMs = clock.monotonicMs();
   const uptimeSeconds = () => Math.round((clock.monotonicMs() - startedAtMs) / 1000);
   const hub = await openHub({ ...hubFolders(config), log, clock });

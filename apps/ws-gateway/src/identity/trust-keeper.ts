@@ -1,7 +1,9 @@
+import { renameSync } from 'node:fs';
 import { join } from 'node:path';
 import { extendChain, readChain, type ChainedBundle } from '@bowline/identity';
-import type { TrustBundleJws } from '@bowline/messages';
-import { ConfigError, RejectedError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { check, type TrustBundleJws } from '@bowline/messages';
+import { trustBundleJws } from '@bowline/messages/trust';
+import { RejectedError, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
 
 interface Stored {
   /** Payload of the bundle that came with the enrolment: the chain belongs to it. */
@@ -17,26 +19,19 @@ const AT_ONCE = 8;
  * by itself (docs/adr/0009), so this one is only the carrier's, and an early answer to the server.
  */
 export class TrustKeeper {
+  /** There was a file and it does not read: it was set aside, and the chain begins at the bundle of the enrolment again. */
+  readonly damaged: boolean;
   readonly #file: string;
   #enrolledWith: string | undefined;
   #chain: readonly ChainedBundle[] = [];
 
-  /** @throws ConfigError `bad-enrolment`: the file does not read. */
   constructor(stateDir: string) {
     this.#file = join(stateDir, 'trust-chain.json');
-    const text = readFileIfPresent(this.#file);
-    if (text === undefined) return;
-    try {
-      const { enrolledWith, chain } = JSON.parse(text) as Stored;
-      this.#chain = readChain(chain);
-      this.#enrolledWith = enrolledWith;
-    } catch (error) {
-      throw new ConfigError(
-        'bad-enrolment',
-        `${this.#file} is damaged: remove it, and the server's bundles are taken anew from the one of the enrolment`,
-        { cause: error },
-      );
-    }
+    const stored = readStored(this.#file);
+    this.damaged = stored === 'damaged';
+    if (stored === 'damaged' || stored === undefined) return;
+    this.#chain = readChain(stored.chain);
+    this.#enrolledWith = stored.enrolledWith;
   }
 
   /** Version of the newest bundle; 0 without one. */
@@ -81,5 +76,20 @@ export class TrustKeeper {
     const stored: Stored = { enrolledWith: this.#enrolledWith ?? '', chain: chain.map(({ jws }) => jws) };
     writeFileDurably(this.#file, JSON.stringify(stored));
     this.#chain = chain;
+  }
+}
+
+/** What does not read is set aside: the enrolment has the first bundle, and the server sends those that are missing. */
+function readStored(file: string): Stored | 'damaged' | undefined {
+  const text = readFileIfPresent(file);
+  if (text === undefined) return undefined;
+  try {
+    const { enrolledWith, chain } = JSON.parse(text) as Stored;
+    if (typeof enrolledWith !== 'string' || chain.length === 0) throw new Error('it holds no chain');
+    readChain(chain.map((jws) => check<TrustBundleJws>(trustBundleJws, jws)));
+    return { enrolledWith, chain };
+  } catch {
+    renameSync(file, `${file}.damaged`);
+    return 'damaged';
   }
 }

@@ -1,3 +1,5 @@
+import { existsSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { createKey, signTrustBundle, type SigningKey } from '@bowline/identity';
 import type { HubClient } from '@bowline/ipc';
 import { FakeCloud } from '@bowline/testing/fake-cloud';
@@ -68,5 +70,28 @@ describe('trust bundles in the gateway', () => {
     const third = await bundleOf(3, [next]);
     for (const trust of [rotated, third]) await cloud.ack(await order(trust), 'succeeded');
     expect((await held()).slice(1)).toEqual([rotated, third]);
+  });
+
+  it.each([
+    ['ends in the middle', '{"chain":'],
+    ['is of another shape', 'null'],
+    ['holds no bundle', '{"enrolledWith":"x","chain":[]}'],
+    ['holds a bundle that does not read', '{"enrolledWith":"x","chain":[{"payload":"e30"}]}'],
+  ])('when its file %s, the gateway goes on with the bundle of the enrolment, and tells', async (_, text) => {
+    app = await gateway.app('command-executor');
+    const [first] = await held();
+    await cloud.ack(await order(await bundleOf(2)), 'succeeded');
+    await gateway.kill();
+    const file = join(gateway.folder, 'state/trust-chain.json');
+    writeFileSync(file, text);
+    gateway.start();
+    await waitFor(() => held().catch(() => undefined), { what: 'the gateway to be back' });
+    expect(await held()).toEqual([first]);
+    expect(existsSync(`${file}.damaged`)).toBe(true);
+    await waitFor(() => cloud.stored.some(({ payload }) => payload['kind'] === 'trust-chain-damaged'));
+
+    const third = await bundleOf(3);
+    await cloud.ack(await order(third), 'succeeded');
+    expect(await held(1)).toEqual([third]);
   });
 });
