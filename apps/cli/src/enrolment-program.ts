@@ -20,10 +20,11 @@ export function addEnrolment(
     .option('--token-file <file>', 'with the token in it; - for standard input')
     .option('--trust-on-first-use', 'believe whatever server answers: recorded, and shown ever after')
     .option('--anchor <file>', 'where the apps read whom to trust; default: trustAnchorFile of cli.json')
+    .option('--replace-anchor', 'let that file name another root than it does, or than the factory set')
     .option('--new-key', 'replaces the key of the device')
     .addOption(json())
     .action((options: Partial<EnrollOptions>, command: Command) =>
-      enroll(contextOf(command), { trustOnFirstUse: false, newKey: false, ...options }),
+      enroll(contextOf(command), { trustOnFirstUse: false, newKey: false, replaceAnchor: false, ...options }),
     );
   root
     .command('reset')

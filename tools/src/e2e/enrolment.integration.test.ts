@@ -1,6 +1,9 @@
-import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { existsSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { waitFor } from '@bowline/testing';
+import { afterThisFile, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { BareDevice } from './bare-device.ts';
@@ -66,7 +69,7 @@ describe('bowline enroll', () => {
       groups: ['night'],
     });
     await device.untilOnline();
-    const nowhere = ['--anchor', join(file, 'anchor.json')];
+    const nowhere = ['--anchor', join(file, 'anchor.json'), '--replace-anchor'];
     const unwritten = await device.bowline('enroll', '--token-file', file, ...nowhere);
     expect([unwritten.code, unwritten.stderr]).toEqual([2, expect.stringContaining('as root')]);
   });
@@ -126,6 +129,65 @@ describe('bowline enroll', () => {
     }
   });
 });
+
+describe('a root that was there before', () => {
+  test('when the token names another root than the anchor, nothing changes, unless that is said', async () => {
+    const device = new BareDevice({ url: server.url });
+    device.startGateway();
+    await device.untilOffline('not-enrolled');
+    const anchor = join(device.folder, 'anchor.json');
+    const before = JSON.stringify({ rootThumbprint: 'F'.repeat(43), deviceId: 'before', groups: [] });
+    writeFileSync(anchor, before);
+    const token = await server.token('--device', nextId());
+    const enroll = ['enroll', '--server', server.url, '--token', token, '--anchor', anchor] as const;
+    const refused = await device.bowline(...enroll, '--json');
+    expect([refused.code, JSON.parse(refused.stdout)]).toMatchObject([
+      2,
+      { error: { code: 'anchor-differs' } },
+    ]);
+    expect(readFileSync(anchor, 'utf8')).toBe(before);
+    expect(existsSync(join(device.state, 'enrolment.json'))).toBe(false);
+    expect((await device.bowline(...enroll, '--replace-anchor')).code).toBe(0);
+    expect(JSON.parse(readFileSync(anchor, 'utf8'))).toMatchObject({ rootThumbprint: token.split('.')[1] });
+    // The same root again is nobody else.
+    expect((await device.bowline(...enroll)).code).toBe(0);
+  });
+
+  test('when the factory set one, a token with another does not get into the anchor, one with the same does', async () => {
+    const token = await server.token('--device', nextId());
+    const root = token.split('.')[1] as string;
+    const device = new BareDevice({}, { enrolment: { factoryRoot: root } });
+    device.startGateway();
+    await device.untilOffline('not-enrolled');
+    const anchor = join(device.folder, 'anchor.json');
+    const enroll = (at: string, given: string) =>
+      device.bowline('enroll', '--server', at, '--token', given, '--anchor', anchor);
+    expect((await enroll(server.url, token)).code).toBe(0);
+    expect(JSON.parse(readFileSync(anchor, 'utf8'))).toMatchObject({ rootThumbprint: root });
+    rmSync(anchor);
+    // A server that has no key of that root, but its bundle, which is no secret, takes any token.
+    const kept = JSON.parse(readFileSync(join(device.state, 'enrolment.json'), 'utf8')) as object;
+    const evil = await serveAlways(201, { ...kept, made: undefined });
+    const swapped = await enroll(evil, `${'x'.repeat(32)}.${'E'.repeat(43)}`);
+    expect([swapped.code, swapped.stderr]).toEqual([
+      2,
+      expect.stringContaining('by the root of its factory'),
+    ]);
+    expect(swapped.stderr).toContain('--replace-anchor');
+    expect(existsSync(anchor)).toBe(false);
+  });
+});
+
+/** A server that has one answer to whatever it is asked. @returns its origin. */
+async function serveAlways(status: number, body: object): Promise<string> {
+  const http = createServer((request, response) => {
+    request.resume();
+    response.writeHead(status, { 'content-type': 'application/json' }).end(JSON.stringify(body));
+  });
+  await once(http.listen(0, '127.0.0.1'), 'listening');
+  afterThisFile(() => void http.close());
+  return `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
+}
 
 describe('a fleet token in a file', () => {
   test('when devices find it, each enrols by itself into the group and erases it, until its uses are spent', async () => {

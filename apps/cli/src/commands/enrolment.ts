@@ -39,12 +39,18 @@ export interface EnrollOptions {
   trustOnFirstUse: boolean;
   newKey: boolean;
   anchor?: string;
+  /** The anchor may come to name another root than it does. */
+  replaceAnchor: boolean;
 }
 
 /** `bowline enroll`: the gateway proves the token and registers its key. */
 export async function enroll(context: Context, options: EnrollOptions): Promise<void> {
   const { server, trustOnFirstUse, newKey } = options;
   const token = await tokenOf(options);
+  const anchorFile = options.anchor ?? context.installation().trustAnchorFile;
+  // Before anything is changed: a token is a few letters that somebody handed over, the anchor was set up by root.
+  if (anchorFile !== undefined && token !== undefined && !options.replaceAnchor)
+    mustTrustNobodyElse(anchorFile, parseEnrolmentToken(token).rootThumbprint, 'the token');
   const wish: HubRequests['enrol']['request'] = {
     ...(server === undefined ? {} : { server }),
     ...(token === undefined ? {} : { token }),
@@ -54,25 +60,32 @@ export async function enroll(context: Context, options: EnrollOptions): Promise<
   const view = await askGateway(addressOf(context), 'enrol', wish, { answerWithinMs: ENROLLED_WITHIN_MS });
   if (context.json) printJson(view);
   else if (view.enrolment !== undefined) print(enrolmentLines(view.enrolment));
-  const anchorFile = options.anchor ?? context.installation().trustAnchorFile;
   if (anchorFile !== undefined)
     writeAnchor(anchorFile, view, { ...options, ...(token === undefined ? {} : { token }) });
 }
 
 /**
  * Whom the apps trust, as the person says who enrols the device: the token's root, never the gateway's word, since the
- * gateway may be captured. Only whoever says `--trust-on-first-use` takes that, and only where nothing is trusted yet.
+ * gateway may be captured. Only whoever says `--trust-on-first-use` takes that. A root that was there before (in the anchor,
+ * or the factory's in the gateway's configuration) gives way to neither, unless the person says `--replace-anchor`.
  */
 function writeAnchor(
   file: string,
   { enrolment }: IdentityView,
-  { token, trustOnFirstUse }: Pick<EnrollOptions, 'token' | 'trustOnFirstUse'>,
+  {
+    token,
+    trustOnFirstUse,
+    replaceAnchor,
+  }: Pick<EnrollOptions, 'token' | 'trustOnFirstUse' | 'replaceAnchor'>,
 ): void {
   if (enrolment === undefined || (token === undefined && !trustOnFirstUse)) return;
   const { deviceId, groups } = enrolment;
   const root = token === undefined ? enrolment.rootThumbprint : parseEnrolmentToken(token).rootThumbprint;
   if (root === undefined) return;
-  if (token === undefined) mustTrustNobodyElse(file, root);
+  if (!replaceAnchor) {
+    mustTrustNobodyElse(file, root, token === undefined ? 'the server' : 'the token');
+    mustAgreeWithFactory(file, root, enrolment);
+  }
   try {
     writeTrustAnchor(file, { rootThumbprint: root, deviceId, groups });
   } catch (error) {
@@ -108,14 +121,31 @@ function forgetInAnchor(file: string | undefined): void {
   }
 }
 
-function mustTrustNobodyElse(file: string, root: string): void {
+function mustTrustNobodyElse(file: string, root: string, shownBy: 'the token' | 'the server'): void {
   const held = readTrustAnchor(file)?.rootThumbprint;
   if (held === undefined || held === root) return;
-  throw new CliError('anchor-differs', `${file} names another root than the server shows: ${held}`, {
-    exitCode: EXIT.usage,
-    advice: 'If you mean to trust the new one, remove that file first, as root.',
-  });
+  throw anchorDiffers(`${file} names another root than ${shownBy} (${root}): ${held}`);
 }
+
+/** The gateway proved the factory's root and never looked at the token's: that one nobody has vouched for. */
+function mustAgreeWithFactory(
+  file: string,
+  root: string,
+  { trustedBy, rootThumbprint }: NonNullable<IdentityView['enrolment']>,
+): void {
+  if (trustedBy !== 'factory-root' || rootThumbprint === root) return;
+  throw anchorDiffers(
+    `The device is enrolled by the root of its factory (${rootThumbprint ?? 'not told'}), and the token names another ` +
+      `(${root}): ${file} is left as it was`,
+  );
+}
+
+const anchorDiffers = (message: string) =>
+  new CliError('anchor-differs', message, {
+    exitCode: EXIT.usage,
+    advice:
+      'If somebody gave you a wrong token, nothing is lost. If you mean to trust the new root: --replace-anchor, as root.',
+  });
 
 export interface ResetOptions {
   yes: boolean;
