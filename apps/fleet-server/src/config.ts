@@ -91,7 +91,7 @@ export const ServerConfig = Type.Object(
       replayPerSecond: count(2000, 1, 1_000_000, 'pace of lane history, messages a second'),
       reconnectMinMs: milliseconds(250, 3_600_000, 'devices come back after a restart between this'),
       reconnectMaxMs: milliseconds(5000, 3_600_000, 'and this'),
-      attemptsBurst: count(20, 1, 100_000, 'attempts of one device to connect, at once'),
+      attemptsBurst: count(20, 1, 100_000, 'attempts from one address to connect as one device, at once'),
       attemptsPerSecond: Type.Number({
         exclusiveMinimum: 0,
         default: 1,

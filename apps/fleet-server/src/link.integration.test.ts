@@ -81,6 +81,24 @@ describe('upgrade', () => {
     expect(Number(refusals[0]?.headers['retry-after'])).toBeGreaterThan(0);
   });
 
+  it.each([
+    ['is trusted: the device keeps its attempts', ['127.0.0.1'], 'let in'],
+    ['is not trusted: what it says of the caller counts for nothing', [], 429],
+  ])('when a stranger comes by the same proxy, and it %s', async (_, trustedProxies, expected) => {
+    const link = { attemptsBurst: 2, attemptsPerSecond: 0.001 };
+    const behindProxy = await startTestServer({ trustedProxies, link });
+    const device = await behindProxy.device('d1');
+    const stranger = () => device.connect({ token: 'x.y.z', forwardedFor: '198.51.100.7' }).refused;
+    expect([await stranger(), await stranger(), await stranger()].map(({ status }) => status)).toEqual([
+      401, 401, 429,
+    ]);
+    const { opened, refused } = device.connect({ forwardedFor: '192.0.2.1' });
+    expect(await Promise.race([opened.then(() => 'let in'), refused.then(({ status }) => status)])).toBe(
+      expected,
+    );
+    await behindProxy.stop();
+  });
+
   it('when the disk of the server is nearly full, devices are sent away with 503', async () => {
     const before = await startTestServer();
     const device = await before.device('d1');

@@ -113,11 +113,13 @@ async function serve(
   const limits = { ...link, reconnect };
   const { trust } = keys;
   const parts = { identity, devices, status, orders, deadLetters, news, clock, log, trust };
+  const callersAddress = addressOf(config.trustedProxies);
   const links = new LinkServer(
     { ...parts, store, uplink, limits },
     {
       maxLinks: link.maxLinks,
       attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond },
+      addressOf: callersAddress,
       requireCertificate: config.tlsRequireClientCert,
     },
   );
@@ -141,7 +143,7 @@ async function serve(
       clock,
       log,
       report: (report) => people.audit.append(auditOfTunnel(report)),
-      addressOf: addressOf(config.trustedProxies),
+      addressOf: callersAddress,
     },
     {
       maxSockets: config.tunnels.maxSockets,

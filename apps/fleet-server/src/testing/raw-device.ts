@@ -76,14 +76,20 @@ export class RawDevice {
     token = this.token(),
     protocols = ['bowline.v1'],
     tls = {},
+    forwardedFor,
   }: {
     /** null: none. */
     token?: string | null;
     protocols?: string[];
     /** The authorities it knows, and its own certificate. */
     tls?: { ca?: string; cert?: string; key?: string };
+    /** What a proxy says of where the call came from. */
+    forwardedFor?: string;
   } = {}): RawLink {
-    const headers = token === null ? {} : { authorization: `Bearer ${token}` };
+    const headers = {
+      ...(token === null ? {} : { authorization: `Bearer ${token}` }),
+      ...(forwardedFor === undefined ? {} : { 'x-forwarded-for': forwardedFor }),
+    };
     return new RawLink(new WebSocket(this.link, protocols, { headers, ...tls }), this);
   }
 

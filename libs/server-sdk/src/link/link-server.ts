@@ -16,8 +16,10 @@ import { linkedDevice, refuseUpgrade, SUBPROTOCOL, type Gate } from './upgrade.t
 export interface LinkServerOptions {
   /** Links at a time; more are told to come back later. */
   maxLinks: number;
-  /** Attempts of one device. */
+  /** Attempts for one device from one address. */
   attempts: Rate;
+  /** The address of a caller, e.g. as a trusted proxy tells it. */
+  addressOf: (request: IncomingMessage) => string;
   /** A link needs a client certificate that names its device; default false. */
   requireCertificate?: boolean;
 }
@@ -51,6 +53,7 @@ export class LinkServer {
       services,
       replay: new ReplayGuard(store, clock),
       attempts: new RateLimiter(clock, options.attempts),
+      addressOf: options.addressOf,
       requireCertificate: options.requireCertificate ?? false,
     };
     this.#sockets = new WebSocketServer({

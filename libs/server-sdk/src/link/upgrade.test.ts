@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { createKey, signLinkToken } from '@bowline/identity';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { DEVICE, FakeServer } from '../testing/fake-link.ts';
@@ -16,7 +17,8 @@ beforeEach(async () => {
   const { serverId } = services.identity;
   authorization = `Bearer ${await signLinkToken(key, { deviceId: DEVICE, serverId, nowMs: clock.wallMs() })}`;
   const replay = new ReplayGuard(services.store, clock);
-  gate = { services, replay, attempts: new RateLimiter(clock, { burst: 5, perSecond: 1 }) };
+  const attempts = new RateLimiter(clock, { burst: 5, perSecond: 1 });
+  gate = { services, replay, attempts, addressOf: ({ headers }) => String(headers['x-from']) };
 });
 
 function known() {
@@ -24,6 +26,13 @@ function known() {
   if (device === undefined) throw new Error('no device');
   return device;
 }
+
+/** As a proxy passes it on: every caller has the proxy's connection. */
+const requestFrom = (address: string, bearer: string) =>
+  ({
+    headers: { authorization: bearer, 'x-from': address },
+    socket: { remoteAddress: '127.0.0.1' },
+  }) as unknown as IncomingMessage;
 
 /** Asks for a link, and has something happen to the device while its token is being written down as spent. */
 async function upgrade(meanwhile: () => unknown = () => undefined) {
@@ -34,8 +43,7 @@ async function upgrade(meanwhile: () => unknown = () => undefined) {
     await meanwhile();
     return isFirst;
   };
-  const socket = { remoteAddress: '127.0.0.1' } as Parameters<typeof refuseUpgrade>[2]['socket'];
-  const refused = await refuseUpgrade(gate, DEVICE, { headers: { authorization }, socket });
+  const refused = await refuseUpgrade(gate, DEVICE, requestFrom('192.0.2.1', authorization));
   return refused && [refused.status, refused.body.code];
 }
 
@@ -52,5 +60,13 @@ describe('an upgrade', () => {
   it('when the device gets another key meanwhile, the old one is no longer good', async () => {
     const rekey = () => server.services.devices.put({ ...known(), thumbprint: 'another' });
     expect(await upgrade(rekey)).toEqual([401, 'bad-token']);
+  });
+
+  it('when a stranger elsewhere uses up his attempts, the device behind the same proxy is let in', async () => {
+    const stranger = requestFrom('198.51.100.7', 'Bearer x.y.z');
+    for (let n = 0; n < 5; n += 1)
+      expect(await refuseUpgrade(gate, DEVICE, stranger)).toMatchObject({ status: 401 });
+    expect(await refuseUpgrade(gate, DEVICE, stranger)).toMatchObject({ status: 429 });
+    expect(await upgrade()).toBeUndefined();
   });
 });

@@ -21,22 +21,25 @@ export interface Gate {
   replay: ReplayGuard;
   /** By device and address: a stranger must not use up a device's attempts. */
   attempts: RateLimiter;
+  /** Where a call comes from: behind a proxy that is not where its connection does. */
+  addressOf: (request: IncomingMessage) => string;
   /** A link needs a client certificate that names the device, whatever token there is. */
   requireCertificate?: boolean;
 }
 
 /** Who may open a link (protocol, section 1). @returns undefined if the caller may. */
 export async function refuseUpgrade(
-  { services, replay, attempts, requireCertificate = false }: Gate,
+  { services, replay, attempts, addressOf, requireCertificate = false }: Gate,
   deviceId: string,
-  { headers, socket }: Pick<IncomingMessage, 'headers' | 'socket'>,
+  request: IncomingMessage,
 ): Promise<Refusal | undefined> {
+  const { headers, socket } = request;
   const { devices, identity, clock } = services;
   const serverTime = clock.wallMs();
   const device = devices.get(deviceId);
   if (device === undefined) return unknown();
   if (device.revokedAt !== undefined) return revoked();
-  const retryAfterMs = attempts.take(`${deviceId} ${socket.remoteAddress}`);
+  const retryAfterMs = attempts.take(`${deviceId} ${addressOf(request)}`);
   if (retryAfterMs > 0) return refusal(429, 'too-many-requests', 'too many attempts', { retryAfterMs });
   const certified = certifiedDevice(socket);
   if (certified !== undefined && certified !== deviceId)
