@@ -12,7 +12,7 @@ import { drop, noteGap, pruneByAge, pruneBySize, type Retention } from './retent
 import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
-import { isDamage, isRefusal } from './sqlite-errors.ts';
+import { isDamage, isReadingFault, isRefusal } from './sqlite-errors.ts';
 import { addTotals, readTotals, type Totals } from './totals.ts';
 
 export interface HistoryOptions {
@@ -59,7 +59,7 @@ interface Parts extends QueryParts {
 
 /**
  * The past of every series, in one SQLite file. Every call is synchronous and does at most one commit; what it wrote is on
- * the disk when it returns (docs/adr/0016).
+ * the disk when it returns (docs/adr/0018).
  *
  * Any call may find the file damaged: then what can be read of it takes its place, and the call is done again.
  */
@@ -75,8 +75,8 @@ export class History {
     this.#files = new HistoryFiles(options.folder);
     const opened = refusalsAreTransient(() => openNewest(this.#files, options.retention.maxBytes));
     this.#number = opened.number;
-    this.#parts = partsOf(opened.database);
     if (opened.incident !== undefined) options.onIncident?.(opened.incident);
+    this.#parts = this.#read(opened.database);
   }
 
   /** Other limits, from the next call on. */
@@ -261,22 +261,29 @@ export class History {
         return work(this.#parts);
       } catch (error) {
         if (!isDamage(error)) throw error;
-        this.#repair();
+        this.#parts = this.#replace(this.#parts.database);
         return work(this.#parts);
       }
     });
   }
 
-  #repair(): void {
-    this.#parts.database.close();
-    const { database, number, incident } = replace(
-      this.#files,
-      this.#number,
-      this.#options.retention.maxBytes,
-    );
+  /** A file that was opened without complaint may turn out damaged when its series are read. */
+  #read(database: DatabaseSync): Parts {
+    try {
+      return partsOf(database);
+    } catch (error) {
+      if (!isReadingFault(error)) throw error;
+      return this.#replace(database);
+    }
+  }
+
+  #replace(damaged: DatabaseSync): Parts {
+    damaged.close();
+    const { maxBytes } = this.#options.retention;
+    const { database, number, incident } = replace(this.#files, this.#number, maxBytes);
     this.#number = number;
-    this.#parts = partsOf(database);
     if (incident !== undefined) this.#options.onIncident?.(incident);
+    return partsOf(database);
   }
 }
 

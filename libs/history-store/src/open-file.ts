@@ -28,6 +28,8 @@ export function openNewest(files: HistoryFiles, maxBytes: number): OpenedFile {
     if (isComplete(database)) return { database, number: newest };
   } catch (error) {
     if (!isReadingFault(error)) throw error;
+    // It locks the file for itself.
+    database?.close();
     return replace(files, newest, maxBytes);
   }
   // A crash while it was being filled from the one before it, or before it was made at all.

@@ -20,6 +20,6 @@ test('when a file is named by its absolute path, it is found if it is there', ()
 test('when a package is listed, its name is one that apt-get takes, and a program or a file stands for it', () => {
   for (const [name, program] of Object.entries(packages)) {
     expect(name).toMatch(/^[a-z0-9][a-z0-9+.-]+$/);
-    expect(program).toMatch(/^(\/usr\/lib\/[\w./-]+|[\w.-]+)$/);
+    expect(program).toMatch(/^(\/usr\/(lib|sbin|share)\/[\w./-]+|[\w.-]+)$/);
   }
 });
