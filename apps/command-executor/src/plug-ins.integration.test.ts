@@ -190,6 +190,7 @@ describe('plug-ins', () => {
     device.plugIn('taken', 'echo 1', { name: 'ping' });
     device.plugIn('misspelt', 'echo 1', { timeoutMS: 5 });
     device.plugIn('noSchema', 'echo 1', { params: { type: 'objekt' } });
+    device.plugIn('async', 'echo 1', { params: { $async: true, type: 'object', maxProperties: 0 } });
     chmodSync(join(device.plugIn('open', 'echo 1'), 'run'), 0o777);
     chmodSync(join(device.plugIn('still', 'echo 1'), 'run'), 0o644);
     writeFileSync(join(device.plugIn('noJson', 'echo 1'), 'command.json'), '{');
@@ -197,6 +198,7 @@ describe('plug-ins', () => {
     expect(await device.outcome(device.order('good'))).toMatchObject({ result: 1 });
     const { result } = await device.outcome(device.order('listCommands', { names: ['good'] }));
     expect((result as { broken: unknown }).broken).toEqual([
+      { name: 'async', why: '$async is not of JSON Schema: leave it out' },
       { name: 'misspelt', why: expect.stringContaining('did you mean "timeoutMs"?') },
       { name: 'noJson', why: expect.stringContaining('not JSON') },
       { name: 'noSchema', why: expect.stringContaining('type') },
@@ -204,7 +206,7 @@ describe('plug-ins', () => {
       { name: 'still', why: expect.stringContaining('chmod +x') },
       { name: 'ping', why: 'there is a command of this name already (built-in)' },
     ]);
-    expect(device.gateway?.events.filter((kind) => kind === 'plug-in-broken').length).toBe(6);
+    expect(device.gateway?.events.filter((kind) => kind === 'plug-in-broken').length).toBe(7);
   });
 });
 

@@ -3,7 +3,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 
 /**
  * A JSON Schema 2020-12 from a file of this device → what it has against a value. Strict: a misspelt keyword would
- * otherwise allow everything.
+ * otherwise allow everything; so would ajv's own `$async`, with which a promise is the answer.
  *
  * @throws Error of ajv: not a schema.
  */
@@ -11,5 +11,6 @@ export function compileSchema(schema: Record<string, unknown>): (value: unknown)
   const validate = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true }).compile(
     schema,
   );
-  return (value) => (validate(value) ? undefined : describeErrors(validate.errors, 'params'));
+  if ('$async' in validate) throw new Error('$async is not of JSON Schema: leave it out');
+  return (value) => (validate(value) === true ? undefined : describeErrors(validate.errors, 'params'));
 }

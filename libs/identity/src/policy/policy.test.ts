@@ -95,6 +95,7 @@ describe('parsePolicy', () => {
       'policy/commands/ping/params is not a JSON Schema',
     ],
     [{ commands: { ping: { params: { propertys: {} } } } }, 'propertys'],
+    [{ commands: { ping: { params: { $async: true, type: 'object', maxProperties: 0 } } } }, '$async'],
     [[], 'policy must be object'],
   ])('when the policy is %j, it is refused with what to mend', async (value, why) => {
     await expect(parsePolicy(JSON.stringify(value), SOURCE)).rejects.toMatchObject({
