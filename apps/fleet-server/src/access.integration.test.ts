@@ -175,6 +175,23 @@ describe('operators and their tokens', () => {
     await directory.remove('only');
   });
 
+  it('when the last good token of an admin would go and no token in a file counts, that is refused', async () => {
+    const clock = new FakeClock();
+    const directory = new OperatorDirectory(memoryStore(), clock, undefined);
+    const { tokenId } = await directory.create({ name: 'only', role: 'admin' }, 'admin');
+    await directory.create({ name: 'helper', role: 'operator' }, 'only');
+    await directory.create({ name: 'expired', role: 'admin', expiresInMs: 5000 }, 'only');
+    await clock.advance(5000);
+    const lastAdmin = { code: 'last-admin' };
+    await expect(directory.removeToken('only', tokenId)).rejects.toMatchObject(lastAdmin);
+    await expect(directory.remove('only')).rejects.toMatchObject(lastAdmin);
+    expect(directory.holder(tokenId)).toMatchObject({ operator: 'only' });
+
+    await directory.addToken('only', {});
+    await directory.removeToken('only', tokenId);
+    expect(directory.holder(tokenId)).toBeUndefined();
+  });
+
   it('when nobody could make operators, the server says so and does not start', async () => {
     const folder = { operators: { fileToken: false } };
     await expect(startTestServer(folder)).rejects.toMatchObject({ code: 'no-admin' });

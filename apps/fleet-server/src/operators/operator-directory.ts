@@ -128,20 +128,20 @@ export class OperatorDirectory {
 
   /** With all tokens. @throws RejectedError `unknown-operator`, `last-admin` */
   async remove(name: string): Promise<void> {
-    const { role } = this.#known(name);
-    if (role === 'admin' && this.#fileHolder === undefined && this.#admins().length === 1)
-      throw new RejectedError('last-admin', 'nobody else could make operators: make another admin first');
+    this.#known(name);
     const tokenIds = this.#tokensOf(name).map(({ tokenId }) => tokenId);
+    this.#keepAnAdminWithout(tokenIds);
     this.#operators.delete(name);
     for (const tokenId of tokenIds) this.#tokens.delete(tokenId);
     await this.#store.write([remove(keys.operator(name)), ...tokenIds.map((id) => remove(keys.token(id)))]);
   }
 
-  /** @throws RejectedError `unknown-operator`, `unknown-token` */
+  /** @throws RejectedError `unknown-operator`, `unknown-token`, `last-admin` */
   async removeToken(name: string, tokenId: string): Promise<void> {
     this.#known(name);
     if (this.#tokens.get(tokenId)?.operator !== name)
       throw new RejectedError('unknown-token', 'the operator has no such token');
+    this.#keepAnAdminWithout([tokenId]);
     this.#tokens.delete(tokenId);
     await this.#store.write([remove(keys.token(tokenId))]);
   }
@@ -163,6 +163,17 @@ export class OperatorDirectory {
 
   #admins(): OperatorRecord[] {
     return [...this.#operators.values()].filter(({ role }) => role === 'admin');
+  }
+
+  /** What counts is a token that is good now: an admin without one can make nobody. */
+  #keepAnAdminWithout(tokenIds: readonly string[]): void {
+    if (this.#fileHolder !== undefined) return;
+    for (const tokenId of this.#tokens.keys())
+      if (!tokenIds.includes(tokenId) && this.holder(tokenId)?.role === 'admin') return;
+    throw new RejectedError(
+      'last-admin',
+      'nobody could make operators any more: make another admin, or another token of an admin, first',
+    );
   }
 
   #tokensOf(name: string): TokenRecord[] {
