@@ -14,6 +14,7 @@ import { ConfigError, hasCode } from '@bowline/runtime';
 const { O_RDONLY, O_NOFOLLOW, O_NONBLOCK } = constants;
 const WRITABLE_BY_OTHERS = 0o022;
 const OPEN_TO_OTHERS = 0o077;
+/** Others may write such a folder, but not exchange what is ours in it; only its owner may (unlink(2)). */
 const STICKY = 0o1000;
 
 /**
@@ -36,7 +37,7 @@ export function readOwnedFile(file: string, maxBytes: number, { secret = false }
     if (why !== undefined) refuse(why);
     if (secret && (stat.mode & OPEN_TO_OTHERS) !== 0) refuse('others may use it: chmod 600 it');
     const folder = statSync(dirname(file));
-    const whyFolder = (folder.mode & STICKY) === 0 ? unsafe(folder) : undefined;
+    const whyFolder = (folder.mode & STICKY) === 0 ? unsafe(folder) : ofAnother(folder);
     if (whyFolder !== undefined) refuse(`its folder: ${whyFolder}`);
     if (stat.size > maxBytes) refuse(`it is larger than ${maxBytes} bytes`);
     return readFileSync(handle, 'utf8');
@@ -69,9 +70,13 @@ export function ownedFileFault(file: string): string | undefined {
   return folder === undefined ? undefined : `its folder: ${folder}`;
 }
 
-function unsafe({ mode, uid }: Stats): string | undefined {
-  if ((mode & WRITABLE_BY_OTHERS) !== 0)
+function unsafe(stat: Stats): string | undefined {
+  if ((stat.mode & WRITABLE_BY_OTHERS) !== 0)
     return 'others than its owner may write it (chmod go-w makes it safe)';
+  return ofAnother(stat);
+}
+
+function ofAnother({ uid }: Stats): string | undefined {
   if (uid !== 0 && uid !== process.getuid?.()) return `it belongs to user ${uid}, not to root or to us`;
   return undefined;
 }

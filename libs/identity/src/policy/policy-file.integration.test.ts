@@ -61,6 +61,20 @@ describe('PolicyFile', () => {
     expect(await heldIn(file)).toMatchObject({ fault: expect.stringContaining('its folder') });
   });
 
+  test.runIf(process.getuid?.() === 0)(
+    'when its folder is sticky, others may write there, but it must be of root or of us all the same',
+    async () => {
+      const file = policyFile(WIDE);
+      chmodSync(join(file, '..'), 0o1777);
+      expect(isAllowed(await heldIn(file), 'reboot')).toBe(true);
+      chownSync(join(file, '..'), 12_345, 12_345);
+      expect(await heldIn(file)).toMatchObject({
+        policy: DEFAULT_POLICY.policy,
+        fault: expect.stringContaining('its folder: it belongs to user 12345'),
+      });
+    },
+  );
+
   test.each<[string, (file: string) => void, string]>([
     ['a pipe', (file) => execFileSync('mkfifo', ['-m', '600', file]), 'not a file'],
     ['a link to a good file', (file) => symlinkSync(policyFile(WIDE), file), 'it is a link'],
