@@ -165,7 +165,12 @@ export const ServerConfig = Type.Object(
         default: 100,
         description: 'and a second after that',
       }),
-      failuresBurst: count(20, 1, 1_000_000, 'calls of one address without a good token, at once'),
+      failuresBurst: count(
+        20,
+        1,
+        1_000_000,
+        'calls of one address without a good token, at once; of each known token id by itself',
+      ),
       failuresPerSecond: Type.Number({
         exclusiveMinimum: 0,
         default: 0.2,

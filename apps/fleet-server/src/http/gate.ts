@@ -2,6 +2,7 @@ import { ROLES, type Role } from '@bowline/messages';
 import { InternalError, RejectedError, TransientError, type Clock } from '@bowline/runtime';
 import { RateLimiter, type Rate } from '@bowline/server-sdk';
 import type { FastifyInstance, FastifyRequest, RouteOptions } from 'fastify';
+import { tokenIdOf } from '../operators/access-token.ts';
 import type { Holder, OperatorDirectory } from '../operators/operator-directory.ts';
 import type { Sessions } from '../operators/sessions.ts';
 import type { TokenCheck } from '../operators/token-check.ts';
@@ -35,7 +36,7 @@ export interface GatePorts {
 export interface GateOptions {
   /** Calls of one token, its sessions among them. */
   calls: Rate;
-  /** Calls of one address with a token or session that is not good. */
+  /** Calls of one address with a token or session that is not good; those with the id of a token that there is count by id. */
   failures: Rate;
   /** Whether browsers reach us over TLS. */
   secure: boolean;
@@ -107,9 +108,10 @@ export class Gate {
       throw new RejectedError('unauthorized', 'the request needs Authorization: Bearer TOKEN');
     }
     const known = this.#ports.tokenCheck.knownHolder(token);
-    if (known === undefined) this.#mayTry(request.ip);
+    const failing = this.#failing(request.ip, token);
+    if (known === undefined) this.#mayTry(failing);
     const holder = known ?? (await this.#ports.tokenCheck.holder(token));
-    if (holder === undefined) return this.#fail(request.ip, 'the token is unknown, revoked or expired');
+    if (holder === undefined) return this.#fail(failing, 'the token is unknown, revoked or expired');
     this.#ports.directory.used(holder.tokenId);
     return { ...holder, via: 'token' };
   }
@@ -128,15 +130,22 @@ export class Gate {
     return { ...holder, via: 'session', sessionId };
   }
 
-  #mayTry(address: string): void {
-    const retryAfterMs = this.#failures.waitMs(address);
+  /** As whom a call with this token fails: one that there is must not be held up by others on its address. */
+  #failing(address: string, token: string): string {
+    const tokenId = tokenIdOf(token);
+    const exists = tokenId !== undefined && this.#ports.directory.token(tokenId) !== undefined;
+    return exists ? `${address} ${tokenId}` : address;
+  }
+
+  #mayTry(failing: string): void {
+    const retryAfterMs = this.#failures.waitMs(failing);
     if (retryAfterMs > 0)
       throw new TransientError('too-many-requests', 'too many failed calls', { retryAfterMs });
   }
 
-  #fail(address: string, why: string): never {
-    this.#mayTry(address);
-    this.#failures.take(address);
+  #fail(failing: string, why: string): never {
+    this.#mayTry(failing);
+    this.#failures.take(failing);
     throw new RejectedError('unauthorized', why);
   }
 }
