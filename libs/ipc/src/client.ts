@@ -14,7 +14,7 @@ import type { Outcome } from './channel.ts';
 import { newCounters, type IpcCounters } from './counters.ts';
 import { Enqueuer, type EnqueueOptions, type NewMessage } from './enqueuer.ts';
 import { away, HubConnection } from './hub-connection.ts';
-import { checkHubFolder, ownUid, socketPath, userId } from './hub-folder.ts';
+import { checkHubFolder, checkHubSocket, ownUid, socketPath, userId } from './hub-folder.ts';
 import { limitsFrom, type IpcLimits } from './limits.ts';
 import { ThrottledLog } from './throttled-log.ts';
 
@@ -191,6 +191,7 @@ class ConnectingHubClient implements HubClient {
   #connect(): void {
     try {
       checkFolder(this.#options);
+      checkHubSocket(this.#path, ownersOf(this.#options));
     } catch (error) {
       return this.#lost(error as BowlineError);
     }
@@ -275,8 +276,13 @@ class ConnectingHubClient implements HubClient {
   }
 }
 
-function checkFolder({ folder, owner }: HubClientOptions): void {
-  checkHubFolder(folder, { owners: [owner === undefined ? ownUid() : userId(owner), 0], mode: 0o755 });
-}
+/** Users whose folder and socket are trusted. */
+const ownersOf = ({ owner }: HubClientOptions): number[] => [
+  owner === undefined ? ownUid() : userId(owner),
+  0,
+];
+
+const checkFolder = (options: HubClientOptions): void =>
+  checkHubFolder(options.folder, { owners: ownersOf(options), mode: 0o755 });
 
 const isAbsent = (error: unknown) => error instanceof Error && hasCode(error.cause, 'ENOENT');

@@ -1,8 +1,19 @@
-import { chmodSync, existsSync, mkdirSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { once } from 'node:events';
+import { chmodSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
-import { temporaryFolder } from '@bowline/testing';
+import { temporaryFolder, waitFor } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
-import { checkGroup, checkHubFolder, ownUid, prepareHubFolder, socketPath, userId } from './hub-folder.ts';
+import {
+  checkGroup,
+  checkHubFolder,
+  checkHubSocket,
+  ownUid,
+  prepareHubFolder,
+  socketPath,
+  userId,
+} from './hub-folder.ts';
+import { newHubFolder, registered, testClient, testHub } from './testing/real-hub.ts';
 
 const unsafe = (pattern: RegExp) =>
   expect.objectContaining({
@@ -50,6 +61,47 @@ describe('prepareHubFolder', () => {
     const owners = [ownUid() + 1, ownUid() + 2];
     expect(() => checkHubFolder(folder, { owners, mode: 0o700 })).toThrow(unsafe(/belongs to user/));
     checkHubFolder(folder, { owners: [...owners, ownUid()], mode: 0o700 });
+  });
+});
+
+describe('checkHubSocket', () => {
+  const unsafeSocket = (pattern: RegExp) =>
+    expect.objectContaining({
+      name: 'ConfigError',
+      code: 'hub-socket-unsafe',
+      message: expect.stringMatching(pattern),
+    });
+
+  it('when it is a socket of the right user, it is taken; another kind of file and another user are not', async () => {
+    const folder = temporaryFolder();
+    const [path, link, file] = [join(folder, 'cli.sock'), join(folder, 'link'), join(folder, 'file')];
+    const server = createServer().listen(path);
+    await once(server, 'listening');
+    symlinkSync(path, link);
+    writeFileSync(file, '');
+    try {
+      checkHubSocket(path, [ownUid()]);
+      expect(() => checkHubSocket(path, [ownUid() + 1])).toThrow(unsafeSocket(/belongs to user/));
+      for (const other of [link, file])
+        expect(() => checkHubSocket(other, [ownUid()])).toThrow(unsafeSocket(/not a socket/));
+      checkHubSocket(join(folder, 'none'), [ownUid()]);
+    } finally {
+      server.close();
+    }
+  });
+
+  it('when a link stands in place of the socket, the client does not follow it, and connects once it is gone', async () => {
+    const [folder, elsewhere] = [newHubFolder(), newHubFolder()];
+    await testHub(elsewhere);
+    mkdirSync(folder, { mode: 0o700 });
+    const path = socketPath(folder, 'command-executor');
+    symlinkSync(socketPath(elsewhere, 'command-executor'), path);
+    const client = testClient(folder);
+    await waitFor(() => client.lastError?.code === 'hub-socket-unsafe' || client.connected);
+    expect(client.connected).toBe(false);
+    rmSync(path);
+    await testHub(folder);
+    await registered(client);
   });
 });
 

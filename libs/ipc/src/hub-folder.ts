@@ -1,5 +1,5 @@
 import { chmodSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { HubApp } from '@bowline/messages/hub/apps';
 import { ConfigError, hasCode } from '@bowline/runtime/errors';
 
@@ -61,6 +61,26 @@ export function checkHubFolder(
     const has = (stat.mode & 0o777).toString(8);
     throw unsafe(folder, `its mode ${has} allows more than ${mode.toString(8)}: chmod it`);
   }
+}
+
+/**
+ * The socket itself, before an app connects to it: a link that was put there would lead to somebody else's, wherever that is.
+ * One that is not there, or not for us to see, is left to the attempt to connect.
+ *
+ * @throws ConfigError `hub-socket-unsafe`, `hub-folder-unusable`
+ */
+export function checkHubSocket(path: string, owners: readonly number[]): void {
+  let stat;
+  try {
+    stat = lstatSync(path);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT') || hasCode(error, 'EACCES')) return;
+    throw unusable(dirname(path), error);
+  }
+  const refuse = (why: string) => new ConfigError('hub-socket-unsafe', `${path} is not used: ${why}`);
+  if (!stat.isSocket()) throw refuse('it is not a socket (a link is not taken)');
+  if (!owners.includes(stat.uid))
+    throw refuse(`it belongs to user ${stat.uid}, expected ${owners.join(' or ')}`);
 }
 
 /**
