@@ -5,6 +5,7 @@ import { BowlineError, RejectedError, TransientError, type ServerClock } from '@
 import { reportEvent, type EventPorts } from '../report-event.ts';
 import { HeldTrust, type DeviceIdentity } from '../trust/held-trust.ts';
 import { checkTime, verifyClaims } from './signed-claims.ts';
+import { SignedTime } from './signed-time.ts';
 import { SpentOrders, type SpentOrder } from './spent-orders.ts';
 
 export interface OrderGateOptions extends EventPorts {
@@ -47,6 +48,7 @@ export interface Admission<T extends SignedType> {
  */
 export class OrderGate {
   readonly spent: SpentOrders;
+  readonly #signedTime: SignedTime;
   readonly #trust: HeldTrust;
   readonly #options: OrderGateOptions;
   #tail: Promise<void> = Promise.resolve();
@@ -59,6 +61,7 @@ export class OrderGate {
     const file = join(stateDir, 'trust.json');
     // The record is made before the first bundle is: without the one beside the other, somebody or something removed it.
     this.spent = new SpentOrders(join(stateDir, 'spent-orders.db'), { expected: existsSync(file) });
+    this.#signedTime = new SignedTime(join(stateDir, 'signed-time.json'), this.spent.signedTime);
     this.#trust = new HeldTrust({ file, anchorFile: trustAnchorFile, versions: this.spent.versions });
     if (this.spent.recovered) this.#alarm('spent-orders-lost', {});
     if (this.#trust.damaged || this.#trust.lost) this.#alarm('trust-lost', { damaged: this.#trust.damaged });
@@ -72,8 +75,8 @@ export class OrderGate {
    */
   async admit<T extends SignedType>(type: T, jws: string, orderId: string): Promise<Admission<T>> {
     await this.#refresh();
-    const nowMs = this.#options.serverClock.nowMs();
-    if (nowMs === undefined)
+    const toldMs = this.#options.serverClock.nowMs();
+    if (toldMs === undefined)
       throw new TransientError(
         'no-server-time',
         'a signature has an expiry, and the time is not known yet: try again later',
@@ -85,9 +88,11 @@ export class OrderGate {
     const before = this.spent.find(id, orderId);
     // Whether it was in time was decided when it began: what has an outcome, or may have one, is answered by that.
     if (before !== undefined && before.phase !== 'claimed') return { claims, id, signer, earlier: before };
+    const nowMs = this.#signedTime.notBefore(toldMs);
     checkTime(claims, nowMs);
     const { exp, iat } = claims;
     const earlier = this.spent.claim({ id, orderId, exp, iat, nowMs });
+    this.#signedTime.reached(iat);
     return { claims, id, signer, earlier };
   }
 

@@ -135,13 +135,18 @@ function checkAudience(aud: string, { deviceId, groups }: Expectations): void {
  * @param nowMs server time, epoch milliseconds.
  * @throws RejectedError `signature-expired`, `signature-too-long`, `not-yet-valid`.
  */
-export function checkTime({ exp, nbf }: { exp: number; nbf?: number | undefined }, nowMs: number): void {
+export function checkTime(
+  { exp, nbf, iat }: { exp: number; nbf?: number | undefined; iat?: number | undefined },
+  nowMs: number,
+): void {
   const now = nowMs / 1000;
   if (exp <= now) throw new RejectedError('signature-expired', `exp was ${iso(exp)}, it is ${iso(now)}`);
   if (exp - now > LONGEST_SIGNED_SECONDS)
     throw new RejectedError('signature-too-long', 'exp is more than 7 days away');
   if (nbf !== undefined && nbf > now + NBF_LEEWAY_SECONDS)
     throw new RejectedError('not-yet-valid', `nbf is ${iso(nbf)}, it is ${iso(now)}`);
+  if (iat !== undefined && iat > now + NBF_LEEWAY_SECONDS)
+    throw new RejectedError('not-yet-valid', `iat is ${iso(iat)}, it is ${iso(now)}`);
 }
 
 /** Seconds → ISO 8601; a number that no date has stays one. */

@@ -21,7 +21,7 @@ interface Claim {
   orderId: string;
   exp: number;
   iat: number | undefined;
-  /** Server time, epoch milliseconds. */
+  /** Server time, but not before {@link SignedTime}; epoch milliseconds. */
   nowMs: number;
 }
 
@@ -64,6 +64,12 @@ export class SpentOrders {
   readonly versions = {
     seen: (rootThumbprint: string): number => this.#marked(`trust ${rootThumbprint}`) ?? 0,
     saw: (rootThumbprint: string, version: number): void => this.#mark(`trust ${rootThumbprint}`, version),
+  };
+
+  /** {@link SignedTime}: a second place for it. */
+  readonly signedTime = {
+    reached: (): number => this.#marked('signedTime') ?? 0,
+    reach: (seconds: number): void => this.#mark('signedTime', seconds),
   };
 
   /**
