@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { isAlive } from '@bowline/pm2';
 import { endRun, pm2In } from './end-run.ts';
-import { freePort, waitFor } from '@bowline/testing';
+import { freePort, killByPid, waitFor } from '@bowline/testing';
 import { ended, FakeCheckout } from './testing/fake-checkout.ts';
 
 const PROCESSES = 7;
@@ -56,7 +56,7 @@ test('when the daemon is killed and its apps live on, the next start ends them b
   for (const app of ['ws-gateway', 'telemetry-collector']) checkout.ask(app, 'deaf');
   await checkout.start(['--port', port]);
   const deaf = ['ws-gateway', 'telemetry-collector'].map((app) => checkout.pidOf(app));
-  process.kill(pm2In(checkout.layout.runDir).daemonPid() ?? 0, 'SIGKILL');
+  killByPid(pm2In(checkout.layout.runDir).daemonPid(), 'SIGKILL');
   await waitFor(() => checkout.processes().length === deaf.length, { what: 'only the deaf apps are left' });
 
   expect((await checkout.start(['--port', port])).code).toBe(0);
@@ -68,7 +68,7 @@ test('when the daemon is killed and its apps live on, the next start ends them b
 test('when the daemon is killed, a stop ends its apps all the same', async () => {
   checkout.ask('ws-gateway', 'deaf');
   await checkout.start(['--port', port]);
-  process.kill(pm2In(checkout.layout.runDir).daemonPid() ?? 0, 'SIGKILL');
+  killByPid(pm2In(checkout.layout.runDir).daemonPid(), 'SIGKILL');
 
   expect((await checkout.stop()).code).toBe(0);
   expect(checkout.processes()).toEqual([]);
@@ -77,7 +77,7 @@ test('when the daemon is killed, a stop ends its apps all the same', async () =>
 test('when the daemon hangs, the end of the run ends it and its apps by their pids', async () => {
   await checkout.start(['--port', port]);
   const pids = checkout.processes();
-  process.kill(pm2In(checkout.layout.runDir).daemonPid() ?? 0, 'SIGSTOP');
+  killByPid(pm2In(checkout.layout.runDir).daemonPid(), 'SIGSTOP');
 
   await endRun(checkout.layout, { daemonMs: 1000, appsMs: 500 });
 

@@ -1,6 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, waitFor } from '@bowline/testing';
+import { killByPid, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -105,7 +105,7 @@ test('when the gateway is killed in the middle of such a trial, the device retur
   await waitFor(async () => (await inForce('telemetry-collector', 'series.uptime.intervalMs'))?.[0] === 300, {
     what: 'the trial',
   });
-  process.kill((await fleet.pids())['ws-gateway'] ?? 0, 'SIGKILL');
+  killByPid(await waitFor(async () => (await fleet.pids())['ws-gateway']));
   expect(await pushing).toMatchObject({ code: 10 });
   expect(await inForce('ws-gateway', 'link.deadAfterMs')).toEqual([60_000, 'default']);
   expect(await inForce('telemetry-collector', 'series.uptime.intervalMs')).toEqual([200, 'cloud']);

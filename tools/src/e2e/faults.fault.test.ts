@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { DEVICE_APPS } from '@bowline/pm2';
-import { waitFor } from '@bowline/testing';
+import { killByPid, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { TestFleet } from './test-fleet.ts';
@@ -123,7 +123,7 @@ describe('a device at work', () => {
       const traffic = startTraffic();
       await untilMore(traffic, { samples: 50, orders: 5 });
 
-      process.kill(before[app] ?? 0, 'SIGKILL');
+      killByPid(before[app]);
       const after = await waitFor(
         async () => {
           const now = await fleet.pids();

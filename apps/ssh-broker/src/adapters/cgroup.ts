@@ -40,7 +40,8 @@ export function pidsInCgroup(folder: string): number[] {
   const pids: number[] = [];
   ignoreAbsence(() => {
     for (const line of readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n'))
-      if (line !== '') pids.push(Number(line));
+      // 0 stands for a process of another pid namespace; to signal 0 would be to signal ourselves.
+      if (Number(line) > 1) pids.push(Number(line));
     for (const entry of readdirSync(folder, { withFileTypes: true }))
       if (entry.isDirectory()) pids.push(...pidsInCgroup(join(folder, entry.name)));
   });

@@ -62,7 +62,8 @@ function readGroups(file: string): Group[] {
   const { bootId: ofBoot, groups } = (value ?? {}) as { bootId?: unknown; groups?: unknown };
   if (ofBoot !== bootId() || !Array.isArray(groups)) return [];
   return (groups as Partial<Group>[]).filter(
-    (group): group is Group => Number.isSafeInteger(group.pid) && typeof group.startTicks === 'string',
+    (group): group is Group =>
+      Number.isSafeInteger(group.pid) && Number(group.pid) > 1 && typeof group.startTicks === 'string',
   );
 }
 

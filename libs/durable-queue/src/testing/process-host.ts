@@ -81,7 +81,8 @@ export class ProcessHost implements Host {
     const ended = once(child, 'exit');
     // Under strace the process has a pid of its own; before it has told it, strace takes it along.
     try {
-      process.kill(this.#pid ?? child.pid ?? 0, 'SIGKILL');
+      const pid = this.#pid ?? child.pid;
+      if (pid !== undefined) process.kill(pid, 'SIGKILL');
     } catch {
       // It has just ended by itself.
     }
