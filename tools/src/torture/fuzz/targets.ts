@@ -256,6 +256,7 @@ function identity({ key, bundle, token, enrolment, trust, linkToken, claims }: S
 async function bodies({ key, trust, claims }: Signed): Promise<Target[]> {
   const good: Record<string, unknown> = {
     order: { type: 'command', payload: { name: 'ping', params: {}, signed: claims }, expiresInMs: 1000 },
+    config: { sections: { 'ws-gateway': { link: { backoffBaseMs: 5 } } }, version: 2, confirmWithinMs: 1000 },
     enrolmentToken: { deviceId: 'd', name: 'n', groups: ['g'], expiresInMs: 1000, maxUses: 2 },
     device: { deviceId: 'd', publicKey: key.publicJwk, name: 'n', groups: ['g'] },
     operator: { name: 'ann', role: 'admin', label: 'l', expiresInMs: 1000 },
