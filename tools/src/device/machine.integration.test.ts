@@ -34,7 +34,7 @@ describe.runIf(canBootMachine())(
       const token = await operator('tokens', 'create', '--device', 'kiosk-1', '--json');
       const { token: secret } = JSON.parse(token) as { token: string };
       await machine.bowline('enroll', '--server', SERVER, '--token', secret);
-    });
+    }, 180_000);
 
     /** Outside the machine, on its network; whatever befalls the machine, it goes on. */
     async function startServer(): Promise<void> {

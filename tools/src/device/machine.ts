@@ -23,17 +23,14 @@ export class Machine extends DeviceRoot {
   /** Installed and switched off. */
   static override async install(): Promise<Machine> {
     const { pid, folder } = await installRoot();
+    const within = (...command: string[]) =>
+      promisify(execFile)('nsenter', ['-t', String(pid), '-m', ...command]);
+    // What else this machine starts at its boot is none of the device's.
+    const units = join(folder, 'etc/systemd/system');
+    await within('find', units, '-path', '*.wants/*', '!', '-name', 'bowline*', '-delete');
     // A machine that boots mounts these itself, new each time.
     const given = ['dev', 'proc', 'run', 'tmp'].map((name) => join(folder, name));
-    await promisify(execFile)('nsenter', [
-      '-t',
-      String(pid),
-      '-m',
-      'umount',
-      '--recursive',
-      '--lazy',
-      ...given,
-    ]);
+    await within('umount', '--recursive', '--lazy', ...given);
     return new Machine(pid, folder);
   }
 

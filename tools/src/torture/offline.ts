@@ -68,6 +68,8 @@ export async function offline(
         samplesPerSecond: 1_000_000,
         burstSamples: 10_000_000,
       },
+      // Else a live sample waits half a minute for its hand-over, longer than a short backlog takes.
+      telemetry: { commitMs: 200 },
       history: {
         commitMs: 200,
         sealMs: 60_000,

@@ -23,7 +23,8 @@ test.runIf(needs('openssh-server') && needs('openssh-client'))(
       missingBytes: 0,
       controlCaught: true,
     });
-    expect(result['brokerPeakMib']).toBeLessThan(150);
+    // Of a process of 100 MiB through which 256 MiB went.
+    expect(result['brokerPeakMib']).toBeLessThan(250);
   },
   240_000,
 );

@@ -30,7 +30,7 @@ export interface SshResult {
 const GIB = 1024 ** 3;
 /** A form for CI copies less. */
 const LONG_FORM = 100;
-const SHORT_COPY_BYTES = 64 * 1024 * 1024;
+const SHORT_COPY_BYTES = 256 * 1024 * 1024;
 const STALL_MS = 5000;
 const SESSION = /Session ([0-9a-f-]{36}), as/;
 

@@ -11,7 +11,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { endRun } from '../end-run.ts';
 import { demoLayout, type DemoLayout } from '../layout.ts';
 import { markedProcesses } from '../marked-processes.ts';
@@ -30,6 +30,15 @@ const APPS = [
 export interface Ended {
   code: number | null;
   output: string;
+}
+
+/** Where the lockfile has packages: `node_modules`, and that of a workspace which needs another version of one. */
+function foldersOfPackages(): Set<string> {
+  const lock = JSON.parse(readFileSync(join(CHECKOUT, 'package-lock.json'), 'utf8')) as { packages: object };
+  const [end, paths] = ['node_modules', Object.keys(lock.packages)];
+  return new Set(
+    paths.filter((path) => path.includes(end)).map((path) => path.slice(0, path.indexOf(end) + end.length)),
+  );
 }
 
 /** A checkout in a temporary folder: the demo and pm2 are real, the apps are stand-ins (fixtures/fake-app.js). */
@@ -53,7 +62,10 @@ export class FakeCheckout {
     }
     for (const file of ['package.json', 'package-lock.json'])
       cpSync(join(CHECKOUT, file), join(folder, file));
-    symlinkSync(join(CHECKOUT, 'node_modules'), join(folder, 'node_modules'));
+    for (const each of foldersOfPackages()) {
+      mkdirSync(dirname(join(folder, each)), { recursive: true });
+      symlinkSync(join(CHECKOUT, each), join(folder, each));
+    }
     for (const app of APPS) {
       mkdirSync(join(folder, 'apps', app, 'dist'), { recursive: true });
       cpSync(join(import.meta.dirname, '../fixtures/fake-app.js'), join(folder, 'apps', app, 'dist/main.js'));
