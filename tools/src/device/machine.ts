@@ -2,7 +2,15 @@ import { execFile } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
-import { isRunning, needs, startProcess, waitFor, type TestProcess } from '@bowline/testing';
+import {
+  afterThisFile,
+  isRunning,
+  killByPid,
+  needs,
+  startProcess,
+  waitFor,
+  type TestProcess,
+} from '@bowline/testing';
 import { canInstallDevice, DeviceRoot, installRoot } from './device-root.ts';
 
 /** Whether this machine can boot another one: what {@link canInstallDevice} asks for, and systemd-nspawn. */
@@ -19,6 +27,7 @@ const REBOOT = 133;
  */
 export class Machine extends DeviceRoot {
   #nspawn: TestProcess | undefined;
+  #lastInit: number | undefined;
 
   /** Installed and switched off. */
   static override async install(): Promise<Machine> {
@@ -31,7 +40,10 @@ export class Machine extends DeviceRoot {
     // A machine that boots mounts these itself, new each time.
     const given = ['dev', 'proc', 'run', 'tmp'].map((name) => join(folder, name));
     await within('umount', '--recursive', '--lazy', ...given);
-    return new Machine(pid, folder);
+    const machine = new Machine(pid, folder);
+    // systemd-nspawn does not take the machine along when it is killed.
+    afterThisFile(() => machine.powerOff());
+    return machine;
   }
 
   /** Switches it on; returns when the units of its start-up have been started, whether or not one of them failed. */
@@ -68,10 +80,11 @@ export class Machine extends DeviceRoot {
 
   /** Cuts its power: every process of it is killed at once. */
   async powerOff(): Promise<void> {
-    const init = this.#init;
-    if (init !== undefined) process.kill(init, 'SIGKILL');
+    const init = this.#init ?? this.#lastInit;
+    if (init !== undefined && isRunning(init)) killByPid(init);
     await this.#nspawn?.exited;
     this.#nspawn = undefined;
+    this.#lastInit = undefined;
   }
 
   /** Its first process, as this machine numbers it. */
@@ -80,7 +93,8 @@ export class Machine extends DeviceRoot {
     const { pid } = this.#nspawn;
     if (!isRunning(pid)) return undefined;
     const [first] = readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').trim().split(' ');
-    return first === undefined || first === '' ? undefined : Number(first);
+    if (first === undefined || first === '') return undefined;
+    return (this.#lastInit = Number(first));
   }
 
   protected override get enter(): string[] {
