@@ -1,9 +1,8 @@
 import { join, resolve } from 'node:path';
 import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
-import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
+import { AGENT_VERSION, bootId, ownCgroup, runApp, waitForLock } from '@bowline/runtime';
 import { AuditJournal } from './adapters/audit-journal.ts';
 import { Broker } from './adapters/broker.ts';
-import { ownCgroup } from './adapters/cgroup.ts';
 import { findSshd, makePrivilegeFolder } from './adapters/find-sshd.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
 import { SessionRecords } from './adapters/session-records.ts';

@@ -66,3 +66,14 @@ export function readFileIfPresent(file: string): string | undefined {
     throw error;
   }
 }
+
+/** The value of a JSON file; undefined if the file is absent or holds no JSON, for whoever goes on without it. */
+export function readJsonIfPresent(file: string): unknown {
+  const text = readFileIfPresent(file);
+  if (text === undefined) return undefined;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

@@ -9,7 +9,14 @@ export { acquireLock, waitForLock, type Lock } from './lock.ts';
 export { ServerClock } from './server-clock.ts';
 export { createLogger, LOG_LEVELS, type Logger, type LoggerOptions, type LogLevel } from './logger.ts';
 export { runApp, type AppContext, type AppDefinition, type RunningApp } from './run-app.ts';
-export { readFileIfPresent, syncFolder, writeFileDurably, writeFileSynchronously } from './files.ts';
+export {
+  readFileIfPresent,
+  readJsonIfPresent,
+  syncFolder,
+  writeFileDurably,
+  writeFileSynchronously,
+} from './files.ts';
+export { ownCgroup } from './own-cgroup.ts';
 export { bootId } from './boot-id.ts';
 export { AGENT_VERSION, RELEASED_AT } from './version.ts';
 export { onceDurably } from './once.ts';

@@ -1,4 +1,4 @@
-import { readFileIfPresent, writeFileDurably } from './files.ts';
+import { readJsonIfPresent, writeFileDurably } from './files.ts';
 
 interface Marker {
   key: string;
@@ -32,12 +32,7 @@ export async function onceDurably(
 }
 
 function readMarker(file: string): Marker | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileIfPresent(file) ?? 'null');
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
+  const value = readJsonIfPresent(file);
   if (typeof value !== 'object' || value === null) return undefined;
   const { key, id, done } = value as Record<string, unknown>;
   return typeof key === 'string' && typeof id === 'string' && typeof done === 'boolean'

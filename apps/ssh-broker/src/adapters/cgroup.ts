@@ -4,16 +4,6 @@ import { hasCode } from '@bowline/runtime/errors';
 
 const PREFIX = 'bowline-ssh-';
 
-/** Where this process could make cgroups below its own: the mount of version 2 and our place in it; undefined without. */
-export function ownCgroup(): string | undefined {
-  const mount = readFileSync('/proc/mounts', 'utf8')
-    .split('\n')
-    .map((line) => line.split(' '))
-    .find(([, , type]) => type === 'cgroup2')?.[1];
-  const own = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
-  return mount === undefined || own === undefined ? undefined : join(mount, own);
-}
-
 /** @returns undefined where it may not be made, or cannot be killed as a whole (before Linux 5.14). */
 export function makeCgroup(base: string, name: string): string | undefined {
   const folder = cgroupOf(base, name);

@@ -1,7 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { SshGrant } from '@bowline/messages';
-import { readFileIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
+import { readJsonIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
 import type { EndReason } from '../core/session-time.ts';
 
 /** How a session ended, as the order's result. */
@@ -62,10 +62,5 @@ export class SessionRecords {
 
 /** Written by us, durably and whole; one that does not read is no record, and its order ends by the gateway's rule. */
 function readRecord(file: string): SessionRecord | undefined {
-  try {
-    return JSON.parse(readFileIfPresent(file) ?? '') as SessionRecord;
-  } catch (error) {
-    if (error instanceof SyntaxError) return undefined;
-    throw error;
-  }
+  return readJsonIfPresent(file) as SessionRecord | undefined;
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { bootId, readFileIfPresent, writeFileDurably, type Clock, type ServerClock } from '@bowline/runtime';
+import { bootId, readJsonIfPresent, writeFileDurably, type Clock, type ServerClock } from '@bowline/runtime';
 import type { Moment } from '../core/sample.ts';
 import { Timeline, type HeldOffset } from '../core/timeline.ts';
 
@@ -54,12 +54,7 @@ const isNews = (held: HeldOffset, written: HeldOffset | undefined): boolean =>
 
 /** Nothing if it is of another boot, or does not read: then the wall clock is asked anew. */
 function readHeld(file: string, thisBoot: string): HeldOffset | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileIfPresent(file) ?? 'null');
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
+  const value = readJsonIfPresent(file);
   if (typeof value !== 'object' || value === null) return undefined;
   const { bootId: ofBoot, offsetMs, synchronised } = value as Record<string, unknown>;
   return ofBoot === thisBoot && typeof offsetMs === 'number' && typeof synchronised === 'boolean'

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { bootId, readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { bootId, readJsonIfPresent, writeFileDurably } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 
 interface Group {
@@ -53,12 +53,7 @@ export class PluginGroups {
 
 /** Of this boot only; a file that does not read counts as none. */
 function readGroups(file: string): Group[] {
-  let value: unknown;
-  try {
-    value = JSON.parse(readFileIfPresent(file) ?? 'null');
-  } catch (error) {
-    if (!(error instanceof SyntaxError)) throw error;
-  }
+  const value = readJsonIfPresent(file);
   const { bootId: ofBoot, groups } = (value ?? {}) as { bootId?: unknown; groups?: unknown };
   if (ofBoot !== bootId() || !Array.isArray(groups)) return [];
   return (groups as Partial<Group>[]).filter(

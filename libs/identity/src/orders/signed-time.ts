@@ -1,4 +1,4 @@
-import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { readJsonIfPresent, writeFileDurably } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 
 /** The same in another file of the app ({@link SpentOrders}): either of them may be lost. */
@@ -51,11 +51,6 @@ export class SignedTime {
 
 /** A file that is damaged says nothing: the mark beside it does. */
 function read(file: string): number {
-  try {
-    const { iat } = JSON.parse(readFileIfPresent(file) ?? '{}') as { iat?: unknown };
-    return typeof iat === 'number' && Number.isSafeInteger(iat) ? iat : 0;
-  } catch (error) {
-    if (!(error instanceof SyntaxError) && !(error instanceof TypeError)) throw error;
-    return 0;
-  }
+  const iat = (readJsonIfPresent(file) as { iat?: unknown } | null | undefined)?.iat;
+  return typeof iat === 'number' && Number.isSafeInteger(iat) ? iat : 0;
 }

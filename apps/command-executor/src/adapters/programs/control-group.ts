@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { ownCgroup } from '@bowline/runtime';
 
 const PREFIX = 'bowline-run-';
 
@@ -63,12 +64,7 @@ export function removeGroup(folder: string | undefined): void {
 
 function ownGroup(): string | undefined {
   try {
-    const mount = readFileSync('/proc/self/mounts', 'utf8')
-      .split('\n')
-      .map((line) => line.split(' '))
-      .find(([, , type]) => type === 'cgroup2')?.[1];
-    const path = /^0::(.*)$/m.exec(readFileSync('/proc/self/cgroup', 'utf8'))?.[1];
-    return mount === undefined || path === undefined ? undefined : join(mount, path);
+    return ownCgroup();
   } catch {
     return undefined;
   }
