@@ -7,6 +7,18 @@ const file = (statuses: string[], status = 'passed') => ({
   assertionResults: statuses.map((each, index) => ({ fullName: `test ${index}`, status: each })),
 });
 
+test('when a failure says why, its first lines are listed below its title', () => {
+  const failureMessages = [`AssertionError: expected 1 to be 2\n${'    at somewhere\n'.repeat(20)}`];
+  const result = { fullName: 'adds', status: 'failed', failureMessages };
+  const report = {
+    success: false,
+    testResults: [{ name: 'x', status: 'failed', assertionResults: [result] }],
+  };
+  const [failure] = tallyReport('pkg', report).failed;
+  expect(failure).toContain('pkg: adds\n      AssertionError: expected 1 to be 2\n');
+  expect(failure?.split('\n')).toHaveLength(9);
+});
+
 test('when tests passed, failed and were skipped, each is counted and the last two are named', () => {
   const tally = tallyReport('pkg', {
     success: false,

@@ -29,7 +29,7 @@ interface VitestReport {
   testResults: {
     name: string;
     status: string;
-    assertionResults: { fullName: string; status: string }[];
+    assertionResults: { fullName: string; status: string; failureMessages?: string[] }[];
   }[];
 }
 
@@ -47,7 +47,7 @@ export function tallyReport(packageName: string, report: unknown): Tally {
   for (const { name, status, assertionResults } of report.testResults) {
     for (const test of assertionResults) {
       if (test.status === 'passed') tally.passed += 1;
-      else if (test.status === 'failed') fail(test.fullName);
+      else if (test.status === 'failed') fail(`${test.fullName}${firstLines(test.failureMessages)}`);
       else tally.skipped.push(`${packageName}: ${test.fullName}`);
     }
     const named = assertionResults.some((test) => test.status === 'failed');
@@ -56,6 +56,14 @@ export function tallyReport(packageName: string, report: unknown): Tally {
   if (tally.passed + tally.failed.length + tally.skipped.length === 0) fail('it has no tests');
   if (!report.success && tally.failed.length === 0) fail('an error outside of its tests');
   return tally;
+}
+
+/** How a failure begins, below its title: enough to tell what it was where only the end of a log is kept. */
+function firstLines(messages: string[] = []): string {
+  return messages
+    .flatMap((message) => message.split('\n').slice(0, 8))
+    .map((line) => `\n      ${line}`)
+    .join('');
 }
 
 function isVitestReport(value: unknown): value is VitestReport {
