@@ -105,16 +105,7 @@ describe.runIf(canBootMachine())(
         async () =>
           (await machine.shell(`ps -eo args | grep -o '${MAIN}' | sort`)).trim() === mains.join('\n'),
         { what: 'those that pm2 left behind to end', everyMs: 200, timeoutMs: 15_000 },
-      ).catch(async (e: unknown) => {
-        const { writeFileSync: w } = await import('node:fs');
-        w(
-          '/tmp/h/lead-tmp/ps.txt',
-          await machine.shell(
-            'for p in $(pgrep -f telemetry-collector/dist); do echo == $p; cat /proc/$p/wchan; cat /proc/$p/syscall; grep -E "State|PPid" /proc/$p/status; for t in /proc/$p/task/*; do echo $(cat $t/comm) $(cat $t/wchan) $(cut -d" " -f1-4 $t/syscall); done; done; for p in $(pgrep -f telemetry-collector/dist | head -1); do timeout 2 strace -p $p 2>&1 | tail -40; done; ps -eo pid,ppid,etimes,args | cut -c1-2000; tail -n 30 /var/lib/bowline/logs/telem*.log',
-          ),
-        );
-        throw e;
-      });
+      );
     });
 
     test('when the power goes after an event was taken, it reaches the server after the next boot', async () => {
