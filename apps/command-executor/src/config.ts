@@ -1,3 +1,4 @@
+import { memberConfig } from '@bowline/device-app/config';
 import { Type, type Static, type TSchemaOptions } from 'typebox';
 import { ProgramLimits } from './manifest.ts';
 
@@ -10,35 +11,9 @@ const program = (fallback: string[], description: string) =>
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const ExecutorConfig = Type.Object(
   {
-    stateDir: Type.String({
-      minLength: 1,
-      localOnly: true,
-      description: "this app's own folder: its lock, its trust bundle, used signatures, what runs",
-    }),
-    hubFolder: Type.String({
-      minLength: 1,
-      localOnly: true,
-      description: 'folder of the hub sockets, one an app',
-    }),
-    hubOwner: Type.Optional(
-      Type.String({
-        minLength: 1,
-        localOnly: true,
-        description: "the gateway's user, a name or a number, if this app runs as another",
-      }),
-    ),
-    logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
-    policyFile: Type.String({
-      minLength: 1,
-      localOnly: true,
-      default: '/etc/bowline/policy.json',
-      description: 'what the cloud may ask of this device; without it only the commands that change nothing',
-    }),
-    trustAnchorFile: Type.String({
-      minLength: 1,
-      localOnly: true,
-      default: '/etc/bowline/trust-anchor.json',
-      description: 'whose signatures count here; without it those of nobody',
+    ...memberConfig({
+      stateDir: "this app's own folder: its lock, its trust bundle, used signatures, what runs",
+      policyFile: 'what the cloud may ask of this device; without it only the commands that change nothing',
     }),
     commandsFolder: Type.String({
       minLength: 1,

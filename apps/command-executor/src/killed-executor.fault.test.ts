@@ -1,7 +1,9 @@
-import { readFileSync, readdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { waitFor } from '@bowline/testing';
+import { ownCgroup } from '@bowline/runtime';
+import { temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { ControlGroups, groupPrefix } from './adapters/programs/control-group.ts';
 import { ExecutorProcess } from './testing/executor-process.ts';
 import type { HandedOrder } from './testing/test-gateway.ts';
 
@@ -32,6 +34,21 @@ async function nextLife(order: HandedOrder): Promise<Awaited<ReturnType<Executor
   device.start();
   return device.outcome(hadStarted ? { ...order, state: 'started', attempt: 1 } : order);
 }
+
+/** Pids of whatever an order has started and that still runs. */
+const programsOf = ({ orderId }: HandedOrder): string[] =>
+  readdirSync('/proc').filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/environ`, 'latin1').includes(`BOWLINE_ORDER_ID=${orderId}\0`);
+    } catch {
+      return false; // no process, or it has just ended
+    }
+  });
+
+const probe = new ControlGroups(temporaryFolder());
+/** Where this machine lets us make control groups. */
+const groupBase = probe.make('probe') === undefined ? undefined : ownCgroup();
+probe.sweep();
 
 /** Each moment at which something becomes durable, and how often the effect has taken place by then. */
 const MOMENTS = [
@@ -87,9 +104,32 @@ describe('an executor that is killed', () => {
       await waitFor(() => countEffects() === 1, { what: 'the effect to begin' });
       await first.kill('SIGKILL');
       expect(await nextLife(order)).toMatchObject(end);
-      const beats = readFileSync(beat, 'utf8').length;
-      await new Promise((resolve) => setTimeout(resolve, 300));
-      expect(readFileSync(beat, 'utf8').length).toBe(beats);
+      expect(programsOf(order)).toEqual([]);
+    },
+  );
+
+  test.runIf(groupBase !== undefined)(
+    'when it had made a control group and no record of its run, the next life removes the group, and no other executor’s',
+    async () => {
+      const base = groupBase ?? '';
+      const own = groupPrefix(join(device.folder, 'state'));
+      const others = join(base, `${groupPrefix(join(device.folder, 'of another'))}its-run`);
+      const ownGroups = () => readdirSync(base).filter((name) => name.startsWith(own));
+      mkdirSync(others);
+      try {
+        device.plugIn('work', `echo done >>${effects}`, { idempotent: true });
+        device.policy({ work: {} });
+        const first = device.start(['--import', DIE_AT], { DIE_AT: 'rename-before /runs/' });
+        const order = device.order('work');
+        await device.hand(order).catch(() => undefined);
+        await first.exited;
+        expect(ownGroups()).toHaveLength(1);
+        expect(await nextLife(order)).toMatchObject({ status: 'succeeded' });
+        expect(ownGroups()).toEqual([]);
+        expect(readdirSync(others)).not.toEqual([]);
+      } finally {
+        rmdirSync(others);
+      }
     },
   );
 });

@@ -1,8 +1,7 @@
 import { join } from 'node:path';
-import { OrderGate } from '@bowline/identity';
-import { watchPolicy } from '@bowline/identity/policy';
-import { connectHub, reportOrder, serveConfig } from '@bowline/ipc';
-import { AGENT_VERSION, runApp, ServerClock, waitForLock } from '@bowline/runtime';
+import { joinHub } from '@bowline/device-app';
+import { reportOrder } from '@bowline/ipc';
+import { AGENT_VERSION, runApp, waitForLock } from '@bowline/runtime';
 import { admitOrder } from './adapters/admit-order.ts';
 import { commandPolicy } from './adapters/command-policy.ts';
 import { CommandRegistry } from './adapters/command-registry.ts';
@@ -23,37 +22,34 @@ await runApp<ExecutorConfig>({
   version: AGENT_VERSION,
   validateConfig,
   start: async ({ config, live, log, clock, ready, signal, restart }) => {
-    const { stateDir, trustAnchorFile } = config;
-    const lock = await waitForLock(join(stateDir, 'lock'), { log, signal });
+    const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const { programs, records } = await openPrograms(config, log);
     const plugIns = new PlugInFolder({ config, programs });
-    await plugIns.read();
-    const client = connectHub({
-      folder: config.hubFolder,
-      owner: config.hubOwner,
+    const commands = new CommandRegistry({
+      builtIn: BUILT_IN,
+      readPlugIns: () => plugIns.read(),
+      lookEveryMs: config.lookEveryMs,
+    });
+    await commands.refresh();
+    const hub = await joinHub({
       app: APP,
       version: AGENT_VERSION,
       orderTypes: ['command'],
       idempotent: () => commands.idempotent(),
+      config,
+      live,
+      restart,
       log,
       clock,
+      signal,
     });
-    serveConfig(client, live, restart);
-    const commands: CommandRegistry = new CommandRegistry({
-      builtIn: BUILT_IN,
-      readPlugIns: () => plugIns.read(),
-      lookEveryMs: config.lookEveryMs,
-      ports: { hub: client, clock, log },
-    });
-    void commands.start();
-    const serverClock = new ServerClock(clock);
-    const gate = new OrderGate({ stateDir, trustAnchorFile, serverClock, hub: client, clock, log });
-    const readPolicy = await watchPolicy(config.policyFile, { hub: client, clock, log });
+    const { client, gate, serverClock } = hub;
+    void commands.start({ hub: client, clock, log });
     const executor = new CommandExecutor({
       commands,
-      readPolicy: async () => commandPolicy(await readPolicy()),
+      readPolicy: async () => commandPolicy(await hub.readPolicy()),
       record: gate.spent,
-      notes: noteFile(stateDir),
+      notes: noteFile(config.stateDir),
       orphan: (orderId) => records.orphan(orderId),
       report: (report, until) => reportOrder(client, clock, report, until),
       progress: (orderId, progress) => void client.notify('progress', { orderId, ...progress }),
@@ -66,15 +62,9 @@ await runApp<ExecutorConfig>({
         return live.current;
       },
     });
-    const heard = ({ serverTime }: { serverTime?: number }) => {
-      if (serverTime === undefined) return;
-      serverClock.told(serverTime);
-      executor.serverTimeKnown();
-    };
-    client.onRegistered(heard);
-    client.onNotification('link', heard);
+    hub.onHeard(() => executor.serverTimeKnown());
     client.handle('order', async (order) => {
-      heard(order);
+      hub.heard(order);
       executor.take(await admitOrder(order, gate));
       return {};
     });
@@ -85,8 +75,7 @@ await runApp<ExecutorConfig>({
       stop: async () => {
         commands.stop();
         await executor.stop(live.current.stopGraceMs);
-        client.close();
-        gate.close();
+        hub.close();
         lock.release();
       },
     };

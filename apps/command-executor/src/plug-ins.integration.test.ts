@@ -1,8 +1,8 @@
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { isRunning, waitFor } from '@bowline/testing';
+import { isRunning, temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
-import { ControlGroups, removeGroup } from './adapters/programs/control-group.ts';
+import { ControlGroups } from './adapters/programs/control-group.ts';
 import { ExecutorProcess } from './testing/executor-process.ts';
 
 let device: ExecutorProcess;
@@ -36,9 +36,9 @@ const sleepers = (first: number): string[] =>
   });
 
 /** Where this machine lets us make control groups, both ways are tried. */
-const groups = new ControlGroups();
+const groups = new ControlGroups(temporaryFolder());
 const group = groups.make('test');
-removeGroup(group);
+groups.sweep();
 const WAYS: [string, Record<string, unknown>, boolean][] = [
   ['mark and session alone', { controlGroupFolder: '/nonexistent' }, false],
 ];

@@ -17,6 +17,14 @@ export {
   writeFileSynchronously,
 } from './files.ts';
 export { ownCgroup } from './own-cgroup.ts';
+export {
+  cgroupProcs,
+  killCgroup,
+  makeCgroup,
+  pidsInCgroup,
+  removeCgroup,
+  removeEmptyCgroups,
+} from './cgroups.ts';
 export { bootId } from './boot-id.ts';
 export { AGENT_VERSION, RELEASED_AT } from './version.ts';
 export { onceDurably } from './once.ts';

@@ -43,13 +43,18 @@ test('when the document has tables of codes, the first cell of each row counts',
   expect([...codesInDocument(markdown)]).toEqual(['lane-full']);
 });
 
-test('when the sources and the document differ, both differences are named', () => {
+test('when the sources and the document differ, or it tells one twice, each difference is named', () => {
   const workspace = temporaryFolder();
-  writeInto(workspace, 'docs/errors.md', '| `old-code` | |\n| `same-code` | |\n');
+  writeInto(
+    workspace,
+    'docs/errors.md',
+    '| `old-code` | |\n| `same-code` | |\n| `same-code` | |\n\n## B\n\n| `old-code` | |\n',
+  );
   writeInto(workspace, 'libs/x/src/a.ts', `new RejectedError('new-code'); new RejectedError('same-code');`);
   expect(undocumentedCodes(workspace)).toEqual([
     'new-code is not in docs/errors.md (libs/x/src/a.ts)',
     'old-code is in docs/errors.md only',
+    'same-code is twice in one section of docs/errors.md',
   ]);
 });
 

@@ -46,16 +46,28 @@ export function codesIn(source: string): Set<string> {
   );
 }
 
-/** The codes of the tables in docs/errors.md: the first cell of each row, in backticks. */
+/** The first cell of a row, in backticks. */
+const ROW = /^\| *`([a-z0-9-]+)` *\|/gm;
+
+/** The codes of the tables in docs/errors.md. */
 export function codesInDocument(markdown: string): Set<string> {
-  return new Set([...markdown.matchAll(/^\| *`([a-z0-9-]+)` *\|/gm)].map(([, code]) => code ?? ''));
+  return new Set([...markdown.matchAll(ROW)].map(([, code]) => code ?? ''));
 }
 
-/** What only one of the two knows, a line each. */
+/** What has more than one row in a section of docs/errors.md: two merged tables, one of which is older. */
+export function codesTwice(markdown: string): string[] {
+  return markdown.split(/^## /m).flatMap((section) => {
+    const codes = [...section.matchAll(ROW)].map(([, code]) => code ?? '');
+    return codes.filter((code, index) => codes.indexOf(code) < index);
+  });
+}
+
+/** What only one of the two knows, and what is told twice, a line each. */
 export function undocumentedCodes(workspace = WORKSPACE): string[] {
   const file = join(workspace, 'docs/errors.md');
   const sources = codesInSources(workspace);
-  const documented = codesInDocument(existsSync(file) ? readFileSync(file, 'utf8') : '');
+  const markdown = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const documented = codesInDocument(markdown);
   return [
     ...[...sources]
       .filter(([code]) => !documented.has(code))
@@ -63,6 +75,7 @@ export function undocumentedCodes(workspace = WORKSPACE): string[] {
     ...[...documented]
       .filter((code) => !sources.has(code))
       .map((code) => `${code} is in docs/errors.md only`),
+    ...codesTwice(markdown).map((code) => `${code} is twice in one section of docs/errors.md`),
   ].toSorted();
 }
 

@@ -3,40 +3,43 @@ import type { HubClient } from '@bowline/ipc';
 import { BowlineError } from '@bowline/runtime/errors';
 import type { BrokenCommand, Command } from '../core/command.ts';
 import type { CommandSource } from '../core/command-executor.ts';
-import { joinCommands, newsOf } from '../core/join-commands.ts';
+import { joinCommands, newsOf, type Commands } from '../core/join-commands.ts';
 import type { PlugIns } from './plug-ins/plug-in-folder.ts';
 
 export interface RegistryOptions {
   builtIn: readonly Command[];
   readPlugIns(): Promise<PlugIns>;
-  ports: EventPorts & { hub: Pick<HubClient, 'request'> };
   /** How often it is looked what has changed when nothing is asked of it. */
   lookEveryMs: number;
+}
+
+export interface RegistryPorts extends EventPorts {
+  hub: EventPorts['hub'] & Pick<HubClient, 'request'>;
 }
 
 /** All commands of this device as they stand now, from wherever they come; what is broken is told once. */
 export class CommandRegistry implements CommandSource {
   readonly #options: RegistryOptions;
-  #commands: readonly Command[];
-  #broken: readonly BrokenCommand[] = [];
+  #now: Commands;
   #tail: Promise<void> = Promise.resolve();
+  #ports: RegistryPorts | undefined;
   #stopped = false;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
-    this.#commands = options.builtIn;
+    this.#now = { commands: options.builtIn, broken: [] };
   }
 
   all(): readonly Command[] {
-    return this.#commands;
+    return this.#now.commands;
   }
 
   broken(): readonly BrokenCommand[] {
-    return this.#broken;
+    return this.#now.broken;
   }
 
   idempotent(): string[] {
-    return this.#commands.filter(({ idempotent }) => idempotent).map(({ name }) => name);
+    return idempotentOf(this.#now);
   }
 
   /** One look after the other. */
@@ -45,10 +48,14 @@ export class CommandRegistry implements CommandSource {
     return this.#tail;
   }
 
-  /** Looks now, and again and again, until `stop`. */
-  async start(): Promise<void> {
+  /** From now on what changes is told; looks now, and again and again, until `stop`. */
+  async start(ports: RegistryPorts): Promise<void> {
+    if (this.#ports === undefined) {
+      this.#ports = ports;
+      await this.#tellNews(ports, { commands: this.#options.builtIn, broken: [] });
+    }
     await this.refresh();
-    if (!this.#stopped) this.#options.ports.clock.after(this.#options.lookEveryMs, () => void this.start());
+    if (!this.#stopped) ports.clock.after(this.#options.lookEveryMs, () => void this.start(ports));
   }
 
   stop(): void {
@@ -56,28 +63,31 @@ export class CommandRegistry implements CommandSource {
   }
 
   async #look(): Promise<void> {
-    const { builtIn, readPlugIns, ports } = this.#options;
-    const plugIns = await readPlugIns();
-    const { commands, broken } = joinCommands(builtIn, plugIns);
-    const before = { commands: this.#commands, broken: this.#broken };
-    const idempotentBefore = this.idempotent();
-    this.#commands = commands;
-    this.#broken = broken;
-    const { added, changed, removed, newlyBroken } = newsOf(before, { commands, broken });
+    const { builtIn, readPlugIns } = this.#options;
+    const before = this.#now;
+    this.#now = joinCommands(builtIn, await readPlugIns());
+    if (this.#ports !== undefined) await this.#tellNews(this.#ports, before);
+  }
+
+  async #tellNews(ports: RegistryPorts, before: Commands): Promise<void> {
+    const { added, changed, removed, newlyBroken } = newsOf(before, this.#now);
     if (added.length + changed.length + removed.length > 0)
       ports.log.info({ added, changed, removed }, 'the commands of this device have changed');
     for (const { name, why } of newlyBroken)
       reportEvent(ports, 'plug-in-broken', 'error', { plugIn: name, why });
     const idempotent = this.idempotent();
-    if (idempotent.join('\n') !== idempotentBefore.join('\n')) await this.#tell(idempotent);
+    if (idempotent.join('\n') !== idempotentOf(before).join('\n')) await tellGateway(ports, idempotent);
   }
+}
 
-  /** What the gateway does not hear now it hears when we register. */
-  async #tell(commands: string[]): Promise<void> {
-    try {
-      await this.#options.ports.hub.request('idempotent', { commands });
-    } catch (error) {
-      if (!(error instanceof BowlineError)) throw error;
-    }
+const idempotentOf = ({ commands }: Commands): string[] =>
+  commands.filter(({ idempotent }) => idempotent).map(({ name }) => name);
+
+/** What the gateway does not hear now it hears when we register. */
+async function tellGateway({ hub }: RegistryPorts, commands: string[]): Promise<void> {
+  try {
+    await hub.request('idempotent', { commands });
+  } catch (error) {
+    if (!(error instanceof BowlineError)) throw error;
   }
 }

@@ -1,10 +1,17 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
+import { join } from 'node:path';
 import type { Readable, Writable } from 'node:stream';
-import { childEnvironment, type Logger } from '@bowline/runtime';
+import {
+  childEnvironment,
+  killCgroup,
+  makeCgroup,
+  pidsInCgroup,
+  removeCgroup,
+  type Logger,
+} from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { wait, type Clock } from '@bowline/runtime/clock';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
-import { cgroupOf, killCgroup, makeCgroup, pidsInCgroup, removeCgroup } from './cgroup.ts';
 import { sessionProcesses } from './find-processes.ts';
 
 export type Sshd = ChildProcessByStdio<Writable, Readable, Readable>;
@@ -13,6 +20,9 @@ export type Sshd = ChildProcessByStdio<Writable, Readable, Readable>;
 const END_WITHIN_MS = 5000;
 const LOOK_EVERY_MS = 20;
 const MAX_LOG_LINE = 500;
+
+/** The same in each life of this process: what an earlier one has left is found by it. */
+const cgroupName = (sessionId: string): string => `bowline-ssh-${sessionId}`;
 
 /** Puts itself into the cgroup, then becomes sshd; NODE_OPTIONS is what Node's permission model adds. */
 const INTO_CGROUP = 'echo $$ > "$1/cgroup.procs" && shift && unset NODE_OPTIONS && exec "$@"';
@@ -27,7 +37,7 @@ export class SessionProcesses {
 
   constructor(sessionId: string, base: string | undefined, log: Pick<Logger, 'debug'>) {
     this.#sessionId = sessionId;
-    this.#cgroup = base === undefined ? undefined : makeCgroup(base, sessionId);
+    this.#cgroup = base === undefined ? undefined : makeCgroup(base, cgroupName(sessionId));
     this.#log = log;
   }
 
@@ -70,7 +80,7 @@ export async function endLeftovers(
   base: string | undefined,
   clock: Clock,
 ): Promise<{ killed: number; survivors: number }> {
-  const cgroups = base === undefined ? [] : sessionIds.map((id) => cgroupOf(base, id));
+  const cgroups = base === undefined ? [] : sessionIds.map((id) => join(base, cgroupName(id)));
   const pids = () => [...new Set([...cgroups.flatMap(pidsInCgroup), ...sessionProcesses(sessionIds)])];
   const killed = pids().length;
   return { killed, survivors: await endAll(clock, pids, cgroups) };

@@ -16,7 +16,9 @@ export async function openPrograms(
   const { programUser, programLimits: limits, killGraceMs, outputLogChars } = config;
   const records = new RunRecords(join(config.stateDir, 'runs'));
   await records.sweep(log, killGraceMs);
-  const groups = new ControlGroups(config.controlGroupFolder);
+  const groups = new ControlGroups(config.stateDir, config.controlGroupFolder);
+  const emptyGroups = groups.sweep();
+  if (emptyGroups > 0) log.info({ emptyGroups }, 'control groups of an earlier life were removed');
   const isRoot = process.getuid?.() === 0;
   const programs = new Programs({
     records,

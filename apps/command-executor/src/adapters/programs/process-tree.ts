@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { killCgroup, pidsInCgroup, removeCgroup } from '@bowline/runtime';
 import { processesOfRun, type RunFacts } from '../../core/processes-of-run.ts';
-import { groupMembers, killGroup, removeGroup } from './control-group.ts';
 import { readProcesses } from './read-processes.ts';
 
 /** Which processes belong to a run; written down before it begins. */
@@ -26,7 +26,7 @@ export class ProcessTree {
 
   pids(): number[] {
     const { mark, group } = this.#run;
-    const all = readProcesses(mark, groupMembers(group));
+    const all = readProcesses(mark, new Set(group === undefined ? [] : pidsInCgroup(group)));
     return processesOfRun({ ...this.#run, endedTicks: this.endedTicks }, all);
   }
 
@@ -48,6 +48,7 @@ export class ProcessTree {
    * @returns how many there were, and how many cannot be ended.
    */
   async end(graceMs: number): Promise<{ found: number; left: number }> {
+    const { group } = this.#run;
     const found = graceMs > 0 ? this.signal('SIGTERM') : this.pids().length;
     const until = performance.now() + graceMs;
     let left = found;
@@ -56,12 +57,12 @@ export class ProcessTree {
       left = this.pids().length;
     }
     for (let kills = 0; left > 0 && kills < MOST_KILLS; kills += 1) {
-      killGroup(this.#run.group);
+      if (group !== undefined) killCgroup(group);
       this.signal('SIGKILL');
       await sleep(LOOK_EVERY_MS);
       left = this.pids().length;
     }
-    removeGroup(this.#run.group);
+    if (group !== undefined) removeCgroup(group);
     return { found, left };
   }
 }

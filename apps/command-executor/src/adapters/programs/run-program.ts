@@ -3,14 +3,14 @@ import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { childEnvironment, type Logger } from '@bowline/runtime';
+import { cgroupProcs, childEnvironment, removeCgroup, type Logger } from '@bowline/runtime';
 import { CancelledError, RejectedError } from '@bowline/runtime/errors';
 import type { RunningOrder } from '../../core/command.ts';
 import { GATE_FD, launchLine, MARK } from '../../core/launch-line.ts';
 import { OutputLines } from '../../core/output-lines.ts';
 import { strictest } from '../../core/program-limits.ts';
 import type { ProgramLimits } from '../../manifest.ts';
-import { groupFile, removeGroup, type ControlGroups } from './control-group.ts';
+import type { ControlGroups } from './control-group.ts';
 import { ProcessTree, type RunMark } from './process-tree.ts';
 import { nowTicks, readStat } from './read-processes.ts';
 import type { RunRecords } from './run-records.ts';
@@ -112,7 +112,7 @@ export class Programs {
       args: program.args,
       user: userToBecome(program.user ?? programUser),
       limits: strictest(program.limits, limits),
-      groupFile: group === undefined ? undefined : groupFile(group),
+      groupFile: group === undefined ? undefined : cgroupProcs(group),
     });
     const env = {
       ...childEnvironment(),
@@ -131,7 +131,7 @@ export class Programs {
     try {
       await once(child, 'spawn');
     } catch (error) {
-      removeGroup(group);
+      if (group !== undefined) removeCgroup(group);
       throw new RejectedError('command-failed', `it cannot be started: ${String(error)}`, { cause: error });
     }
     const pid = child.pid ?? 0;

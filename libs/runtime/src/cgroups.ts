@@ -1,16 +1,21 @@
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { hasCode } from '@bowline/runtime/errors';
+import { hasCode } from './errors.ts';
 
-const PREFIX = 'bowline-ssh-';
-
-/** @returns undefined where it may not be made, or cannot be killed as a whole (before Linux 5.14). */
+/**
+ * A control group (cgroup v2) of its own for what is to be ended as a whole: nothing leaves it by itself, and the kernel ends all
+ * that is in it at once. No controller is needed for that.
+ *
+ * @param base a folder of a cgroup2 file system, such as {@link ownCgroup}.
+ * @returns its folder; undefined where it may not be made, or cannot be killed as a whole (before Linux 5.14).
+ */
 export function makeCgroup(base: string, name: string): string | undefined {
-  const folder = cgroupOf(base, name);
+  const folder = join(base, name);
   try {
     mkdirSync(folder);
   } catch (error) {
-    if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ERR_ACCESS_DENIED')) return undefined;
+    if (hasCode(error, 'EACCES', 'EPERM', 'EROFS', 'ENOENT', 'ENOTDIR', 'ERR_ACCESS_DENIED', 'EAGAIN'))
+      return undefined;
     if (!hasCode(error, 'EEXIST')) throw error;
   }
   if (existsSync(join(folder, 'cgroup.kill'))) return folder;
@@ -18,18 +23,19 @@ export function makeCgroup(base: string, name: string): string | undefined {
   return undefined;
 }
 
-/** The cgroup of a session that an earlier life of this process may have made. */
-export const cgroupOf = (base: string, name: string): string => join(base, `${PREFIX}${name}`);
+/** Whoever writes its pid into it becomes a member, and all that it starts. */
+export const cgroupProcs = (folder: string): string => join(folder, 'cgroup.procs');
 
 /** Kills every process in it, at once and without a way out. */
 export function killCgroup(folder: string): void {
   ignoreAbsence(() => writeFileSync(join(folder, 'cgroup.kill'), '1'));
 }
 
+/** Of it and of the groups below it; none if it is gone. */
 export function pidsInCgroup(folder: string): number[] {
   const pids: number[] = [];
   ignoreAbsence(() => {
-    for (const line of readFileSync(join(folder, 'cgroup.procs'), 'utf8').split('\n'))
+    for (const line of readFileSync(cgroupProcs(folder), 'utf8').split('\n'))
       // 0 stands for a process of another pid namespace; to signal 0 would be to signal ourselves.
       if (Number(line) > 1) pids.push(Number(line));
     for (const entry of readdirSync(folder, { withFileTypes: true }))
@@ -52,10 +58,20 @@ export function removeCgroup(folder: string): boolean {
   }
 }
 
+/** Removes the empty groups of a base whose names begin so. @returns how many. */
+export function removeEmptyCgroups(base: string, prefix: string): number {
+  let removed = 0;
+  ignoreAbsence(() => {
+    for (const name of readdirSync(base))
+      if (name.startsWith(prefix) && removeCgroup(join(base, name))) removed += 1;
+  });
+  return removed;
+}
+
 function ignoreAbsence(act: () => void): void {
   try {
     act();
   } catch (error) {
-    if (!hasCode(error, 'ENOENT', 'ENODEV')) throw error;
+    if (!hasCode(error, 'ENOENT', 'ENODEV', 'ENOTDIR')) throw error;
   }
 }
