@@ -215,7 +215,8 @@ test(
     // The first needs a file that goes away: it cannot come back.
     const needs = join(device.folder, 'needed');
     writeFileSync(needs, '');
-    const frail = `require('node:fs').readFileSync(${JSON.stringify(needs)}); setInterval(() => {}, 1e6);`;
+    // It stands for a moment each time: whoever looks once finds it well.
+    const frail = `setInterval(() => require('node:fs').readFileSync(${JSON.stringify(needs)}), 300);`;
     device.release('kiosk', '1.0.0', { files: { 'app.js': frail } });
     await device.update('kiosk', '1.0.0');
     const leaks = `const kept = []; setInterval(() => kept.push(Buffer.alloc(2e6, 1)), 20);`;
@@ -225,11 +226,13 @@ test(
     device.start();
     const order = await device.order('kiosk', '2.0.0');
     await device.gateway.hand('ota-updater', order);
-    await waitFor(async () => (await device.running('kiosk')) === '2.0.0');
+    await waitFor(() => device.inPlace('kiosk') === '2.0.0');
     rmSync(needs);
     const end = await device.ended(order.orderId);
     expect(end.error?.code).toMatch(/process-restarted|process-down|boot-loop/);
-    expect(end.result).toMatchObject({ degraded: 'the release before does not run either' });
+    expect(end.result).toMatchObject({
+      degraded: expect.stringMatching(/^the release before does not run either: its process /),
+    });
     expect(events().at(-1)).toBe('update.degraded');
   },
 );

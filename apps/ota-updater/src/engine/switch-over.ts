@@ -8,6 +8,15 @@ import type { EnginePorts } from './ports.ts';
 
 type Switching = Extract<UpdateState, { phase: 'switching' | 'trial' | 'committing' | 'rolling-back' }>;
 
+/** How a release is judged of which no more is asked than that its process runs. */
+const NOTHING_BUT_ITS_PROCESS = {
+  trial: 1,
+  probe: undefined,
+  wasOnline: false,
+  online: false,
+  outsideReaches: undefined,
+};
+
 /** Attempts to put the old release back before the device is called degraded. */
 const ROLL_BACK_ATTEMPTS = 3;
 
@@ -186,18 +195,27 @@ export class SwitchOver {
     }
   }
 
+  /**
+   * The old one is judged as a new one is, but for its probe and the link: it was started a moment ago, and one that is up at
+   * one look may be on its way to the next crash.
+   */
   async #standsAgain(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
     const { clock, limits } = this.#ports;
     if (state.previous.digest === undefined) return undefined;
     const begunMs = clock.monotonicMs();
     for (;;) {
+      const elapsedMs = clock.monotonicMs() - begunMs;
       try {
         const process = await kind.observe(state.plan);
-        if (process === undefined || process.up) return undefined;
+        if (process === undefined) return undefined;
+        const verdict = judgeTrial({ ...NOTHING_BUT_ITS_PROCESS, elapsedMs, process }, limits);
+        if (verdict.kind === 'commit') return undefined;
+        if (verdict.kind === 'fail') return `the release before does not run either: ${verdict.message}`;
       } catch (error) {
         if (!(error instanceof TransientError)) throw error;
+        if (elapsedMs >= limits.graceMs + limits.soakMs)
+          return `whether the release before runs cannot be seen: ${error.message}`;
       }
-      if (clock.monotonicMs() - begunMs >= limits.graceMs) return 'the release before does not run either';
       await wait(clock, limits.observeMs, signal);
     }
   }

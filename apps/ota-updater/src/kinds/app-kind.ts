@@ -104,8 +104,12 @@ export class AppKind implements ReleaseKind {
     if (existsSync(this.#ecosystem(name))) {
       // By a restart pm2 would keep the settings of the release before.
       await pm2.remove(name);
+      // What pm2 did not know it counts from 0, and it may have crashed before we look.
+      this.#restartsBefore.set(name, 0);
       await pm2.start(this.#ecosystem(name), [name]);
-    } else if ((await this.#entry(name)) !== undefined) await pm2.restart(name);
+      return;
+    }
+    if ((await this.#entry(name)) !== undefined) await pm2.restart(name);
     const after = await this.#entry(name);
     if (after !== undefined) this.#restartsBefore.set(name, after.restarts);
   }
