@@ -1,10 +1,12 @@
+import { createHash } from 'node:crypto';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import type { History } from '@bowline/messages';
-import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { needs, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { call } from './testing/call.ts';
+import { writeJournal } from './testing/journal.ts';
 import { startCollector } from './testing/running-collector.ts';
 import {
   openTestGateway,
@@ -190,7 +192,76 @@ describe('historyRequest', () => {
     expect(store.parts.flatMap(itemsOf)).toEqual([{ time, message: 'online' }]);
     const none = await order({ kind: 'logs', app: 'nothing' });
     expect(await ended(none)).toMatchObject({ status: 'rejected', error: { code: 'no-such-log' } });
+    await children[0]?.kill();
+    await start('--history.journalCommand=[]');
     const journal = await order({ kind: 'journal' });
     expect(await ended(journal)).toMatchObject({ status: 'rejected', error: { code: 'unsupported' } });
+  });
+});
+
+describe.runIf(needs('systemd-journal-remote'))('historyRequest of the journal', () => {
+  const ENTRIES = 3000;
+  const messageOf = (index: number) => `${index} ${createHash('sha512').update(`${index}`).digest('base64')}`;
+  const journal = () =>
+    `--history.journalCommand=${JSON.stringify(
+      writeJournal(
+        join(folder, 'journal'),
+        Array.from({ length: ENTRIES }, (_, index) => ({
+          at: AT + 10 * index,
+          fields: { MESSAGE: messageOf(index), SYSLOG_IDENTIFIER: index % 2 === 0 ? 'kiosk' : 'other' },
+        })),
+      ),
+    )}`;
+  const messagesOf = (orderId: string) => {
+    const parts = new Map(
+      store.parts.filter((part) => part.orderId === orderId).map((part) => [part.part, part]),
+    );
+    return [...parts.values()]
+      .toSorted((a, b) => a.part - b.part)
+      .flatMap((part) => (itemsOf(part) as { message: string }[]).map(({ message }) => message));
+  };
+
+  test('when it is asked for, or what one app has logged, it comes in parts; too much is rejected with the estimate', async () => {
+    await open();
+    await start(journal());
+    const orderId = await order({ kind: 'journal' });
+    expect(await ended(orderId)).toMatchObject({ status: 'succeeded', result: { items: ENTRIES } });
+    expect(store.parts.length).toBeGreaterThan(2);
+    expect(messagesOf(orderId)).toEqual(Array.from({ length: ENTRIES }, (_, index) => messageOf(index)));
+    const ofApp = await order({ kind: 'journal', app: 'kiosk', from: AT + 100, to: AT + 200 });
+    await ended(ofApp);
+    expect(messagesOf(ofApp)).toEqual([10, 12, 14, 16, 18].map(messageOf));
+    const tooMuch = await order({ kind: 'journal', maxBytes: 10_000 });
+    expect(await ended(tooMuch)).toMatchObject({
+      status: 'rejected',
+      error: { code: 'history-too-large', message: expect.stringContaining(`(${ENTRIES} items)`) },
+    });
+  });
+
+  test('when it is killed between two parts, the answer goes on behind the last entry, and is whole', async () => {
+    const state = { waiting: 0 };
+    await open({
+      waiting: () => state.waiting,
+      accept: () => {
+        if (store.parts.length >= 1) state.waiting = 1_000_000;
+      },
+    });
+    const flag = journal();
+    await start(flag);
+    const orderId = await order({ kind: 'journal' });
+    await waitFor(() => store.parts.length >= 2 || state.waiting > 0, { what: 'the first parts' });
+    await children[0]?.kill();
+    const before = store.parts.length;
+    await start(flag);
+    await order({ kind: 'journal' }, { orderId, state: 'started', attempt: 1 });
+    await waitFor(() => {
+      state.waiting = 0;
+      return reports(orderId).some(({ status }) => status === 'succeeded');
+    });
+    const numbers = store.parts.map(({ part }) => part);
+    expect(before).toBeGreaterThan(0);
+    // Not from the beginning: at most the part that was under way comes twice.
+    expect(numbers.length - new Set(numbers).size).toBeLessThanOrEqual(1);
+    expect(messagesOf(orderId)).toEqual(Array.from({ length: ENTRIES }, (_, index) => messageOf(index)));
   });
 });

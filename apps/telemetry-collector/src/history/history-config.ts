@@ -80,6 +80,12 @@ export const HistoryConfig = Type.Object(
       'bytes',
       'largest answer to a historyRequest, as JSON before it is packed',
     ),
+    journalCommand: Type.Array(Type.String(), {
+      default: ['/usr/bin/journalctl'],
+      localOnly: true,
+      description:
+        "journalctl, and options that say where the system's journal is; empty: it is not handed out",
+    }),
     uploadAhead: bounded(1, 100, 100_000, 'messages', 'most messages of an upload that wait in the gateway'),
   },
   { additionalProperties: false, default: {} },

@@ -12,6 +12,7 @@ import type { OutgoingMessage } from '../core/hand-over.ts';
 import { uploadHistory } from '../history-job.ts';
 import { answerLocally } from './local-history.ts';
 import { HistoryOrders } from './orders/history-orders.ts';
+import { journalSource } from './orders/journal-source.ts';
 import { logSource } from './orders/log-source.ts';
 import { progressFiles } from './orders/progress-files.ts';
 import { telemetrySource } from './orders/telemetry-source.ts';
@@ -177,6 +178,10 @@ function start(options: LocalHistoryOptions): LocalHistory {
     if (request.kind === 'telemetry') {
       recorder.commit();
       return telemetrySource(history, request);
+    }
+    const { journalCommand } = config.history;
+    if (request.kind === 'journal' && journalCommand.length > 0) {
+      return journalSource(journalCommand, request);
     }
     if (request.kind === 'logs' && config.logDir !== undefined) return logSource(config.logDir, request);
     throw new RejectedError('unsupported', `this device does not hand out what is of kind ${request.kind}`);

@@ -6,6 +6,8 @@ export interface Item {
   text: string;
   /** Points of one series stand together, under its name and unit. */
   group?: { series: string; unit?: string };
+  /** Where its source finds it again, if a moment does not say that well enough. */
+  mark?: string;
 }
 
 /** Up to where an answer was given: behind so many items of that moment, in that group. */
@@ -13,6 +15,8 @@ export interface Cursor {
   group: number;
   at: number;
   skip: number;
+  /** Of the last item, see {@link Item.mark}. */
+  mark?: string;
 }
 
 /** What an order asks for. */
@@ -28,9 +32,8 @@ export const BEGINNING: Cursor = { group: 0, at: 0, skip: 0 };
 /** The cursor behind an item that came behind `before`. */
 export function behind(
   before: Cursor,
-  { groupIndex: group, at }: { groupIndex: number; at: number },
+  { groupIndex: group, at, mark }: { groupIndex: number; at: number; mark?: string },
 ): Cursor {
-  return before.group === group && before.at === at
-    ? { ...before, skip: before.skip + 1 }
-    : { group, at, skip: 1 };
+  const skip = before.group === group && before.at === at ? before.skip + 1 : 1;
+  return { group, at, skip, ...(mark === undefined ? {} : { mark }) };
 }
