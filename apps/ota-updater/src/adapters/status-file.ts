@@ -1,7 +1,8 @@
 import { renameSync, writeFileSync } from 'node:fs';
-import type { Clock, Timer } from '@bowline/runtime';
+import type { Clock, Logger, Timer } from '@bowline/runtime';
 import type { LedgerImage } from '../core/ledger.ts';
 import type { ProgressFigures } from '../core/progress.ts';
+import { isDiskFull } from '../engine/full-disk.ts';
 
 /** What `bowline update status` reads. */
 export interface UpdateStatus extends LedgerImage {
@@ -17,12 +18,14 @@ export class StatusFile {
   readonly #file: string;
   readonly #read: () => UpdateStatus;
   readonly #clock: Clock;
+  readonly #log: Logger;
   #due: Timer | undefined;
 
-  constructor(file: string, read: () => UpdateStatus, clock: Clock) {
+  constructor(file: string, read: () => UpdateStatus, { clock, log }: { clock: Clock; log: Logger }) {
     this.#file = file;
     this.#read = read;
     this.#clock = clock;
+    this.#log = log;
     this.write();
   }
 
@@ -34,7 +37,12 @@ export class StatusFile {
     this.#due?.cancel();
     this.#due = undefined;
     const beside = `${this.#file}.new`;
-    writeFileSync(beside, JSON.stringify(this.#read()), { mode: 0o600 });
-    renameSync(beside, this.#file);
+    try {
+      writeFileSync(beside, JSON.stringify(this.#read()), { mode: 0o600 });
+      renameSync(beside, this.#file);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#log.warn({ file: this.#file }, 'no room for what people may read: it stays as it was');
+    }
   }
 }

@@ -53,6 +53,12 @@ export class Ledger {
     this.#higher = higher;
   }
 
+  /** @throws InternalError `impossible-record` for one that cannot come now. */
+  check(record: LedgerRecord): void {
+    if (record.type !== 'ledger' && record.type !== 'allowed')
+      transition(this.#updates.get(record.orderId), record);
+  }
+
   /** @throws InternalError `impossible-record`; nothing has changed then. */
   apply(record: LedgerRecord): void {
     if (record.type === 'ledger') return this.#load(record.ledger);

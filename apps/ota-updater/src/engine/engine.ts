@@ -1,9 +1,15 @@
-import { CancelledError, RejectedError, TransientError } from '@bowline/runtime';
+import { CancelledError, RejectedError, TransientError, wait } from '@bowline/runtime';
+import { backoffMs } from '@bowline/runtime/backoff';
+import { progressOf } from '../core/progress.ts';
 import { isBeforeSwitch, isEnded, type UpdateClaims, type UpdateState } from '../core/update-state.ts';
 import { EndTeller } from './end-teller.ts';
+import { isDiskFull } from './full-disk.ts';
 import type { EnginePorts } from './ports.ts';
 import { Preparation } from './prepare.ts';
 import { SwitchOver } from './switch-over.ts';
+
+/** Pause before a step is tried again that could not be written down. */
+const WHILE_FULL = { baseMs: 1000, capMs: 60_000, minMs: 500 };
 
 /**
  * Carries out updates, one at a time in the order in which they came. The journal is the truth: whatever it says is done next,
@@ -19,6 +25,8 @@ export class UpdateEngine {
   #wake: () => void = () => {};
   /** Ends what is done for the active update before the switch. */
   #abort: { orderId: string; controller: AbortController } | undefined;
+  /** Steps in a row for which the disk had no room. */
+  #full = 0;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
@@ -48,7 +56,7 @@ export class UpdateEngine {
   /**
    * Durable when it returns.
    *
-   * @throws RejectedError `too-many-updates`; TransientError `stopping`.
+   * @throws RejectedError `too-many-updates`; TransientError `stopping`, `no-space`.
    */
   take(orderId: string, order: UpdateClaims): void {
     const { journal, clock, limits, newId } = this.#ports;
@@ -90,7 +98,26 @@ export class UpdateEngine {
       signal.throwIfAborted();
       const state = this.#ports.journal.ledger.active();
       if (state === undefined) await this.#idle();
-      else await this.#step(state);
+      else await this.#stepOnceThereIsRoom(state);
+    }
+  }
+
+  /** A full disk ends nothing: what the journal could not take is done again, as after a crash. */
+  async #stepOnceThereIsRoom(state: UpdateState): Promise<void> {
+    const { log, clock, random, progress } = this.#ports;
+    try {
+      await this.#step(state);
+      this.#full = 0;
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      const { orderId, phase } = state;
+      const note = `no-space: ${(error as Error).message}`;
+      const delayMs = backoffMs(this.#full, random(), WHILE_FULL);
+      this.#full += 1;
+      this.#switchOver.forgets();
+      log.warn({ orderId, phase, delayMs: Math.round(delayMs) }, `the update waits: ${note}`);
+      progress(orderId, progressOf(phase, 0, { note }));
+      await wait(clock, delayMs, this.#stopping.signal);
     }
   }
 
@@ -117,8 +144,9 @@ export class UpdateEngine {
     } catch (error) {
       this.#stopping.signal.throwIfAborted();
       if (!controller.signal.aborted) throw error;
+    } finally {
+      this.#abort = undefined;
     }
-    this.#abort = undefined;
     this.#ports.changed();
     const now = this.#ports.journal.ledger.update(orderId) ?? state;
     if (controller.signal.aborted && isBeforeSwitch(now)) this.#cancelled(now);

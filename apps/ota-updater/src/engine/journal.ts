@@ -1,10 +1,21 @@
-import { closeSync, constants, openSync, renameSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  constants,
+  existsSync,
+  fstatSync,
+  ftruncateSync,
+  openSync,
+  renameSync,
+  truncateSync,
+  writeSync,
+} from 'node:fs';
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Logger } from '@bowline/runtime';
 import { readFileIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
-import { InternalError } from '@bowline/runtime/errors';
+import { InternalError, TransientError } from '@bowline/runtime/errors';
 import { Ledger, type HigherVersion, type LedgerRecord } from '../core/ledger.ts';
+import { isDiskFull } from './full-disk.ts';
 
 const { O_APPEND, O_CREAT, O_SYNC, O_WRONLY } = constants;
 
@@ -23,7 +34,7 @@ export interface JournalOptions {
 
 /**
  * The journal of updates: one line a record, `CRC32 JSON`, appended through O_SYNC, so that a record is on the disk when
- * `append` returns. A line that was cut off by a crash is dropped. One that is damaged elsewhere is skipped, and the file
+ * `append` returns. A line that was cut off by a crash, or by a disk without room, is dropped. One that is damaged elsewhere is skipped, and the file
  * kept beside as `.damaged`: the ledger is what the sound records say.
  */
 export class Journal {
@@ -40,27 +51,35 @@ export class Journal {
     this.ledger = new Ledger(options.higher);
     const text = readFileIfPresent(options.file) ?? '';
     this.damagedLines = this.#replay(text);
-    const isTorn = text !== '' && !text.endsWith('\n');
     if (this.damagedLines > 0) {
       renameSync(options.file, `${options.file}.damaged`);
       options.log.error({ lines: this.damagedLines }, 'the journal of updates is damaged: set aside');
     }
-    this.#bytes = Buffer.byteLength(text);
+    this.#bytes = 0;
     this.#handle = -1;
-    if (isTorn || this.damagedLines > 0 || this.#bytes > COMPACT_BYTES) this.#compact();
-    else this.#handle = this.#open();
+    if (this.damagedLines > 0) {
+      this.#compact();
+      return;
+    }
+    if (text !== '' && !text.endsWith('\n'))
+      truncateSync(options.file, Buffer.byteLength(text.slice(0, text.lastIndexOf('\n') + 1)));
+    this.#open();
+    this.#compactIfLong();
   }
 
-  /** Returns when it is on the disk and the ledger holds it. @throws InternalError `impossible-record`, before it is written. */
+  /**
+   * Returns when it is on the disk and the ledger holds it.
+   *
+   * @throws InternalError `impossible-record`; TransientError `no-space`: neither file nor ledger has it.
+   */
   append(record: LedgerRecord): void {
     const { checkpoint = () => {} } = this.#options;
-    this.ledger.apply(record);
+    this.ledger.check(record);
     checkpoint(`before ${record.type}`);
-    const line = Buffer.from(lineOf(record));
-    for (let at = 0; at < line.length;) at += writeSync(this.#handle, line, at);
-    this.#bytes += line.length;
+    this.#write(Buffer.from(lineOf(record)));
+    this.ledger.apply(record);
     checkpoint(`after ${record.type}`);
-    if (this.#bytes > COMPACT_BYTES) this.#compact();
+    this.#compactIfLong();
   }
 
   close(): void {
@@ -86,20 +105,46 @@ export class Journal {
     return damaged;
   }
 
-  #compact(): void {
-    this.close();
-    const record = { type: 'ledger', ledger: this.ledger.image(), at: this.#options.nowMs() } as const;
-    const line = lineOf(record);
-    writeFileDurably(this.#options.file, line);
-    this.#bytes = Buffer.byteLength(line);
-    this.#handle = this.#open();
+  #write(line: Buffer): void {
+    try {
+      for (let at = 0; at < line.length;) at += writeSync(this.#handle, line, at);
+      this.#bytes += line.length;
+    } catch (error) {
+      // Half a line would spoil the next one.
+      ftruncateSync(this.#handle, this.#bytes);
+      if (!isDiskFull(error)) throw error;
+      throw new TransientError('no-space', `${this.#options.file} cannot grow: the disk is full`, {
+        cause: error,
+      });
+    }
   }
 
-  #open(): number {
+  #compactIfLong(): void {
+    if (this.#bytes <= COMPACT_BYTES) return;
+    try {
+      this.#compact();
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+      this.#options.log.warn(
+        { bytes: this.#bytes },
+        'no room to shorten the journal of updates: it goes on as it is',
+      );
+    }
+  }
+
+  #compact(): void {
+    const record = { type: 'ledger', ledger: this.ledger.image(), at: this.#options.nowMs() } as const;
+    writeFileDurably(this.#options.file, lineOf(record));
+    this.close();
+    this.#open();
+  }
+
+  #open(): void {
     const { file } = this.#options;
-    const handle = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_SYNC, 0o600);
-    syncFolder(dirname(file));
-    return handle;
+    const isNew = !existsSync(file);
+    this.#handle = openSync(file, O_WRONLY | O_APPEND | O_CREAT | O_SYNC, 0o600);
+    if (isNew) syncFolder(dirname(file));
+    this.#bytes = fstatSync(this.#handle).size;
   }
 }
 

@@ -67,7 +67,7 @@ export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine
 
   const progress: Record<string, ProgressFigures> = {};
   const readStatus = () => ({ ...journal.ledger.image(), progress, at: nowMs() });
-  const status = new StatusFile(join(stateDir, 'status.json'), readStatus, clock);
+  const status = new StatusFile(join(stateDir, 'status.json'), readStatus, { clock, log });
 
   const ports: EnginePorts = {
     journal,

@@ -2,12 +2,13 @@ import { existsSync, mkdirSync, rmSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { backoffMs } from '@bowline/runtime/backoff';
 import { wait, writeFileDurably } from '@bowline/runtime';
-import { BowlineError, hasCode, mayPass, RejectedError, TransientError } from '@bowline/runtime';
+import { BowlineError, mayPass, RejectedError, TransientError } from '@bowline/runtime';
 import { isHeld, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import { planOf, type Failure, type PlannedRelease, type UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
+import { isDiskFull } from './full-disk.ts';
 import type { EnginePorts } from './ports.ts';
 
 /** Pause before a look at the server after a failure that may pass: it never gives up for good. */
@@ -31,8 +32,8 @@ export class Preparation {
       this.#failures = 0;
     } catch (error) {
       signal.throwIfAborted();
-      if (hasCode(error, 'ENOSPC', 'EDQUOT')) {
-        const full = new TransientError('no-space', error.message, { cause: error });
+      if (isDiskFull(error)) {
+        const full = new TransientError('no-space', (error as Error).message, { cause: error });
         return this.#tryLater(state, full, signal);
       }
       if (mayPass(error)) return this.#tryLater(state, error as BowlineError, signal);

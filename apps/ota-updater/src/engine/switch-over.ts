@@ -3,6 +3,7 @@ import { judgeTrial, type TrialView } from '../core/judge-trial.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
+import { isDiskFull } from './full-disk.ts';
 import { askProbe } from './probe.ts';
 import type { EnginePorts } from './ports.ts';
 
@@ -35,6 +36,11 @@ export class SwitchOver {
     this.#mine = orderId;
   }
 
+  /** What was done could not be written down: it counts as cut off, as after a crash. */
+  forgets(): void {
+    this.#mine = undefined;
+  }
+
   /** One step; ends after a record was appended. @throws the reason of `signal`, when the app ends. */
   async step(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
     switch (state.phase) {
@@ -64,6 +70,7 @@ export class SwitchOver {
       await kind.switchTo(state.plan, signal);
     } catch (error) {
       signal.throwIfAborted();
+      if (isDiskFull(error) && kind.repeatsSwitch) throw error;
       return this.#giveBack(state, kind, failureOf('switch-failed', error));
     }
     journal.append({ ...this.#head(state), type: 'trial', trial: 1, bootId });
@@ -189,6 +196,7 @@ export class SwitchOver {
         return undefined;
       } catch (error) {
         signal.throwIfAborted();
+        if (isDiskFull(error)) throw error;
         if (attempt >= ROLL_BACK_ATTEMPTS) return `it could not be put back: ${(error as Error).message}`;
       }
       await wait(clock, limits.observeMs, signal);
@@ -225,11 +233,11 @@ export class SwitchOver {
   }
 }
 
-/** What passes by itself (pm2 is away) is not the release's fault. */
+/** What passes by itself (pm2 is away, the disk is full) is not the release's fault. */
 function failureOf(code: string, error: unknown): Failure {
   if (!(error instanceof Error)) throw error;
-  const deny = !(error instanceof BowlineError && error.code === 'pm2-away');
-  return { code, message: error.message, deny };
+  const passes = isDiskFull(error) || (error instanceof BowlineError && error.code === 'pm2-away');
+  return { code, message: error.message, deny: !passes };
 }
 
 const unobservable = (error: Error): Failure => ({

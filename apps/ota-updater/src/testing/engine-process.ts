@@ -1,8 +1,9 @@
 /**
  * The updater as it is, over releases in a folder (`TEST_SOURCE`), which may be told to die: `TEST_DIE_AT=N` ends it with
- * SIGKILL at the Nth of the points between writing an intent, having an effect and writing what became of it.
+ * SIGKILL at the Nth of the points between writing an intent, having an effect and writing what became of it. At the point
+ * that the file `TEST_FILL` names it fills the disks that are named there.
  */
-import { writeSync } from 'node:fs';
+import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { joinHub, takeSignedOrders } from '@bowline/device-app';
 import { runApp } from '@bowline/runtime';
@@ -10,16 +11,25 @@ import { updateOrders } from '../adapters/update-orders.ts';
 import type { UpdaterConfig } from '../config.ts';
 import { openEngine } from '../engine/open-engine.ts';
 import { config as validateConfig } from '../generated/config.js';
+import { fillDisk } from './fill-disk.ts';
 import { folderSource } from './folder-source.ts';
 
-const { TEST_SOURCE = '', TEST_DIE_AT } = process.env;
+const { TEST_SOURCE = '', TEST_DIE_AT, TEST_FILL } = process.env;
 let points = 0;
 const checkpoint = (where: string) => {
   points += 1;
   // At once: what a logger still holds dies with the process.
   writeSync(2, `${JSON.stringify({ point: points, where })}\n`);
   if (String(points) === TEST_DIE_AT) process.kill(process.pid, 'SIGKILL');
+  if (TEST_FILL !== undefined) fillWhere(TEST_FILL, where);
 };
+
+function fillWhere(told: string, where: string): void {
+  const { at, disks } = JSON.parse(readFileSync(told, 'utf8')) as { at: string; disks: string[] };
+  if (at !== where) return;
+  writeFileSync(told, JSON.stringify({ at: '', disks }));
+  for (const disk of disks) fillDisk(disk);
+}
 
 await runApp<UpdaterConfig>({
   app: 'ota-updater',

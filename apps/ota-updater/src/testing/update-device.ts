@@ -37,6 +37,8 @@ export class UpdateDevice {
   readonly #key: SigningKey;
   updater: TestProcess | undefined;
   modulesDir = '/usr/share/mender/modules/v3';
+  /** See engine-process.ts, `TEST_FILL`. */
+  fillFile: string | undefined;
   /** Of the trial, in `start`. */
   trial: Record<string, number> = {
     graceMs: 400,
@@ -105,6 +107,7 @@ export class UpdateDevice {
       ...process.env,
       TEST_SOURCE: join(this.folder, 'source'),
       ...(dieAt === undefined ? {} : { TEST_DIE_AT: String(dieAt) }),
+      ...(this.fillFile === undefined ? {} : { TEST_FILL: this.fillFile }),
       // It is started very often: what was compiled once need not be again.
       NODE_COMPILE_CACHE: join(this.folder, 'compiled'),
     };
