@@ -1,3 +1,4 @@
+import { extname, join } from 'node:path';
 import { CommanderError, type Command } from 'commander';
 import { AGENT_VERSION } from '@bowline/runtime';
 import { findInstallation } from './adapters/find-installation.ts';
@@ -21,6 +22,7 @@ const root = program(
       version: AGENT_VERSION,
       json,
       env: process.env,
+      sshProxy: join(import.meta.dirname, `ssh-proxy${extname(import.meta.filename)}`),
       signal: calledOff.signal,
       installation: () => findInstallation({ home, env: process.env, cwd: process.cwd() }),
     }),

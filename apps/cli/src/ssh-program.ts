@@ -2,7 +2,6 @@ import { userInfo } from 'node:os';
 import { InvalidArgumentError, type Command } from 'commander';
 import { duration, wholeNumber } from './arguments.ts';
 import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
-import { sshProxy } from './commands/ssh-proxy.ts';
 import { ssh, type SshOptions } from './commands/ssh.ts';
 import { CliError, EXIT } from './core/cli-error.ts';
 import { deviceIn, type SshWish } from './core/ssh-wish.ts';
@@ -104,12 +103,6 @@ export function addSsh(
       exit(await ssh(contextOf(command), apiOf(command), found.deviceId, wish, options, withConfig));
     });
   }
-
-  root
-    .command('ssh-proxy', { hidden: true })
-    .description("run by ssh: passes its bytes through the server's relay")
-    .argument('<file>')
-    .action(async (file: string) => exit(await sshProxy(file)));
 
   const sessions = fleet.command('ssh-sessions').description('ssh sessions that are open: list, end');
   sessions

@@ -1,6 +1,7 @@
 import type { Readable, Writable } from 'node:stream';
 import { TUNNEL_FRAME_BYTES } from './names.ts';
 import type { TunnelEnd } from './tunnel-end.ts';
+import { haveRead } from './young-memory.ts';
 
 export interface CarriedBytes {
   /** Into the tunnel, and out of it. */
@@ -24,6 +25,7 @@ export function carry(
 ): CarriedBytes {
   const bytes = { sent: 0, received: 0 };
   source.on('data', (data: Buffer) => {
+    haveRead(data.length);
     bytes.sent += data.length;
     for (let at = 0; at < data.length; at += TUNNEL_FRAME_BYTES) {
       end.send(data.subarray(at, at + TUNNEL_FRAME_BYTES), () => {

@@ -1,5 +1,6 @@
 import type { Clock } from '@bowline/runtime/clock';
 import type { WebSocket } from 'ws';
+import { haveRead } from './young-memory.ts';
 
 /** As on the link (protocol, section 4). */
 const PING_AFTER_MS = 30_000;
@@ -40,7 +41,11 @@ export class TunnelEnd {
   }
 
   onBinary(callback: (data: Buffer) => void, onText: () => void): void {
-    this.#socket.on('message', (data: Buffer, isBinary) => (isBinary ? callback(data) : onText()));
+    this.#socket.on('message', (data: Buffer, isBinary) => {
+      if (!isBinary) return onText();
+      haveRead(data.length);
+      return callback(data);
+    });
   }
 
   onClose(callback: (code: number) => void): void {

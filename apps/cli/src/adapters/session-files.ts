@@ -46,8 +46,9 @@ export class SessionFiles {
     hostKey: string;
     identityFile: string | undefined;
     tunnel: { url: string; token: string };
+    sshProxy: string;
   }): void {
-    const { deviceId, user, sessionId, hostKey, tunnel } = facts;
+    const { deviceId, user, sessionId, hostKey, tunnel, sshProxy } = facts;
     const write = (name: string, text: string) => writeFileSync(this.#at(name), text, { mode: 0o600 });
     write('known_hosts', `${sessionId} ${hostKey}\n`);
     write('tunnel.json', JSON.stringify(tunnel));
@@ -59,7 +60,7 @@ export class SessionFiles {
         identityFile: facts.identityFile ?? this.#at('key'),
         knownHostsFile: this.#at('known_hosts'),
         hostKeyAlias: sessionId,
-        proxyCommand: [process.execPath, process.argv[1] ?? '', 'ssh-proxy', this.#at('tunnel.json')]
+        proxyCommand: [process.execPath, sshProxy, this.#at('tunnel.json')]
           .map((part) => `"${part}"`)
           .join(' '),
       }),

@@ -5,6 +5,8 @@ export interface Context {
   version: string;
   json: boolean;
   env: Readonly<Record<string, string | undefined>>;
+  /** The program that ssh starts for each connection. */
+  sshProxy: string;
   /** Aborted by Ctrl-C. */
   signal: AbortSignal;
   /** @throws CliError `no-installation` */

@@ -1,10 +1,9 @@
 import { readFileSync } from 'node:fs';
 import { text as textOf } from 'node:stream/consumers';
 import type { IncomingMessage } from 'node:http';
-import { systemClock } from '@bowline/runtime';
-import { carry, TUNNEL_CLOSE, TUNNEL_FRAME_BYTES, TUNNEL_SUBPROTOCOL, TunnelEnd } from '@bowline/tunnel';
+import { systemClock } from '@bowline/runtime/clock';
+import { carry, TUNNEL_CLOSE, TUNNEL_SUBPROTOCOL, tunnelClientOptions, TunnelEnd } from '@bowline/tunnel';
 import { WebSocket } from 'ws';
-import { remark } from '../adapters/terminal.ts';
 
 const HANDSHAKE_MS = 20_000;
 const TICK_MS = 1000;
@@ -22,8 +21,7 @@ export async function sshProxy(tunnelFile: string): Promise<number> {
   const { url, token } = JSON.parse(readFileSync(tunnelFile, 'utf8')) as { url: string; token: string };
   const socket = new WebSocket(url, TUNNEL_SUBPROTOCOL, {
     headers: { authorization: `Bearer ${token}` },
-    perMessageDeflate: false,
-    maxPayload: TUNNEL_FRAME_BYTES,
+    ...tunnelClientOptions(url),
     handshakeTimeout: HANDSHAKE_MS,
   });
   let refused: string | undefined;
@@ -41,7 +39,7 @@ export async function sshProxy(tunnelFile: string): Promise<number> {
   });
   clearInterval(ticking);
   const why = refused ?? WORDS[code];
-  if (why !== undefined) remark(why);
+  if (why !== undefined) process.stderr.write(`${why}\n`);
   return why === undefined ? 0 : 1;
 }
 

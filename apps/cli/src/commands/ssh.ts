@@ -110,7 +110,8 @@ async function openSession(
       });
     }
     const tunnel = { url: operatorUrl, token: operatorToken };
-    files.write({ deviceId, user, sessionId, hostKey, identityFile: options.identity, tunnel });
+    const { sshProxy } = context;
+    files.write({ deviceId, user, sessionId, hostKey, identityFile: options.identity, tunnel, sshProxy });
     remark(`Session ${sessionId}, as ${user}, for ${duration(forMs)}.`);
     return session;
   } catch (error) {

@@ -5,7 +5,13 @@ import { attached as isAttached, paired as isPaired } from '@bowline/messages/tu
 import { backoffMs, type Logger } from '@bowline/runtime';
 import type { Clock, Timer } from '@bowline/runtime/clock';
 import { ContractError } from '@bowline/runtime/errors';
-import { TUNNEL_CLOSE, TUNNEL_FRAME_BYTES, TUNNEL_SUBPROTOCOL, TunnelEnd } from '@bowline/tunnel';
+import {
+  TUNNEL_CLOSE,
+  TUNNEL_FRAME_BYTES,
+  TUNNEL_SUBPROTOCOL,
+  tunnelClientOptions,
+  TunnelEnd,
+} from '@bowline/tunnel';
 import { WebSocket } from 'ws';
 
 export interface TunnelOptions {
@@ -80,8 +86,7 @@ export class Tunnel {
     const { url, ca, clock, log } = this.#options;
     const socket = new WebSocket(url, TUNNEL_SUBPROTOCOL, {
       headers: { authorization: `Bearer ${this.#token}` },
-      perMessageDeflate: false,
-      maxPayload: TUNNEL_FRAME_BYTES,
+      ...tunnelClientOptions(url),
       handshakeTimeout: ATTACH_DEADLINE_MS,
       ...(ca === undefined ? {} : { ca }),
     });
