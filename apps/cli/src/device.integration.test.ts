@@ -161,7 +161,7 @@ describe('bowline config', () => {
     const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
     try {
       expect((await on('config', 'history')).stdout).toMatch(
-        /5 .* applied +in force +telemetry-collector\n4 .*rolled back/,
+        /5 .* applied +in force +telemetry-collector\n4 .*rolled back *\n4 went back: ssh-broker: x is bad\n/,
       );
       expect((await on('config', 'diff', '3')).stdout).toMatch(
         /telemetry-collector\.series\.cpu\.intervalMs +300 +500\n/,

@@ -2,6 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
+import type { DeviceConfig } from '@bowline/messages';
+import type { HubRequests } from '@bowline/messages/hub';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -130,6 +132,80 @@ describe.runIf(canBootMachine())(
       await machine.booted(before);
       expect(result).toMatchObject({ bootId: await machine.bootId() });
       await untilReady();
+    });
+
+    const push = (sections: object, ...more: string[]) => {
+      const file = join(serverFolder, 'document.json');
+      writeFileSync(file, JSON.stringify(sections));
+      return operator('config', 'push', 'kiosk-1', file, '--json', ...more);
+    };
+    const configured = async () =>
+      JSON.parse(await machine.bowline('config', 'show', '--json')) as HubRequests['config']['response'];
+    const inForce = async (app: string, key: string) => {
+      const { apps } = await configured();
+      const entry = apps[app]?.view?.entries.find((each) => each.key === key);
+      return entry && [entry.value, entry.source];
+    };
+    const drift = async () => {
+      const { drift: said, report } = JSON.parse(
+        await operator('config', 'show', 'kiosk-1', '--json'),
+      ) as DeviceConfig;
+      return { drift: said, report };
+    };
+
+    test('when a change of the link is kept, it holds through a reboot', async () => {
+      const sections = {
+        'ws-gateway': { link: { probeDeadlineMs: 4000 } },
+        'telemetry-collector': { series: { uptime: { intervalMs: 2000 } } },
+      };
+      expect(JSON.parse(await push(sections))).toMatchObject({ status: 'succeeded' });
+      const before = await machine.bootId();
+      await operator('command', 'kiosk-1', 'reboot', '--timeout', '50s');
+      await machine.booted(before);
+      await untilReady();
+      expect(await configured()).toMatchObject({ version: 1, phase: 'settled' });
+      expect(await inForce('ws-gateway', 'link.probeDeadlineMs')).toEqual([4000, 'cloud']);
+      expect(await inForce('telemetry-collector', 'series.uptime.intervalMs')).toEqual([2000, 'cloud']);
+      await waitFor(async () => (await drift()).drift === undefined, { what: 'hashes that agree' });
+    });
+
+    test('when the power goes while no server answers a change of the link, the device is back on the last good document by itself', async () => {
+      // No link lasts under it, so that it is still on trial when the server falls silent.
+      const sections = {
+        'ws-gateway': { link: { deadAfterMs: 1 } },
+        'telemetry-collector': { series: { uptime: { intervalMs: 3000 } } },
+      };
+      const pushing = push(sections, '--confirm-within', '10m', '--timeout', '100s').catch(String);
+      await waitFor(
+        async () => (await inForce('telemetry-collector', 'series.uptime.intervalMs'))?.[0] === 3000,
+        { what: 'the trial', everyMs: 100 },
+      );
+      process.kill(server.pid, 'SIGSTOP');
+      expect(await configured()).toMatchObject({ phase: 'applying', candidate: 2 });
+      await machine.powerOff();
+      await machine.boot();
+      await untilReady();
+      const { documents } = await waitFor(
+        async () => {
+          const now = await configured();
+          return now.phase === 'settled' && now;
+        },
+        { what: 'the return', everyMs: 100 },
+      );
+      expect(documents).toMatchObject([
+        { version: 2, outcome: 'rolledBack' },
+        { version: 1, outcome: 'applied' },
+      ]);
+      expect(await machine.bowline('config', 'history')).toContain('2 went back: ws-gateway: the device or');
+      expect(await inForce('ws-gateway', 'link.deadAfterMs')).toEqual([60_000, 'default']);
+      expect(await inForce('ws-gateway', 'link.probeDeadlineMs')).toEqual([4000, 'cloud']);
+      expect(await inForce('telemetry-collector', 'series.uptime.intervalMs')).toEqual([2000, 'cloud']);
+      process.kill(server.pid, 'SIGCONT');
+      expect(await pushing).toContain('config-rolled-back');
+      expect(await drift()).toMatchObject({
+        drift: 'version',
+        report: { version: 2, status: 'rolledBack', errors: [{ app: 'ws-gateway' }] },
+      });
     });
 
     test('when the unit is stopped, all apps have ended by themselves', async () => {

@@ -72,6 +72,7 @@ export async function configHistory(context: Context): Promise<void> {
     apps.join(', '),
   ]);
   print(table(['version', 'when', 'ended', '', 'for'], rows));
+  for (const { version: each, why } of documents) if (why !== undefined) print(`${each} went back: ${why}`);
 }
 
 /** `bowline config diff A [B]`: two documents, key by key; without B against the one in force. */

@@ -114,7 +114,7 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
     phase: 'settled',
     documents: [
       { version: 5, at: Date.now(), outcome: 'applied', apps: ['telemetry-collector'] },
-      { version: 4, at: Date.now(), outcome: 'rolledBack', apps: [] },
+      { version: 4, at: Date.now(), outcome: 'rolledBack', apps: [], why: 'ssh-broker: x is bad' },
     ],
     apps: {
       'telemetry-collector': { view: { hash: 'b'.repeat(64), entries: [entry, inherited] } },

@@ -1,26 +1,23 @@
-import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowline/durable-queue';
-import type { DownlinkPayload, UplinkPayload } from '@bowline/messages';
+import type { DurableQueue, JournalEntry } from '@bowline/durable-queue';
 import type { ConfiguredApp, LinkStateName } from '@bowline/messages/hub/apps';
-import { checkOutgoing } from '@bowline/messages/outgoing';
-import { hashOf, wait, type Clock, type Logger } from '@bowline/runtime';
-import { BowlineError, RejectedError } from '@bowline/runtime/errors';
+import { hashOf, type Clock, type Logger } from '@bowline/runtime';
+import { BowlineError } from '@bowline/runtime/errors';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
-import type { OrderReport } from '../dispatcher/order-state.ts';
 import type { EventReporter } from '../event-reporter.ts';
-import { newMessage } from '../sender/new-message.ts';
 import { changedApps, ConfigApps } from './config-apps.ts';
-import type { ConfigDocument, ConfigRecords, KeptDocument } from './config-records.ts';
-import { cut, MOST_ERRORS, Refusal, sentenceOf, versionError } from './config-refusal.ts';
+import type { ConfigRecords } from './config-records.ts';
+import { Refusal, sentenceOf, versionError } from './config-refusal.ts';
 import {
   judgeDocument,
   remainingMs,
-  transition,
   type BootMoment,
   type ConfigError,
   type ConfigStep,
-  type ConfigStepEvent,
 } from './config-step.ts';
 import type { ConfigTargets } from './config-targets.ts';
+import { ConfigUpkeep } from './config-upkeep.ts';
+import { ConfigWishes, type Wish } from './config-wishes.ts';
+import { DurableSteps, TRY_AGAIN_MS, type ConfigEnd } from './durable-steps.ts';
 import { LinkProof } from './link-proof.ts';
 
 export interface ConfigLimits {
@@ -48,26 +45,8 @@ export interface ConfigPushPorts {
   stored(): void;
 }
 
-/** How a document ended. */
-export interface ConfigEnd {
-  version: number;
-  status: 'applied' | 'unchanged' | 'rejected' | 'rolledBack';
-  errors: ConfigError[];
-}
+type UnderWay = Exclude<ConfigStep, { phase: 'settled' }>;
 
-type Also = Pick<WriteBatch, 'config' | 'enqueue'>;
-
-/** What the cloud or a person wants: one document, and who is to be told how it ended. */
-interface Wish {
-  document: ConfigDocument;
-  /** The order's entry; absent: a person at the device. */
-  entry?: JournalEntry;
-  confirmWithinMs?: number | undefined;
-  ended?: (end: ConfigEnd) => void;
-}
-
-/** A refusal by the store, or an order whose time is not known yet: tried again after this. */
-const TRY_AGAIN_MS = 5000;
 const LONGEST_TRIAL_MS = 3_600_000;
 const GATEWAY = 'ws-gateway';
 
@@ -80,8 +59,9 @@ export class ConfigPush {
   readonly #ports: ConfigPushPorts;
   readonly #proof: LinkProof;
   readonly #apps: ConfigApps;
-  /** Asked for by people at the device. */
-  readonly #wishes: Wish[] = [];
+  readonly #steps: DurableSteps;
+  readonly #upkeep: ConfigUpkeep;
+  readonly #wishes: ConfigWishes;
   #running = false;
   /** There may be something to do that has not been looked at. */
   #woken = false;
@@ -91,13 +71,19 @@ export class ConfigPush {
     this.#ports = ports;
     this.#proof = new LinkProof(ports.clock, ports.renewLink);
     this.#apps = new ConfigApps(ports.targets, ports.clock);
+    this.#steps = new DurableSteps({ ...ports, keepDocuments: () => ports.limits().keepDocuments });
+    this.#upkeep = new ConfigUpkeep(ports);
+    this.#wishes = new ConfigWishes(ports.queue, ports.records);
   }
 
   /** Goes on where a crash left it. */
   async start(): Promise<void> {
-    const { now, limits } = this.#ports;
+    const { now, limits, records, log } = this.#ports;
     const { applyWithinMs } = limits();
-    await this.#move({ type: 'restarted', now: now(), applyWithinMs });
+    await this.#steps.move({ type: 'restarted', now: now(), applyWithinMs });
+    const { step } = records;
+    if (step.phase === 'returning')
+      log.error({ version: step.version, errors: step.errors }, 'a configuration is taken back');
     this.#wake();
   }
 
@@ -137,54 +123,20 @@ export class ConfigPush {
    * @throws RejectedError `unknown-config-version`, `config-busy`.
    */
   rollback(version: number): Promise<ConfigEnd> {
-    const { records } = this.#ports;
-    const sections = records.sections(version);
-    if (sections === undefined) {
-      throw new RejectedError(
-        'unknown-config-version',
-        `no document ${version} is kept: see bowline config history`,
-      );
-    }
-    if (records.step.phase !== 'settled' || this.#wishes.length > 0) {
-      throw new RejectedError('config-busy', 'another document is under way: wait for its end');
-    }
-    return new Promise((ended) => {
-      this.#wishes.push({ document: { version, sections }, ended });
-      this.#wake();
-    });
+    const end = this.#wishes.goBack(version);
+    this.#wake();
+    return end;
   }
 
   /** An app registered: it is brought to what is in force. */
   registered(app: ConfiguredApp): void {
     this.#apps.arrived(app);
-    const { records, targets, log, events } = this.#ports;
-    if (records.isUntouched) return;
-    const { version, sections } = records.inForce;
-    const section = sections[app] ?? {};
-    targets
-      .apply(app, { version, section })
-      .then(async ({ faults, hash }) => {
-        if (faults.length === 0) return this.heard(app, { hash });
-        const errors = faults.map((fault) => ({ app, ...fault }));
-        log.error({ app, version, errors }, 'an app that came back does not take its configuration');
-        await events.report('config-refused', 'error', { app, version, errors });
-      })
-      .catch((error: unknown) => {
-        const { code } = error instanceof BowlineError ? error : { code: 'internal' };
-        // An app that knows no configuration has none to be brought to.
-        if (code === 'unsupported' && Object.keys(section).length === 0) return;
-        log.warn({ app, version, code, error }, 'an app could not be brought to its configuration');
-      });
+    this.#upkeep.registered(app);
   }
 
   /** What an app is configured to. */
-  heard(app: string, { hash, problem }: { hash: string; problem?: string | undefined }): void {
-    const { records, queue, events, log } = this.#ports;
-    if (problem !== undefined) log.error({ app, problem }, "an app has set its cloud's configuration aside");
-    const config = records.heard(app, hash);
-    if (config === undefined) return;
-    records.wrote(config);
-    void events.unlessRefused(queue.commit({ config }), 'hash of a configuration');
+  heard(app: string, state: { hash: string; problem?: string | undefined }): void {
+    this.#upkeep.heard(app, state);
   }
 
   // ── One after the other ──────────────────────────────────────────────────────────────────────────────────────────
@@ -203,7 +155,7 @@ export class ConfigPush {
       if (step.phase === 'applying') await this.#apply(step);
       else if (step.phase === 'returning') await this.#return(step);
       else {
-        const wish = this.#next();
+        const wish = this.#wishes.next();
         const begun =
           wish !== undefined && (await this.#begin(wish).catch((error) => this.#notNow(wish, error)));
         if (!begun && !this.#woken) return;
@@ -211,21 +163,13 @@ export class ConfigPush {
     }
   }
 
-  #next(): Wish | undefined {
-    const [wish] = this.#wishes;
-    if (wish !== undefined) return wish;
-    const entry = this.#ports.queue.unfinishedOrders().find(({ type }) => type === 'config');
-    if (entry === undefined) return undefined;
-    const { version, sections, confirmWithinMs } = JSON.parse(entry.payloadJson) as DownlinkPayload<'config'>;
-    return { document: { version, sections }, entry, confirmWithinMs };
-  }
-
   /** The order has ended otherwise (cancelled, expired): on with the next. Else it is tried again later. */
-  #notNow({ entry }: Wish, error: unknown): boolean {
+  #notNow(wish: Wish, error: unknown): boolean {
     if (!(error instanceof BowlineError)) throw error;
-    const { clock, log, queue } = this.#ports;
-    if (entry !== undefined && queue.order(entry.orderId)?.endedAt !== undefined) return true;
-    log.warn({ orderId: entry?.orderId, code: error.code }, `a configuration has to wait: ${error.message}`);
+    const { clock, log } = this.#ports;
+    if (this.#wishes.isOver(wish)) return true;
+    const { code, message } = error;
+    log.warn({ orderId: wish.entry?.orderId, code }, `a configuration has to wait: ${message}`);
     clock.after(TRY_AGAIN_MS, () => this.#wake());
     return false;
   }
@@ -256,7 +200,7 @@ export class ConfigPush {
     const moment = now();
     const confirmMs = Math.min(wish.confirmWithinMs ?? confirmWithinMs, LONGEST_TRIAL_MS);
     const withinMs = needsLink ? confirmMs : applyWithinMs;
-    await this.#move(
+    await this.#steps.begin(
       {
         type: 'begun',
         orderId: entry?.orderId,
@@ -264,40 +208,30 @@ export class ConfigPush {
         needsLink,
         until: { ...moment, monotonicMs: moment.monotonicMs + withinMs },
       },
-      {
-        document: this.#kept(document, 'applying'),
-        report: { status: 'started', attempt: (entry?.attempt ?? 0) + 1 },
-      },
+      document,
+      entry,
     );
     log.info({ version: document.version, needsLink, withinMs }, 'a configuration goes to the apps');
     return true;
   }
 
   async #unchanged(wish: Wish): Promise<true> {
-    const { records } = this.#ports;
     const { document, entry } = wish;
-    const held = records.inForce.version;
-    const result = { version: document.version, unchanged: true };
-    if (entry?.status === 'received')
-      await this.#report(entry, { status: 'started', attempt: entry.attempt + 1 });
-    const step: ConfigStep = { phase: 'settled', version: document.version };
-    // Only its number is new: no app hears of it.
-    const writes =
-      document.version === held
-        ? undefined
-        : records.move(step, this.#ports.limits().keepDocuments, this.#kept(document, 'applied'));
-    await this.#tell(wish, { status: 'succeeded', result }, 'applied', [], writes);
-    this.#ended(wish, { version: document.version, status: 'unchanged', errors: [] });
-    return true;
+    const { version } = document;
+    if (entry?.status === 'received') await this.#steps.start(entry);
+    const report = { status: 'succeeded', result: { version, unchanged: true } } as const;
+    const renumbered = version === this.#ports.records.inForce.version ? undefined : document;
+    await this.#steps.end(entry, { version, report, status: 'applied', errors: [] }, renumbered);
+    return this.#ended(wish, { version, status: 'unchanged', errors: [] });
   }
 
   async #reject(wish: Wish, errors: ConfigError[]): Promise<true> {
     const { document, entry } = wish;
+    const { version } = document;
     const status = entry?.status === 'started' ? 'failed' : 'rejected';
-    const error = { code: 'config-refused', message: sentenceOf(errors) };
-    await this.#tell(wish, { status, error }, 'rejected', errors);
-    this.#ended(wish, { version: document.version, status: 'rejected', errors });
-    return true;
+    const report = { status, error: { code: 'config-refused', message: sentenceOf(errors) } } as const;
+    await this.#steps.end(entry, { version, report, status: 'rejected', errors });
+    return this.#ended(wish, { version, status: 'rejected', errors });
   }
 
   // ── Phase two ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -320,12 +254,12 @@ export class ConfigPush {
         const message = 'no new link came to stand in time under the new configuration';
         throw new Refusal([{ app: GATEWAY, key: '', message }]);
       }
-      await this.#finish({ type: 'reached' }, { status: 'succeeded', result: { version } });
+      await this.#finish(step, { type: 'reached' }, { status: 'succeeded', result: { version } });
       log.info({ version }, 'a configuration is in force');
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       log.error({ version, errors: error.errors }, 'a configuration is taken back');
-      await this.#move({ type: 'failed', errors: error.errors });
+      await this.#steps.move({ type: 'failed', errors: error.errors });
     }
   }
 
@@ -351,111 +285,17 @@ export class ConfigPush {
     }
     if (needsLink) this.#ports.renewLink();
     const error = { code: 'config-rolled-back', message: sentenceOf(errors) };
-    await this.#finish({ type: 'returned' }, { status: 'failed', error });
+    await this.#finish(step, { type: 'returned' }, { status: 'failed', error });
   }
 
-  // ── What is durable ──────────────────────────────────────────────────────────────────────────────────────────────
-
-  /** The end of what is under way: where the device stands, the order's end and the report are one transaction. */
-  async #finish(event: ConfigStepEvent, report: Omit<OrderReport, 'at'>): Promise<void> {
-    const { records } = this.#ports;
-    const { step } = records;
-    if (step.phase === 'settled') return;
-    const errors = step.phase === 'returning' ? step.errors : [];
-    const status = step.phase === 'returning' ? 'rolledBack' : 'applied';
-    const writes = records.move(transition(step, event), this.#ports.limits().keepDocuments);
-    const entry = step.orderId === undefined ? undefined : this.#ports.queue.order(step.orderId);
-    const wish = {
-      document: { version: step.version, sections: {} },
-      ...(entry === undefined ? {} : { entry }),
-    };
-    await this.#tell(wish, report, status, errors, writes);
-    const asked = step.orderId === undefined ? this.#wishes[0] : undefined;
-    if (asked !== undefined) this.#ended(asked, { version: step.version, status, errors });
+  async #finish({ orderId }: UnderWay, ...end: Parameters<DurableSteps['finish']>): Promise<void> {
+    const ended = await this.#steps.finish(...end);
+    if (orderId === undefined && ended !== undefined) this.#wishes.ended(ended);
   }
 
-  async #move(
-    event: ConfigStepEvent,
-    more: {
-      document?: (ConfigDocument & Omit<KeptDocument, 'apps'>) | undefined;
-      report?: Omit<OrderReport, 'at'>;
-    } = {},
-  ): Promise<void> {
-    const { records, queue } = this.#ports;
-    const { step } = records;
-    const next = transition(step, event);
-    if (next === step) return;
-    const config = records.move(next, this.#ports.limits().keepDocuments, more.document);
-    const orderId = event.type === 'begun' ? event.orderId : undefined;
-    const entry = orderId === undefined ? undefined : queue.order(orderId);
-    if (entry !== undefined && more.report !== undefined) await this.#report(entry, more.report, { config });
-    else await this.#durably(() => queue.commit({ config }));
-    records.wrote(config);
-  }
-
-  /** A full store makes it wait. */
-  async #durably(write: () => Promise<unknown>): Promise<void> {
-    const { clock, log } = this.#ports;
-    for (;;) {
-      try {
-        return void (await write());
-      } catch (error) {
-        if (!(error instanceof BowlineError) || !WAITED_FOR.includes(error.code)) throw error;
-        log.warn({ code: error.code }, 'a configuration waits for room in the store');
-        await wait(clock, TRY_AGAIN_MS);
-      }
-    }
-  }
-
-  /** No document is nothing to keep. */
-  #kept(document: ConfigDocument, outcome: KeptDocument['outcome']) {
-    return document.version === 0 ? undefined : { ...document, at: this.#ports.clock.wallMs(), outcome };
-  }
-
-  /** The end, for whoever asked, and the report to the cloud. */
-  async #tell(
-    { document, entry }: Wish,
-    report: Omit<OrderReport, 'at'>,
-    status: UplinkPayload<'configReport'>['status'],
-    errors: readonly ConfigError[],
-    config: WriteBatch['config'] = {},
-  ): Promise<void> {
-    const { queue, records, stored } = this.#ports;
-    await this.#durably(() => {
-      const message = this.#reportOf(document.version, status, errors);
-      const also: Also = { config, enqueue: [{ lane: 'events', messages: [message] }] };
-      return entry === undefined ? queue.commit(also) : this.#report(entry, report, also);
-    });
-    records.wrote(config);
-    stored();
-  }
-
-  #reportOf(
-    version: number,
-    status: UplinkPayload<'configReport'>['status'],
-    errors: readonly ConfigError[],
-  ): NewMessage {
-    const { records, clock } = this.#ports;
-    const report: UplinkPayload<'configReport'> = {
-      version,
-      status,
-      hash: records.hash,
-      ...(errors.length === 0 ? {} : { errors: errors.slice(0, MOST_ERRORS).map(cut) }),
-    };
-    return newMessage('configReport', checkOutgoing('configReport', report), clock.wallMs());
-  }
-
-  async #report({ orderId }: JournalEntry, report: Omit<OrderReport, 'at'>, also: Also = {}): Promise<void> {
-    const { desk, clock } = this.#ports;
-    await desk.report(GATEWAY, orderId, { ...report, at: clock.wallMs() }, also);
-  }
-
-  #ended(wish: Wish, end: ConfigEnd): void {
-    const index = this.#wishes.indexOf(wish);
-    if (index >= 0) this.#wishes.splice(index, 1);
-    wish.ended?.(end);
+  /** Only a person waits for it: the cloud has been told. */
+  #ended({ entry }: Wish, end: ConfigEnd): true {
+    if (entry === undefined) this.#wishes.ended(end);
+    return true;
   }
 }
-
-/** Refusals of the store that go away by themselves. */
-const WAITED_FOR = ['lane-full', 'disk-full', 'store-busy'];

@@ -1,5 +1,6 @@
 import type { DurableQueue, WriteBatch } from '@bowline/durable-queue';
 import { hashOf } from '@bowline/runtime';
+import { sentenceOf } from './config-refusal.ts';
 import { inForce, type ConfigStep } from './config-step.ts';
 
 export type Sections = Record<string, Record<string, unknown>>;
@@ -16,6 +17,8 @@ export interface KeptDocument {
   at: number;
   outcome: 'applying' | 'applied' | 'rolledBack';
   apps: string[];
+  /** With `rolledBack`: who could not have it, and why. */
+  why?: string;
 }
 
 interface State {
@@ -29,6 +32,8 @@ type ConfigWrites = NonNullable<WriteBatch['config']>;
 const STATE = 'state';
 const HASHES = 'hashes';
 const documentName = (version: number): string => `document/${version}`;
+/** Of the sentence that is kept with a document that went back. */
+const MOST_WHY_CHARS = 1024;
 const NOTHING: State = { step: { phase: 'settled', version: 0 }, kept: [] };
 
 /**
@@ -85,7 +90,7 @@ export class ConfigRecords {
   ): ConfigWrites {
     const others = this.#state.kept
       .filter(({ version }) => version !== document?.version)
-      .map((each) => ({ ...each, outcome: outcomeAfter(this.#state.step, step, each) }));
+      .map((each) => ({ ...each, ...outcomeAfter(this.#state.step, step, each) }));
     const added = document === undefined ? [] : [summaryOf(document)];
     const needed = new Set([step.version, step.phase === 'settled' ? 0 : step.previous]);
     const kept = [...added, ...others].filter(({ version }, index) => index < keep || needed.has(version));
@@ -124,8 +129,13 @@ const summaryOf = ({
   apps: Object.keys(sections),
 });
 
-function outcomeAfter(before: ConfigStep, after: ConfigStep, kept: KeptDocument): KeptDocument['outcome'] {
-  if (before.phase === 'settled' || kept.version !== before.version) return kept.outcome;
-  if (after.phase === 'returning') return 'rolledBack';
-  return after.phase === 'settled' && before.phase === 'applying' ? 'applied' : kept.outcome;
+function outcomeAfter(
+  before: ConfigStep,
+  after: ConfigStep,
+  kept: KeptDocument,
+): Partial<Pick<KeptDocument, 'outcome' | 'why'>> {
+  if (before.phase !== 'applying' || kept.version !== before.version) return {};
+  if (after.phase === 'returning')
+    return { outcome: 'rolledBack', why: sentenceOf(after.errors).slice(0, MOST_WHY_CHARS) };
+  return after.phase === 'settled' ? { outcome: 'applied' } : {};
 }

@@ -318,6 +318,8 @@ const KeptDocument = Type.Object({
   at: EpochMs,
   outcome: Type.Enum([...CONFIG_OUTCOMES]),
   apps: Type.Array(Text),
+  /** With `rolledBack`: who could not have it, and why. */
+  why: Type.Optional(Text),
 });
 
 const ConfigEnd = Type.Object({
