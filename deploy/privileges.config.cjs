@@ -34,17 +34,18 @@ const PRIVILEGES = {
     addons: true,
     children: true,
   },
-  // It finds what its programs have started (/proc), holds them in control groups, reads the logs for its diagnostics, and
-  // finds pm2's command line.
+  // It finds what its programs have started (/proc), holds them in control groups, reads the logs for its diagnostics, finds
+  // pm2's command line, and makes the socket on which programs register commands.
   'command-executor': {
     read: ({ root, log }) => [
       all('/proc'),
+      '/etc/group',
       all(log),
       // Where Node looks first is asked as well, and a refusal there would end the search.
       all(path.join(root, 'apps', 'command-executor', 'node_modules')),
       all(path.join(root, 'node_modules', 'pm2')),
     ],
-    write: () => [all('/sys/fs/cgroup')],
+    write: ({ run }) => [all('/sys/fs/cgroup'), all(path.join(run, 'commands'))],
     children: true,
   },
   // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.

@@ -5,6 +5,16 @@ import { ProgramLimits } from './manifest.ts';
 const milliseconds = (fallback: number, description: string, minimum = 0, more: TSchemaOptions = {}) =>
   Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description, ...more });
 
+const count = (minimum: number, fallback: number, maximum: number, description: string, unit?: string) =>
+  Type.Integer({
+    restart: true,
+    minimum,
+    maximum,
+    default: fallback,
+    description,
+    ...(unit === undefined ? {} : { unit }),
+  });
+
 const program = (fallback: string[], description: string) =>
   Type.Array(Type.String({ minLength: 1 }), { minItems: 1, localOnly: true, default: fallback, description });
 
@@ -43,6 +53,65 @@ export const ExecutorConfig = Type.Object(
       default: {},
       description: 'what each program gets at most; a plug-in may ask for less',
     }),
+    commandSocket: Type.Object(
+      {
+        path: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description:
+              'path of the unix socket on which programs of this device register commands; without it there is none',
+          }),
+        ),
+        mode: Type.String({
+          pattern: '^0?[0-7]{3}$',
+          default: '660',
+          localOnly: true,
+          description: 'mode of the socket; its folder says who may come near it',
+        }),
+        group: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description:
+              "group of the socket, a name or a number; default that of its folder, if that has the set-group-id bit, else this process's own",
+          }),
+        ),
+        maxPrograms: count(1, 16, 256, 'programs that are connected at a time'),
+        maxCommands: count(1, 64, 200, 'commands of all of them together'),
+        lineChars: count(1024, 262_144, 1_048_576, 'longest message of a program', 'characters'),
+        unreadBytes: count(
+          65_536,
+          1_048_576,
+          16_777_216,
+          'what a program has not read; then it is let go of',
+          'bytes',
+        ),
+        messagesPerSecond: count(
+          1,
+          200,
+          100_000,
+          'of one program that are read; the rest waits in its socket',
+        ),
+        registerWithinMs: milliseconds(10_000, 'how long a connection may have no command', 100, {
+          restart: true,
+        }),
+        stopWithinMs: milliseconds(
+          5000,
+          'how long a program may take to answer that it has stopped; then it is let go of, and the order ends `indeterminate`',
+          0,
+          { restart: true },
+        ),
+        returnMs: milliseconds(
+          30_000,
+          'how long the commands of a program that went away are kept, and what was ordered of them waits for its return',
+          0,
+          { restart: true },
+        ),
+        maxRuns: count(1, 3, 100, 'runs of an order whose program goes away again and again'),
+      },
+      { additionalProperties: false, default: {}, localOnly: true },
+    ),
     controlGroupFolder: Type.Optional(
       Type.String({
         minLength: 1,

@@ -4,16 +4,14 @@ import { reportOrder } from '@bowline/ipc';
 import { AGENT_VERSION, runApp, waitForLock } from '@bowline/runtime';
 import { admitOrder } from './adapters/admit-order.ts';
 import { commandPolicy } from './adapters/command-policy.ts';
-import { CommandRegistry } from './adapters/command-registry.ts';
 import { deviceFacts } from './adapters/device-facts.ts';
 import { machineOf } from './adapters/machine.ts';
 import { noteFile } from './adapters/note-file.ts';
-import { PlugInFolder } from './adapters/plug-ins/plug-in-folder.ts';
 import { openPrograms } from './adapters/programs/open-programs.ts';
-import { BUILT_IN } from './commands/built-in.ts';
 import type { ExecutorConfig } from './config.ts';
 import { CommandExecutor } from './core/command-executor.ts';
 import { config as validateConfig } from './generated/config.js';
+import { openCommands } from './open-commands.ts';
 
 const APP = 'command-executor';
 
@@ -24,18 +22,12 @@ await runApp<ExecutorConfig>({
   start: async ({ config, live, log, clock, ready, signal, restart }) => {
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const { programs, records } = await openPrograms(config, log);
-    const plugIns = new PlugInFolder({ config, programs });
-    const commands = new CommandRegistry({
-      builtIn: BUILT_IN,
-      readPlugIns: () => plugIns.read(),
-      lookEveryMs: config.lookEveryMs,
-    });
-    await commands.refresh();
+    const commands = await openCommands({ config, programs, clock, log });
     const hub = await joinHub({
       app: APP,
       version: AGENT_VERSION,
       orderTypes: ['command'],
-      idempotent: () => commands.idempotent(),
+      idempotent: () => commands.registry.idempotent(),
       config,
       live,
       restart,
@@ -44,10 +36,10 @@ await runApp<ExecutorConfig>({
       signal,
     });
     const { client, gate, serverClock } = hub;
-    void commands.start({ hub: client, clock, log });
+    const readPolicy = async () => commandPolicy(await hub.readPolicy());
     const executor = new CommandExecutor({
-      commands,
-      readPolicy: async () => commandPolicy(await hub.readPolicy()),
+      commands: commands.registry,
+      readPolicy,
       record: gate.spent,
       notes: noteFile(config.stateDir),
       orphan: (orderId) => records.orphan(orderId),
@@ -62,6 +54,7 @@ await runApp<ExecutorConfig>({
         return live.current;
       },
     });
+    commands.start({ hub: client, clock, log, readPolicy, changed: () => executor.commandsChanged() });
     hub.onHeard(() => executor.serverTimeKnown());
     client.handle('order', async (order) => {
       hub.heard(order);
@@ -75,6 +68,7 @@ await runApp<ExecutorConfig>({
       stop: async () => {
         commands.stop();
         await executor.stop(live.current.stopGraceMs);
+        commands.close();
         hub.close();
         lock.release();
       },

@@ -2,7 +2,8 @@
 import { schemas as contract } from '@bowline/messages/schemas';
 import { DEFINITIONS } from './commands/definitions.ts';
 import { ExecutorConfig } from './config.ts';
-import { Manifest } from './manifest.ts';
+import { Description, Manifest } from './manifest.ts';
+import { PROGRAM_MESSAGES } from './program-messages.ts';
 
 const order = contract['downlink']?.['command'];
 if (order === undefined) throw new Error('the contract has no schema for the payload of a command');
@@ -14,5 +15,6 @@ export const schemas: Record<string, Record<string, object>> = {
   config: { config: ExecutorConfig },
   orders: { order },
   commands: Object.fromEntries(DEFINITIONS.map(({ name, params }) => [name, params])),
-  manifest: { manifest: Manifest },
+  manifest: { manifest: Manifest, description: Description },
+  programMessages: PROGRAM_MESSAGES,
 };

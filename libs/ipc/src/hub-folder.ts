@@ -1,6 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, readFileSync } from 'node:fs';
+import { chmodSync, lstatSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import type { HubApp } from '@bowline/messages/hub/apps';
+import { systemNumber } from '@bowline/runtime';
 import { ConfigError, hasCode } from '@bowline/runtime/errors';
 
 /** `sun_path` of unix(7) holds 108 bytes, the last of them zero. */
@@ -106,15 +107,9 @@ export function checkGroup(folder: string, group: string, groupFile = '/etc/grou
 export const userId = (user: string, passwdFile = '/etc/passwd'): number =>
   numberOf(user, passwdFile, 'hubOwner: there is no user');
 
-/** passwd(5), group(5): name, password, number … */
 function numberOf(name: string, file: string, what: string): number {
-  if (/^\d+$/.test(name)) return Number(name);
-  const entry = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([each]) => each === name);
-  const id = Number(entry?.[2] || Number.NaN);
-  if (Number.isSafeInteger(id)) return id;
+  const id = systemNumber(name, file);
+  if (id !== undefined) return id;
   throw new ConfigError('hub-owner-unknown', `${what} ${name} in ${file}: was this device installed whole?`);
 }
 

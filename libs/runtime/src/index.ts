@@ -16,6 +16,8 @@ export {
   writeFileDurably,
   writeFileSynchronously,
 } from './files.ts';
+export { listenLocally } from './listen-locally.ts';
+export { systemNumber } from './system-number.ts';
 export { ownCgroup } from './own-cgroup.ts';
 export {
   cgroupProcs,

@@ -57,6 +57,7 @@ export async function writeDeviceConfig(
       logFolder: layout.logDir,
       pm2Home: layout.pm2Home,
       programUser: userInfo().username,
+      commandSocket: { path: join(layout.runDir, 'commands', 'commands.sock') },
     },
     // The demo's server has a repository of releases, too; its pm2 runs what they bring.
     'ota-updater': {

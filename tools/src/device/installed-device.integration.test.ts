@@ -91,5 +91,24 @@ describe.runIf(canInstallDevice())(
         'bowline-telemetry:bowline-ingest 660\n',
       );
     });
+
+    test('when a user is let into the group of the commands, his programs may register one; others may not', async () => {
+      const socket = '/run/bowline/commands/commands.sock';
+      const script = `require('node:net').connect('${socket}').on('error', ({ code }) => console.log(code)).on('data', (data) => { console.log(String(data)); process.exit(); }).write('{"type":"register","command":{"name":"x","description":"x","idempotent":true}}\\n')`;
+      const as = (groups: string) =>
+        device.run(
+          'setpriv',
+          '--reuid=nobody',
+          '--regid=nogroup',
+          groups,
+          '/opt/bowline/runtime',
+          '-e',
+          script,
+        );
+      // It is heard, and this device's policy does not name it.
+      expect(await as('--groups=bowline-commands')).toContain('"code":"not-allowed"');
+      expect(await as('--groups=bowline-ingest')).toBe('EACCES\n');
+      expect(await device.run('stat', '-c', '%U:%G %a', socket)).toBe('root:bowline-commands 660\n');
+    });
   },
 );

@@ -4,11 +4,11 @@ import { BowlineError } from '@bowline/runtime/errors';
 import type { BrokenCommand, Command } from '../core/command.ts';
 import type { CommandSource } from '../core/command-executor.ts';
 import { joinCommands, newsOf, type Commands } from '../core/join-commands.ts';
-import type { PlugIns } from './plug-ins/plug-in-folder.ts';
 
 export interface RegistryOptions {
   builtIn: readonly Command[];
-  readPlugIns(): Promise<PlugIns>;
+  /** From where else commands come; of two with one name the first counts. */
+  sources: readonly (() => Promise<Commands> | Commands)[];
   /** How often it is looked what has changed when nothing is asked of it. */
   lookEveryMs: number;
 }
@@ -63,9 +63,9 @@ export class CommandRegistry implements CommandSource {
   }
 
   async #look(): Promise<void> {
-    const { builtIn, readPlugIns } = this.#options;
+    const { builtIn, sources } = this.#options;
     const before = this.#now;
-    this.#now = joinCommands(builtIn, await readPlugIns());
+    this.#now = joinCommands(builtIn, await Promise.all(sources.map((read) => read())));
     if (this.#ports !== undefined) await this.#tellNews(this.#ports, before);
   }
 

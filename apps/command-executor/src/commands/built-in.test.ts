@@ -20,7 +20,8 @@ const context: CommandContext = {
   policy: policyOf({ ping: { signed: true } }),
   commands: BUILT_IN,
   broken: [],
-  order: { orderId: '01900000-0000-7000-8000-000000000001', attempt: 1, note: undefined },
+  order: { orderId: '01900000-0000-7000-8000-000000000001', attempt: 1, note: undefined, deadlineMs: 1000 },
+  startAgain: () => Promise.resolve(),
   progress: () => {},
   orders: () => ({ running: 1, waiting: 2, ended: { succeeded: 3 } }),
 };

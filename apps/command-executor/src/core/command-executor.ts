@@ -119,6 +119,11 @@ export class CommandExecutor {
     this.#pump();
   }
 
+  /** Commands have come, gone or changed: orders that waited for one may go on. */
+  commandsChanged(): void {
+    this.#pump();
+  }
+
   counts(): OrderCounts {
     const running = this.#runs.size;
     return { running, waiting: this.#entries.size - running, ended: { ...this.#ended } };
@@ -154,10 +159,12 @@ export class CommandExecutor {
         const { name = '' } = entry.order.payload;
         return { name, concurrency: classes.get(name) ?? 'shared', entry };
       };
+      const away = new Set(commands.all().flatMap((each) => (each.isAway?.() === true ? [each.name] : [])));
       const all = [...this.#entries.values()];
       const running = all.filter(({ planning }) => planning).map(inLine);
       const waiting = all.filter(
-        ({ phase, held, planning }) => phase.kind === 'waiting' && !held && !planning,
+        ({ order, phase, held, planning }) =>
+          phase.kind === 'waiting' && !held && !planning && !away.has(order.payload.name ?? ''),
       );
       const next = nextInLine(waiting.map(inLine), running, limits.maxConcurrent);
       if (next === undefined) return;

@@ -18,6 +18,11 @@ export interface CommandContext {
   broken: readonly BrokenCommand[];
   orders(): OrderCounts;
   order: RunningOrder;
+  /**
+   * What carried it out is gone, and it may run again: this attempt is recorded like the first, before its effect begins.
+   * Resolves when that is durable.
+   */
+  startAgain(): Promise<void>;
   /** Tells the operators how far it is; live only, at most twice a second. */
   progress(progress: Progress): void;
 }
@@ -27,6 +32,8 @@ export interface RunningOrder {
   orderId: string;
   /** 1 for the first run. */
   attempt: number;
+  /** When its time is over, by the monotonic clock, milliseconds. */
+  deadlineMs: number;
   /** What was recorded before `started`, by the command's {@link Confirmation}. */
   note: unknown;
 }
@@ -148,6 +155,8 @@ export interface ParamsCheck {
 export interface Command extends Omit<CommandDefinition<Params>, 'run'> {
   origin: CommandOrigin;
   check: ParamsCheck;
+  /** What carries it out is not there for the moment: its orders wait in line. */
+  isAway?(): boolean;
   /** Only with params that `check` has passed. */
   run(params: Params, context: CommandContext): unknown;
 }

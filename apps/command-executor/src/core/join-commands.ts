@@ -5,11 +5,13 @@ export interface Commands {
   broken: readonly BrokenCommand[];
 }
 
-/** What comes with Bowline first: no plug-in takes the place of a command that is there. */
-export function joinCommands(builtIn: readonly Command[], plugIns: Commands): Commands {
+/**
+ * What comes with Bowline first, then each source in its turn: none takes the place of a command that is there.
+ */
+export function joinCommands(builtIn: readonly Command[], sources: readonly Commands[]): Commands {
   const byName = new Map(builtIn.map((command) => [command.name, command]));
-  const broken = [...plugIns.broken];
-  for (const command of plugIns.commands) {
+  const broken = sources.flatMap((source) => source.broken);
+  for (const command of sources.flatMap(({ commands }) => commands)) {
     const taken = byName.get(command.name);
     if (taken === undefined) byName.set(command.name, command);
     else

@@ -5,7 +5,9 @@ import type { OrderError } from './plan-command.ts';
 export type Outcome =
   | { status: 'succeeded'; result: unknown }
   | { status: 'failed'; error: OrderError }
-  | { status: 'cancelled'; error: OrderError };
+  | { status: 'cancelled'; error: OrderError }
+  /** Nobody knows whether the effect took place. */
+  | { status: 'indeterminate'; error: OrderError };
 
 /**
  * A result that fits into an ack, in size and in depth: as it is, or else its beginning as text, and how long it was.

@@ -28,7 +28,7 @@ export interface StepContext {
   report(report: OrderReport): Promise<void>;
   /** Called once, when it is decided how the order ends. */
   ending(status: OrderReport['status']): void;
-  commandContext(signal: AbortSignal, order: RunningOrder): CommandContext;
+  commandContext(signal: AbortSignal, order: RunningOrder): Omit<CommandContext, 'startAgain'>;
   notes: Pick<Notes, 'write'>;
   device: DeviceFacts;
   /** This app's record of how far a signed order came. */
@@ -135,6 +135,7 @@ async function runCommand(
   context: StepContext,
 ): Promise<Outcome> {
   const deadline = new AbortController();
+  const deadlineMs = context.clock.monotonicMs() + timeoutMs;
   const timer = context.clock.after(timeoutMs, () =>
     deadline.abort(new RejectedError('timed-out', `${command.name} took longer than ${timeoutMs} ms`)),
   );
@@ -143,18 +144,28 @@ async function runCommand(
     signal.throwIfAborted();
     checkExpiry(context);
     const { attempt = 1, note, order } = context;
-    const running = command.run(
-      params,
-      context.commandContext(signal, { orderId: order.orderId, attempt, note }),
-    );
+    const running = command.run(params, {
+      ...context.commandContext(signal, { orderId: order.orderId, attempt, note, deadlineMs }),
+      startAgain: () => startAgain(context),
+    });
     const result = await (command.endsWhenTold === true ? running : Promise.race([running, aborted(signal)]));
     return { status: 'succeeded', result };
   } catch (error) {
     if (error instanceof CancelledError && error.code === 'stopping') throw error;
-    return { status: error instanceof CancelledError ? 'cancelled' : 'failed', error: told(error) };
+    return { status: statusOf(error), error: told(error) };
   } finally {
     timer.cancel();
   }
+}
+
+function startAgain(context: StepContext): Promise<void> {
+  context.attempt = (context.attempt ?? 1) + 1;
+  return report(context, { status: 'started', attempt: context.attempt });
+}
+
+function statusOf(error: unknown): 'cancelled' | 'failed' | 'indeterminate' {
+  if (error instanceof CancelledError) return 'cancelled';
+  return error instanceof RejectedError && error.code === 'effect-unknown' ? 'indeterminate' : 'failed';
 }
 
 /** The gateway may have been away while `started` was on its way: the effect must not begin late (protocol, section 4). */

@@ -11,13 +11,18 @@ const ENDS = ['succeeded', 'failed', 'cancelled', 'rejected', 'expired', 'indete
 export class ExecutorProcess {
   readonly folder = temporaryFolder();
   readonly commandsFolder = join(this.folder, 'commands');
-  readonly #config: Record<string, unknown>;
+  #config: Record<string, unknown>;
   gateway: TestGateway | undefined;
   process: TestProcess | undefined;
 
   constructor(config: Record<string, unknown> = {}) {
     this.#config = config;
     mkdirSync(this.commandsFolder, { mode: 0o755 });
+  }
+
+  /** Of the next start. */
+  configure(config: Record<string, unknown>): void {
+    this.#config = { ...this.#config, ...config };
   }
 
   /** @param node further arguments of Node. */

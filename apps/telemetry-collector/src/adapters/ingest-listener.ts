@@ -1,10 +1,10 @@
 import type { Server } from 'node:http';
-import type { Logger } from '@bowline/runtime';
+import { listenLocally, type Logger } from '@bowline/runtime';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
 import { httpEndpoint } from './http-endpoint.ts';
 import { ingestRoutes } from './ingest-routes.ts';
-import { closeServer, listenLocally } from './local-socket.ts';
+import { closeServer } from './close-server.ts';
 
 type IngestConfig = CollectorConfig['ingest'];
 

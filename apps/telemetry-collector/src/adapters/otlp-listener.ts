@@ -6,7 +6,7 @@ import { ConfigError } from '@bowline/runtime/errors';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
 import { httpEndpoint } from './http-endpoint.ts';
-import { closeServer } from './local-socket.ts';
+import { closeServer } from './close-server.ts';
 import { otlpRoute } from './otlp-route.ts';
 
 const LOOPBACK = '127.0.0.1';

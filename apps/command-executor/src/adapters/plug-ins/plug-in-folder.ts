@@ -1,38 +1,19 @@
 import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownedFileFault, readOwnedFile } from '@bowline/identity';
-import { describeErrors } from '@bowline/messages/check';
 import { hasCode } from '@bowline/runtime/errors';
-import { suggest } from '@bowline/runtime/suggest';
 import type { ExecutorConfig } from '../../config.ts';
-import type { BrokenCommand, Command } from '../../core/command.ts';
+import type { Command } from '../../core/command.ts';
+import type { Commands } from '../../core/join-commands.ts';
 import { manifest as isManifest } from '../../generated/manifest.js';
 import type { Manifest } from '../../manifest.ts';
 import type { Programs } from '../programs/run-program.ts';
+import { manifestFault } from './manifest-fault.ts';
 import { plugInCommand } from './plug-in-command.ts';
 
 export const MANIFEST_FILE = 'command.json';
 const MANIFEST_BYTES = 65_536;
 const EXECUTABLE = 0o111;
-const KEYS = [
-  'name',
-  'description',
-  'program',
-  'params',
-  'result',
-  'timeoutMs',
-  'idempotent',
-  'concurrency',
-  'user',
-  'policy',
-  'limits',
-];
-
-export interface PlugIns {
-  commands: readonly Command[];
-  broken: readonly BrokenCommand[];
-}
-
 interface Loaded {
   /** Changes when one of its files does. */
   signature: string;
@@ -57,7 +38,7 @@ export class PlugInFolder {
     this.#options = options;
   }
 
-  async read(): Promise<PlugIns> {
+  async read(): Promise<Commands> {
     const { commandsFolder: folder, maxPlugIns } = this.#options.config;
     const loaded = new Map<string, Loaded>();
     try {
@@ -140,13 +121,7 @@ function readManifest(file: string): Manifest {
       throw new Error(`${MANIFEST_FILE} is not JSON: ${error.message}`, { cause: error });
     throw error;
   }
-  if (!isManifest(value)) {
-    const typed: unknown = (isManifest.errors?.[0]?.params as Record<string, unknown> | undefined)?.[
-      'additionalProperty'
-    ];
-    const meant = typeof typed === 'string' ? suggest(typed, KEYS) : undefined;
-    const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
-    throw new Error(`${describeErrors(isManifest.errors, MANIFEST_FILE)}${hint}`);
-  }
+  const fault = manifestFault(isManifest, value, MANIFEST_FILE);
+  if (fault !== undefined) throw new Error(fault);
   return value as Manifest;
 }

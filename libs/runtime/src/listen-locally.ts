@@ -1,7 +1,7 @@
-import { chmodSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
-import type { Server } from 'node:http';
+import { chmodSync, chownSync, lstatSync, mkdirSync, rmSync } from 'node:fs';
+import type { Server } from 'node:net';
 import { dirname } from 'node:path';
-import { ConfigError, hasCode } from '@bowline/runtime/errors';
+import { ConfigError, hasCode } from './errors.ts';
 
 /** `sun_path` of unix(7) holds 108 bytes, the last of them zero. */
 const LONGEST_PATH_BYTES = 107;
@@ -10,13 +10,18 @@ const FOLDER_MODE = 0o750;
 
 /**
  * Listens on a unix socket. Who may connect is for the folder to say, by its group and mode, and for the mode of the socket;
- * its group is that of the folder, if that has the set-group-id bit.
+ * its group is the one that is asked for, else that of the folder if that has the set-group-id bit.
  *
  * The socket of an earlier life is removed: the app's lock says that no other process has it.
  *
  * @throws ConfigError `socket-path-too-long`, `socket-folder-unsafe`, `socket-unusable`.
  */
-export async function listenLocally(server: Server, path: string, mode: number): Promise<void> {
+export async function listenLocally(
+  server: Server,
+  path: string,
+  mode: number,
+  group?: number,
+): Promise<void> {
   const bytes = Buffer.byteLength(path);
   if (bytes > LONGEST_PATH_BYTES) {
     throw new ConfigError(
@@ -37,6 +42,7 @@ export async function listenLocally(server: Server, path: string, mode: number):
         process.umask(before);
       }
     });
+    if (group !== undefined) chownSync(path, process.getuid?.() ?? 0, group);
     chmodSync(path, mode);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -66,14 +72,4 @@ function statOf(folder: string) {
   if (!stat.isDirectory())
     throw new ConfigError('socket-folder-unsafe', `${folder} is no folder (a link is not taken)`);
   return stat;
-}
-
-/** Ends it: what is in work may end, idle connections are closed. */
-export function closeServer(server: Server): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.close((error) =>
-      error === undefined || hasCode(error, 'ERR_SERVER_NOT_RUNNING') ? resolve() : reject(error),
-    );
-    server.closeIdleConnections();
-  });
 }
