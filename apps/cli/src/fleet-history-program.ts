@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander';
 import { duration, withoutUndefined, wholeNumber } from './arguments.ts';
-import { askHistory, getHistory } from './commands/fleet-history.ts';
+import { askHistory, getHistory, getUpload, listUploads } from './commands/fleet-history.ts';
 import type { FleetCommands } from './fleet-enrolment-program.ts';
 import { moment } from './history-program.ts';
 
@@ -22,7 +22,9 @@ export function addFleetHistory(
   fleet: Command,
   { contextOf, apiOf, json, exit }: FleetCommands & { exit: (code: number) => void },
 ): void {
-  const history = fleet.command('history').description('what a device has recorded or logged: ask, get');
+  const history = fleet
+    .command('history')
+    .description('what a device has recorded or logged: ask, get, uploads');
   history
     .command('ask')
     .description('has a device send it, and waits for the answer')
@@ -57,5 +59,27 @@ export function addFleetHistory(
     .addOption(json())
     .action(async (orderId: string, { output }: { output?: string }, command: Command) =>
       exit(await getHistory(contextOf(command), apiOf(command), orderId, output)),
+    );
+  history
+    .command('uploads')
+    .description('the logs that a device has sent on its own schedule: all of them, or what is in one')
+    .argument('<device>', 'its id')
+    .argument('[upload]', 'id of an upload')
+    .option('-o, --output <file>', 'of one: one item a line (NDJSON); standard output without')
+    .addOption(json())
+    .action(
+      async (
+        deviceId: string,
+        uploadId: string | undefined,
+        { output }: { output?: string },
+        command: Command,
+      ) => {
+        const [context, api] = [contextOf(command), apiOf(command)];
+        exit(
+          uploadId === undefined
+            ? await listUploads(context, api, deviceId)
+            : await getUpload(context, api, { deviceId, uploadId }, output),
+        );
+      },
     );
 }

@@ -102,7 +102,7 @@ export const ServerConfig = Type.Object(
       resultsBytes: bytes(MIB, 4096, 1024 * MIB, 'of a device, lane results'),
       eventsBytes: bytes(4 * MIB, 4096, 1024 * MIB, 'of a device, lane events'),
       telemetryBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane telemetry'),
-      historyBytes: bytes(8 * MIB, 4096, 1024 * MIB, 'of a device, lane history'),
+      historyBytes: bytes(32 * MIB, 4096, 1024 * MIB, 'of a device, lane history'),
       minFreeBytes: bytes(64 * MIB, 0, 2 ** 50, 'of the disk; below it no device is let in'),
       orders: count(1000, 1, 100_000, 'of a device; the oldest that ended go first'),
       orderBytes: bytes(16 * MIB, 512 * 1024, 1024 * MIB, 'of a device, all its orders together'),

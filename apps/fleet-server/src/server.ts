@@ -159,7 +159,8 @@ async function serve(
     {
       ...parts,
       ...people,
-      views: new DeviceViews(uplink),
+      views: new DeviceViews(uplink, store),
+      answerBytes: Math.floor(keep.historyBytes / 2),
       store,
       backend,
       files,

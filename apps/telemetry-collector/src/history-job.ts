@@ -49,8 +49,14 @@ export async function uploadHistory(options: HistoryJobOptions, signal: AbortSig
   }
 }
 
-async function roomFor(
-  { waiting, isOnline, limits, clock }: HistoryJobOptions,
+/** @throws TransientError `offline`: what is uploaded on a schedule waits for the cloud. */
+export async function roomFor(
+  {
+    waiting,
+    isOnline,
+    limits,
+    clock,
+  }: Pick<HistoryJobOptions, 'waiting' | 'isOnline' | 'clock'> & { limits(): { mostWaiting: number } },
   signal: AbortSignal,
 ): Promise<void> {
   for (;;) {

@@ -10,7 +10,7 @@ export type { Event } from './wire/event.ts';
 export type { Gap } from './wire/gap.ts';
 export type { HeartbeatDown, HeartbeatUp } from './wire/heartbeat.ts';
 export type { Hello } from './wire/hello.ts';
-export type { History } from './wire/history.ts';
+export type { History, HistoryUpload } from './wire/history.ts';
 export type { HistoryRequest } from './wire/history-request.ts';
 export type { LedgerEntry, QueueSummary } from './wire/queue-state.ts';
 export type { Receipt } from './wire/receipt.ts';
@@ -33,6 +33,8 @@ export type {
 } from './http/enrolment.ts';
 export type {
   HistoryAnswer,
+  HistoryUploadAnswer,
+  HistoryUploadSummary,
   Alarm,
   AuditEntry,
   AuditMark,

@@ -10,6 +10,8 @@ import {
   type EnrolmentTokenState,
   type NewSshSession,
   type HistoryAnswer,
+  type HistoryUploadAnswer,
+  type HistoryUploadSummary,
   type NewOperatorToken,
   type Operator,
   type Order,
@@ -136,6 +138,23 @@ export class OperatorsApi {
     const path = `/v1/orders/${encodeURIComponent(orderId)}/history`;
     return check<HistoryAnswer>(
       operators.historyAnswer,
+      await this.#call(path, undefined, ANSWER_DEADLINE_MS),
+    );
+  }
+
+  /** What a device has uploaded of its logs on its own schedule, newest first. */
+  async uploads(deviceId: string): Promise<HistoryUploadSummary[]> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/uploads`;
+    const { uploads } = (await this.#call(path, undefined, ANSWER_DEADLINE_MS)) as { uploads?: unknown[] };
+    return (uploads ?? []).map((each) =>
+      check<HistoryUploadSummary>(operators.historyUpload, each, 'upload'),
+    );
+  }
+
+  async upload(deviceId: string, uploadId: string): Promise<HistoryUploadAnswer> {
+    const path = `/v1/devices/${encodeURIComponent(deviceId)}/uploads/${encodeURIComponent(uploadId)}`;
+    return check<HistoryUploadAnswer>(
+      operators.historyUploadAnswer,
       await this.#call(path, undefined, ANSWER_DEADLINE_MS),
     );
   }

@@ -2,9 +2,9 @@ import { writeFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HistoryAnswer } from '@bowline/messages';
 import { findDevice, type OperatorsApi } from '../adapters/operators-api.ts';
-import { paint, print, printJson } from '../adapters/terminal.ts';
+import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import { duration } from '../core/format.ts';
+import { dayAndTime, duration } from '../core/format.ts';
 import { exitCodeOf, whyNot } from '../core/order-progress.ts';
 import type { Context } from './context.ts';
 import { follow } from './follow-order.ts';
@@ -44,7 +44,7 @@ export async function askHistory(
   // Its parts travel behind live data, at a pace.
   for (;;) {
     const answer = await api.historyAnswer(order.orderId);
-    if (answer.complete) return deliver(answer, { json, output });
+    if (answer.complete) return deliver(answer, { json, output, again: getAgain(order.orderId) });
     if (performance.now() - startedAt >= timeoutMs) {
       throw unfinished(order.orderId, `has ${answer.parts} parts here and not all`, timeoutMs);
     }
@@ -59,18 +59,48 @@ export async function getHistory(
   orderId: string,
   output: string | undefined,
 ): Promise<number> {
-  return deliver(await api.historyAnswer(orderId), { json, output });
+  return deliver(await api.historyAnswer(orderId), { json, output, again: getAgain(orderId) });
 }
 
-/** A file has one item a line (NDJSON). */
+/** `bowline fleet history uploads DEVICE`: what it has sent of its logs by itself. */
+export async function listUploads({ json }: Context, api: OperatorsApi, deviceId: string): Promise<number> {
+  const uploads = await api.uploads(deviceId);
+  if (json) printJson({ uploads });
+  else if (uploads.length === 0) print(`${deviceId} has uploaded no logs (history.uploads).`);
+  else {
+    const rows = uploads.map(({ uploadId, job, kind, app = '', from, to, parts, complete }) => [
+      uploadId,
+      job,
+      `${kind} ${app}`.trim(),
+      dayAndTime(from),
+      dayAndTime(to),
+      complete ? String(parts) : `${parts}, more may come`,
+    ]);
+    print(table(['upload', 'job', 'what', 'from', 'to', 'parts'], rows));
+  }
+  return EXIT.ok;
+}
+
+/** `bowline fleet history uploads DEVICE UPLOAD`: one of them, as {@link getHistory}. */
+export async function getUpload(
+  { json }: Context,
+  api: OperatorsApi,
+  { deviceId, uploadId }: { deviceId: string; uploadId: string },
+  output: string | undefined,
+): Promise<number> {
+  const again = `bowline fleet history uploads ${deviceId} ${uploadId}`;
+  return deliver(await api.upload(deviceId, uploadId), { json, output, again });
+}
+
+/** A file has one item a line (NDJSON). @param again how it is asked for once more */
 function deliver(
-  answer: HistoryAnswer,
-  { json, output }: { json: boolean; output: string | undefined },
+  answer: Pick<HistoryAnswer, 'complete' | 'parts' | 'missing' | 'items'>,
+  { json, output, again }: { json: boolean; output: string | undefined; again: string },
 ): number {
-  const { complete, parts, missing, items, orderId } = answer;
+  const { complete, parts, missing, items } = answer;
   const text = items.map((item) => `${JSON.stringify(item)}\n`).join('');
   if (output !== undefined) writeFileSync(output, text, { mode: 0o600 });
-  if (json) printJson(output === undefined ? answer : { orderId, complete, parts, missing, output });
+  if (json) printJson(output === undefined ? answer : { ...answer, items: undefined, output });
   else if (output === undefined) process.stdout.write(text);
   else print(`${parts} parts, ${items.length} items → ${output}`);
   if (complete) return EXIT.ok;
@@ -78,14 +108,16 @@ function deliver(
     exitCode: EXIT.orderUnfinished,
     advice:
       missing.length === 0
-        ? `More may come: bowline fleet history get ${orderId}.`
+        ? `More may come: ${again}.`
         : `Parts ${missing.slice(0, 5).join(', ')} have not come or are no longer kept: ask again.`,
   });
 }
 
+const getAgain = (orderId: string): string => `bowline fleet history get ${orderId}`;
+
 const unfinished = (orderId: string, what: string, timeoutMs: number) =>
   new CliError('order-unfinished', `The order ${what} after ${duration(timeoutMs)}.`, {
     exitCode: EXIT.orderUnfinished,
-    advice: `It goes on without us: bowline fleet history get ${orderId}.`,
+    advice: `It goes on without us: ${getAgain(orderId)}.`,
     details: { orderId },
   });

@@ -28,6 +28,8 @@ export const ACCESS: Record<string, Access> = {
   'GET /v1/devices/:deviceId/orders': { role: 'viewer' },
   'GET /v1/devices/:deviceId/series': { role: 'viewer' },
   'GET /v1/devices/:deviceId/telemetry': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/uploads': { role: 'viewer' },
+  'GET /v1/devices/:deviceId/uploads/:uploadId': { role: 'viewer' },
   'GET /v1/devices/:deviceId/events': { role: 'viewer' },
   'GET /v1/devices/:deviceId/dead-letters': { role: 'viewer' },
   'GET /v1/orders/:orderId': { role: 'viewer' },

@@ -23,14 +23,17 @@ export interface OperatorsPorts {
   deadLetters: DeadLetters;
   orders: OrderBook;
   identity: ServerIdentity;
+  /** The largest answer to a historyRequest of which every part is sure to be kept, bytes as JSON before it is packed. */
+  answerBytes: number;
 }
 
 type OfDevice = { Params: { deviceId: string }; Querystring: Record<string, string | undefined> };
+type OfUpload = { Params: { deviceId: string; uploadId: string } };
 type OfOrder = { Params: { orderId: string } };
 
 /** The operators' API (README). Who may call it was checked before. */
 export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): void {
-  const { devices, status, views, deadLetters, orders, identity } = ports;
+  const { devices, status, views, deadLetters, orders, identity, answerBytes } = ports;
 
   const known = (deviceId: string): string => {
     if (devices.get(deviceId) === undefined) {
@@ -60,7 +63,7 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
 
   const bodyLimit = MAX_ORDER_BYTES;
   http.post<OfDevice>('/v1/devices/:deviceId/orders', { bodyLimit }, async (request, reply) => {
-    const wanted = check<OrderBody>(validators.order, request.body, 'body');
+    const wanted = answerable(check<OrderBody>(validators.order, request.body, 'body'), answerBytes);
     checkPayload(wanted);
     const created = await give(known(request.params.deviceId), wanted);
     note(request, { orderId: created.orderId });
@@ -124,6 +127,21 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
     return { samples: await views.samples(known(params.deviceId), { series, limit, ...range }) };
   });
 
+  http.get<OfDevice>('/v1/devices/:deviceId/uploads', async ({ params }) => ({
+    uploads: await views.uploads(known(params.deviceId)),
+  }));
+
+  http.get<OfUpload>(
+    '/v1/devices/:deviceId/uploads/:uploadId',
+    async ({ params: { deviceId, uploadId } }) => {
+      const upload = (await views.uploads(known(deviceId))).find((each) => each.uploadId === uploadId);
+      if (upload === undefined) {
+        throw new RejectedError('unknown-upload', 'this server keeps no such upload of the device');
+      }
+      return { ...upload, ...(await views.historyAnswer(deviceId, uploadId)) };
+    },
+  );
+
   http.get<OfDevice>('/v1/devices/:deviceId/events', async ({ params, query }) => ({
     events: await views.events(known(params.deviceId), limitOf(query['limit'], 50, 1000)),
   }));
@@ -131,6 +149,22 @@ export function serveOperators(http: FastifyInstance, ports: OperatorsPorts): vo
   http.get<OfDevice>('/v1/devices/:deviceId/dead-letters', ({ params, query }) => ({
     deadLetters: deadLetters.list(known(params.deviceId), limitOf(query['limit'], 100, 1000)),
   }));
+}
+
+/**
+ * A device refuses a historyRequest whose answer would be more than `maxBytes`, with the estimate: so it is told what this server
+ * keeps, or the first parts would be gone before the last has come.
+ */
+function answerable(wanted: OrderBody, answerBytes: number): OrderBody {
+  if (wanted.type !== 'historyRequest') return wanted;
+  const { maxBytes } = wanted.payload;
+  if (typeof maxBytes === 'number' && maxBytes > answerBytes) {
+    throw new RejectedError(
+      'history-too-large',
+      `maxBytes is more than the ${answerBytes} bytes that this server is sure to keep (half of keep.historyBytes)`,
+    );
+  }
+  return { ...wanted, payload: { maxBytes: answerBytes, ...wanted.payload } };
 }
 
 /** An order that no device could take is refused here, with the same schemas. */

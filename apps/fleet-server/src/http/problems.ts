@@ -16,6 +16,7 @@ const STATUS_OF: Record<string, number> = {
   'last-admin': 409,
   'too-many-requests': 429,
   'unknown-order': 404,
+  'unknown-upload': 404,
   'unknown-session': 404,
   'too-many-sessions': 429,
   'order-ended': 409,

@@ -1,10 +1,44 @@
-import { Type } from 'typebox';
+import { Type, type Static } from 'typebox';
 
 const DAY_MS = 86_400_000;
 const MIB = 2 ** 20;
 
 const bounded = (minimum: number, fallback: number, maximum: number, unit: string, description: string) =>
   Type.Integer({ minimum, maximum, default: fallback, unit, description });
+
+/** Logs or journal, uploaded on a schedule of their own (docs/history.md). */
+export const LogUpload = Type.Object(
+  {
+    kind: Type.Enum(['logs', 'journal']),
+    app: Type.Optional(
+      Type.String({
+        pattern: '^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$',
+        description: 'of logs: whose; of the journal: a unit or the name that a program logs under',
+      }),
+    ),
+    filter: Type.Optional(
+      Type.String({ minLength: 1, maxLength: 4096, description: 'only what has this text' }),
+    ),
+    cron: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 128,
+        description: 'when, in the time zone of the device: "30 3 * * *"; instead of everyMs',
+      }),
+    ),
+    everyMs: bounded(60_000, DAY_MS, 30 * DAY_MS, 'ms', 'how often'),
+    jitterMs: bounded(0, 600_000, DAY_MS, 'ms', 'how far it is put off at random'),
+    maxBytes: bounded(
+      1024,
+      4 * MIB,
+      1024 * MIB,
+      'bytes',
+      'of one upload, as JSON before it is packed; what is more goes with the next one',
+    ),
+  },
+  { additionalProperties: false },
+);
+export type LogUpload = Static<typeof LogUpload>;
 
 /** The local history, and what is uploaded of it (docs/history.md). */
 export const HistoryConfig = Type.Object(
@@ -80,6 +114,11 @@ export const HistoryConfig = Type.Object(
       'bytes',
       'largest answer to a historyRequest, as JSON before it is packed',
     ),
+    uploads: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), LogUpload, {
+      additionalProperties: false,
+      default: {},
+      description: 'logs and journal that are uploaded by themselves, by name; none unless named',
+    }),
     journalCommand: Type.Array(Type.String(), {
       default: ['/usr/bin/journalctl'],
       localOnly: true,

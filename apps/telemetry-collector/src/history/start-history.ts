@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { History } from '@bowline/history-store';
 import { reportOrder, type HubClient } from '@bowline/ipc';
-import type { HistoryRequest, Sample } from '@bowline/messages';
+import type { History as HistoryPart, HistoryRequest, Sample } from '@bowline/messages';
 import { retry, wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { Scheduler } from '@bowline/scheduler';
@@ -9,7 +9,7 @@ import { v7 as newId } from 'uuid';
 import type { CollectorConfig } from '../config.ts';
 import type { SampleSink } from '../core/intake.ts';
 import type { OutgoingMessage } from '../core/hand-over.ts';
-import { uploadHistory } from '../history-job.ts';
+import { roomFor, uploadHistory } from '../history-job.ts';
 import { answerLocally } from './local-history.ts';
 import { HistoryOrders } from './orders/history-orders.ts';
 import { journalSource } from './orders/journal-source.ts';
@@ -18,6 +18,8 @@ import { progressFiles } from './orders/progress-files.ts';
 import { telemetrySource } from './orders/telemetry-source.ts';
 import { Recorder } from './recorder.ts';
 import { Spill } from './spill.ts';
+import { LogUploads } from './uploads/log-uploads.ts';
+import { uploadStates } from './uploads/upload-states.ts';
 
 export interface LocalHistoryOptions {
   config: CollectorConfig;
@@ -146,6 +148,25 @@ function start(options: LocalHistoryOptions): LocalHistory {
     });
   };
   plan();
+  const sendPart = (payload: HistoryPart, signal: AbortSignal) => {
+    const message = { id: newId(), type: 'history' as const, sentAt: Math.round(clock.wallMs()), payload };
+    return client.enqueue([message], { signal });
+  };
+  const logUploads = new LogUploads({
+    scheduler,
+    source: (request) => sourceOf(request),
+    state: uploadStates(join(config.stateDir, 'log-uploads')),
+    room: (signal) =>
+      roomFor(
+        { waiting, isOnline, clock, limits: () => ({ mostWaiting: config.history.uploadAhead }) },
+        signal,
+      ),
+    send: sendPart,
+    newId: () => newId(),
+    nowMs: () => Math.round(clock.wallMs()),
+    uploaded: (name, items) => items > 0 && log.info({ upload: name, items }, 'a log is uploaded'),
+  });
+  logUploads.plan(config.history.uploads);
   const uploadSoon = () =>
     wait(clock, Math.random() * config.history.uploadJitterMs, stopping.signal)
       .then(() => scheduler.runNow(JOB))
@@ -162,10 +183,7 @@ function start(options: LocalHistoryOptions): LocalHistory {
   const orders = new HistoryOrders({
     source: (request) => sourceOf(request),
     progress: progressFiles(join(config.stateDir, 'history-orders')),
-    send: (payload, signal) => {
-      const message = { id: newId(), type: 'history' as const, sentAt: Math.round(clock.wallMs()), payload };
-      return client.enqueue([message], { signal });
-    },
+    send: sendPart,
     report: (report, signal) => reportOrder(client, clock, report, signal),
     tell: (progress) => void client.notify('progress', progress),
     waiting,
@@ -206,6 +224,7 @@ function start(options: LocalHistoryOptions): LocalHistory {
       history.reconfigure({ retention: config.history, reserveBytes: config.history.reserveBytes });
       recorder.reconfigure(config.history);
       plan();
+      logUploads.plan(config.history.uploads);
     },
     stop: async () => {
       stopping.abort();

@@ -14,7 +14,7 @@ import {
   Text,
   WireErrorSchema,
 } from '../primitives.ts';
-import { ORDER_STATUSES, ROLES, SEVERITIES } from '../names.ts';
+import { ORDER_STATUSES, ROLES, SAMPLE_QUALITIES, SEVERITIES } from '../names.ts';
 
 import { ConfigReport } from '../wire/config-report.ts';
 import { LedgerEntry, QueueSummary } from '../wire/queue-state.ts';
@@ -115,6 +115,29 @@ export const HistoryAnswer = Type.Object({
 });
 export type HistoryAnswer = Static<typeof HistoryAnswer>;
 
+/** What a device uploaded of its logs on its own schedule. */
+export const HistoryUploadSummary = Type.Object({
+  uploadId: Text,
+  job: Name,
+  kind: Type.Enum(['logs', 'journal']),
+  app: Type.Optional(Name),
+  from: EpochMs,
+  to: EpochMs,
+  receivedAt: EpochMs,
+  parts: Count,
+  complete: Type.Boolean(),
+});
+export type HistoryUploadSummary = Static<typeof HistoryUploadSummary>;
+
+/** `GET /v1/devices/DEVICE/uploads/UPLOAD` */
+export const HistoryUploadAnswer = Type.Object({
+  ...HistoryUploadSummary.properties,
+  missing: Type.Array(Count),
+  spoilt: Type.Array(Count),
+  items: Type.Array(Type.Unknown()),
+});
+export type HistoryUploadAnswer = Static<typeof HistoryUploadAnswer>;
+
 /** An event as the server stored it. */
 export const StoredEvent = Type.Object({
   id: Text,
@@ -139,7 +162,16 @@ export type DeadLetter = Static<typeof DeadLetter>;
 
 const SampleValue = Type.Union([Type.Number(), Type.String(), Type.Boolean()]);
 
-export const StoredSample = Type.Object({ at: EpochMs, value: SampleValue });
+/** `quality` as the device said it, `estimated` where the server has put the moment right; `count`, `min`, `max`: see Sample. */
+export const StoredSample = Type.Object({
+  at: EpochMs,
+  value: SampleValue,
+  unit: Type.Optional(Text),
+  quality: Type.Optional(Type.Enum([...SAMPLE_QUALITIES])),
+  count: Type.Optional(Count),
+  min: Type.Optional(Type.Number()),
+  max: Type.Optional(Type.Number()),
+});
 export type StoredSample = Static<typeof StoredSample>;
 
 export const SeriesSummary = Type.Object({
@@ -351,6 +383,8 @@ export const OPERATORS = {
   server: ServerInfo,
   backup: Backup,
   historyAnswer: HistoryAnswer,
+  historyUpload: HistoryUploadSummary,
+  historyUploadAnswer: HistoryUploadAnswer,
   sshSession: SshSession,
   newSshSession: NewSshSession,
 } as const;

@@ -63,6 +63,7 @@ export class DeviceAccess {
         keys.status(deviceId),
         keys.uplink(deviceId),
         keys.downlink(deviceId),
+        keys.clocks(deviceId),
         keys.device(deviceId),
       ].map(remove),
     );

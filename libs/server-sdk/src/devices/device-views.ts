@@ -1,5 +1,15 @@
-import type { Event, History, SeriesSummary, StoredEvent, StoredSample, Telemetry } from '@bowline/messages';
+import type {
+  Event,
+  History,
+  HistoryUploadSummary,
+  SeriesSummary,
+  StoredEvent,
+  StoredSample,
+  Telemetry,
+} from '@bowline/messages';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { ServerStore } from '../store/server-store.ts';
+import { DeviceClocks } from './device-clocks.ts';
 import { joinParts, type HistoryAnswer } from './history-answer.ts';
 import type { LoggedRecord, LoggedMessage, UplinkLog } from '../uplink/uplink-log.ts';
 
@@ -14,9 +24,11 @@ const SAMPLE_LANES = ['telemetry', 'history'] as const;
 /** What operators read out of the uplink log: nothing of it is kept twice. */
 export class DeviceViews {
   readonly #log: UplinkLog;
+  readonly #clocks: DeviceClocks;
 
-  constructor(log: UplinkLog) {
+  constructor(log: UplinkLog, store: ServerStore) {
     this.#log = log;
+    this.#clocks = new DeviceClocks(store);
   }
 
   /** Samples of a series with from ≤ at < to, ascending, one for each moment: the first `limit`, without `from` the last. */
@@ -27,7 +39,7 @@ export class DeviceViews {
     const found = new Map<number, StoredSample>();
     const visit = (sample: Sample) => {
       if (sample.series !== series || sample.at < (from ?? 0) || sample.at >= to) return;
-      if (!found.has(sample.at)) found.set(sample.at, { at: sample.at, value: sample.value });
+      if (!found.has(sample.at)) found.set(sample.at, storedSample(sample));
     };
     await this.#eachSample(deviceId, visit, (from ?? 0) - CLOCK_SLACK_MS);
     const sorted = [...found.values()].toSorted((a, b) => a.at - b.at);
@@ -43,15 +55,15 @@ export class DeviceViews {
     });
     return [...last.values()]
       .toSorted((a, b) => (a.series < b.series ? -1 : 1))
-      .map(({ series, unit, at, value }) => ({
+      .map(({ series, unit, at, value, quality }) => ({
         series,
         ...(unit === undefined ? {} : { unit }),
-        last: { at, value },
+        last: { at, value, ...(quality === undefined ? {} : { quality }) },
       }));
   }
 
   /** What came in answer to an order `historyRequest`, out of what is kept of lane `history`. @param since when it was given */
-  async historyAnswer(deviceId: string, orderId: string, since: number): Promise<HistoryAnswer> {
+  async historyAnswer(deviceId: string, orderId: string, since = 0): Promise<HistoryAnswer> {
     const parts = new Map<number, History>();
     for await (const { messages, receivedAt } of this.#records(deviceId, 'history')) {
       if (receivedAt < since) break;
@@ -65,6 +77,27 @@ export class DeviceViews {
     return joinParts(parts);
   }
 
+  /** What the device has uploaded of its logs by itself, as far as it is kept; newest first. */
+  async uploads(deviceId: string): Promise<HistoryUploadSummary[]> {
+    const found = new Map<string, { summary: HistoryUploadSummary; numbers: Set<number>; last?: number }>();
+    for await (const { messages, receivedAt } of this.#records(deviceId, 'history')) {
+      for (const { type, payload } of messages.toReversed()) {
+        const { orderId, upload, part, last } = payload as unknown as History;
+        if (type !== 'history' || upload === undefined) continue;
+        const summary = { uploadId: orderId, ...upload, receivedAt, parts: 0, complete: false };
+        const entry = found.get(orderId) ?? { summary, numbers: new Set<number>() };
+        found.set(orderId, entry);
+        entry.numbers.add(part);
+        if (last) entry.last ??= part;
+      }
+    }
+    return [...found.values()].map(({ summary, numbers, last }) => ({
+      ...summary,
+      parts: numbers.size,
+      complete: last !== undefined && numbers.size === last + 1,
+    }));
+  }
+
   /** Newest first. */
   async events(deviceId: string, limit: number): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
@@ -76,11 +109,13 @@ export class DeviceViews {
   }
 
   async #eachSample(deviceId: string, visit: (sample: Sample) => void, receivedSince = 0): Promise<void> {
+    const corrected = this.#clocks.correction(deviceId);
     for (const lane of SAMPLE_LANES) {
       for await (const { messages, receivedAt } of this.#records(deviceId, lane)) {
         if (receivedAt < receivedSince) break;
         for (const { type, payload } of messages) {
-          if (type === 'telemetry') (payload as unknown as Telemetry).samples.forEach(visit);
+          if (type !== 'telemetry') continue;
+          for (const sample of (payload as unknown as Telemetry).samples) visit(corrected(sample));
         }
       }
     }
@@ -95,6 +130,18 @@ export class DeviceViews {
       record = this.#log.recordBefore(deviceId, lane, record.key);
     }
   }
+}
+
+function storedSample({ at, value, unit, quality, count, min, max }: Sample): StoredSample {
+  return {
+    at,
+    value,
+    ...(unit === undefined ? {} : { unit }),
+    ...(quality === undefined ? {} : { quality }),
+    ...(count === undefined ? {} : { count }),
+    ...(min === undefined ? {} : { min }),
+    ...(max === undefined ? {} : { max }),
+  };
 }
 
 /** What stands on lane `events`, as an event: reports of other types get a kind of their own. */

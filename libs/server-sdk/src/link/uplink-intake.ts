@@ -1,5 +1,6 @@
 import type { Lane } from '@bowline/messages';
 import type { UplinkMessage } from '@bowline/messages/uplink';
+import { DeviceClocks } from '../devices/device-clocks.ts';
 import { storedEvent } from '../devices/device-views.ts';
 import { keys } from '../store/keys.ts';
 import { putLatest } from '../store/server-store.ts';
@@ -24,6 +25,7 @@ export class UplinkIntake {
   readonly #deviceId: string;
   readonly #state: UplinkState;
   readonly #held: Held;
+  readonly #clocks: DeviceClocks;
   /** What was last looked into: what comes again comes in a row. */
   #recent: { lane: Lane; messages: ReadonlyMap<number, LoggedMessage> } | undefined;
   /** Ids of earlier epochs, read when they are first needed. */
@@ -33,6 +35,7 @@ export class UplinkIntake {
     this.#services = services;
     this.#deviceId = deviceId;
     this.#state = state;
+    this.#clocks = new DeviceClocks(services.store);
     const { generation } = state;
     this.#held = {
       message: (lane, seq) => this.#storedMessage(lane, seq),
@@ -68,6 +71,7 @@ export class UplinkIntake {
       this.#takeGaps(kept);
       for (const { type, payload } of kept) {
         if (type === 'configReport') this.#services.status.configReported(this.#deviceId, payload);
+        if (type === 'event') void store.write(this.#clocks.learned(this.#deviceId, payload));
       }
       raiseUnexplained(this.#services, this.#deviceId, judgeHoles(this.#state));
     }
@@ -139,10 +143,11 @@ export class UplinkIntake {
 
   #publishSamples(kept: readonly UplinkMessage[]): void {
     const deviceId = this.#deviceId;
-    this.#services.news.publish('telemetry', deviceId, () => ({
-      deviceId,
-      samples: kept.flatMap(({ type, payload }) => (type === 'telemetry' ? payload.samples : [])),
-    }));
+    this.#services.news.publish('telemetry', deviceId, () => {
+      const corrected = this.#clocks.correction(deviceId);
+      const samples = kept.flatMap(({ type, payload }) => (type === 'telemetry' ? payload.samples : []));
+      return { deviceId, samples: samples.map(corrected) };
+    });
   }
 
   #storedMessage(lane: Lane, seq: number): LoggedMessage | undefined {

@@ -19,6 +19,8 @@ export const keys = {
   statuses: 'status/',
   status: (deviceId: string) => `status/${deviceId}`,
   /** UplinkState */
+  /** Offsets of boots, see devices/device-clocks.ts. */
+  clocks: (deviceId: string) => `clocks/${deviceId}`,
   uplinks: 'uplink/',
   uplink: (deviceId: string) => `uplink/${deviceId}`,
   /** Frames as they came. */
@@ -61,7 +63,7 @@ export const keys = {
   enrolmentUse: (hash: string, thumbprint: string) => `enrolment-use/${hash}/${thumbprint}`,
 } as const;
 
-/** Where everything of one device lies that grows with time; its single records are `device`, `status`, `uplink`, `downlink`. */
+/** Where everything of one device lies that grows with time; its single records are `device`, `status`, `uplink`, `downlink`, `clocks`. */
 export const prefixesOf = (deviceId: string): string[] => [
   `log/${deviceId}/`,
   `ids/${deviceId}/`,

@@ -2,8 +2,9 @@ import type { HistoryRequest } from '@bowline/messages';
 import type { HubNotifications, HubRequests } from '@bowline/messages/hub';
 import { wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
 import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
-import { BEGINNING, type Cursor, type HistorySource } from './item.ts';
-import { packParts, type PackedPart } from './pack-parts.ts';
+import { BEGINNING, type HistorySource } from './item.ts';
+import type { PackedPart } from './pack-parts.ts';
+import { sendParts, type PartsProgress } from './send-parts.ts';
 
 export interface HistoryOrder {
   orderId: string;
@@ -12,21 +13,13 @@ export interface HistoryOrder {
   attempt: number;
 }
 
-/** How far an answer came, kept over restarts: part `part` begins at the cursor. */
-export interface AnswerProgress {
-  part: number;
-  cursor: Cursor;
-  bytes: number;
-  items: number;
-}
-
 export interface HistoryOrdersOptions {
   /** @throws RejectedError: such a request cannot be answered here. */
   source(request: HistoryRequest): HistorySource;
   /** Durable when it returns. */
   progress: {
-    read(orderId: string): AnswerProgress | undefined;
-    write(orderId: string, progress: AnswerProgress): void;
+    read(orderId: string): PartsProgress | undefined;
+    write(orderId: string, progress: PartsProgress): void;
     remove(orderId: string): void;
   };
   /** Resolves when the part is on the gateway's disk. */
@@ -159,32 +152,32 @@ export class HistoryOrders {
   async #send(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<object> {
     const { orderId } = order;
     const { progress, send, tell } = this.#options;
-    let state = progress.read(orderId) ?? { part: 0, cursor: BEGINNING, bytes: 0, items: 0 };
-    const parts = packParts(source.items(state.cursor, signal), state.cursor);
-    let held = (await parts.next()).value as PackedPart | undefined;
-    while (held !== undefined) {
-      const following = (await parts.next()).value as PackedPart | undefined;
-      await this.#room(signal);
-      if (state.bytes + held.bytes > this.#maxBytes(order)) {
-        throw tooMuch('more than was expected', this.#maxBytes(order), 'ask for less');
-      }
-      progress.write(orderId, state);
-      await send({ orderId, part: state.part, last: following === undefined, ...held.payload }, signal);
-      state = {
-        part: state.part + 1,
-        cursor: held.next,
-        bytes: state.bytes + held.bytes,
-        items: state.items + held.items,
-      };
-      const { part, bytes, items } = state;
-      tell({
-        orderId,
-        note: `${part} parts, ${items} items, ${bytes} bytes`,
-        data: { parts: part, items, bytes },
-      });
-      held = following;
-    }
-    return { parts: state.part, items: state.items, bytes: state.bytes };
+    const begin = progress.read(orderId) ?? { part: 0, cursor: BEGINNING, bytes: 0, items: 0 };
+    const maxBytes = this.#maxBytes(order);
+    const {
+      part: parts,
+      items,
+      bytes,
+    } = await sendParts(
+      source,
+      begin,
+      {
+        room: () => this.#room(signal),
+        note: (state, sum) => {
+          if (sum > maxBytes) throw tooMuch('more than was expected', maxBytes, 'ask for less');
+          progress.write(orderId, state);
+        },
+        send: (part) => send({ orderId, ...part }, signal),
+        told: ({ part, items: sent, bytes: sum }) =>
+          tell({
+            orderId,
+            note: `${part} parts, ${sent} items, ${sum} bytes`,
+            data: { parts: part, items: sent, bytes: sum },
+          }),
+      },
+      signal,
+    );
+    return { parts, items, bytes };
   }
 
   async #room(signal: AbortSignal): Promise<void> {

@@ -1,7 +1,8 @@
 import { readdirSync, rmSync, statSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
-import type { AnswerProgress, HistoryOrdersOptions } from './history-orders.ts';
+import type { HistoryOrdersOptions } from './history-orders.ts';
+import type { PartsProgress } from './send-parts.ts';
 
 /** An order lives for a week at most (protocol, section 4): older files belong to nobody. */
 const OLD_MS = 8 * 86_400_000;
@@ -19,7 +20,7 @@ export function progressFiles(folder: string): HistoryOrdersOptions['progress'] 
     read: (orderId) => {
       try {
         const text = readFileIfPresent(fileOf(orderId));
-        return text === undefined ? undefined : (JSON.parse(text) as AnswerProgress);
+        return text === undefined ? undefined : (JSON.parse(text) as PartsProgress);
       } catch {
         // Spoilt: the answer begins anew, under the same numbers.
         return undefined;
