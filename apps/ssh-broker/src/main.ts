@@ -6,6 +6,8 @@ import { Broker } from './adapters/broker.ts';
 import { findSshd, makePrivilegeFolder } from './adapters/find-sshd.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
 import { SessionRecords } from './adapters/session-records.ts';
+import { cgroupGroups } from './adapters/session-group.ts';
+import { unitGroups } from './adapters/session-units.ts';
 import { settleCutOff } from './adapters/settle-cut-off.ts';
 import type { BrokerConfig } from './config.ts';
 import { readinessKey, sshReady } from './core/ssh-ready.ts';
@@ -24,7 +26,7 @@ await runApp<BrokerConfig>({
     const lock = await waitForLock(join(stateDir, 'lock'), { log, signal });
     const run = await wipeLeftovers(resolve(config.runFolder ?? join(stateDir, 'run')));
     const records = new SessionRecords(join(stateDir, 'sessions'));
-    const cgroups = ownCgroup();
+    const [cgroups, units] = [cgroupGroups(ownCgroup()), await unitGroups()];
     const found = await findSshd(config.sshdPath);
     makePrivilegeFolder();
 
@@ -48,10 +50,22 @@ await runApp<BrokerConfig>({
       signal: giveUp.signal,
     });
     const boot = bootId();
-    await settleCutOff({ records, cgroups, clock, audit, bootId: boot });
+    const groups = units === undefined ? [cgroups] : [units, cgroups];
+    await settleCutOff({ records, groups, clock, audit, bootId: boot });
     if (run.leftovers.length > 0) log.warn({ leftovers: run.leftovers }, 'leftovers of sessions removed');
     const { sshd } = found;
-    const ports = { config, hub, clock, log, audit, records, run, bootId: boot, sshd, cgroups };
+    const ports = {
+      config,
+      hub,
+      clock,
+      log,
+      audit,
+      records,
+      run,
+      bootId: boot,
+      sshd,
+      groups: units ?? cgroups,
+    };
     const broker = new Broker({ ...ports, random: Math.random });
     takeSignedOrders(hub, log, broker);
     client.handle('cancelOrder', ({ orderId }) => broker.cancel(orderId));

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import type { DeviceConfig } from '@bowline/messages';
 import type { HubRequests } from '@bowline/messages/hub';
 import { DEVICE_APPS } from '@bowline/pm2';
-import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { canBootMachine, Machine } from './machine.ts';
 
@@ -20,7 +20,7 @@ describe.runIf(canBootMachine())(
     let machine: Machine;
     let server: TestProcess;
     let operatorToken: string;
-    const serverFolder = temporaryFolder();
+    const [serverFolder, operatorHome] = [temporaryFolder(), temporaryFolder()];
 
     beforeAll(async () => {
       machine = await Machine.install();
@@ -57,12 +57,20 @@ describe.runIf(canBootMachine())(
       return startProcess('nsenter', ['-t', String(machine.pid), '-n', ...command]);
     }
 
-    async function operator(...args: string[]): Promise<string> {
-      const cli = [process.execPath, join(CHECKOUT, 'apps/cli/dist/main.js'), 'fleet', ...args];
+    const operator = (...args: string[]): Promise<string> => bowline('fleet', ...args);
+
+    async function bowline(...args: string[]): Promise<string> {
+      const cli = [process.execPath, join(CHECKOUT, 'apps/cli/dist/main.js'), ...args];
       const { stdout } = await promisify(execFile)('nsenter', ['-t', String(machine.pid), '-n', ...cli], {
-        env: { PATH: process.env['PATH'], BOWLINE_SERVER: SERVER, BOWLINE_TOKEN: operatorToken },
-      }).catch((error: { stdout: string }) => {
-        throw new Error(error.stdout);
+        cwd: operatorHome,
+        env: {
+          PATH: process.env['PATH'],
+          HOME: operatorHome,
+          BOWLINE_SERVER: SERVER,
+          BOWLINE_TOKEN: operatorToken,
+        },
+      }).catch((error: { stdout: string; stderr: string }) => {
+        throw new Error(`${error.stdout}${error.stderr}`);
       });
       return stdout;
     }
@@ -74,6 +82,12 @@ describe.runIf(canBootMachine())(
       const node = ['-t', String(machine.pid), '-n', process.execPath, '-e', ask];
       return (await promisify(execFile)('nsenter', node)).stdout;
     }
+
+    /** Processes, then units and control groups of sessions by their names. */
+    const leftOfSessions = (): Promise<string> =>
+      machine.shell(`ps -eo args | grep -c '[s]leep 1000' || true
+systemctl list-units --all --plain --no-legend 'bowline-ssh-*'
+find /sys/fs/cgroup -name 'bowline-ssh-*'`);
 
     const untilReady = () =>
       waitFor(
@@ -93,6 +107,44 @@ describe.runIf(canBootMachine())(
       );
       expect(await operator('command', 'kiosk-1', 'ping')).toContain('uptimeSeconds');
     });
+
+    test.runIf(needs('openssh-server') && needs('openssh-client'))(
+      'when a shell is granted, it is a unit of its own that what narrows the service does not reach, and nothing of it stays',
+      async () => {
+        await machine.writeJson('/etc/bowline/policy.json', {
+          ssh: { users: ['root'], maxSeconds: 3600, capabilities: ['exec'] },
+        });
+        const narrow = '[Service]\nNoNewPrivileges=yes\n';
+        const folder = '/etc/systemd/system/bowline.service.d';
+        await machine.shell(`mkdir ${folder}; printf '${narrow}' > ${folder}/narrow.conf`);
+        await machine.shell('systemctl daemon-reload; systemctl restart bowline');
+        await untilReady();
+        await bowline('keys', 'new', 'access');
+        const rootKey = join(serverFolder, 'state/root-key.pem');
+        await operator('trust', 'add-key', 'access', 'access', '--sign', rootKey);
+        await operator('trust', 'publish', 'trust-draft.json');
+
+        const look = 'cat /proc/self/cgroup /proc/self/status; setsid nohup sleep 1000 >/dev/null 2>&1 &';
+        const seen = await bowline('ssh', 'kiosk-1', '--user', 'root', '--', look);
+        expect(seen).toMatch(/bowline\.slice\/bowline-ssh\.slice\/bowline-ssh-[0-9a-f_]{36}\.slice/);
+        expect(seen).toMatch(/^NoNewPrivs:\s+0$/m);
+        await waitFor(async () => (await events()).includes('ssh.ended'), { what: 'the end', everyMs: 200 });
+        expect(await events()).toMatch(/"survivors":0/);
+        expect(await leftOfSessions()).toBe('0\n');
+
+        const held = bowline('ssh', 'kiosk-1', '--user', 'root', '--', 'setsid nohup sleep 1000');
+        const how = held.then(
+          () => 'ended well',
+          () => 'cut off',
+        );
+        await waitFor(async () => (await leftOfSessions()).startsWith('1\n'), { what: 'it to run' });
+        await machine.shell("pkill -9 -f '[s]sh-broker/dist/main.js'");
+        expect(await how).toBe('cut off');
+        await waitFor(async () => (await leftOfSessions()) === '0\n', { what: 'the end of what it left' });
+        expect(await events()).toMatch(/"end":"cut-off"[^}]*"survivors":0/);
+      },
+      60_000,
+    );
 
     test('when pm2 is killed, the unit starts it anew, and each app runs once', async () => {
       const before = await machine.shell('systemctl show --value --property=MainPID bowline');

@@ -17,6 +17,7 @@ import { localUsers, ownUser } from './local-users.ts';
 import { Recorder } from './recorder.ts';
 import type { RunFolder } from './run-folder.ts';
 import { makeSessionFolder, removeSessionFolder } from './session-folder.ts';
+import type { SessionGroups } from './session-group.ts';
 import { SessionProcesses } from './session-processes.ts';
 import type { SessionOutcome, SessionRecords } from './session-records.ts';
 import { Session } from './session.ts';
@@ -32,8 +33,8 @@ export interface BrokerPorts {
   bootId: string;
   /** The machine's sshd, if there is one. */
   sshd: string | undefined;
-  /** Where cgroups of sessions may be made. */
-  cgroups: string | undefined;
+  /** Where sessions run. */
+  groups: SessionGroups;
   random: () => number;
 }
 
@@ -167,7 +168,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   async #prepare(grant: SshGrant) {
-    const { config, clock, hub, run, cgroups, log } = this.#ports;
+    const { config, clock, hub, run, groups, log } = this.#ports;
     const serverNowMs = hub.serverClock.nowMs();
     if (serverNowMs === undefined)
       throw new RejectedError('no-server-time', 'the time is not known any more');
@@ -181,7 +182,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
       expiresAtMs: clock.wallMs() + times.endsAtMs - nowMs,
       recorder,
     });
-    return { times, folder, recorder, processes: new SessionProcesses(grant.sessionId, cgroups, log) };
+    return { times, folder, recorder, processes: new SessionProcesses(grant.sessionId, groups, log) };
   }
 
   #recorder(user: string): Recorder {

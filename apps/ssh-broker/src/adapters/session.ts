@@ -68,7 +68,8 @@ export class Session {
       by,
       reason,
       capabilities: capabilities.join(' '),
-      cgroup: parts.processes.hasCgroup,
+      cgroup: parts.processes.group.holds,
+      ...(parts.processes.group.unit === undefined ? {} : { unit: parts.processes.group.unit }),
     });
     this.#tunnel = new Tunnel(
       {
@@ -100,7 +101,7 @@ export class Session {
     this.#streams += 1;
     this.#activeAtMs = this.#ports.clock.monotonicMs();
     this.#ports.audit.append('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
-    const sshd = processes.start(this.#ports.sshdPath, folder.config);
+    const sshd = processes.start(this.#streams, this.#ports.sshdPath, folder.config);
     let before = { sent: 0, received: 0 };
     carry(end, { source: sshd.stdout, sink: sshd.stdin }, (bytes) => {
       this.#bytes.sent += bytes.sent - before.sent;
@@ -112,7 +113,7 @@ export class Session {
       this.#warned.delete('idle');
     });
     end.onClose(() => {
-      setTimeout(() => sshd.kill('SIGKILL'), SSHD_GRACE_MS).unref();
+      setTimeout(() => sshd.stop(), SSHD_GRACE_MS).unref();
     });
   }
 

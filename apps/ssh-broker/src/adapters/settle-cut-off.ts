@@ -1,6 +1,7 @@
 import type { Clock } from '@bowline/runtime/clock';
 import type { AuditJournal } from './audit-journal.ts';
 import { cutOff } from './broker.ts';
+import type { SessionGroups } from './session-group.ts';
 import { endLeftovers } from './session-processes.ts';
 import type { SessionRecords } from './session-records.ts';
 
@@ -10,13 +11,14 @@ import type { SessionRecords } from './session-records.ts';
  */
 export async function settleCutOff({
   records,
-  cgroups,
+  groups,
   clock,
   audit,
   bootId,
 }: {
   records: SessionRecords;
-  cgroups: string | undefined;
+  /** Each where one may have run. */
+  groups: readonly SessionGroups[];
   clock: Clock;
   audit: AuditJournal;
   bootId: string;
@@ -24,7 +26,7 @@ export async function settleCutOff({
   const open = records.all().filter(({ outcome }) => outcome === undefined);
   if (open.length === 0) return;
   const ids = open.map(({ grant }) => grant.sessionId);
-  const { killed, survivors } = await endLeftovers(ids, cgroups, clock);
+  const { killed, survivors } = await endLeftovers(ids, groups, clock);
   for (const record of open) {
     const rebooted = record.bootId !== bootId;
     const why = rebooted ? 'the device was restarted' : 'the ssh-broker was restarted';

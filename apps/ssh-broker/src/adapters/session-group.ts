@@ -1,0 +1,54 @@
+import { join } from 'node:path';
+import { cgroupProcs, killCgroup, makeCgroup, pidsInCgroup, removeCgroup } from '@bowline/runtime';
+
+/** What holds the processes of one session, so that all of them are found, and end at once. */
+export interface SessionGroup {
+  /** Whether it holds whatever is started in it, do what it may. */
+  readonly holds: boolean;
+  /** A systemd unit's name, where it is one. */
+  readonly unit: string | undefined;
+  /** How a program is started in it. @param stream its number in the session, from 1. */
+  command(stream: number, program: string, args: readonly string[]): { program: string; args: string[] };
+  /** Ends one program that was started in it, and no other. */
+  stop(stream: number): void;
+  pids(): number[];
+  kill(): void;
+  /** Once no process is in it. @returns whether it is gone. */
+  remove(): Promise<boolean>;
+}
+
+/** Where sessions run on this machine. The same session has the same group in each life of this process. */
+export interface SessionGroups {
+  make(sessionId: string): SessionGroup;
+  /** Of a session that an earlier life may have opened; nothing is made. */
+  find(sessionId: string): SessionGroup;
+}
+
+/** Puts itself into the cgroup, then becomes the program; NODE_OPTIONS is what Node's permission model adds. */
+const INTO_CGROUP = 'echo $$ > "$1" && shift && unset NODE_OPTIONS && exec "$@"';
+const PLAIN = 'shift && unset NODE_OPTIONS && exec "$@"';
+
+/** @param base where control groups (version 2) may be made; without one a session is found by other marks alone. */
+export function cgroupGroups(base: string | undefined): SessionGroups {
+  const name = (sessionId: string) => `bowline-ssh-${sessionId}`;
+  return {
+    make: (sessionId) => cgroupGroup(base === undefined ? undefined : makeCgroup(base, name(sessionId))),
+    find: (sessionId) => cgroupGroup(base === undefined ? undefined : join(base, name(sessionId))),
+  };
+}
+
+function cgroupGroup(folder: string | undefined): SessionGroup {
+  const file = folder === undefined ? '' : cgroupProcs(folder);
+  return {
+    holds: folder !== undefined,
+    unit: undefined,
+    command: (_stream, program, args) => ({
+      program: '/bin/sh',
+      args: ['-c', folder === undefined ? PLAIN : INTO_CGROUP, 'sh', file, program, ...args],
+    }),
+    stop: () => undefined,
+    pids: () => (folder === undefined ? [] : pidsInCgroup(folder)),
+    kill: () => folder !== undefined && killCgroup(folder),
+    remove: () => Promise.resolve(folder === undefined || removeCgroup(folder)),
+  };
+}
