@@ -12,7 +12,8 @@ interface Parts {
 }
 
 interface Options {
-  sign: string;
+  sign?: string;
+  signer?: string;
   channel: string;
   digest?: string;
   allowDowngrade?: boolean;
@@ -33,7 +34,8 @@ export function addFleetUpdate(fleet: Command, { contextOf, apiOf, json, exit }:
     .argument('<device>', 'its id; with --print also group:NAME')
     .argument('<name>', 'of the release')
     .argument('<version>')
-    .requiredOption('--sign <key>', 'an update key of yours (bowline keys), by name or file')
+    .option('--sign <key>', 'an update key of yours (bowline keys), by name or file')
+    .option('--signer <url>', 'have it signed by a signer process; its token is in BOWLINE_SIGNER_TOKEN')
     .option('--channel <name>', 'that of the release', 'stable')
     .option('--digest <sha256>', 'this content of the release and no other')
     .option('--allow-downgrade', 'it may take the place of a newer version, if the release says so too')
@@ -58,13 +60,18 @@ export function addFleetUpdate(fleet: Command, { contextOf, apiOf, json, exit }:
     .option('--print', 'only print the signed order, to go with a bundle')
     .addOption(json())
     .action(async (device: string, name: string, version: string, options: Options, command: Command) => {
-      const { sign, channel, digest, reason, valid, timeout } = options;
+      const { sign, signer, channel, digest, reason, valid, timeout } = options;
       const { allowDowngrade, preview, retryFailed, rollout } = options;
+      if ((sign === undefined) === (signer === undefined))
+        throw new InvalidArgumentError(
+          'Name the key that signs it with --sign, or a signer process with --signer.',
+        );
       const update = {
         name,
         version,
         channel,
-        sign,
+        ...(sign !== undefined && { sign }),
+        ...(signer !== undefined && { signer }),
         validMs: valid,
         ...(digest !== undefined && { digest }),
         ...(allowDowngrade === true && { allowDowngrade }),

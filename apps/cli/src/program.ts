@@ -59,7 +59,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addDeadLetters(root, contextOf, json, exit);
   addSend(root, { contextOf, json });
   addHistory(root, { contextOf, json });
-  addUpdate(root, { contextOf, json });
+  addUpdate(root, { contextOf, json, exit });
   root
     .command('logs')
     .description('what an app writes, as it comes')

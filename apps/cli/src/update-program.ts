@@ -1,19 +1,44 @@
 import { InvalidArgumentError, type Command, type Option } from 'commander';
 import { duration } from './arguments.ts';
 import type { Context } from './commands/context.ts';
+import { applyBundle } from './commands/apply-bundle.ts';
 import { allowRelease, holdUpdates, letUpdatesGo, updateStatus } from './commands/update.ts';
 
 /** `bowline update`: updates as this device sees them, and a say in when they happen. */
 export function addUpdate(
   root: Command,
-  { contextOf, json }: { contextOf: (command: Command) => Context; json: () => Option },
+  {
+    contextOf,
+    json,
+    exit,
+  }: { contextOf: (command: Command) => Context; json: () => Option; exit: (code: number) => void },
 ): void {
-  const update = root.command('update').description('updates of this device: status, hold, release, allow');
+  const update = root
+    .command('update')
+    .description('updates of this device: status, apply, hold, release, allow');
   update
     .command('status', { isDefault: true })
     .description('what is installed and under way, what failed here before, who holds updates')
     .addOption(json())
     .action((_, command: Command) => updateStatus(contextOf(command)));
+  update
+    .command('apply')
+    .description('installs a release from a bundle, e.g. on a stick: the same checks as over the network')
+    .argument('<bundle>', 'file made by: bowline release bundle')
+    .option('--order <file>', 'the signed order, if it is not in the bundle')
+    .option(
+      '--timeout <duration>',
+      'how long to wait for the end; the update itself goes on',
+      duration,
+      3_600_000,
+    )
+    .addOption(json())
+    .action(async (bundle: string, options: { order?: string; timeout: number }, command: Command) => {
+      const { order, timeout: timeoutMs } = options;
+      exit(
+        await applyBundle(contextOf(command), bundle, { timeoutMs, ...(order !== undefined && { order }) }),
+      );
+    });
   update
     .command('hold')
     .description('nothing is fetched or switched for a while; a trial that has begun goes on')

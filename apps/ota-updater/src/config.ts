@@ -26,6 +26,25 @@ const TrialConfig = Type.Object(
   { additionalProperties: false, default: {}, restart: true },
 );
 
+const CheckConfig = Type.Object(
+  {
+    schedule: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 100,
+        description:
+          'when to look whether the update server has something newer, as a cron expression in the device\'s time zone, e.g. "15 */6 * * *"; it is reported and shown, never installed; default never',
+      }),
+    ),
+    jitterMs: milliseconds(
+      1_800_000,
+      'each look is put off by a random part of this: a fleet does not come at once',
+      0,
+    ),
+  },
+  { additionalProperties: false, default: {}, restart: true },
+);
+
 /** Keys marked `localOnly` name paths: the cloud can never set them (docs/architecture.md). */
 export const UpdaterConfig = Type.Object(
   {
@@ -66,6 +85,7 @@ export const UpdaterConfig = Type.Object(
       { additionalProperties: false, default: {}, restart: true },
     ),
     supply: SupplyConfig,
+    check: CheckConfig,
     trial: TrialConfig,
   },
   { additionalProperties: false },

@@ -1,17 +1,18 @@
-import { release } from 'node:os';
 import { join } from 'node:path';
-import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
-import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
+import { joinHub, takeSignedOrders } from '@bowline/device-app';
+import { AGENT_VERSION, runApp, waitForLock } from '@bowline/runtime';
+import { answerBundles } from './adapters/bundle-requests.ts';
 import { installedReleases } from './adapters/installed-releases.ts';
 import { checkStateFolder } from './adapters/state-folder.ts';
+import { reportSoftware } from './adapters/report-software.ts';
+import { startOtaCheck } from './adapters/start-ota-check.ts';
+import { takeBundle } from './adapters/take-bundle.ts';
 import { updateOrders } from './adapters/update-orders.ts';
 import type { UpdaterConfig } from './config.ts';
-import { softwareKey, softwareRunning } from './core/software-running.ts';
-import type { Journal } from './engine/journal.ts';
+import type { Ledger } from './core/ledger.ts';
 import { openEngine } from './engine/open-engine.ts';
 import { config as validateConfig } from './generated/config.js';
-import { noSource } from './supply/no-source.ts';
-import { openReleaseSource } from './supply/open-release-source.ts';
+import { openReleaseSources } from './supply/release-sources.ts';
 
 const APP = 'ota-updater';
 
@@ -33,42 +34,35 @@ await runApp<UpdaterConfig>({
       clock,
       signal,
     });
-    const openSource = ({ ledger }: Journal) =>
-      config.supply.mirrors.length === 0
-        ? noSource
-        : openReleaseSource({
-            config,
-            gate: hub.gate,
-            serverClock: hub.serverClock,
-            installed: installedReleases(ledger, config.releasesDir),
-            clock,
-          });
-    const { engine, close } = await openEngine({ config, hub, openSource, log, clock, signal });
+    const openSources = (known: Ledger) =>
+      openReleaseSources({
+        config,
+        gate: hub.gate,
+        serverClock: hub.serverClock,
+        installed: installedReleases(known, config.releasesDir),
+        clock,
+      });
+    const opened = await openEngine({ config, hub, openSources, log, clock, signal });
+    const { engine, ledger, sources } = opened;
+    const check = startOtaCheck({ config, hub, ledger, source: sources.server, log, clock, signal });
+    const bundles = answerBundles({
+      folder: join(config.stateDir, 'bundles'),
+      take: (request) => takeBundle(request, { hub, engine, sources, log, clock, signal }),
+      log,
+      nowMs: () => clock.wallMs(),
+    });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
-    const software = {
-      version: AGENT_VERSION,
-      node: process.version,
-      kernel: release(),
-      platform: process.platform,
-      arch: process.arch,
-      bootId: bootId(),
-    };
-    const reporting = reportDurably(
-      {
-        file: join(config.stateDir, 'reported.json'),
-        key: softwareKey(software),
-        event: (at) => softwareRunning(software, at),
-      },
-      { client: hub.client, clock, signal },
-    ).then((reported) => log.info({ ...software, reported }, 'software running'));
+    const reporting = reportSoftware(config, { hub, log, clock, signal });
     hub.onHeard(() => engine.wake());
     ready();
 
     return {
       stop: async () => {
         await reporting;
-        await close();
+        await check.stop();
+        await bundles.close();
+        await opened.close();
         hub.close();
         lock.release();
       },

@@ -1,3 +1,8 @@
 export { joinHub, type HubMember, type HubMemberOptions } from './join-hub.ts';
 export { reportDurably } from './report-durably.ts';
-export { takeSignedOrders, type AdmittedOrder, type SignedOrders } from './take-signed-orders.ts';
+export {
+  takeBroughtOrder,
+  takeSignedOrders,
+  type AdmittedOrder,
+  type SignedOrders,
+} from './take-signed-orders.ts';

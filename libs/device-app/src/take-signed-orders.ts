@@ -75,14 +75,37 @@ async function take<T extends Type>(
   if (refusal !== undefined) reject(hub, log, order.orderId, refusal);
 }
 
+/**
+ * Judges an order and has it carried out, as if the hub had handed it over, for one that came another way: a person brought it.
+ *
+ * @param brought the clock that counts where the server's is not known ({@link OrderGate.admit}).
+ * @returns the rule that is against it. @throws TransientError of the gate.
+ */
+export async function takeBroughtOrder<T extends Type>(
+  hub: HubMember,
+  order: Pick<Handed, 'orderId' | 'type' | 'payload'>,
+  orders: SignedOrders<T>,
+  brought: { nowMs(): number },
+): Promise<Refusal | undefined> {
+  if (orders.resumes?.(order.orderId) === true) return undefined;
+  const handed: Handed = { ...order, state: 'received', attempt: 0, receivedAt: Math.round(brought.nowMs()) };
+  return refusalOf(hub, handed, orders, brought);
+}
+
 async function refusalOf<T extends Type>(
   hub: HubMember,
   order: Handed,
   orders: SignedOrders<T>,
+  brought?: { nowMs(): number },
 ): Promise<Refusal | undefined> {
   let used: string | undefined;
   try {
-    const admission = await hub.gate.admit(orders.type, orders.signedPart(order.payload), order.orderId);
+    const admission = await hub.gate.admit(
+      orders.type,
+      orders.signedPart(order.payload),
+      order.orderId,
+      brought,
+    );
     if (admission.earlier?.phase === 'ended') return refusedBefore(admission.earlier.outcome);
     used = admission.id;
     // Begun, and the app has no record of it: it was cut off before any effect, and would begin only now.

@@ -12,6 +12,12 @@ export const BLOBS = 'blobs';
 /** The TUF target of a release. */
 export const targetOf = (name: string, version: string): string => `${name}/${version}.json`;
 
+/** The versions of a release among the paths of targets. */
+export const versionsOf = (paths: readonly string[], name: string): string[] =>
+  paths
+    .filter((path) => path.startsWith(`${name}/`) && path.endsWith('.json'))
+    .map((path) => path.slice(name.length + 1, -'.json'.length));
+
 /** Its file: TUF puts the hash before the name. */
 export const manifestPath = (name: string, version: string, sha256: string): string =>
   `${TARGETS}/${name}/${sha256}.${version}.json`;

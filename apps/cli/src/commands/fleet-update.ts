@@ -1,6 +1,7 @@
 import { signClaims } from '@bowline/identity';
 import type { SignedClaims } from '@bowline/messages';
 import { v7 as newId } from 'uuid';
+import { askSigner } from '../adapters/ask-signer.ts';
 import { findDevice, type OperatorsApi } from '../adapters/operators-api.ts';
 import { openKey } from '../adapters/signing-keys.ts';
 import { paint, print } from '../adapters/terminal.ts';
@@ -19,8 +20,9 @@ export interface Update {
   retryFailed?: boolean;
   rollout?: { percent: number; salt: string };
   reason?: string;
-  /** Key by name or file. */
-  sign: string;
+  /** Key by name or file; or the URL of a signer process. */
+  sign?: string;
+  signer?: string;
   validMs: number;
 }
 
@@ -66,6 +68,7 @@ async function signUpdate(
     rollout,
     reason,
     sign,
+    signer,
     validMs,
   }: Update,
   orderId?: string,
@@ -87,5 +90,6 @@ async function signUpdate(
     ...(rollout !== undefined && { rollout }),
     ...(reason !== undefined && { reason }),
   };
-  return signClaims('softwareUpdate', await openKey(env, sign), claims);
+  if (signer !== undefined) return askSigner(env, signer, 'softwareUpdate', claims);
+  return signClaims('softwareUpdate', await openKey(env, sign ?? ''), claims);
 }

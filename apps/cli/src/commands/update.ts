@@ -1,43 +1,19 @@
-import { mkdirSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import { readFileIfPresent, readJsonIfPresent } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
+import { readStatus, stateDirOf, writeForUpdater } from '../adapters/updater-state.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import { dayAndTime, duration, size } from '../core/format.ts';
-import { progressBar } from '../core/progress-bar.ts';
+import { dayAndTime } from '../core/format.ts';
+import { isOver, updateLine, type UpdateStatus } from '../core/update-line.ts';
 import type { Context } from './context.ts';
 
-const DEVICE_STATE_DIR = '/var/lib/bowline/ota-updater';
-
-/** What the updater writes for people (apps/ota-updater, status-file.ts); only what is shown here. */
-interface UpdateStatus {
+interface Check {
   at: number;
-  updates: {
-    orderId: string;
-    phase: string;
-    at: number;
-    why?: string;
-    plan?: Plan;
-    failure?: { code: string; message: string };
-    order: { name?: string; version?: string };
-  }[];
-  installed: Record<string, { version: string; digest: string; kind: string; at: number }>;
-  denied: Record<string, { name: string; version: string; code: string; message: string; at: number }>;
-  progress: Record<
-    string,
-    { percent: number; bytesPerSecond?: number; remainingSeconds?: number; note?: string }
-  >;
-}
-interface Plan {
-  name: string;
-  version: string;
-  totalBytes: number;
-  fetchBytes: number;
-  reusedBytes: number;
+  available: { name: string; version: string; channel: string; digest: string }[];
 }
 
-const ENDED = ['committed', 'rolled-back', 'failed', 'cancelled', 'previewed'];
 const SHOWN = 10;
 
 /** `bowline update status`: what is installed, under way, refused from now on, and held. */
@@ -45,8 +21,9 @@ export function updateStatus(context: Context): void {
   const folder = stateDirOf(context);
   const status = readStatus(folder);
   const holds = holdsIn(join(folder, 'holds'));
-  if (context.json) return printJson({ ...status, holds });
-  const sections = [installedSection(status), updatesSection(status)];
+  if (context.json)
+    return printJson({ ...status, holds, check: readJsonIfPresent(join(folder, 'check.json')) ?? null });
+  const sections = [installedSection(status), updatesSection(status), ...newsSection(folder)];
   const denied = Object.entries(status.denied).map(([digest, { name, version, code, at }]) => [
     `${name} ${version}`,
     code,
@@ -67,7 +44,7 @@ export function holdUpdates(
 ): void {
   const until = Date.now() + forMs;
   const hold = { until, ...(reason === undefined ? {} : { reason }) };
-  write(join(stateDirOf(context), 'holds', `${owner}.json`), JSON.stringify(hold));
+  writeForUpdater(join(stateDirOf(context), 'holds', `${owner}.json`), JSON.stringify(hold));
   if (context.json) printJson({ owner, ...hold });
   else print(`Updates are held by ${owner} until ${dayAndTime(until)}.`);
 }
@@ -94,7 +71,7 @@ export function allowRelease(context: Context, start: string): void {
         advice: 'See: bowline update status',
       },
     );
-  write(join(folder, 'allow', digest), '');
+  writeForUpdater(join(folder, 'allow', digest), '');
   if (context.json) printJson({ digest });
   else print(`${digest} may be ordered again.`);
 }
@@ -114,35 +91,29 @@ function installedSection({ installed }: UpdateStatus): string {
 
 function updatesSection({ updates, progress }: UpdateStatus): string {
   if (updates.length === 0) return 'No updates yet.';
-  const lines = updates.slice(-SHOWN).map(({ orderId, phase, at, why, plan, failure, order }) => {
-    const { name, version } = plan ?? order;
-    const what = `${dayAndTime(at)}  ${name ?? '?'} ${version ?? ''}  `;
-    if (ENDED.includes(phase)) {
-      const good = failure === undefined;
-      return `${what}${paint(good ? 'green' : 'red', phase)}${good ? '' : `  ${failure.message} (${failure.code})`}`;
-    }
-    const now = progress[orderId];
-    const sizes =
-      plan === undefined ? '' : `  ${size(plan.fetchBytes)} to fetch, ${size(plan.reusedBytes)} here already`;
-    const rate = now?.bytesPerSecond === undefined ? '' : `  ${size(now.bytesPerSecond)}/s`;
-    const rest = now?.remainingSeconds === undefined ? '' : `, ${duration(now.remainingSeconds * 1000)} left`;
-    const note = why ?? now?.note;
-    const bar = `${progressBar(now?.percent ?? 0)}  ${paint('yellow', phase)}${rate}${rest}${sizes}`;
-    return `${what}${bar}${note === undefined ? '' : `\n    ${note}`}`;
+  const lines = updates.slice(-SHOWN).map((update) => {
+    const { name, version } = update.plan ?? update.order;
+    const what = `${dayAndTime(update.at)}  ${name ?? '?'} ${version ?? ''}`;
+    const line = updateLine(update, progress[update.orderId]);
+    if (!isOver(update)) return `${what}  ${line}`;
+    return `${what}  ${paint(update.failure === undefined ? 'green' : 'red', line)}`;
   });
   return lines.join('\n');
 }
 
-function stateDirOf({ installation }: Context): string {
-  return installation().updaterStateDir ?? DEVICE_STATE_DIR;
-}
-
-function readStatus(folder: string): UpdateStatus {
-  try {
-    return JSON.parse(readFileSync(join(folder, 'status.json'), 'utf8')) as UpdateStatus;
-  } catch (error) {
-    throw away(folder, error);
-  }
+/** What the scheduled look at the update server found (apps/ota-updater, ota-check.ts); nothing if there was none. */
+function newsSection(folder: string): string[] {
+  const check = readJsonIfPresent(join(folder, 'check.json')) as Check | undefined;
+  if (check === undefined) return [];
+  const { at, available } = check;
+  if (available.length === 0) return [`Nothing newer was published as of ${dayAndTime(at)}.`];
+  const rows = available.map(({ name, version, channel, digest }) => [
+    name,
+    version,
+    channel,
+    digest.slice(0, 16),
+  ]);
+  return [table([`published as of ${dayAndTime(at)}`, 'version', 'channel', 'digest'], rows)];
 }
 
 function holdsIn(folder: string): { owner: string; until: number; reason?: string }[] {
@@ -162,19 +133,3 @@ function holdsIn(folder: string): { owner: string; until: number; reason?: strin
     throw error;
   }
 }
-
-function write(file: string, text: string): void {
-  try {
-    mkdirSync(join(file, '..'), { recursive: true, mode: 0o700 });
-    writeFileDurably(file, text);
-  } catch (error) {
-    throw away(file, error);
-  }
-}
-
-const away = (path: string, cause: unknown) =>
-  new CliError('updater-away', `${path} cannot be used.`, {
-    exitCode: EXIT.deviceAway,
-    advice: 'Run this as the user of the updater (root on a device), and see whether it runs: bowline status',
-    cause,
-  });

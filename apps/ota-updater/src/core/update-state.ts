@@ -44,6 +44,8 @@ interface Update {
   /** Wall clock of the device, epoch milliseconds: for people only. */
   at: number;
   acceptedAt: number;
+  /** The file that a person brought the release in; absent: it comes from the update server. */
+  bundle?: string;
 }
 interface Planned extends Update {
   plan: PlannedRelease;
@@ -79,7 +81,7 @@ export type EndedUpdate = Extract<UpdateState, { told: boolean }>;
 
 /** One line of the journal. What is about to be done is written before it is done. */
 export type UpdateRecord = { orderId: string; at: number } & (
-  | { type: 'accepted'; order: UpdateClaims; eventId: string }
+  | { type: 'accepted'; order: UpdateClaims; eventId: string; bundle?: string }
   | { type: 'deferred'; why: string; plan?: PlannedRelease }
   | { type: 'fetching'; plan: PlannedRelease }
   | { type: 'verified' | 'staging' | 'staged' }
@@ -141,8 +143,9 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
   const { at } = record;
   if (record.type === 'accepted') {
     if (state !== undefined) throw impossible(state, record);
-    const { orderId, order, eventId } = record;
-    return { phase: 'accepted', orderId, order, eventId, at, acceptedAt: at };
+    const { orderId, order, eventId, bundle } = record;
+    const accepted = { phase: 'accepted', orderId, order, eventId, at, acceptedAt: at } as const;
+    return bundle === undefined ? accepted : { ...accepted, bundle };
   }
   if (state === undefined || !FROM[record.type].includes(state.phase)) throw impossible(state, record);
   const base: Update = { ...pick(state), at };
@@ -209,11 +212,12 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
 export const planOf = (state: UpdateState): PlannedRelease | undefined =>
   'plan' in state ? state.plan : undefined;
 
-const pick = ({ orderId, order, eventId, acceptedAt }: UpdateState) => ({
+const pick = ({ orderId, order, eventId, acceptedAt, bundle }: UpdateState) => ({
   orderId,
   order,
   eventId,
   acceptedAt,
+  ...(bundle === undefined ? {} : { bundle }),
 });
 
 function planned(state: UpdateState, record: UpdateRecord): PlannedRelease {

@@ -56,16 +56,18 @@ export class UpdateEngine {
   /**
    * Durable when it returns.
    *
+   * @param bundle file that a person brought the release in.
    * @throws RejectedError `too-many-updates`; TransientError `stopping`, `no-space`.
    */
-  take(orderId: string, order: UpdateClaims): void {
+  take(orderId: string, order: UpdateClaims, bundle?: string): void {
     const { journal, clock, limits, newId } = this.#ports;
     if (this.#stopping.signal.aborted) throw new TransientError('stopping', 'the updater is stopping');
     const waiting = journal.ledger.updates().filter((state) => !isEnded(state)).length;
     if (waiting > limits.maxWaiting)
       throw new RejectedError('too-many-updates', `${waiting} updates are under way or wait already`);
     const at = Math.round(clock.wallMs());
-    journal.append({ type: 'accepted', orderId, at, order, eventId: newId() });
+    const record = { type: 'accepted', orderId, at, order, eventId: newId() } as const;
+    journal.append(bundle === undefined ? record : { ...record, bundle });
     this.#wake();
   }
 
@@ -166,12 +168,12 @@ export class UpdateEngine {
 
   async #ended(state: UpdateState): Promise<void> {
     if (!isEnded(state)) return;
-    const { log, kindOf, source } = this.#ports;
+    const { log, kindOf, sourceOf } = this.#ports;
     this.#teller.tell(state);
     const plan = 'plan' in state ? state.plan : undefined;
     if (plan === undefined || state.phase === 'previewed') return;
     try {
-      await source.discard();
+      await sourceOf(state).discard();
       await kindOf(plan)?.tidy(plan, 'failure' in state ? { failure: state.failure } : {});
     } catch (error) {
       log.warn({ orderId: state.orderId, error }, 'could not tidy up after the update');

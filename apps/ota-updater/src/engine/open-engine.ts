@@ -14,6 +14,7 @@ import { serverAnswers } from '../adapters/outside-probe.ts';
 import { sshSessions } from '../adapters/ssh-sessions.ts';
 import { StatusFile } from '../adapters/status-file.ts';
 import type { UpdaterConfig } from '../config.ts';
+import type { Ledger } from '../core/ledger.ts';
 import type { ProgressFigures } from '../core/progress.ts';
 import { isInRollout } from '../core/rollout.ts';
 import { AppKind } from '../kinds/app-kind.ts';
@@ -28,11 +29,16 @@ const DEFER_SECONDS = 7 * 24 * 3600;
 /** Names in pm2 that no program of the user may have. */
 const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server'];
 
-export interface OpenEngineOptions {
+interface Sources {
+  server: ReleaseSource;
+  bundle(file: string): ReleaseSource;
+}
+
+export interface OpenEngineOptions<S extends Sources> {
   config: UpdaterConfig;
   hub: HubMember;
-  /** @param journal for what is installed. */
-  openSource(journal: Journal): ReleaseSource;
+  /** @param ledger for what is installed. */
+  openSources(ledger: Ledger): S;
   log: Logger;
   clock: Clock;
   signal: AbortSignal;
@@ -40,13 +46,15 @@ export interface OpenEngineOptions {
   checkpoint?: (where: string) => void;
 }
 
-export interface OpenEngine {
+export interface OpenEngine<S extends Sources> {
   engine: UpdateEngine;
+  ledger: Ledger;
+  sources: S;
   close(): Promise<void>;
 }
 
 /** The engine on a real device: pm2, files, hub. */
-export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine> {
+export async function openEngine<S extends Sources>(options: OpenEngineOptions<S>): Promise<OpenEngine<S>> {
   const { config, hub, log, clock, signal, checkpoint } = options;
   const { stateDir, releasesDir, pm2Home } = config;
   makeReleasesDir(releasesDir);
@@ -65,13 +73,14 @@ export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine
     ...seam,
   });
 
+  const sources = options.openSources(journal.ledger);
   const progress: Record<string, ProgressFigures> = {};
   const readStatus = () => ({ ...journal.ledger.image(), progress, at: nowMs() });
   const status = new StatusFile(join(stateDir, 'status.json'), readStatus, { clock, log });
 
   const ports: EnginePorts = {
     journal,
-    source: options.openSource(journal),
+    sourceOf: ({ bundle }) => (bundle === undefined ? sources.server : sources.bundle(bundle)),
     kindOf: ({ kind }) => (kind === 'app' ? apps : kind.startsWith('module:') ? modules : undefined),
     judge: async (plan) => {
       allowAgain(join(stateDir, 'allow'), journal, nowMs());
@@ -135,6 +144,8 @@ export async function openEngine(options: OpenEngineOptions): Promise<OpenEngine
       .catch((error: unknown) => log.warn({ name, error }, 'a program could not be started'));
   return {
     engine,
+    ledger: journal.ledger,
+    sources,
     close: async () => {
       await engine.stop();
       status.write();

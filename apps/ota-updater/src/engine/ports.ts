@@ -3,7 +3,7 @@ import type { Clock, Logger } from '@bowline/runtime';
 import type { TrialLimits } from '../core/judge-trial.ts';
 import type { SwitchView } from '../core/may-switch.ts';
 import type { ProgressFigures } from '../core/progress.ts';
-import type { PlannedRelease, UpdateClaims } from '../core/update-state.ts';
+import type { PlannedRelease, UpdateClaims, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleaseSource } from '../supply/release-source.ts';
 import type { Journal } from './journal.ts';
@@ -31,7 +31,8 @@ export interface EndReport {
 /** Everything that the engine stands on. */
 export interface EnginePorts {
   journal: Journal;
-  source: ReleaseSource;
+  /** Where the release of an update comes from. */
+  sourceOf(update: UpdateState): ReleaseSource;
   kindOf(plan: PlannedRelease): ReleaseKind | undefined;
   /** What the device's policy has against a release, now that it is known what it is. */
   judge(plan: PlannedRelease, order: UpdateClaims): Promise<{ code: string; message: string } | undefined>;

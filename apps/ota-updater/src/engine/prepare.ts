@@ -87,7 +87,7 @@ export class Preparation {
   }
 
   async #fetch(state: UpdateState, signal: AbortSignal): Promise<void> {
-    const { source, progress, journal } = this.#ports;
+    const { sourceOf, progress, journal } = this.#ports;
     const view = await this.#view(state);
     if (isHeld(view) !== undefined)
       return journal.append({ ...this.#head(state), type: 'deferred', why: whyNotNow(view) ?? 'held' });
@@ -100,7 +100,7 @@ export class Preparation {
       });
     }, this.#ports.limits.lookMs);
     try {
-      await source.fetch(
+      await sourceOf(state).fetch(
         plan,
         ({ bytes, totalBytes, bytesPerSecond }) =>
           progress(state.orderId, fetchProgress(bytes, totalBytes, bytesPerSecond)),
@@ -118,7 +118,7 @@ export class Preparation {
   }
 
   async #stage(state: UpdateState, signal: AbortSignal): Promise<void> {
-    const { source, journal, checkpoint = () => {} } = this.#ports;
+    const { sourceOf, journal, checkpoint = () => {} } = this.#ports;
     const plan = await this.#resolve(state, signal);
     const tree = this.#kind(plan).treeOf(plan);
     this.#ports.progress(state.orderId, progressOf('staging', 0));
@@ -127,7 +127,7 @@ export class Preparation {
     mkdirSync(dirname(tree), { recursive: true, mode: 0o755 });
     mkdirSync(tree, { mode: 0o755 });
     try {
-      await source.stage(plan, tree, signal);
+      await sourceOf(state).stage(plan, tree, signal);
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof BowlineError && error.code === 'content-missing')) throw error;
@@ -162,7 +162,7 @@ export class Preparation {
     const { order } = state;
     if (this.#resolved !== undefined && this.#resolved.digest === digest) return this.#resolved;
     const wanted = digest === undefined || state.phase === 'deferred' ? order : { ...order, digest };
-    this.#resolved = await this.#ports.source.resolve(wanted, signal);
+    this.#resolved = await this.#ports.sourceOf(state).resolve(wanted, signal);
     signal.throwIfAborted();
     return this.#resolved;
   }

@@ -12,6 +12,7 @@ const refuse = () =>
 /** Of a device that was not told where releases come from. */
 export const noSource: ReleaseSource = {
   resolve: refuse,
+  newest: refuse,
   fetch: refuse,
   stage: refuse,
   discard: async () => {},

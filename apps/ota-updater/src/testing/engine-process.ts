@@ -39,8 +39,9 @@ await runApp<UpdaterConfig>({
     const orderTypes = ['softwareUpdate'] as const;
     const member = { app: 'ota-updater', version: '0', orderTypes, config, live, restart } as const;
     const hub = await joinHub({ ...member, log, clock, signal });
-    const openSource = () => folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
-    const { engine, close } = await openEngine({ config, hub, openSource, log, clock, signal, checkpoint });
+    const server = folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
+    const openSources = () => ({ server, bundle: () => server });
+    const { engine, close } = await openEngine({ config, hub, openSources, log, clock, signal, checkpoint });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
     hub.onHeard(() => engine.wake());

@@ -23,6 +23,7 @@ export function folderSource(folder: string, store: string): ReleaseSource {
       if (!existsSync(tree)) throw new RejectedError('no-such-release', `there is no ${name} ${version}`);
       return planOf(tree, name, version);
     },
+    newest: () => Promise.resolve([]),
     async fetch(plan, progress, until) {
       mkdirSync(store, { recursive: true });
       let bytes = 0;

@@ -70,12 +70,19 @@ export class OrderGate {
   }
 
   /**
+   * @param brought an order that a person brought to the device: with no server's time since boot its time is judged by this
+   *   clock, epoch milliseconds, though never before the latest signature that was taken.
    * @throws RejectedError with the exact rule (signed-claims.ts, spent-orders.ts, held-trust.ts); TransientError
    *   `no-server-time`, `spent-orders-full`, `spent-orders-unwritable`: offer it again.
    */
-  async admit<T extends SignedType>(type: T, jws: string, orderId: string): Promise<Admission<T>> {
+  async admit<T extends SignedType>(
+    type: T,
+    jws: string,
+    orderId: string,
+    brought?: { nowMs(): number },
+  ): Promise<Admission<T>> {
     await this.#refresh();
-    const toldMs = this.#options.serverClock.nowMs();
+    const toldMs = this.#options.serverClock.nowMs() ?? brought?.nowMs();
     if (toldMs === undefined)
       throw new TransientError(
         'no-server-time',

@@ -3,7 +3,8 @@ import { pipeline } from 'node:stream/promises';
 import { TransientError } from '@bowline/runtime';
 import { Parser, type ReadEntry } from 'tar';
 import { blobPath, METADATA, ORDER_FILE, TARGETS } from '../layout.ts';
-import { MAX_ENTRIES, MAX_MANIFEST_BYTES } from '../manifest-schema.ts';
+import { sizesOf } from '../manifest.ts';
+import { MAX_ENTRIES, MAX_MANIFEST_BYTES, type ReleaseManifest } from '../manifest-schema.ts';
 import type { Reply } from '../transport/http-mirror.ts';
 import type { ContentStore } from './content-store.ts';
 import type { Content } from './download.ts';
@@ -15,6 +16,15 @@ const MAX_HEAD_BYTES = 4 * MAX_MANIFEST_BYTES;
 export interface BundleSupply extends Supply {
   /** The signed order that came with it, compact JWS; undefined if none did. */
   order(until: AbortSignal): Promise<string | undefined>;
+  /** Whether there is a place for every content of a release, which one that was cut off lacks. @throws TransientError `bundle-broken` */
+  mustBeWhole(manifest: ReleaseManifest, until: AbortSignal): Promise<void>;
+}
+
+interface Head {
+  /** What is small, by its path. */
+  files: Map<string, Buffer>;
+  /** Bytes of everything else, by its path. */
+  sizes: Map<string, number>;
 }
 
 /**
@@ -23,13 +33,13 @@ export interface BundleSupply extends Supply {
  * content store; every other entry is skipped, whatever it claims to be.
  */
 export function bundleSupply(file: string): BundleSupply {
-  let head: Promise<Map<string, Buffer>> | undefined;
+  let head: Promise<Head> | undefined;
   const readHead = (until: AbortSignal) => (head ??= headOf(file, until));
 
   const place: Place = {
     url: `bundle ${file}`,
     get: async (path) =>
-      replyOf((await readHead(new AbortController().signal)).get(decodeURIComponent(path))),
+      replyOf((await readHead(new AbortController().signal)).files.get(decodeURIComponent(path))),
   };
 
   async function contents(
@@ -56,7 +66,12 @@ export function bundleSupply(file: string): BundleSupply {
   return {
     places: async (until) => (await readHead(until), [place]),
     contents,
-    order: async (until) => (await readHead(until)).get(ORDER_FILE)?.toString('utf8').trim(),
+    order: async (until) => (await readHead(until)).files.get(ORDER_FILE)?.toString('utf8').trim(),
+    mustBeWhole: async (manifest, until) => {
+      const { sizes } = await readHead(until);
+      for (const [sha256, size] of sizesOf(manifest))
+        if (sizes.get(blobPath(sha256)) !== size) throw broken(file, `lacks ${blobPath(sha256)}`);
+    },
     close: () => {},
   };
 }
@@ -84,18 +99,22 @@ async function take(
   }
 }
 
-async function headOf(file: string, until: AbortSignal): Promise<Map<string, Buffer>> {
-  const head = new Map<string, Buffer>();
+async function headOf(file: string, until: AbortSignal): Promise<Head> {
+  const head: Head = { files: new Map(), sizes: new Map() };
   let bytes = 0;
   await eachEntry(file, until, async (entry) => {
     const ours =
       entry.path === ORDER_FILE || [METADATA, TARGETS].some((folder) => entry.path.startsWith(`${folder}/`));
-    if (!ours || entry.type !== 'File') return false;
+    if (entry.type !== 'File') return false;
+    if (!ours) {
+      head.sizes.set(entry.path, entry.size);
+      return false;
+    }
     bytes += entry.size;
     if (bytes > MAX_HEAD_BYTES) throw broken(file, `has more than ${MAX_HEAD_BYTES} bytes of metadata`);
     const chunks: Buffer[] = [];
     for await (const chunk of entry as AsyncIterable<Buffer>) chunks.push(chunk);
-    head.set(entry.path, Buffer.concat(chunks));
+    head.files.set(entry.path, Buffer.concat(chunks));
     return true;
   });
   return head;

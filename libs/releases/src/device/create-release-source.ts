@@ -1,16 +1,11 @@
-import { createHash } from 'node:crypto';
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { RejectedError, TransientError, type Clock } from '@bowline/runtime';
-import { manifestPath, METADATA, targetOf } from '../layout.ts';
-import { decodeManifest, foldersOf, sizesOf, totalBytes } from '../manifest.ts';
-import { MAX_MANIFEST_BYTES, type ReleaseFile, type ReleaseManifest } from '../manifest-schema.ts';
-import { refreshMetadata, type VerifiedMetadata } from '../metadata/tuf-client.ts';
-import { trustedFiles } from '../metadata/trusted-file.ts';
-import { readAll } from '../transport/http-mirror.ts';
+import { foldersOf, sizesOf, totalBytes } from '../manifest.ts';
+import type { ReleaseFile, ReleaseManifest } from '../manifest-schema.ts';
+import { createCatalogue, type CatalogueOptions } from './catalogue.ts';
 import { ContentStore, hasContent } from './content-store.ts';
 import { FetchMeter } from './fetch-meter.ts';
-import { judgeRelease, namedBy, trustedTime, type NamedOrder } from './judge-release.ts';
+import { judgeRelease, namedBy } from './judge-release.ts';
 import { layOut } from './lay-out.ts';
 import type {
   InstalledRelease,
@@ -20,40 +15,20 @@ import type {
   ReleaseSource,
 } from './release-source.ts';
 import { checkRoom } from './room.ts';
-import type { Place, Supply } from './supply.ts';
 
-const FIRST_ROOT = '1.root.json';
-const MAX_ROOT_BYTES = 512 * 1024;
-
-/** What the metadata begins with: the hash of the first root, and the root itself where the device was made with it. */
-export interface RootAnchor {
-  sha256: string;
-  root?: string;
-}
-
-export interface ReleaseSourceOptions {
-  supply: Supply;
-  /** For what is trusted, and for what was fetched; of this source alone. */
-  stateDir: string;
+export interface ReleaseSourceOptions extends CatalogueOptions {
   /** Where releases will be laid out: there must be room. */
   releasesDir: string;
   /** Room that must be left for everybody else, bytes. */
   reserveBytes: number;
-  /** @throws RejectedError `no-release-root` if this device was not told whom to trust. */
-  anchor(): Promise<RootAnchor>;
-  /** Server time, epoch milliseconds, if it was heard. */
-  serverMs(): number | undefined;
-  /** When this program was made, epoch milliseconds. */
-  builtMs: number;
   installed: InstalledReleases;
-  clock: Clock;
 }
 
 /** One source of releases: {@link ReleaseSource} over any {@link Supply}. One at a time may work in a `stateDir`. */
 export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSource {
   const { supply, stateDir, releasesDir, reserveBytes, installed, clock } = options;
   mkdirSync(stateDir, { recursive: true, mode: 0o700 });
-  const trusted = trustedFiles(join(stateDir, 'trusted.json'), join(stateDir, 'floor.json'));
+  const catalogue = createCatalogue(options);
   const store = new ContentStore(join(stateDir, 'content'));
 
   async function resolve(
@@ -61,7 +36,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
     until: AbortSignal,
   ): Promise<ReleasePlan> {
     const order = namedBy(given);
-    const release = await inPlaces((place) => find(order, place, until), until);
+    const release = await catalogue.find(order, until);
     const { manifest, digest } = release;
     const kind = manifest.kind as ReleaseKindName;
     const here = installed(manifest.name, kind);
@@ -75,78 +50,6 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
       reserveBytes,
     );
     return plan;
-  }
-
-  /** Looks at the metadata of one place, and gets the manifest there. */
-  async function find(
-    order: NamedOrder,
-    place: Place,
-    until: AbortSignal,
-  ): Promise<{ manifest: ReleaseManifest; digest: string }> {
-    const metadata = await look(place, until);
-    try {
-      const target = await metadata.target(targetOf(order.name, order.version));
-      const sha256 = target?.hashes['sha256'];
-      if (target === undefined || sha256 === undefined)
-        throw new RejectedError('release-unknown', `nobody has published ${order.name} ${order.version}`);
-      const text = await get(
-        place,
-        manifestPath(order.name, order.version, sha256),
-        Math.min(target.length, MAX_MANIFEST_BYTES),
-        until,
-      );
-      if (text.length !== target.length || createHash('sha256').update(text).digest('hex') !== sha256)
-        throw new TransientError(
-          'fetch-broken',
-          `${place.url} sends another manifest of ${order.name} ${order.version} than the one that is signed`,
-        );
-      return { manifest: decodeManifest(text.toString('utf8')), digest: sha256 };
-    } finally {
-      metadata.close();
-    }
-  }
-
-  async function look(place: Place, until: AbortSignal): Promise<VerifiedMetadata> {
-    const anchor = await options.anchor();
-    const notBeforeMs = Math.max(options.builtMs, trusted.load().floor?.atMs ?? 0);
-    const nowMs = trustedTime({ serverMs: options.serverMs(), wallMs: clock.wallMs(), notBeforeMs });
-    return refreshMetadata(
-      {
-        store: trusted,
-        scratchDir: join(stateDir, 'scratch'),
-        anchor: anchor.sha256,
-        initialRoot: async (signal) =>
-          anchor.root ??
-          (await get(place, `${METADATA}/${FIRST_ROOT}`, MAX_ROOT_BYTES, signal)).toString('utf8'),
-        get: (name, signal) => place.get(`${METADATA}/${name}`, {}, signal),
-        nowMs,
-      },
-      until,
-    );
-  }
-
-  async function get(place: Place, path: string, maxBytes: number, until: AbortSignal): Promise<Buffer> {
-    const reply = await place.get(path, {}, until);
-    if (reply.status === 200) return readAll(reply, maxBytes, path);
-    reply.drop();
-    throw new TransientError('fetch-refused', `${place.url} answers ${reply.status} to ${path}`);
-  }
-
-  /** What one place lacks or spoils, another may have. */
-  async function inPlaces<T>(act: (place: Place) => Promise<T>, until: AbortSignal): Promise<T> {
-    let fault: unknown = new TransientError('fetch-failed', 'this device has no update server');
-    for (const place of await supply.places(until)) {
-      try {
-        return await act(place);
-      } catch (error) {
-        until.throwIfAborted();
-        const unknown = error instanceof RejectedError && error.code === 'release-unknown';
-        if (!(unknown || error instanceof TransientError)) throw error;
-        // Good metadata that does not know the release says more than a server that is down.
-        if (!(fault instanceof RejectedError)) fault = error;
-      }
-    }
-    throw fault;
   }
 
   function planOf(
@@ -206,7 +109,13 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
     await layOut(plan.manifest, folder, sourceOf, ({ sha256 }) => store.drop(sha256), until);
   }
 
-  return { resolve, fetch, stage, discard: () => Promise.resolve(store.clear()) };
+  return {
+    resolve,
+    newest: (wanted, until) => catalogue.newest(wanted, until),
+    fetch,
+    stage,
+    discard: () => Promise.resolve(store.clear()),
+  };
 }
 
 /** Hash → a file on this device that had that content when it was laid out. */

@@ -39,6 +39,23 @@ export interface InstalledRelease {
   trees: { folder: string; manifest: ReleaseManifest }[];
 }
 
+/** A program of which news are wanted: newer than what is installed, of its kind, from a channel that is allowed. */
+export interface WantedNews {
+  name: string;
+  kind: string;
+  channels: readonly string[];
+  /** The version that is installed. */
+  above: string;
+}
+
+export interface NewRelease {
+  name: string;
+  version: string;
+  kind: string;
+  channel: string;
+  digest: string;
+}
+
 export type InstalledReleases = (name: string, kind: ReleaseKindName) => InstalledRelease | undefined;
 
 /**
@@ -53,6 +70,12 @@ export interface ReleaseSource {
    * @throws RejectedError: a final answer to the order; TransientError: try again later (docs/errors.md, "Updates").
    */
   resolve(order: UpdateOrder, until: AbortSignal): Promise<ReleasePlan>;
+  /**
+   * Refreshes the TUF metadata and looks whether there is something newer; the newest of each, none where there is not.
+   *
+   * @throws TransientError, RejectedError `no-release-root`, `no-update-server`.
+   */
+  newest(wanted: readonly WantedNews[], until: AbortSignal): Promise<NewRelease[]>;
   /**
    * Brings what is missing into the content store, checked as it streams, resumable.
    *

@@ -94,6 +94,11 @@ export class VerifiedMetadata {
     return this.#keeping(() => this.#updater.refresh());
   }
 
+  /** Of every target that the top-level role names itself. */
+  paths(): string[] {
+    return Object.keys(trustedSetOf(this.#updater).targets?.signed.targets ?? {});
+  }
+
   /** @returns undefined if there is no such target. Delegated roles are asked, too. */
   target(path: string): Promise<TargetFile | undefined> {
     return this.#keeping(() => this.#updater.getTargetInfo(path));
@@ -194,6 +199,7 @@ const fileOf = (folder: string, role: string) => join(folder, `${encodeURICompon
 interface TrustedSet {
   referenceTime: unknown;
   root: { signed: { consistentSnapshot: boolean } };
+  targets?: { signed: { targets: Record<string, unknown> } };
 }
 const trustedSetOf = (updater: Updater) => (updater as unknown as { trustedSet: TrustedSet }).trustedSet;
 
