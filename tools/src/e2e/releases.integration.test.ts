@@ -26,7 +26,10 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     port = await freePort();
     await fleet.startServer();
     await fleet.prepareDevice();
-    edit('ota-updater.json', { trial: { graceMs: 1500, soakMs: 500, observeMs: 100, lookMs: 100 } });
+    edit('ota-updater.json', {
+      trial: { graceMs: 1500, soakMs: 500, observeMs: 100, lookMs: 100 },
+      check: { schedule: '*/2 * * * * *', jitterMs: 0 },
+    });
     const { runDir, hubFolder, pm2Home, stateDir } = fleet.layout;
     const updaterStateDir = join(stateDir, 'ota-updater');
     const run = { runDir, hubFolder, pm2Home, updaterStateDir };
@@ -58,23 +61,40 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
       .replace(/^npx bowline fleet update .*$/m, '');
   const greeting = async () => (await fetch(`http://127.0.0.1:${port}/`)).text();
 
-  test('when a line is changed and published, the device runs it; a broken one is rolled back, and its reason is told', async () => {
-    expect(await type(files + setUp)).toMatchObject({ code: 0 });
-    const first = await type(withoutCurl(version));
-    expect(first).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
-    expect(await greeting()).toBe('hello, version 1\n');
+  test(
+    'when a line is changed and published, the device runs it; a broken one is rolled back, and its reason is told',
+    { timeout: 120_000 },
+    async () => {
+      expect(await type(files + setUp)).toMatchObject({ code: 0 });
+      const first = await type(withoutCurl(version));
+      expect(first).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
+      expect(await greeting()).toBe('hello, version 1\n');
 
-    await type("sed -i 's/version 1/version 2/' hello/server.cjs");
-    const second = await type(withoutCurl(version).replaceAll('1.0.0', '1.1.0'));
-    expect(second).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
+      await type("sed -i 's/version 1/version 2/' hello/server.cjs");
+      const second = await type(withoutCurl(version).replaceAll('1.0.0', '1.1.0'));
+      expect(second).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
+      expect(await greeting()).toBe('hello, version 2\n');
+
+      const broken = /echo 'throw[^`]*/.exec(demo)?.[0] ?? 'false';
+      const third = await type(`${broken}\n${withoutCurl(version).replaceAll('1.0.0', '1.2.0')}`);
+      expect(third).toMatchObject({ code: 10, out: expect.stringContaining('rolled back') });
+      await waitFor(async () => (await greeting()) === 'hello, version 2\n');
+      const [end] = (await fleet.api.events(DEVICE_ID, 50)).filter(
+        ({ kind }) => kind === 'update.rolled-back',
+      );
+      expect(JSON.stringify(end?.data)).toContain('Error: broken');
+    },
+  );
+
+  test('when something newer is published, the scheduled look tells it once, and installs nothing', async () => {
+    const told = async () =>
+      (await fleet.api.events(DEVICE_ID, 50)).filter(
+        ({ kind, data }) => kind === 'update.available' && JSON.stringify(data).includes('"version":"1.2.0"'),
+      );
+    await waitFor(async () => (await told()).length > 0, { what: 'the news' });
+    await waitFor(async () => (await type('npx bowline update status')).out.match(/hello +1\.2\.0 +stable/));
+    expect(await told()).toHaveLength(1);
     expect(await greeting()).toBe('hello, version 2\n');
-
-    const broken = /echo 'throw[^`]*/.exec(demo)?.[0] ?? 'false';
-    const third = await type(`${broken}\n${withoutCurl(version).replaceAll('1.0.0', '1.2.0')}`);
-    expect(third).toMatchObject({ code: 10, out: expect.stringContaining('rolled back') });
-    await waitFor(async () => (await greeting()) === 'hello, version 2\n');
-    const [end] = (await fleet.api.events(DEVICE_ID, 50)).filter(({ kind }) => kind === 'update.rolled-back');
-    expect(JSON.stringify(end?.data)).toContain('Error: broken');
   });
 
   test('when a signer process holds the update key, an order that its policy allows is carried out, and no other is signed', async () => {
@@ -105,6 +125,7 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
   });
 
   test('when the device has no link, a stick brings a release with its order, and a bad or older one is refused', async () => {
+    await fleet.killServer();
     await type(
       "echo \"require('http').createServer((q, r) => r.end('by stick')).listen(7460)\" > hello/server.cjs",
     );
@@ -116,7 +137,6 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     expect(await type(`${publish('2.0.0')}\n${order('2.0.0')}`)).toMatchObject({ code: 0 });
     expect(await type(`${bundle('2.0.0', 'stick.tar')} --order 2.0.0.jws`)).toMatchObject({ code: 0 });
     await type('head -c 9000 stick.tar > torn.tar');
-    await fleet.killServer();
     rmSync(join(fleet.layout.serverDir, 'releases'), { recursive: true });
 
     const apply = (what: string) => type(`npx bowline update apply ${what}`);

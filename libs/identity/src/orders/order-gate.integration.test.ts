@@ -26,7 +26,7 @@ beforeAll(async () => {
 let folder: string;
 let gate: OrderGate;
 /** What a gateway, honest or captured, says that the server's time is. */
-let toldMs: number;
+let toldMs: number | undefined;
 beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'bl-'));
   writeTrustAnchor(join(folder, 'anchor.json'), {
@@ -106,5 +106,24 @@ describe('OrderGate, where the time is put back', () => {
     await expect(admit(await signedAt(NOW + 60_000))).rejects.toEqual(code('not-yet-valid'));
     await admit(await signedAt(NOW));
     expect(JSON.parse(readFileSync(state('signed-time.json'), 'utf8'))).toEqual({ iat: NOW / 1000 });
+  });
+});
+
+describe('OrderGate, where the server has told no time', () => {
+  test('when a person brings an order, the clock of the device counts, but not before the latest signature; over the link it waits', async () => {
+    toldMs = undefined;
+    const brought = (order: Order, nowMs: number) =>
+      gate.admit('command', order.jws, order.orderId, { nowMs: () => nowMs });
+    const first = await signedAt(NOW);
+    await expect(admit(first)).rejects.toEqual(code('no-server-time'));
+    await expect(brought(first, NOW + DAY_MS)).rejects.toEqual(code('signature-expired'));
+    expect((await brought(first, NOW)).earlier).toBeUndefined();
+    await expect(brought(await signedAt(NOW - DAY_MS), NOW - DAY_MS)).rejects.toEqual(
+      code('signature-expired'),
+    );
+    toldMs = NOW + 2 * DAY_MS;
+    await expect(brought(await signedAt(NOW + DAY_MS), NOW + DAY_MS)).rejects.toEqual(
+      code('signature-expired'),
+    );
   });
 });
