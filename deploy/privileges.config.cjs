@@ -21,7 +21,7 @@ const SYSTEM_FILES = ['/proc/sys/kernel/random/boot_id', '/etc/passwd', all('/et
 
 /**
  * - `user`: absent, root. - `read`, `write`: beyond the app's own code, its configuration and its state folder.
- * - `addons`: opens LMDB. - `children`: starts programs. The gateway gives both up once its store is open (boot.ts).
+ * - `addons`: opens LMDB. - `children`: starts programs. - `threads`: runs command modules in threads. The gateway gives both up once its store is open (boot.ts).
  *
  * Node counts unix sockets as network, so all of them have it; who may reach what is for nftables/bowline.nft to say.
  */
@@ -47,6 +47,7 @@ const PRIVILEGES = {
     ],
     write: ({ run }) => [all('/sys/fs/cgroup'), all(path.join(run, 'commands'))],
     children: true,
+    threads: true,
   },
   // It measures what is mounted, wherever that is; what it may not see, its user keeps from it.
   'telemetry-collector': {
@@ -76,7 +77,7 @@ const NOTHING = () => [];
 function privilegesOf(app, places) {
   const rights = PRIVILEGES[app];
   if (rights === undefined) return { user: undefined, nodeArgs: [] };
-  const { user, read = NOTHING, write = NOTHING, addons = false, children = false } = rights;
+  const { user, read = NOTHING, write = NOTHING, addons = false, children = false, threads = false } = rights;
   const writable = [all(path.join(places.state, app)), ...write(places)];
   const hub = [all(path.join(places.run, 'hub')), all(path.join(places.run, 'sockets', app))];
   const code = all(path.join(places.root, 'apps', app, 'dist'));
@@ -87,6 +88,7 @@ function privilegesOf(app, places) {
     '--allow-net',
     ...(addons ? ['--allow-addons'] : []),
     ...(children ? ['--allow-child-process'] : []),
+    ...(threads ? ['--allow-worker'] : []),
     ...[...new Set(readable)].map((each) => `--allow-fs-read=${each}`),
     ...writable.map((each) => `--allow-fs-write=${each}`),
     ...QUIET,

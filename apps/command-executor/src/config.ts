@@ -38,7 +38,22 @@ export const ExecutorConfig = Type.Object(
       default: 100,
       description: 'more in that folder are reported as broken',
     }),
-    lookEveryMs: milliseconds(5000, 'how often that folder is looked at while no order does', 100, {
+    modulesFolder: Type.String({
+      minLength: 1,
+      localOnly: true,
+      default: '/etc/bowline/command-modules',
+      description: 'commands in TypeScript or JavaScript, one file each (docs/commands.md)',
+    }),
+    maxModules: count(0, 20, 100, 'more in that folder are reported as broken; each has a thread'),
+    moduleMemoryBytes: count(
+      16_777_216,
+      67_108_864,
+      1_073_741_824,
+      'heap of each; then it is ended',
+      'bytes',
+    ),
+    moduleLoadMs: milliseconds(10_000, 'how long a module may take to load', 100, { restart: true }),
+    lookEveryMs: milliseconds(5000, 'how often these folders are looked at while no order does', 100, {
       restart: true,
     }),
     programUser: Type.String({

@@ -1,15 +1,19 @@
-import { join } from 'node:path';
+import { extname, join } from 'node:path';
 import { reportEvent } from '@bowline/identity';
 import type { Clock, Logger } from '@bowline/runtime';
 import { CommandRegistry, type RegistryPorts } from './adapters/command-registry.ts';
 import { CommandSocket } from './adapters/local-programs/command-socket.ts';
 import { KnownCommands } from './adapters/local-programs/known-commands.ts';
 import { LocalPrograms } from './adapters/local-programs/local-programs.ts';
+import { ModuleFolder } from './adapters/modules/module-folder.ts';
 import { PlugInFolder } from './adapters/plug-ins/plug-in-folder.ts';
 import type { Programs } from './adapters/programs/run-program.ts';
 import { BUILT_IN } from './commands/built-in.ts';
 import type { ExecutorConfig } from './config.ts';
 import type { CommandPolicy } from './core/policy.ts';
+
+/** It lies beside this file as a source, and beside the bundle. */
+const THREAD = new URL(`module-thread${extname(import.meta.url)}`, import.meta.url);
 
 export interface CommandPorts extends RegistryPorts {
   readPolicy(): Promise<CommandPolicy>;
@@ -40,12 +44,13 @@ export async function openCommands({
   log: Logger;
 }): Promise<OpenCommands> {
   const plugIns = new PlugInFolder({ config, programs });
+  const modules = new ModuleFolder({ config, thread: THREAD, clock, log });
   const known = new KnownCommands(join(config.stateDir, 'programs.json'));
   const local = new LocalPrograms({ limits: config.commandSocket, known, clock, log });
   await local.remember();
   const registry = new CommandRegistry({
     builtIn: BUILT_IN,
-    sources: [() => plugIns.read(), () => ({ commands: local.commands(), broken: [] })],
+    sources: [() => plugIns.read(), () => modules.read(), () => ({ commands: local.commands(), broken: [] })],
     lookEveryMs: config.lookEveryMs,
   });
   await registry.refresh();
@@ -75,6 +80,9 @@ export async function openCommands({
       registry.stop();
       socket?.close();
     },
-    close: () => local.close(),
+    close: () => {
+      local.close();
+      modules.close();
+    },
   };
 }

@@ -53,6 +53,7 @@ export async function writeDeviceConfig(
     'command-executor': {
       ...judges,
       commandsFolder: join(layout.configDir, 'commands'),
+      modulesFolder: join(layout.configDir, 'command-modules'),
       configFolder: layout.configDir,
       logFolder: layout.logDir,
       pm2Home: layout.pm2Home,

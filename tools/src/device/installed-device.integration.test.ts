@@ -92,6 +92,18 @@ describe.runIf(canInstallDevice())(
       );
     });
 
+    test('when a module of commands is put into its folder, it is loaded within the limits of the executor', async () => {
+      const text = `import { defineCommand } from '@bowline/command';
+        export default defineCommand({ name: 'here', description: 'x', idempotent: true, run: (): number => 1 });`;
+      await device.shell(`cat >/etc/bowline/command-modules/here.ts <<'END'\n${text}\nEND`);
+      const log = () => device.shell('cat /var/lib/bowline/logs/command-executor*.log');
+      await waitFor(async () => (await log()).includes('"added":["here"]'), {
+        what: 'the command',
+        everyMs: 200,
+      });
+      expect(await log()).not.toContain('ERR_ACCESS_DENIED');
+    });
+
     test('when a user is let into the group of the commands, his programs may register one; others may not', async () => {
       const socket = '/run/bowline/commands/commands.sock';
       const script = `require('node:net').connect('${socket}').on('error', ({ code }) => console.log(code)).on('data', (data) => { console.log(String(data)); process.exit(); }).write('{"type":"register","command":{"name":"x","description":"x","idempotent":true}}\\n')`;

@@ -11,29 +11,42 @@ const MAIN = join(import.meta.dirname, '../new-command/main.ts');
 const generate = (...args: string[]) => spawnSync(process.execPath, [MAIN, ...args], { encoding: 'utf8' });
 
 describe('npm run new:command', () => {
-  test('when a command is made, its own test passes, and a device with that folder carries it out', async () => {
-    const fleet = await TortureFleet.start({
-      limits: true,
-      executor: (folder) => {
-        const commandsFolder = join(folder, 'commands');
-        expect(generate('greet', '--into', commandsFolder)).toMatchObject({ status: 0, stderr: '' });
-        const policyFile = join(folder, 'policy.json');
-        writeFileSync(policyFile, '{"commands":{"greet":{}}}', { mode: 0o600 });
-        return { commandsFolder, policyFile, programUser: userInfo().username };
-      },
-    });
-    try {
-      const own = join(fleet.folder, 'commands', 'greet', 'run.test.mjs');
-      expect(spawnSync(process.execPath, ['--test', own], { encoding: 'utf8' })).toMatchObject({ status: 0 });
-      const orderId = uuidv7();
-      const payload = { name: 'greet', params: { who: 'world' } };
-      await fleet.api.give(DEVICE_ID, { orderId, type: 'command', payload });
-      await until(async () => (await fleet.api.order(orderId)).status === 'succeeded', 'the greeting');
-      expect((await fleet.api.order(orderId)).result).toEqual({ greeting: 'Hello, world' });
-    } finally {
-      await fleet.end({ keepFolder: false });
-    }
-  }, 120_000);
+  test.each([
+    ['a command', [], 'commands', 'greet/run.test.mjs'],
+    ['a command in TypeScript', ['--typescript'], 'modules', 'greet.test.ts'],
+  ])(
+    'when %s is made, its own test passes, and a device with that folder carries it out',
+    async (_, flags, folderName, itsTest) => {
+      const fleet = await TortureFleet.start({
+        limits: true,
+        executor: (folder) => {
+          const into = join(folder, folderName);
+          expect(generate('greet', '--into', into, ...flags)).toMatchObject({ status: 0, stderr: '' });
+          const policyFile = join(folder, 'policy.json');
+          writeFileSync(policyFile, '{"commands":{"greet":{}}}', { mode: 0o600 });
+          const folders = {
+            commandsFolder: join(folder, 'commands'),
+            modulesFolder: join(folder, 'modules'),
+          };
+          return { ...folders, policyFile, programUser: userInfo().username };
+        },
+      });
+      try {
+        const own = join(fleet.folder, folderName, itsTest);
+        expect(spawnSync(process.execPath, ['--test', own], { encoding: 'utf8' })).toMatchObject({
+          status: 0,
+        });
+        const orderId = uuidv7();
+        const payload = { name: 'greet', params: { who: 'world' } };
+        await fleet.api.give(DEVICE_ID, { orderId, type: 'command', payload });
+        await until(async () => (await fleet.api.order(orderId)).status === 'succeeded', 'the greeting');
+        expect((await fleet.api.order(orderId)).result).toEqual({ greeting: 'Hello, world' });
+      } finally {
+        await fleet.end({ keepFolder: false });
+      }
+    },
+    120_000,
+  );
 
   test('when the name is none or is taken, nothing is made and the reason is told', () => {
     const into = temporaryFolder();

@@ -6,6 +6,7 @@ import type { Project } from '../test/nx.ts';
  */
 const LIB_LAYERS: Record<string, string[]> = {
   runtime: [],
+  command: [],
   messages: ['runtime'],
   pm2: ['runtime', 'testing'],
   identity: ['messages', 'runtime'],

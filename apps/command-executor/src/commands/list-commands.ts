@@ -39,7 +39,7 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
           properties: {
             name: { type: 'string' },
             description: { type: 'string' },
-            origin: { enum: ['built-in', 'plug-in', 'program'] },
+            origin: { enum: ['built-in', 'plug-in', 'module', 'program'] },
             idempotent: { type: 'boolean' },
             concurrency: { enum: ['shared', 'per-name', 'exclusive'] },
             timeoutMs: { type: 'integer', description: 'the most that an order may ask for, if it says so' },
@@ -53,7 +53,7 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
       },
       broken: {
         type: 'array',
-        description: 'plug-ins that cannot be used, and why',
+        description: 'plug-ins and modules that cannot be used, and why',
         items: {
           type: 'object',
           required: ['name', 'why'],

@@ -161,8 +161,8 @@ export interface Command extends Omit<CommandDefinition<Params>, 'run'> {
   run(params: Params, context: CommandContext): unknown;
 }
 
-/** Where a command comes from: with Bowline, from the folder of plug-ins, from a program that runs on the device. */
-export type CommandOrigin = 'built-in' | 'plug-in' | 'program';
+/** Where a command comes from: with Bowline, from the folder of plug-ins or of modules, from a program that runs on the device. */
+export type CommandOrigin = 'built-in' | 'plug-in' | 'module' | 'program';
 
 type Params = Record<string, unknown>;
 

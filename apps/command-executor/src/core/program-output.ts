@@ -61,7 +61,8 @@ export class ProgramOutput {
   }
 }
 
-function asProgress(line: OutputLine): Progress | undefined {
+/** A line of JSON that is progress; undefined if it is anything else. */
+export function asProgress(line: OutputLine): Progress | undefined {
   const value = parsed(line);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const { percent, note, data } = value as Record<string, unknown>;

@@ -11,6 +11,7 @@ const ENDS = ['succeeded', 'failed', 'cancelled', 'rejected', 'expired', 'indete
 export class ExecutorProcess {
   readonly folder = temporaryFolder();
   readonly commandsFolder = join(this.folder, 'commands');
+  readonly modulesFolder = join(this.folder, 'modules');
   #config: Record<string, unknown>;
   gateway: TestGateway | undefined;
   process: TestProcess | undefined;
@@ -18,6 +19,7 @@ export class ExecutorProcess {
   constructor(config: Record<string, unknown> = {}) {
     this.#config = config;
     mkdirSync(this.commandsFolder, { mode: 0o755 });
+    mkdirSync(this.modulesFolder, { mode: 0o755 });
   }
 
   /** Of the next start. */
@@ -34,6 +36,7 @@ export class ExecutorProcess {
       policyFile: join(this.folder, 'policy.json'),
       trustAnchorFile: join(this.folder, 'trust-anchor.json'),
       commandsFolder: this.commandsFolder,
+      modulesFolder: this.modulesFolder,
       // The test's own user: the folder above is for nobody else.
       programUser: 'root',
       lookEveryMs: 100,
