@@ -111,7 +111,7 @@ describe('telemetry-collector as a process', () => {
 
   test('when the clock agrees with the time of the server, samples are good, else they carry boot id and monotonic time', async () => {
     const flags = [...cpuEvery(50, 0), `--clockSynchronisedFile=${join(folder, 'none')}`];
-    gateway = await open({ serverTime: Date.now() });
+    gateway = await open({ serverTime: () => Date.now() });
     const first = startCollector(...flags);
     await waitFor(() => store.samples.some(({ quality }) => quality === 'good'));
     await first.kill('SIGTERM');
@@ -119,7 +119,7 @@ describe('telemetry-collector as a process', () => {
 
     // In the same boot it knows the time from before.
     store = new TestStore();
-    gateway = await open({ serverTime: Date.now() - 3_600_000 });
+    gateway = await open({ serverTime: () => Date.now() - 3_600_000 });
     const second = startCollector(...flags);
     expect((await waitFor(() => store.samples[0])).quality).toBe('estimated');
     await second.kill('SIGTERM');
@@ -127,7 +127,7 @@ describe('telemetry-collector as a process', () => {
     store = new TestStore();
     rmSync(join(folder, 'state'), { recursive: true });
     await gateway.close();
-    gateway = await open({ serverTime: Date.now() - 3_600_000 });
+    gateway = await open({ serverTime: () => Date.now() - 3_600_000 });
     startCollector(...flags);
     const sample = await waitFor(() => store.samples[0]);
     const bootId = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();

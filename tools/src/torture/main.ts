@@ -11,6 +11,7 @@ import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
 import type { FuzzResult } from './fuzz.ts';
+import type { HistoryResult } from './history.ts';
 import type { OtaResult } from './ota.ts';
 import { offlineFaults } from './offline-faults.ts';
 import type { OfflineResult } from './offline.ts';
@@ -18,13 +19,15 @@ import type { OrdersResult } from './orders.ts';
 import type { SshResult } from './ssh.ts';
 import { DECODING_APPS, SSH_APPS, VICTIMS } from './victims.ts';
 
-type Found = CampaignResult | FuzzResult | OrdersResult | OfflineResult | SshResult | OtaResult;
+type Found =
+  CampaignResult | FuzzResult | HistoryResult | OrdersResult | OfflineResult | SshResult | OtaResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
+  history: async () => (await import('./history.ts')).history,
   ota: async () => (await import('./ota.ts')).ota,
   offline: async () => (await import('./offline.ts')).offline,
   orders: async () => (await import('./orders.ts')).countedOrders,
@@ -32,7 +35,7 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
 };
 
 /** What is built before it; the others need {@link VICTIMS}. */
-const APPS_OF: Record<string, readonly string[]> = { fuzz: DECODING_APPS, ssh: SSH_APPS };
+const APPS_OF: Record<string, readonly string[]> = { fuzz: DECODING_APPS, history: [], ssh: SSH_APPS };
 
 const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N | --sessions N] [--seed S] [--json FILE] [--no-build]
 

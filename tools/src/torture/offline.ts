@@ -161,16 +161,23 @@ export async function offline(
 
 const socketIn = (folder: string): string => join(folder, 'in', 'ingest.sock');
 
-/** A name tells its number, a value its moment, with two digits behind the point. */
+/** A name tells its number; a value is a wave with noise, three digits behind the point: about as much as real sensors tell. */
 function samplesOf(second: number, count: number): object[] {
   const samples: object[] = [];
   for (let each = second; each < second + count; each += 1) {
     for (let index = 0; index < SERIES; index += 1) {
-      const value = Math.round(100 * (20 + index + Math.sin(each / 300 + index))) / 100;
+      const wave = 1000 * (20 + index + Math.sin(each / 300 + index));
+      const value = Math.round(wave + noise(each * SERIES + index)) / 1000;
       samples.push({ series: `week.${index}`, at: START + 1000 * each, value });
     }
   }
   return samples;
+}
+
+/** From 0 to 65,535, the same each time: what cannot be packed. */
+function noise(number: number): number {
+  const mixed = Math.imul(number ^ (number >>> 15), 0x2c1b3c6d);
+  return (Math.imul(mixed ^ (mixed >>> 12), 0x297a2d39) >>> 16) & 0xffff;
 }
 
 async function send(socketPath: string, samples: readonly object[]): Promise<void> {

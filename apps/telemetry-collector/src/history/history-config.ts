@@ -86,6 +86,13 @@ export const HistoryConfig = Type.Object(
       'bytes',
       "with less free on the disk nothing is recorded; above the gateway's own reserve",
     ),
+    retryMs: bounded(
+      1000,
+      60_000,
+      3_600_000,
+      'ms',
+      'how long after a disk did not take it the history is tried again',
+    ),
     spillAfterMs: bounded(
       0,
       900_000,

@@ -23,7 +23,7 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
       prune: (at) => void (state.prunedAt = at),
     },
     spill: new Spill(() => spillAfterMs, clock.monotonicMs()),
-    limits: { commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE },
+    limits: { retryMs: MINUTE, commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE },
     isOnline: () => state.online,
     trustedWallMs: () => undefined,
     handBack: (samples) => void handedBack.push(...samples),

@@ -11,6 +11,8 @@ export interface RecorderLimits {
   commitMs: number;
   /** Blocks are made, and room, this often, milliseconds. */
   sealMs: number;
+  /** After a refusal the gateway gets everything for so long, milliseconds. */
+  retryMs: number;
   /** Samples in memory that are recorded at once; ten times as many are the most that wait while the disk is full. */
   commitSamples: number;
 }
@@ -29,8 +31,6 @@ export interface RecorderOptions {
   log: Pick<Logger, 'warn' | 'info'>;
 }
 
-/** After a refusal the gateway gets everything for so long, milliseconds. */
-const RETRY_MS = 60_000;
 const MOST_WAITING = 10;
 
 /** Puts accepted samples into the history: many at once, so that the flash is spared. It never throws at whoever accepts. */
@@ -94,7 +94,7 @@ export class Recorder implements SampleSink {
     if (own.length > 0) {
       this.#waiting.own = [];
       if (!this.#tried(() => history.record(own, { unsent: true }))) {
-        spill.refused(clock.monotonicMs() + RETRY_MS);
+        spill.refused(clock.monotonicMs() + this.#limits.retryMs);
         handBack(own);
       }
     }
@@ -152,7 +152,8 @@ export class Recorder implements SampleSink {
   #armCommit(): void {
     const { shared, own } = this.#waiting;
     if (this.#commitTimer !== undefined || shared.length + own.length === 0) return;
-    const inMs = this.#isRefusing ? Math.max(RETRY_MS, this.#limits.commitMs) : this.#limits.commitMs;
+    const { commitMs, retryMs } = this.#limits;
+    const inMs = this.#isRefusing ? Math.max(retryMs, commitMs) : commitMs;
     this.#commitTimer = this.#options.clock.after(inMs, () => this.commit());
   }
 

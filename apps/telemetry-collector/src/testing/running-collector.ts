@@ -10,18 +10,19 @@ export const silent = (except?: string): string[] =>
     .filter((name) => name !== except)
     .map((name) => `--series.${name}.intervalMs=0`);
 
-/** The real program, from source, in a process of its own. */
+/** The real program, from source, and its arguments. */
+export const collectorCommand = (folder: string, ...flags: string[]): [string, ...string[]] => [
+  process.execPath,
+  MAIN,
+  `--stateDir=${join(folder, 'state')}`,
+  `--hubFolder=${join(folder, 'hub')}`,
+  '--telemetry.commitMs=0',
+  ...silent(),
+  ...flags,
+];
+
+/** In a process of its own. */
 export function startCollector(folder: string, ...flags: string[]): TestProcess {
-  return startProcess(
-    process.execPath,
-    [
-      MAIN,
-      `--stateDir=${join(folder, 'state')}`,
-      `--hubFolder=${join(folder, 'hub')}`,
-      '--telemetry.commitMs=0',
-      ...silent(),
-      ...flags,
-    ],
-    { env: { PATH: process.env['PATH'] } },
-  );
+  const [program, ...args] = collectorCommand(folder, ...flags);
+  return startProcess(program, args, { env: { PATH: process.env['PATH'] } });
 }

@@ -60,7 +60,8 @@ export interface TestGatewayOptions {
   store: TestStore;
   /** May refuse by throwing. */
   accept?: () => void;
-  serverTime?: number;
+  /** As a registering app is told, at that moment. */
+  serverTime?: () => number;
   /** State of the link as a registering app is told; default online. */
   link?: 'online' | 'offline';
   /** Messages that wait in lane `history`. */
@@ -88,7 +89,7 @@ export async function openTestGateway(
   hub.handle('register', () => ({
     bootId: '00000000-0000-4000-8000-000000000000',
     link: state,
-    ...(serverTime === undefined ? {} : { serverTime }),
+    ...(serverTime === undefined ? {} : { serverTime: serverTime() }),
   }));
   hub.handle('enqueue', (request) => {
     accept();

@@ -1,0 +1,73 @@
+import { spawnSync } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { afterEach, expect, test } from 'vitest';
+import { call } from './testing/call.ts';
+import { collectorCommand } from './testing/running-collector.ts';
+import { openTestGateway, TestStore, type TestGateway } from './testing/test-gateway.ts';
+
+const UNSHARE = ['--mount', '--map-root-user', '--propagation', 'private'];
+const canMount = spawnSync('unshare', [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
+
+let gateway: TestGateway | undefined;
+let collector: TestProcess | undefined;
+afterEach(async () => {
+  await collector?.kill();
+  await gateway?.close();
+});
+
+test.runIf(canMount)(
+  'when the disk is full as it starts, samples are delivered all the same, and once there is room there is a history (needs mount namespaces)',
+  async () => {
+    const folder = temporaryFolder();
+    const socketPath = join(folder, 'in/s');
+    const store = new TestStore();
+    gateway = await openTestGateway(join(folder, 'hub'), { store });
+    const history = join(folder, 'state/history');
+    mkdirSync(history, { recursive: true });
+    // The other files of the collector are on a disk that has room.
+    const command = collectorCommand(
+      folder,
+      `--ingest.socket=${socketPath}`,
+      '--history.reserveBytes=0',
+      '--history.commitMs=0',
+      '--history.retryMs=1000',
+    );
+    const script = `mount -t tmpfs -o size=8m tmpfs ${history} && { cat /dev/zero > ${history}/filler 2>/dev/null; exec "$@"; }`;
+    collector = startProcess('unshare', [...UNSHARE, 'sh', '-c', script, 'sh', ...command], {
+      env: { PATH: process.env['PATH'] },
+    });
+    await collector.output(/no history yet/);
+    await collector.output(/may hand in samples/);
+    const send = async (value: number) => {
+      const body = JSON.stringify({ series: 'level', at: 1_790_000_000_000 + value, value });
+      const headers = { 'content-type': 'application/json' };
+      expect((await call({ socketPath }, { path: '/v1/samples?durable=1', headers, body })).status).toBe(201);
+    };
+    await waitFor(() => gateway?.peers().length === 1);
+    await send(1);
+    expect(store.samples.map(({ value }) => value)).toEqual([1]);
+    const order = {
+      orderId: '01900000-0000-7000-8000-000000000001',
+      type: 'historyRequest' as const,
+      payload: { kind: 'telemetry', from: 0, to: 1_800_000_000_000 },
+      state: 'received' as const,
+      attempt: 0,
+      receivedAt: 0,
+    };
+    await expect(gateway.ask('order', order)).rejects.toMatchObject({ code: 'history-refused' });
+
+    const { pid } = collector;
+    const inside = spawnSync('nsenter', ['-t', String(pid), '-U', '-m', 'rm', join(history, 'filler')]);
+    expect(inside.status).toBe(0);
+    await collector.output(/there is a history now/);
+    await send(2);
+    const asked = { series: 'level', from: 0, to: 1_800_000_000_000 };
+    const { points } = await gateway.ask('localHistory', asked);
+    expect(points.map((point) => point.value)).toEqual([2]);
+    expect(gateway.jobs()?.map(({ name }) => name)).toContain('history-upload');
+    await gateway.ask('order', order);
+    await waitFor(() => store.reports.some(({ status }) => status === 'succeeded'));
+  },
+);
