@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, describe, expect, test } from 'vitest';
@@ -16,9 +16,17 @@ echo "$1" >> TRACE
 if [ "$1" = "$(cat files/fails 2>/dev/null)" ]; then echo "this is why" >&2; exit 1; fi
 case "$1" in
   SupportsRollback) cat files/rollback 2>/dev/null || echo Yes;;
-  NeedsArtifactReboot) echo No;;
+  NeedsArtifactReboot) cat files/reboot 2>/dev/null || echo No;;
+  ArtifactReboot|ArtifactRollbackReboot) exec REBOOT;;
 esac
 exit 0
+`;
+/** A device that goes down: another boot comes, and the updater is gone without a word. */
+const REBOOT = `#!/bin/sh
+echo "reboot" >> TRACE
+echo "boot-$$" > BOOT
+kill -9 $PPID
+sleep 10
 `;
 
 async function openTracing() {
@@ -26,14 +34,26 @@ async function openTracing() {
   const folder = temporaryFolder();
   const trace = join(folder, 'trace');
   device.modulesDir = folder;
-  writeFileSync(join(folder, 'tracing'), TRACING.replace('TRACE', trace));
-  chmodSync(join(folder, 'tracing'), 0o755);
+  device.rebootProgram = join(folder, 'reboot');
+  const filled = (script: string) =>
+    script
+      .replace('TRACE', trace)
+      .replace('exec REBOOT', `exec ${device.rebootProgram}`)
+      .replace('> BOOT', `> ${device.bootFile}`);
+  for (const [name, script] of Object.entries({ tracing: filled(TRACING), reboot: filled(REBOOT) }))
+    writeFileSync(join(folder, name), script, { mode: 0o755 });
   device.start();
   const manifest = { kind: 'module:tracing' as const };
   const install = async (version: string, files: Record<string, string>) => {
     writeFileSync(trace, '');
     device.release('payload', version, { files, manifest, filesOnly: true });
-    const end = await device.update('payload', version);
+    const order = await device.order('payload', version);
+    await device.gateway.hand('ota-updater', order);
+    for (let boots = files['files/boots']?.length ?? 0; boots > 0; boots -= 1) {
+      await device.updater?.exited;
+      device.start();
+    }
+    const end = await device.ended(order.orderId);
     // The state Cleanup comes after the end.
     await waitFor(() => readFileSync(trace, 'utf8').includes('Cleanup'));
     return { end, states: readFileSync(trace, 'utf8').trim().split('\n').join(' ') };
@@ -66,6 +86,34 @@ describe('the order of states is that of Mender’s client', () => {
     expect(stuck.end.result).toMatchObject({ degraded: expect.stringContaining('cannot roll back') });
     await waitFor(() => readdirSync(join(device.folder, 'releases/.modules')).length === 0);
   });
+
+  test(
+    'when a module wants a reboot, it is verified after the boot; if it is not well, the way back takes one, too',
+    { timeout: LONG },
+    async () => {
+      const { install } = await openTracing();
+      const begin = 'Download SupportsRollback ArtifactInstall NeedsArtifactReboot';
+      expect(await install('1.0.0', { 'files/reboot': 'Yes', 'files/boots': 'x' })).toMatchObject({
+        end: { status: 'succeeded' },
+        states: `${begin} ArtifactReboot reboot ArtifactVerifyReboot ArtifactCommit Cleanup`,
+      });
+      expect(await install('2.0.0', { 'files/reboot': 'Automatic', 'files/boots': 'x' })).toMatchObject({
+        end: { status: 'succeeded' },
+        states: `${begin} reboot ArtifactVerifyReboot ArtifactCommit Cleanup`,
+      });
+      const bad = { 'files/reboot': 'Yes', 'files/boots': 'xx', 'files/fails': 'ArtifactVerifyReboot' };
+      const back =
+        'SupportsRollback ArtifactRollback ArtifactRollbackReboot reboot ArtifactVerifyRollbackReboot';
+      expect(await install('3.0.0', bad)).toMatchObject({
+        end: {
+          status: 'failed',
+          error: { code: 'verify-failed', message: expect.stringContaining('ArtifactVerifyReboot') },
+          result: { phase: 'rolled-back' },
+        },
+        states: `${begin} ArtifactReboot reboot ArtifactVerifyReboot ${back} ArtifactFailure Cleanup`,
+      });
+    },
+  );
 
   test(
     'when the policy does not name the type, or there is no such module, it is not called',

@@ -52,7 +52,11 @@ interface Planned extends Update {
 }
 interface Switching extends Planned {
   previous: Previous;
+  /** The new release had the device rebooted, by itself or by us; then the way back takes a reboot, too. */
+  reboot?: Reboot;
 }
+/** Who reboots the device: a program of the release, or we. */
+export type Reboot = 'itself' | 'by-us';
 /** It is over; `told` once the gateway has the end of the order and the event on disk. */
 interface Ended {
   told: boolean;
@@ -68,9 +72,12 @@ export type UpdateState =
   | (Planned & { phase: 'fetching' | 'verified' | 'staging' | 'staged' })
   | (Planned & { phase: 'waiting'; why: string })
   | (Switching & { phase: 'switching' })
+  /** `bootId`: of the boot that is to end. */
+  | (Switching & { phase: 'rebooting'; reboot: Reboot; bootId: string })
   | (Switching & { phase: 'trial'; trial: number; bootId: string })
   | (Switching & { phase: 'committing' })
   | (Switching & { phase: 'rolling-back'; failure: Failure })
+  | (Switching & { phase: 'rebooting-back'; failure: Failure; bootId: string; attempt: number })
   | (Planned & Ended & { phase: 'committed'; changed: boolean })
   | (Switching & Ended & { phase: 'rolled-back'; failure: Failure; degraded?: string })
   | (Update & Ended & { phase: 'failed'; failure: Failure; plan?: PlannedRelease })
@@ -87,10 +94,12 @@ export type UpdateRecord = { orderId: string; at: number } & (
   | { type: 'verified' | 'staging' | 'staged' }
   | { type: 'waiting'; why: string }
   | { type: 'switching'; previous: Previous }
+  | { type: 'rebooting'; reboot: Reboot; bootId: string }
   | { type: 'trial'; trial: number; bootId: string }
   | { type: 'committing' }
   | { type: 'committed'; plan?: PlannedRelease }
   | { type: 'rolling-back'; failure: Failure }
+  | { type: 'rebooting-back'; bootId: string; attempt: number }
   | { type: 'rolled-back'; degraded?: string }
   | { type: 'failed'; failure: Failure; plan?: PlannedRelease }
   | { type: 'cancelled' }
@@ -119,11 +128,13 @@ const FROM: Record<UpdateRecord['type'], readonly Phase[]> = {
   staged: ['staging'],
   waiting: ['staged', 'waiting'],
   switching: ['staged', 'waiting'],
-  trial: ['switching', 'trial'],
+  rebooting: ['switching'],
+  trial: ['switching', 'rebooting', 'trial'],
   committing: ['trial'],
   committed: ['accepted', 'deferred', 'committing'],
-  'rolling-back': ['switching', 'trial', 'committing'],
-  'rolled-back': ['rolling-back'],
+  'rolling-back': ['switching', 'rebooting', 'trial', 'committing'],
+  'rebooting-back': ['rolling-back', 'rebooting-back'],
+  'rolled-back': ['rolling-back', 'rebooting-back'],
   failed: BEFORE_SWITCH,
   cancelled: BEFORE_SWITCH,
   previewed: ['accepted', 'deferred'],
@@ -164,6 +175,10 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
       return { ...base, phase: 'waiting', plan: planned(state, record), why: record.why };
     case 'switching':
       return { ...base, phase: 'switching', plan: planned(state, record), previous: record.previous };
+    case 'rebooting': {
+      const { reboot, bootId } = record;
+      return { ...base, ...switching(state, record), phase: 'rebooting', reboot, bootId };
+    }
     case 'trial':
       return {
         ...base,
@@ -180,8 +195,14 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
     }
     case 'rolling-back':
       return { ...base, ...switching(state, record), phase: 'rolling-back', failure: record.failure };
+    case 'rebooting-back': {
+      if (!('failure' in state)) throw impossible(state, record);
+      const { bootId, attempt } = record;
+      const { failure } = state;
+      return { ...base, ...switching(state, record), phase: 'rebooting-back', failure, bootId, attempt };
+    }
     case 'rolled-back': {
-      if (state.phase !== 'rolling-back') throw impossible(state, record);
+      if (state.phase !== 'rolling-back' && state.phase !== 'rebooting-back') throw impossible(state, record);
       const { failure } = state;
       const ended = {
         ...base,
@@ -226,9 +247,13 @@ function planned(state: UpdateState, record: UpdateRecord): PlannedRelease {
   return plan;
 }
 
-function switching(state: UpdateState, record: UpdateRecord): { plan: PlannedRelease; previous: Previous } {
+function switching(
+  state: UpdateState,
+  record: UpdateRecord,
+): Pick<Switching, 'plan' | 'previous' | 'reboot'> {
   if (!('previous' in state)) throw impossible(state, record);
-  return { plan: state.plan, previous: state.previous };
+  const { plan, previous, reboot } = state;
+  return { plan, previous, ...(reboot === undefined ? {} : { reboot }) };
 }
 
 const impossible = (state: UpdateState | undefined, { type, orderId }: UpdateRecord) =>

@@ -42,6 +42,8 @@ export interface OpenEngineOptions<S extends Sources> {
   log: Logger;
   clock: Clock;
   signal: AbortSignal;
+  /** Default: the kernel's. */
+  bootId?: string;
   /** Where a test may end the process. */
   checkpoint?: (where: string) => void;
 }
@@ -69,6 +71,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     releasesDir,
     modulesDir: config.modules.dir,
     timeoutMs: config.modules.timeoutMs,
+    reboot: config.modules.reboot,
     installed: (name) => journal.ledger.installed(name)?.digest,
     ...seam,
   });
@@ -119,7 +122,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     },
     isOnline: () => hub.link === 'online',
     outsideReaches: (until) => serverReached(hub, until),
-    bootId: bootId(),
+    bootId: options.bootId ?? bootId(),
     clock,
     log,
     random: Math.random,

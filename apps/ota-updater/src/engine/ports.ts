@@ -13,6 +13,8 @@ export interface EngineLimits extends TrialLimits {
   observeMs: number;
   /** How long a release's probe may take, unless its manifest says less. */
   probeTimeoutMs: number;
+  /** How long a reboot may take to begin. */
+  rebootMs: number;
   /** Pause between two looks at whether an update may go on. */
   lookMs: number;
   /** Orders that may wait beside the one under way. */

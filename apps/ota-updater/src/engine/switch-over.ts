@@ -1,13 +1,17 @@
 import { BowlineError, TransientError, wait } from '@bowline/runtime';
 import { judgeTrial, type TrialView } from '../core/judge-trial.ts';
 import { progressOf } from '../core/progress.ts';
-import type { Failure, UpdateState } from '../core/update-state.ts';
+import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import { isDiskFull } from './full-disk.ts';
 import { askProbe } from './probe.ts';
 import type { EnginePorts } from './ports.ts';
+import { Rebooting } from './rebooting.ts';
 
-type Switching = Extract<UpdateState, { phase: 'switching' | 'trial' | 'committing' | 'rolling-back' }>;
+type Switching = Extract<
+  UpdateState,
+  { phase: 'switching' | 'rebooting' | 'trial' | 'committing' | 'rolling-back' | 'rebooting-back' }
+>;
 
 /** How a release is judged of which no more is asked than that its process runs. */
 const NOTHING_BUT_ITS_PROCESS = {
@@ -24,11 +28,13 @@ const ROLL_BACK_ATTEMPTS = 3;
 /** From the switch to its end: trial, then committed or rolled back. */
 export class SwitchOver {
   readonly #ports: EnginePorts;
+  readonly #rebooting: Rebooting;
   /** The update whose switch this process began: what another life of it began is taken up. */
   #mine: string | undefined;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
+    this.#rebooting = new Rebooting(ports);
   }
 
   /** This process wrote that the switch of this update begins. */
@@ -46,12 +52,20 @@ export class SwitchOver {
     switch (state.phase) {
       case 'switching':
         return this.#switch(state, kind, signal);
+      case 'rebooting': {
+        const failure = await this.#rebooting.forth(state, kind, signal);
+        return failure === undefined ? this.#beginTrial(state) : this.#giveBack(state, kind, failure);
+      }
       case 'trial':
         return this.#trial(state, kind, signal);
       case 'committing':
         return this.#commit(state, kind, signal);
       case 'rolling-back':
         return this.#rollBack(state, kind, signal);
+      case 'rebooting-back': {
+        const end = await this.#rebooting.back(state, kind, signal);
+        return end === undefined ? undefined : this.#rolledBack(state, kind, end.degraded);
+      }
     }
   }
 
@@ -66,13 +80,21 @@ export class SwitchOver {
         deny: false,
       });
     progress(state.orderId, progressOf('switching', 0));
+    let reboot: Reboot | undefined;
     try {
       await kind.switchTo(state.plan, signal);
+      reboot = await kind.reboots?.wanted(state.plan);
     } catch (error) {
       signal.throwIfAborted();
       if (isDiskFull(error) && kind.repeatsSwitch) throw error;
       return this.#giveBack(state, kind, failureOf('switch-failed', error));
     }
+    if (reboot === undefined) this.#beginTrial(state);
+    else journal.append({ ...this.#head(state), type: 'rebooting', reboot, bootId });
+  }
+
+  #beginTrial(state: Switching): void {
+    const { journal, bootId } = this.#ports;
     journal.append({ ...this.#head(state), type: 'trial', trial: 1, bootId });
   }
 
@@ -182,10 +204,18 @@ export class SwitchOver {
   async #rollBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
     const { journal, progress } = this.#ports;
     progress(state.orderId, progressOf('rolling-back', 0));
-    const degraded =
-      (await this.#putBack(state, kind, signal)) ?? (await this.#standsAgain(state, kind, signal));
+    const stuck = await this.#putBack(state, kind, signal);
+    if (stuck === undefined && state.reboot !== undefined) {
+      const { bootId } = this.#ports;
+      return journal.append({ ...this.#head(state), type: 'rebooting-back', bootId, attempt: 1 });
+    }
+    return this.#rolledBack(state, kind, stuck ?? (await this.#standsAgain(state, kind, signal)));
+  }
+
+  async #rolledBack(state: Switching, kind: ReleaseKind, degraded: string | undefined): Promise<void> {
+    await kind.afterRollBack?.(state.plan);
     const record = { ...this.#head(state), type: 'rolled-back' } as const;
-    journal.append(degraded === undefined ? record : { ...record, degraded });
+    this.#ports.journal.append(degraded === undefined ? record : { ...record, degraded });
   }
 
   async #putBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {

@@ -4,7 +4,7 @@ import { RejectedError } from '@bowline/runtime/errors';
 import { runProgram } from '../adapters/run-program.ts';
 import type { PlannedRelease } from '../core/update-state.ts';
 import { boundedLines } from './last-lines.ts';
-import type { ReleaseKind } from './release-kind.ts';
+import type { Reboots, ReleaseKind } from './release-kind.ts';
 
 export interface ModuleKindOptions {
   /** Where the trees of payloads are laid out while they are installed. */
@@ -12,6 +12,8 @@ export interface ModuleKindOptions {
   /** Of the update modules, a program each, named by its type. */
   modulesDir: string;
   timeoutMs: number;
+  /** Reboots the device, word by word. */
+  reboot: readonly string[];
   /** Digest that was committed last under a name. */
   installed(name: string): string | undefined;
   checkpoint?: (where: string) => void;
@@ -23,11 +25,12 @@ const PREFIX = 'module:';
  * Releases that a program of somebody else installs: Mender's update modules, interface version 3, unchanged. The release's
  * tree is the module's folder: `files/` holds the payload, `header/meta-data` and `header/type-info` may be there; the rest is
  * written here. The program is called as `MODULE STATE FOLDER`, in that folder. States go in the order of Mender's client:
- * Download, SupportsRollback, ArtifactInstall, NeedsArtifactReboot, ArtifactCommit, Cleanup; on a failure SupportsRollback,
- * ArtifactRollback, ArtifactFailure, Cleanup.
+ * Download, SupportsRollback, ArtifactInstall, NeedsArtifactReboot, where that is needed ArtifactReboot and after the boot
+ * ArtifactVerifyReboot, ArtifactCommit, Cleanup; on a failure SupportsRollback, ArtifactRollback, after a reboot also
+ * ArtifactRollbackReboot and ArtifactVerifyRollbackReboot, ArtifactFailure, Cleanup. To `Automatic` we reboot the device
+ * ourselves, in place of both states that reboot.
  *
- * Payloads are laid out before `Download`; the pipes of `stream-next` are not offered. A module that wants a reboot is rolled
- * back.
+ * Payloads are laid out before `Download`; the pipes of `stream-next` are not offered.
  */
 export class ModuleKind implements ReleaseKind {
   /** Mender's rule, too: an installation that was cut off is rolled back, since ArtifactInstall may not be repeatable. */
@@ -65,10 +68,22 @@ export class ModuleKind implements ReleaseKind {
     this.#options.checkpoint?.('before ArtifactInstall');
     await this.#must(plan, 'ArtifactInstall', signal);
     this.#options.checkpoint?.('after ArtifactInstall');
-    const reboot = await this.#ask(plan, 'NeedsArtifactReboot', signal);
-    if (reboot !== 'No' && reboot !== '')
-      throw new RejectedError('reboot-unsupported', `the module wants a reboot (${reboot}): not supported`);
   }
+
+  readonly reboots: Reboots = {
+    wanted: async (plan) => {
+      const answer = await this.#ask(plan, 'NeedsArtifactReboot');
+      if (answer === 'No' || answer === '') return undefined;
+      if (answer === 'Yes') return 'itself';
+      if (answer === 'Automatic') return 'by-us';
+      throw new RejectedError('module-failed', `NeedsArtifactReboot: "${answer}" is no answer`);
+    },
+    reboot: (plan, who) => (who === 'itself' ? this.#must(plan, 'ArtifactReboot') : this.#reboot(plan)),
+    verify: (plan) => this.#must(plan, 'ArtifactVerifyReboot'),
+    rebootBack: (plan, who) =>
+      who === 'itself' ? this.#must(plan, 'ArtifactRollbackReboot') : this.#reboot(plan),
+    verifyBack: (plan) => this.#must(plan, 'ArtifactVerifyRollbackReboot'),
+  };
 
   async resumeTrial(): Promise<void> {}
 
@@ -85,8 +100,11 @@ export class ModuleKind implements ReleaseKind {
     let why: string | undefined;
     if (supported === 'Yes') why = await this.#state(plan, 'ArtifactRollback');
     else why = 'the module cannot roll back';
-    await this.#state(plan, 'ArtifactFailure');
     if (why !== undefined) throw new RejectedError('module-rollback-failed', why);
+  }
+
+  async afterRollBack(plan: PlannedRelease): Promise<void> {
+    await this.#state(plan, 'ArtifactFailure');
   }
 
   async lastLines(): Promise<string[]> {
@@ -151,6 +169,14 @@ export class ModuleKind implements ReleaseKind {
     const { code, said, why } = await this.#run(plan, state, signal);
     this.#said.push(...said.split('\n'));
     return code === 0 ? undefined : (why ?? `ended with ${code}`);
+  }
+
+  async #reboot(plan: PlannedRelease): Promise<void> {
+    const [program = '', ...args] = this.#options.reboot;
+    const signal = AbortSignal.timeout(this.#options.timeoutMs);
+    const { code, said, why } = await runProgram(program, args, { cwd: this.treeOf(plan), signal });
+    if (code !== 0)
+      throw new RejectedError('module-failed', `${program} ${why ?? `ended with ${code}`}: ${said.trim()}`);
   }
 
   async #run(plan: PlannedRelease, state: string, signal?: AbortSignal) {

@@ -1,10 +1,24 @@
-import type { Failure, PlannedRelease, Previous } from '../core/update-state.ts';
+import type { Failure, PlannedRelease, Previous, Reboot } from '../core/update-state.ts';
 
 /** What is seen of a release that runs. */
 export interface ProcessView {
   up: boolean;
   /** Since `switchTo`, or since this process looked first. */
   restarts: number;
+}
+
+/** How a release takes effect that needs the device to be booted anew. */
+export interface Reboots {
+  /** Who is to reboot it, now that the release was put in place; undefined: nobody. @throws any error: it is rolled back. */
+  wanted(plan: PlannedRelease): Promise<Reboot | undefined>;
+  /** Begins a reboot; the device goes down some time after this returns. @throws any error: it will not. */
+  reboot(plan: PlannedRelease, who: Reboot): Promise<void>;
+  /** After that boot. @throws any error: it is rolled back. */
+  verify(plan: PlannedRelease): Promise<void>;
+  /** The same for the way back. @throws any error: it will not. */
+  rebootBack(plan: PlannedRelease, who: Reboot): Promise<void>;
+  /** @throws any error: another reboot may help. */
+  verifyBack(plan: PlannedRelease): Promise<void>;
 }
 
 /**
@@ -34,6 +48,10 @@ export interface ReleaseKind {
   commit(plan: PlannedRelease): Promise<void>;
   /** Puts back what stood there before. @throws any error: the device stays degraded. */
   rollBack(plan: PlannedRelease, previous: Previous): Promise<void>;
+  /** undefined: its releases take effect without. */
+  readonly reboots?: Reboots;
+  /** What stood there before is back, or cannot be put back. May come again. */
+  afterRollBack?(plan: PlannedRelease): Promise<void>;
   /** Last lines of what it wrote. */
   lastLines(plan: PlannedRelease): Promise<string[]>;
   /** After the end, whatever it was: removes what nobody needs. */

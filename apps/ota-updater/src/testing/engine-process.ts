@@ -6,7 +6,7 @@
 import { readFileSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { joinHub, takeSignedOrders } from '@bowline/device-app';
-import { runApp } from '@bowline/runtime';
+import { readFileIfPresent, runApp } from '@bowline/runtime';
 import { updateOrders } from '../adapters/update-orders.ts';
 import type { UpdaterConfig } from '../config.ts';
 import { openEngine } from '../engine/open-engine.ts';
@@ -14,7 +14,9 @@ import { config as validateConfig } from '../generated/config.js';
 import { fillDisk } from './fill-disk.ts';
 import { folderSource } from './folder-source.ts';
 
-const { TEST_SOURCE = '', TEST_DIE_AT, TEST_FILL } = process.env;
+const { TEST_SOURCE = '', TEST_DIE_AT, TEST_FILL, TEST_BOOT = '' } = process.env;
+/** The id of this boot, if a test reboots the device: what it would end is this process. */
+const bootId = readFileIfPresent(TEST_BOOT)?.trim();
 let points = 0;
 const checkpoint = (where: string) => {
   points += 1;
@@ -41,7 +43,16 @@ await runApp<UpdaterConfig>({
     const hub = await joinHub({ ...member, log, clock, signal });
     const server = folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
     const openSources = () => ({ server, bundle: () => server });
-    const { engine, close } = await openEngine({ config, hub, openSources, log, clock, signal, checkpoint });
+    const { engine, close } = await openEngine({
+      config,
+      hub,
+      openSources,
+      log,
+      clock,
+      signal,
+      checkpoint,
+      ...(bootId === undefined ? {} : { bootId }),
+    });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
     hub.onHeard(() => engine.wake());

@@ -36,6 +36,8 @@ export class UpdateDevice {
   readonly gateway: TestGateway;
   readonly #key: SigningKey;
   updater: TestProcess | undefined;
+  /** Reboots the device, in place of the system's program. */
+  rebootProgram = '/bin/false';
   modulesDir = '/usr/share/mender/modules/v3';
   /** See engine-process.ts, `TEST_FILL`. */
   fillFile: string | undefined;
@@ -51,6 +53,7 @@ export class UpdateDevice {
     probeTimeoutMs: 1000,
     lookMs: 50,
     maxWaiting: 4,
+    rebootMs: 5000,
   };
 
   private constructor(folder: string, pm2: Pm2, gateway: TestGateway, key: SigningKey) {
@@ -82,6 +85,11 @@ export class UpdateDevice {
     return device;
   }
 
+  /** Holds the id of the boot, once a test has rebooted the device. */
+  get bootFile(): string {
+    return join(this.folder, 'boot');
+  }
+
   setPolicy(updates: object): void {
     const policy = { updates: { channels: ['stable'], ...updates } };
     writeFileSync(join(this.folder, 'policy.json'), JSON.stringify(policy), { mode: 0o600 });
@@ -99,13 +107,14 @@ export class UpdateDevice {
       sshRunFolder: join(this.folder, 'ssh'),
       logLevel: 'info',
       trial: this.trial,
-      modules: { dir: this.modulesDir, timeoutMs: 60_000 },
+      modules: { dir: this.modulesDir, timeoutMs: 60_000, reboot: [this.rebootProgram] },
     };
     const file = join(this.folder, 'ota-updater.json');
     writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
     const env = {
       ...process.env,
       TEST_SOURCE: join(this.folder, 'source'),
+      TEST_BOOT: this.bootFile,
       ...(dieAt === undefined ? {} : { TEST_DIE_AT: String(dieAt) }),
       ...(this.fillFile === undefined ? {} : { TEST_FILL: this.fillFile }),
       // It is started very often: what was compiled once need not be again.
