@@ -1,5 +1,6 @@
 import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { gunzipSync } from 'node:zlib';
 import { ownCgroup } from '@bowline/runtime';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -132,6 +133,45 @@ describe('an executor that is killed', () => {
       }
     },
   );
+});
+
+describe('an upload of diagnostics', () => {
+  const parts = () => device.gateway?.parts ?? [];
+  beforeEach(async () => {
+    await device.end();
+    // As root it writes much; what it says is another thing in each life.
+    const journal = ['/bin/sh', '-c', 'echo of $$; yes "$(date +%s%N)" | head -c 100000'];
+    await use({ programs: { journal } });
+    device.policy({ collectDiagnostics: {} });
+  });
+
+  test.each([
+    ['before its text is kept', 'rename-before .bundle', 0],
+    ['after its text is kept', 'rename-after .bundle', 0],
+    ['before it is noted where it begins', 'rename-before .progress', 0],
+    ['after it is noted where it begins', 'rename-after .progress', 0],
+    ['before it is noted that a part is taken', 'rename-before .progress 2', 1],
+    ['after it is noted that a part is taken', 'rename-after .progress 2', 1],
+  ])('when it is killed %s, the parts of both lives make one text', async (_, dieAt, taken) => {
+    const first = device.start(['--import', DIE_AT], { DIE_AT: dieAt });
+    const order = device.order('collectDiagnostics');
+    await device.hand(order).catch(() => undefined);
+    await first.exited;
+    const before = parts();
+    expect(before).toHaveLength(taken);
+    expect(await nextLife(order)).toMatchObject({ status: 'succeeded' });
+    const after = parts();
+    const isTold = dieAt.startsWith('rename-after') ? taken : 0;
+    expect(after.map(({ part }) => part)).toEqual(after.map((__, index) => index + isTold));
+    // The one that may have been taken twice has one id.
+    expect(before.slice(isTold).map(({ id }) => id)).toEqual(
+      after.slice(0, taken - isTold).map(({ id }) => id),
+    );
+    const whole = [...before.slice(0, isTold), ...after].map(({ data }) => Buffer.from(data, 'base64'));
+    const { journal } = JSON.parse(gunzipSync(Buffer.concat(whole)).toString()) as { journal: string };
+    expect(journal).toMatch(/^of \d+\n(\d+\n)\1+/);
+    expect(after.at(-1)?.last).toBe(true);
+  });
 });
 
 describe('an order to reboot', () => {

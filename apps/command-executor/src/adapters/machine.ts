@@ -1,3 +1,4 @@
+import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import type { Clock, Logger } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
@@ -5,14 +6,21 @@ import { redactText } from '@bowline/runtime/redact';
 import { suggest } from '@bowline/runtime/suggest';
 import type { ExecutorConfig } from '../config.ts';
 import type { Machine, RunningOrder } from '../core/command.ts';
-import { historyParts } from './bundle.ts';
+import { BundleUpload } from './bundle-upload.ts';
+import { LogLevels } from './log-levels.ts';
 import type { Program, Programs } from './programs/run-program.ts';
 import { readConfiguration, readLogs } from './read-diagnostics.ts';
 
 export interface MachinePorts {
   config: Pick<
     ExecutorConfig,
-    'programs' | 'pm2Home' | 'configFolder' | 'logFolder' | 'diagnosticsBytes' | 'outputLineChars'
+    | 'stateDir'
+    | 'programs'
+    | 'pm2Home'
+    | 'configFolder'
+    | 'logFolder'
+    | 'diagnosticsBytes'
+    | 'outputLineChars'
   >;
   programs: Pick<Programs, 'run'>;
   hub: Pick<HubClient, 'request' | 'enqueue'>;
@@ -23,6 +31,16 @@ export interface MachinePorts {
 /** What commands may have done to this machine: with the programs of the configuration, pm2 and the gateway. */
 export function machineOf({ config, programs, hub, log, clock }: MachinePorts): Machine {
   const { pm2Home, configFolder, logFolder, diagnosticsBytes, outputLineChars } = config;
+  const bundles = new BundleUpload(join(config.stateDir, 'diagnostics'), hub, () => clock.wallMs());
+  const levels = new LogLevels({
+    apply: async (app, level) => {
+      if (app === 'command-executor') return log.changeLevel?.(level as 'info') ?? 'info';
+      return (await hub.request('setLogLevel', { app: app as 'ws-gateway', level: level as 'info' }))
+        .previous;
+    },
+    clock,
+    log,
+  });
   return {
     control: (what, order, signal) =>
       programs.run({ ...named(what, config.programs[what], order), survivesStop: true }, signal),
@@ -43,12 +61,7 @@ export function machineOf({ config, programs, hub, log, clock }: MachinePorts): 
 
     restartApp: (app) => restartByPm2(pm2Home, app, clock),
 
-    setLogLevel: async (app, level) => {
-      if (app !== 'command-executor')
-        return (await hub.request('setLogLevel', { app: app as 'ws-gateway', level: level as 'info' }))
-          .previous;
-      return log.changeLevel?.(level as 'info') ?? 'info';
-    },
+    setLogLevel: (app, level, forMs) => levels.set(app, level, forMs),
 
     collect: async (order, signal) => ({
       status: await orWhy(() => hub.request('status', {}, { signal })),
@@ -57,11 +70,7 @@ export function machineOf({ config, programs, hub, log, clock }: MachinePorts): 
       journal: await orWhy(() => journal(config, programs, order, signal)),
     }),
 
-    upload: async (text, { orderId }, signal) => {
-      const parts = await historyParts(text, orderId, Math.round(clock.wallMs()));
-      await hub.enqueue(parts, { signal });
-      return { parts: parts.length, sizeBytes: Buffer.byteLength(text) };
-    },
+    upload: (make, { orderId }, signal) => bundles.run(orderId, make, signal),
   };
 }
 

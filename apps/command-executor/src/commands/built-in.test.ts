@@ -4,7 +4,7 @@ import { describeErrors } from '@bowline/messages/check';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { deviceFacts } from '../adapters/device-facts.ts';
-import type { Command, CommandContext, Machine } from '../core/command.ts';
+import type { Command, CommandContext } from '../core/command.ts';
 import { capResult } from '../core/outcome.ts';
 import { commandPolicy } from '../adapters/command-policy.ts';
 import { policyOf } from '../testing/policies.ts';
@@ -80,21 +80,6 @@ describe('built-in commands', () => {
       previousPid: 7,
     });
     expect(confirmation?.note({ app: 'ws-gateway' }, fakeDevice)).toBe(undefined);
-  });
-
-  test('when a log level is set for a time, it is set back after that', async () => {
-    const levels: string[] = [];
-    const machine: Machine = {
-      ...fakeMachine,
-      setLogLevel: (_, level) => {
-        levels.push(level);
-        return Promise.resolve('warn');
-      },
-    };
-    const params = { app: 'ws-gateway', level: 'debug', forMs: 1000 };
-    await named('setLogLevel').run(params, { ...context, machine });
-    await clock.advance(1000);
-    expect(levels).toEqual(['debug', 'warn']);
   });
 
   test('when listCommands runs, it says which commands the policy allows, and which only signed', async () => {

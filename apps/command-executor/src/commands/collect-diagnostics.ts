@@ -81,8 +81,8 @@ export const collectDiagnostics: CommandDefinition<Params> = {
     const told = (names: readonly Section[]) =>
       Object.fromEntries(names.map((name) => [name, redact(SECTIONS[name](context))]));
     if (!upload) return { at, ...told(sections) };
-    const larger = await machine.collect(order, signal);
-    const text = JSON.stringify({ at, ...told(NAMES), ...larger });
-    return { at, ...told(sections), bundle: await machine.upload(text, order, signal) };
+    const make = async () =>
+      JSON.stringify({ at, ...told(NAMES), ...(await machine.collect(order, signal)) });
+    return { at, ...told(sections), bundle: await machine.upload(make, order, signal) };
   },
 };

@@ -34,10 +34,9 @@ export const setLogLevel: CommandDefinition<Params> = {
     properties: { app: { type: 'string' }, level: { type: 'string' }, previous: { type: 'string' } },
     additionalProperties: false,
   },
-  run: async ({ app, level, forMs }, { machine, clock }) => {
-    const previous = await machine.setLogLevel(app, level);
-    if (forMs !== undefined)
-      clock.after(forMs, () => void machine.setLogLevel(app, previous).catch(() => undefined));
-    return { app, level, previous };
-  },
+  run: async ({ app, level, forMs }, { machine }) => ({
+    app,
+    level,
+    previous: await machine.setLogLevel(app, level, forMs),
+  }),
 };

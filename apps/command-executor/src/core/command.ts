@@ -91,13 +91,16 @@ export interface Machine {
   control(what: 'reboot' | 'shutdown', order: RunningOrder, signal: AbortSignal): Promise<void>;
   script(script: Script, order: RunningOrder, signal: AbortSignal): Promise<ScriptEnd>;
   restartApp(app: string): Promise<{ app: string; pid: number; previousPid: number; tookMs: number }>;
-  /** @returns the level before. */
-  setLogLevel(app: string, level: string): Promise<string>;
+  /** @param forMs then it is what it was before. @returns the level before. */
+  setLogLevel(app: string, level: string, forMs?: number): Promise<string>;
   /** What is too large for an answer: status, configuration, logs, journal; without secrets. */
   collect(order: RunningOrder, signal: AbortSignal): Promise<Record<string, unknown>>;
-  /** To the server on lane `history`, in parts; resolves when all of them are on disk. */
+  /**
+   * To the server on lane `history`, in parts; resolves when all of them are on disk. After a cut it goes on with the text that
+   * it had then.
+   */
   upload(
-    text: string,
+    make: () => Promise<string>,
     order: RunningOrder,
     signal: AbortSignal,
   ): Promise<{ parts: number; sizeBytes: number }>;

@@ -7,7 +7,7 @@ export const fakeMachine: Machine = {
   restartApp: (app) => Promise.resolve({ app, pid: 2, previousPid: 1, tookMs: 3 }),
   setLogLevel: () => Promise.resolve('info'),
   collect: () => Promise.resolve({ status: {}, configuration: {}, logs: {}, journal: '' }),
-  upload: (text) => Promise.resolve({ parts: 1, sizeBytes: text.length }),
+  upload: async (make) => ({ parts: 1, sizeBytes: (await make()).length }),
 };
 
 export const fakeDevice: DeviceFacts = {

@@ -28,7 +28,7 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-type HistoryPart = { orderId: string; part: number; last: boolean; data: string };
+type HistoryPart = { id: string; orderId: string; part: number; last: boolean; data: string };
 
 const log = createLogger({ app: 'test-gateway', write: () => {} });
 
@@ -74,8 +74,8 @@ export async function openTestGateway(
     ...(deviceId === undefined ? {} : { device: { deviceId, groups } }),
   }));
   hub.handle('enqueue', ({ messages }) => {
-    for (const { type, payload } of messages) {
-      if (type === 'history') parts.push(payload as HistoryPart);
+    for (const { id, type, payload } of messages) {
+      if (type === 'history') parts.push({ ...payload, id } as HistoryPart);
       else events.push(String(payload['kind']));
     }
     return { accepted: messages.length, duplicate: false };
