@@ -204,9 +204,18 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       step('received', 15, 0);
       step('started', 20, 1);
       await orders.getByText('started +5 ms').waitFor();
-      Object.assign(order!, { progress: { percent: 40, note: 'reading the journal' } });
+      const data = {
+        phase: 'fetching',
+        bytes: 2048,
+        totalBytes: 4096,
+        bytesPerSecond: 1024,
+        remainingSeconds: 2,
+      };
+      Object.assign(order!, { progress: { percent: 40, note: 'reading the journal', data } });
       server.putOrder(structuredClone(order!));
       await orders.getByText('reading the journal').waitFor();
+      await orders.getByText('fetching, 2 KiB of 4 KiB, 1 KiB/s, 2 s left').waitFor();
+      expect(await orders.getByRole('progressbar').getAttribute('value')).toBe('40');
       expect(await orders.getByRole('button', { name: 'Cancel order log.collect' }).count()).toBe(1);
       Object.assign(order!, { result: { lines: 5 } });
       step('succeeded', 1_440, 1);

@@ -1,6 +1,6 @@
 import type { Order } from '@bowline/messages';
 import { expect, test } from 'vitest';
-import { orderName, orderParams, orderSteps } from './orders.ts';
+import { orderName, orderParams, orderSteps, progressInWords } from './orders.ts';
 
 const order = (more: Partial<Order>): Order => ({
   orderId: 'o',
@@ -61,4 +61,22 @@ test('when an order grants a session, the page says to whom and why; a grant tha
   expect(orderParams(grant)).toBe('as support, for ada: größer?');
   for (const broken of ['x', 'a.%.c', undefined])
     expect(orderParams(order({ type: 'sshAccess', payload: { grant: broken } }))).toBe('');
+});
+
+test('when it is an update, the line says which release, and how far it is in phase, bytes, rate and rest', () => {
+  const signed = (claims: object) => `e30.${Buffer.from(JSON.stringify(claims)).toString('base64url')}.sig`;
+  const said = (claims: object) =>
+    orderParams(order({ type: 'softwareUpdate', payload: { order: signed(claims) } }));
+  expect(said({ name: 'kiosk', version: '2.0.0' })).toBe('kiosk 2.0.0');
+  expect(said({ name: 'kiosk', version: '2.0.0', preview: true })).toBe('kiosk 2.0.0, preview');
+  const data = {
+    phase: 'fetching',
+    bytes: 1536,
+    totalBytes: 3 * 1024 ** 2,
+    bytesPerSecond: 2048,
+    remainingSeconds: 90,
+  };
+  expect(progressInWords({ percent: 1, data })).toBe('fetching, 1.5 KiB of 3 MiB, 2 KiB/s, 1 min left');
+  expect(progressInWords({ percent: 1, data: { phase: 'trial' } })).toBe('trial');
+  expect(progressInWords({ percent: 62, note: 'checking storage' })).toBe('');
 });

@@ -1,5 +1,6 @@
 import type { Order, OrderStatus } from '@bowline/messages';
 import { isTerminal } from '@bowline/messages/names';
+import { formatBytes, formatDuration } from './format.ts';
 
 /** How an order stands, for colour and sorting; the word beside it says the same. */
 export type Mood = 'good' | 'bad' | 'busy' | 'quiet';
@@ -39,23 +40,52 @@ export function orderParams({ type, payload }: Order, others: readonly Order[] =
     return target === undefined ? String(payload['orderId'] ?? '') : `of ${orderName(target)}`;
   }
   if (type === 'sshAccess') return grantInWords(payload['grant']);
+  if (type === 'softwareUpdate') return updateInWords(payload['order']);
   const { params } = payload;
   if (typeof params !== 'object' || params === null || Object.keys(params).length === 0) return '';
   return JSON.stringify(params);
 }
 
-/** What a grant says of itself. The device checks its signature; here it is only read. */
 function grantInWords(grant: unknown): string {
-  const [, claims = ''] = typeof grant === 'string' ? grant.split('.') : [];
+  const claims = claimsOf(grant);
+  if (claims === undefined) return '';
+  const { user, by, reason } = claims;
+  return `as ${String(user)}, for ${String(by)}: ${String(reason)}`;
+}
+
+function updateInWords(order: unknown): string {
+  const { name, version, preview } = claimsOf(order) ?? {};
+  if (typeof name !== 'string') return '';
+  const release = typeof version === 'string' ? `${name} ${version}` : name;
+  return preview === true ? `${release}, preview` : release;
+}
+
+/** What a signed part says of itself. The device checks its signature; here it is only read. */
+function claimsOf(jws: unknown): Record<string, unknown> | undefined {
+  const [, claims = ''] = typeof jws === 'string' ? jws.split('.') : [];
   try {
     const bytes = Uint8Array.from(atob(claims.replaceAll('-', '+').replaceAll('_', '/')), (letter) =>
       letter.charCodeAt(0),
     );
-    const { user, by, reason } = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
-    return `as ${String(user)}, for ${String(by)}: ${String(reason)}`;
+    return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
   } catch {
-    return '';
+    return undefined;
   }
+}
+
+/** Figures of an update's progress, in words: phase, bytes, rate, what is left; empty where it tells of none. */
+export function progressInWords({ data }: NonNullable<Order['progress']>): string {
+  const { phase, bytes, totalBytes, bytesPerSecond, remainingSeconds } = (data ?? {}) as Record<
+    string,
+    unknown
+  >;
+  const parts: string[] = [];
+  if (typeof phase === 'string') parts.push(phase);
+  if (typeof bytes === 'number' && typeof totalBytes === 'number')
+    parts.push(`${formatBytes(bytes)} of ${formatBytes(totalBytes)}`);
+  if (typeof bytesPerSecond === 'number') parts.push(`${formatBytes(bytesPerSecond)}/s`);
+  if (typeof remainingSeconds === 'number') parts.push(`${formatDuration(remainingSeconds * 1000)} left`);
+  return parts.join(', ');
 }
 
 export interface Step {

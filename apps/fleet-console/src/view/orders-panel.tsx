@@ -2,7 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Device, Order } from '@bowline/messages';
 import { formatNumber, formatStep } from '../core/format.ts';
 import { isTerminal } from '@bowline/messages/names';
-import { moodOf, orderName, orderParams, orderSteps } from '../core/orders.ts';
+import { moodOf, orderName, orderParams, orderSteps, progressInWords } from '../core/orders.ts';
 import { CommandForm } from './command-form.tsx';
 import { Moment } from './moment.tsx';
 import { OrderDetails } from './order-details.tsx';
@@ -123,11 +123,14 @@ function Steps({ order }: { order: Order }) {
   );
 }
 
-function Progress({ progress: { percent, note } }: { progress: NonNullable<Order['progress']> }) {
+function Progress({ progress }: { progress: NonNullable<Order['progress']> }) {
+  const { percent, note } = progress;
+  const figures = progressInWords(progress);
   return (
     <p class="progress">
       <progress max={100} {...(percent !== undefined && { value: percent })} aria-label="Progress" />
       {percent !== undefined && <b>{formatNumber(Math.round(percent))} %</b>}
+      {figures !== '' && <span>{figures}</span>}
       {note !== undefined && <span>{note}</span>}
     </p>
   );
