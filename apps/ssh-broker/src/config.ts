@@ -4,7 +4,7 @@ import { Type, type Static } from 'typebox';
 const MIB = 1024 * 1024;
 const path = (description: string) => Type.String({ minLength: 1, localOnly: true, description });
 const count = (fallback: number, minimum: number, maximum: number, description: string) =>
-  Type.Integer({ minimum, maximum, default: fallback, restart: true, description });
+  Type.Integer({ minimum, maximum, default: fallback, description });
 
 /** Keys marked `localOnly` name paths, programs, hosts and trust: the cloud can never set them (docs/architecture.md). */
 export const BrokerConfig = Type.Object(
@@ -43,7 +43,6 @@ export const BrokerConfig = Type.Object(
       maximum: 3_600_000,
       default: 6000,
       unit: 'ms',
-      restart: true,
       description: 'and one more each so often after that',
     }),
     auditBytes: Type.Integer({
@@ -51,7 +50,6 @@ export const BrokerConfig = Type.Object(
       maximum: 256 * MIB,
       default: 4 * MIB,
       unit: 'bytes',
-      restart: true,
       description: 'of the audit journal; then it is set aside, and one such is kept',
     }),
     recordBytes: Type.Integer({
@@ -59,7 +57,6 @@ export const BrokerConfig = Type.Object(
       maximum: 256 * MIB,
       default: 16 * MIB,
       unit: 'bytes',
-      restart: true,
       description: 'of the recording of one terminal; at the bound the terminal ends',
     }),
     recordingsKept: count(50, 1, 10_000, 'recordings; the oldest go first'),

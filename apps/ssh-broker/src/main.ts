@@ -1,13 +1,12 @@
 import { join, resolve } from 'node:path';
 import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
-import { AGENT_VERSION, bootId, ownCgroup, runApp, waitForLock } from '@bowline/runtime';
+import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
 import { AuditJournal } from './adapters/audit-journal.ts';
 import { Broker } from './adapters/broker.ts';
 import { findSshd, makePrivilegeFolder } from './adapters/find-sshd.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
 import { SessionRecords } from './adapters/session-records.ts';
-import { cgroupGroups } from './adapters/session-group.ts';
-import { unitGroups } from './adapters/session-units.ts';
+import { sessionGroups } from './adapters/session-units.ts';
 import { settleCutOff } from './adapters/settle-cut-off.ts';
 import type { BrokerConfig } from './config.ts';
 import { readinessKey, sshReady } from './core/ssh-ready.ts';
@@ -26,7 +25,7 @@ await runApp<BrokerConfig>({
     const lock = await waitForLock(join(stateDir, 'lock'), { log, signal });
     const run = await wipeLeftovers(resolve(config.runFolder ?? join(stateDir, 'run')));
     const records = new SessionRecords(join(stateDir, 'sessions'));
-    const [cgroups, units] = [cgroupGroups(ownCgroup()), await unitGroups()];
+    const { groups, all } = await sessionGroups();
     const found = await findSshd(config.sshdPath);
     makePrivilegeFolder();
 
@@ -43,30 +42,14 @@ await runApp<BrokerConfig>({
       signal: giveUp.signal,
     });
     const { client } = hub;
-    const audit = new AuditJournal(stateDir, config.auditBytes, {
-      client,
-      clock,
-      log,
-      signal: giveUp.signal,
-    });
+    const auditPorts = { client, clock, log, signal: giveUp.signal };
+    const audit = new AuditJournal(stateDir, () => live.current.auditBytes, auditPorts);
     const boot = bootId();
-    const groups = units === undefined ? [cgroups] : [units, cgroups];
-    await settleCutOff({ records, groups, clock, audit, bootId: boot });
+    await settleCutOff({ records, groups: all, clock, audit, bootId: boot });
     if (run.leftovers.length > 0) log.warn({ leftovers: run.leftovers }, 'leftovers of sessions removed');
     const { sshd } = found;
-    const ports = {
-      config,
-      hub,
-      clock,
-      log,
-      audit,
-      records,
-      run,
-      bootId: boot,
-      sshd,
-      groups: units ?? cgroups,
-    };
-    const broker = new Broker({ ...ports, random: Math.random });
+    const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups };
+    const broker = new Broker({ ...ports, config: () => live.current, random: Math.random });
     takeSignedOrders(hub, log, broker);
     client.handle('cancelOrder', ({ orderId }) => broker.cancel(orderId));
     const readiness = { version: AGENT_VERSION, bootId: boot, ...found };

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { readdirSync, writeFileSync } from 'node:fs';
+import { globSync, readdirSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
@@ -196,6 +196,47 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
       result: { sessionId, survivors: 0 },
     });
     expect(folders()).toEqual([]);
+  });
+
+  test.runIf(needs('faketime'))(
+    'when the wall clock jumps by a year, forth and back, a session is neither shorter nor longer',
+    async () => {
+      const clock = join(folder, 'clock');
+      const jump = (by: string) => writeFileSync(clock, `${by}\n`);
+      jump('+0d');
+      await child.kill('SIGTERM');
+      start({
+        LD_PRELOAD: globSync('/usr/lib/*/faketime/libfaketime.so.1')[0] ?? '',
+        FAKETIME_TIMESTAMP_FILE: clock,
+        FAKETIME_NO_CACHE: '1',
+        FAKETIME_DONT_FAKE_MONOTONIC: '1',
+      });
+      await waitFor(() => gateway.peers().length > 0);
+      const { sessionId, ...order } = await signed({ exp: now() + 10 });
+      await gateway.outcome(APP, order, 'started');
+      jump('+365d');
+      const at = (kind: string) => gateway.events.find(({ event }) => event.kind === kind)?.event.at ?? 0;
+      await new Promise((done) => setTimeout(done, 1500)); // many looks at the time
+      expect(folders()).toEqual([`session-${sessionId}`]);
+      jump('-365d');
+      const { result } = await gateway.reported(order.orderId, 'succeeded');
+      expect(result).toMatchObject({ sessionId, end: 'expired', survivors: 0 });
+      expect((result as { seconds: number }).seconds).toBeLessThan(60);
+      await waitFor(() => at('ssh.ended') > 0);
+      expect(at('ssh.ended')).toBeLessThan(at('ssh.started') - 300 * 86_400_000); // it was really seen
+    },
+    30_000,
+  );
+
+  test('when its bounds are changed from the cloud, sessions go on, and the next grant is judged by them', async () => {
+    const order = await signed();
+    await outcome(order);
+    expect(await gateway.configure(APP, { maxStreams: 1, recordBytes: 8192 })).toMatchObject({
+      faults: [],
+      restarts: false,
+    });
+    expect(await code(await signed({ streams: 2 }))).toBe('too-many-streams');
+    expect(folders()).toEqual([`session-${order.sessionId}`]);
   });
 
   test('when the broker is asked to stop, sessions end first', async () => {

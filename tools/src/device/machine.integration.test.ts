@@ -12,6 +12,8 @@ import { canBootMachine, Machine } from './machine.ts';
 const CHECKOUT = resolve(import.meta.dirname, '../../..');
 /** The one that the outbound rules let the gateway reach. */
 const SERVER = 'http://127.0.0.1:443';
+/** Of a session. */
+const SLICE = /bowline-ssh-[0-9a-f_]{36}/;
 const MAIN = 'apps/[a-z-]*/dist/main.js --config';
 
 describe.runIf(canBootMachine())(
@@ -83,11 +85,11 @@ describe.runIf(canBootMachine())(
       return (await promisify(execFile)('nsenter', node)).stdout;
     }
 
-    /** Processes, then units and control groups of sessions by their names. */
-    const leftOfSessions = (): Promise<string> =>
+    /** How many processes of sessions there are, then units and control groups of this one. */
+    const leftOf = (session: string): Promise<string> =>
       machine.shell(`ps -eo args | grep -c '[s]leep 1000' || true
-systemctl list-units --all --plain --no-legend 'bowline-ssh-*'
-find /sys/fs/cgroup -name 'bowline-ssh-*'`);
+systemctl list-units --all --plain --no-legend '${session}*'
+find /sys/fs/cgroup -name '${session}*'`);
 
     const untilReady = () =>
       waitFor(
@@ -112,8 +114,9 @@ find /sys/fs/cgroup -name 'bowline-ssh-*'`);
       'when a shell is granted, it is a unit of its own that what narrows the service does not reach, and nothing of it stays',
       async () => {
         await machine.writeJson('/etc/bowline/policy.json', {
-          ssh: { users: ['root'], maxSeconds: 3600, capabilities: ['exec'] },
+          ssh: { users: ['support'], maxSeconds: 3600, capabilities: ['exec'] },
         });
+        await machine.shell("useradd --create-home --password '*' support");
         const narrow = '[Service]\nNoNewPrivileges=yes\n';
         const folder = '/etc/systemd/system/bowline.service.d';
         await machine.shell(`mkdir ${folder}; printf '${narrow}' > ${folder}/narrow.conf`);
@@ -124,24 +127,31 @@ find /sys/fs/cgroup -name 'bowline-ssh-*'`);
         await operator('trust', 'add-key', 'access', 'access', '--sign', rootKey);
         await operator('trust', 'publish', 'trust-draft.json');
 
-        const look = 'cat /proc/self/cgroup /proc/self/status; setsid nohup sleep 1000 >/dev/null 2>&1 &';
-        const seen = await bowline('ssh', 'kiosk-1', '--user', 'root', '--', look);
-        expect(seen).toMatch(/bowline\.slice\/bowline-ssh\.slice\/bowline-ssh-[0-9a-f_]{36}\.slice/);
+        const look =
+          'id -un; cat /proc/self/cgroup /proc/self/status; setsid nohup sleep 1000 >/dev/null 2>&1 &';
+        const seen = await bowline('ssh', 'kiosk-1', '--user', 'support', '--', look);
+        expect(seen).toMatch(/^support$/m);
+        expect(seen).toMatch(SLICE);
         expect(seen).toMatch(/^NoNewPrivs:\s+0$/m);
-        await waitFor(async () => (await events()).includes('ssh.ended'), { what: 'the end', everyMs: 200 });
-        expect(await events()).toMatch(/"survivors":0/);
-        expect(await leftOfSessions()).toBe('0\n');
+        await waitFor(async () => /"survivors":0/.test(await events()), { what: 'the end', everyMs: 200 });
+        expect(await leftOf(SLICE.exec(seen)?.[0] ?? '')).toBe('0\n');
 
-        const held = bowline('ssh', 'kiosk-1', '--user', 'root', '--', 'setsid nohup sleep 1000');
-        const how = held.then(
+        const held = bowline('ssh', 'kiosk-1', '--user', 'support', '--', 'setsid nohup sleep 1000').then(
           () => 'ended well',
           () => 'cut off',
         );
-        await waitFor(async () => (await leftOfSessions()).startsWith('1\n'), { what: 'it to run' });
+        const units = "systemctl list-units --plain --no-legend 'bowline-ssh-*.slice'";
+        const [session = ''] = await waitFor(async () => SLICE.exec(await machine.shell(units)), {
+          what: 'its slice',
+        });
+        await waitFor(async () => !(await leftOf(session)).startsWith('0\n'), { what: 'it to run' });
         await machine.shell("pkill -9 -f '[s]sh-broker/dist/main.js'");
-        expect(await how).toBe('cut off');
-        await waitFor(async () => (await leftOfSessions()) === '0\n', { what: 'the end of what it left' });
-        expect(await events()).toMatch(/"end":"cut-off"[^}]*"survivors":0/);
+        expect(await held).toBe('cut off');
+        await waitFor(async () => /"end":"cut-off"[^}]*"survivors":0/.test(await events()), {
+          what: 'the end that is told',
+          everyMs: 200,
+        });
+        expect(await leftOf(session)).toBe('0\n');
       },
       60_000,
     );

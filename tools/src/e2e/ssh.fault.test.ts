@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
-import { isRunning, needs, waitFor } from '@bowline/testing';
+import { FaultProxy, isRunning, needs, seededRandom, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { pidIn, SshFleet, untilGone } from './ssh-fleet.ts';
@@ -41,13 +41,23 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
       return { child, pid, sessionId };
     };
+    /** A copy in a session that is open, once some of it has landed. */
+    async function copyingIn(config: string, name: string) {
+      const remote = ssh.file(name);
+      const args = ['-q', '-O', '-l', RATE, '-F', config, ssh.file('up.bin'), `${DEVICE_ID}:${remote}`];
+      const child = ssh.run('scp', ...args);
+      await waitFor(() => existsSync(remote) && statSync(remote).size > 0, { what: 'the copy to begin' });
+      return child;
+    }
     const pidOf = async (app: string) => waitFor(async () => (await ssh.fleet.pids())[app]);
     const nothingLeft = () => waitFor(() => readdirSync(ssh.runFolder()).length === 0, { what: 'no folder' });
 
     test('when the broker is killed, the shell ends, what ran in it is gone, and the order ends as cut off', async () => {
       const { child, pid, sessionId } = await sleeping('a.pid');
+      const copy = await copyingIn(await ssh.openConfig(), 'a.bin');
       process.kill(await pidOf('ssh-broker'), 'SIGKILL');
       expect((await child.exited).code).not.toBe(0);
+      expect((await copy.exited).code).not.toBe(0);
       await untilGone(pid);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cut-off', survivors: 0, rebooted: false });
       await nothingLeft();
@@ -69,8 +79,10 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
 
     test('when the server is killed, what runs goes on, the device comes back with its next token, and it can be ended', async () => {
       const { child, pid, sessionId } = await sleeping('c.pid');
+      const copy = await copyingIn(await ssh.openConfig(), 'c.bin');
       await ssh.fleet.killServer();
       expect((await child.exited).code).not.toBe(0);
+      expect((await copy.exited).code).not.toBe(0);
       await ssh.fleet.startServer();
       await waitFor(
         async () => (await ssh.sessions()).some((each) => each.sessionId === sessionId && each.ready),
@@ -82,6 +94,32 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
       await untilGone(pid);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
+      await nothingLeft();
+    }, 120_000);
+
+    test('when the tunnel is cut, the copy says so, and the session goes on over the next socket until its end', async () => {
+      const port = Number(new URL(ssh.fleet.operatorEnv.BOWLINE_SERVER).port);
+      const proxy = await FaultProxy.start(port, seededRandom());
+      await ssh.fleet.killServer();
+      await ssh.fleet.startServer({ BOWLINE_FLEET_SERVER__PUBLIC_URL: `http://127.0.0.1:${proxy.port}` });
+      await ssh.fleet.untilOnline();
+      const { child, pid, sessionId } = await sleeping('d.pid');
+      const config = await ssh.openConfig();
+      const copy = await copyingIn(config, 'd.bin');
+      process.kill(child.pid, 'SIGSTOP'); // `bowline` would end the session when its ssh ends
+      proxy.cut();
+      expect((await copy.exited).code).not.toBe(0);
+      expect(copy.stderr()).toContain('The connection to the server was lost');
+      const again = ssh.run('ssh', '-F', config, DEVICE_ID, '--', `kill -0 ${pid} && echo still there`);
+      expect(await again.exited).toMatchObject({ code: 0 });
+      expect(again.stdout()).toContain('still there');
+      process.kill(child.pid, 'SIGCONT');
+      expect(await ssh.ended(sessionId)).toMatchObject({
+        end: 'ended-by-operator',
+        streams: 3,
+        survivors: 0,
+      });
+      await untilGone(pid);
       await nothingLeft();
     }, 120_000);
 

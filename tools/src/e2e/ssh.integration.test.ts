@@ -173,6 +173,19 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     );
   }, 60_000);
 
+  test('when a terminal is open in the last minute, a line on it says how long it is', async () => {
+    const command = `${process.execPath} ${ssh.main} ssh ${DEVICE_ID} --for 40s`;
+    // A keyboard on which nobody types: one that ended would end the shell.
+    const keyboard = ssh.file('keyboard');
+    execFileSync('mkfifo', [keyboard]);
+    const child = ssh.run('sh', '-c', `exec script -qec '${command}' /dev/null 0<>${keyboard}`);
+    const [, seconds = ''] = await child.output(/bowline: this session ends in (\d+) seconds, with all/);
+    expect(Number(seconds)).toBeLessThan(40);
+    const [, sessionId = ''] = SESSION.exec(child.stdout()) ?? [];
+    await end(sessionId);
+    await child.kill();
+  }, 60_000);
+
   test('when the order is cancelled, as the console does, the session ends with it', async () => {
     const { child, sessionId } = await holdOpen();
     const [order] = (await ssh.fleet.api.orders(DEVICE_ID)).filter(({ status }) => status === 'started');

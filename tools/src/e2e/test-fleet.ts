@@ -97,11 +97,14 @@ export class TestFleet {
     return this.#hub;
   }
 
-  async startServer(): Promise<void> {
+  /** @param env settings beside the demo's. */
+  async startServer(env: Record<string, string> = {}): Promise<void> {
     const config = join(this.layout.configDir, 'fleet-server.json');
     writeServerConfig(this.layout, this.#port, join(this.layout.runDir, 'server.json'));
     const main = join(WORKSPACE, 'apps/fleet-server/dist/main.js');
-    this.#server = startProcess(process.execPath, [main, '--config', config]);
+    this.#server = startProcess(process.execPath, [main, '--config', config], {
+      env: { ...process.env, ...env },
+    });
     await waitFor(() => new FleetApi(this.#url, '').isHealthy(), { what: 'the server' });
   }
 

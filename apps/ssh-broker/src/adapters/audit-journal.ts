@@ -23,12 +23,12 @@ const FILE = 'audit.ndjson';
  */
 export class AuditJournal {
   readonly #file: string;
-  readonly #maxBytes: number;
+  readonly #maxBytes: () => number;
   readonly #ports: AuditPorts;
   readonly #sending = new Set<Promise<void>>();
   #mark: AuditMark;
 
-  constructor(folder: string, maxBytes: number, ports: AuditPorts) {
+  constructor(folder: string, maxBytes: () => number, ports: AuditPorts) {
     this.#file = join(folder, FILE);
     this.#maxBytes = maxBytes;
     this.#ports = ports;
@@ -46,7 +46,7 @@ export class AuditJournal {
     const record = { seq: this.#mark.seq + 1, at, from, action: kind, target, prev: this.#mark.hash };
     const entry: AuditEntry = { ...record, hash: auditHash(record) };
     const line = `${JSON.stringify(entry)}\n`;
-    if (existsSync(this.#file) && statSync(this.#file).size + line.length > this.#maxBytes)
+    if (existsSync(this.#file) && statSync(this.#file).size + line.length > this.#maxBytes())
       renameSync(this.#file, `${this.#file}.1`);
     appendFileSync(this.#file, line, { mode: 0o600, flag: 'as' });
     const { seq, prev, hash } = entry;

@@ -23,7 +23,8 @@ import type { SessionOutcome, SessionRecords } from './session-records.ts';
 import { Session } from './session.ts';
 
 export interface BrokerPorts {
-  config: BrokerConfig;
+  /** What is in force now. */
+  config: () => BrokerConfig;
   hub: HubMember;
   clock: Clock;
   log: Logger;
@@ -51,12 +52,11 @@ export class Broker implements SignedOrders<'sshAccess'> {
   /** Called off before they were open. */
   readonly #cancelled = new Set<string>();
   readonly #reporting = new Set<Promise<void>>();
-  readonly #pace: Pace;
+  readonly #pace = new Pace();
   #stopping = false;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
-    this.#pace = new Pace({ burst: ports.config.grantsBurst, everyMs: ports.config.grantsEveryMs });
   }
 
   signedPart(payload: Handed['payload']): string {
@@ -79,7 +79,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
   /** Judges what is the broker's own to judge; the rest goes on by itself. @throws RejectedError */
   carryOut(order: AdmittedOrder<'sshAccess'>): void {
     const { orderId, claims } = order;
-    const { clock } = this.#ports;
+    const { clock, config } = this.#ports;
     const access = check<SshAccess>(isAccess, order.payload);
     if (this.#stopping) throw new TransientError('stopping', 'the ssh-broker is stopping');
     // Begun, and no record of it: whoever removed that must not get the session a second time.
@@ -87,7 +87,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
       throw new RejectedError('replayed', 'this grant was used before');
     const refused = judgeAccess(access, claims, this.#facts());
     if (refused !== undefined) throw new RejectedError(refused.code, refused.message);
-    if (!this.#pace.take(clock.monotonicMs()))
+    const { grantsBurst: burst, grantsEveryMs: everyMs } = config();
+    if (!this.#pace.take(clock.monotonicMs(), { burst, everyMs }))
       throw new RejectedError('too-many-grants', 'too many sessions in too short a time: wait a while');
     this.#opening.set(orderId, claims.user);
     void this.#open(order, access).finally(() => {
@@ -116,7 +117,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   #facts(): LocalFacts {
-    const { config, sshd } = this.#ports;
+    const { sshd } = this.#ports;
+    const config = this.#ports.config();
     const users = localUsers();
     return {
       hasSshd: sshd !== undefined,
@@ -168,7 +170,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   async #prepare(grant: SshGrant) {
-    const { config, clock, hub, run, groups, log } = this.#ports;
+    const { clock, hub, run, groups, log } = this.#ports;
+    const config = this.#ports.config();
     const serverNowMs = hub.serverClock.nowMs();
     if (serverNowMs === undefined)
       throw new RejectedError('no-server-time', 'the time is not known any more');
@@ -186,7 +189,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   #recorder(user: string): Recorder {
-    const { config } = this.#ports;
+    const config = this.#ports.config();
     const folder = join(config.stateDir, 'recordings');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const owner = process.getuid?.() === 0 ? localUsers().get(user) : undefined;
@@ -195,7 +198,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
 
   #sessionPorts(orderId: string) {
     const { clock, log, audit, config, random, sshd = '' } = this.#ports;
-    const ca = config.tlsCaFile === undefined ? undefined : readFileIfPresent(config.tlsCaFile);
+    const { tlsCaFile } = config();
+    const ca = tlsCaFile === undefined ? undefined : readFileIfPresent(tlsCaFile);
     const note = (text: string) => void this.#ports.hub.client.notify('progress', { orderId, note: text });
     return { clock, log: log.child({ orderId }), audit, sshdPath: sshd, ca, random, note };
   }

@@ -1,12 +1,20 @@
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
-import { childEnvironment, killCgroup, ownCgroup, pidsInCgroup, unrestricted } from '@bowline/runtime';
+import {
+  childEnvironment,
+  killCgroup,
+  ownCgroup,
+  pidsInCgroup,
+  removeCgroup,
+  unrestricted,
+} from '@bowline/runtime';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
-import type { SessionGroup, SessionGroups } from './session-group.ts';
+import { cgroupGroups, type SessionGroup, type SessionGroups } from './session-group.ts';
 
 const PARENT = 'bowline-ssh';
+/** Where both versions of cgroups are mounted, systemd has each of its groups twice. */
+const UNIFIED = '/sys/fs/cgroup/unified/';
 /** systemd answers within milliseconds, or has other worries. */
 const DEADLINE_MS = 5000;
 
@@ -16,7 +24,7 @@ const DEADLINE_MS = 5000;
  *
  * @returns undefined where systemd does not run, or starts nothing for us.
  */
-export async function unitGroups(): Promise<SessionGroups | undefined> {
+async function unitGroups(): Promise<SessionGroups | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   // Where systemd has its units: above its own group, `init.scope`.
   const own = ownCgroup(1);
@@ -30,6 +38,12 @@ export async function unitGroups(): Promise<SessionGroups | undefined> {
     'true',
   ]);
   return tried ? { make: (id) => unitGroup(root, id), find: (id) => unitGroup(root, id) } : undefined;
+}
+
+/** @returns where sessions run here; `all`: and where those of an earlier life may have run. */
+export async function sessionGroups(): Promise<{ groups: SessionGroups; all: SessionGroups[] }> {
+  const [cgroups, units] = [cgroupGroups(ownCgroup()), await unitGroups()];
+  return units === undefined ? { groups: cgroups, all: [cgroups] } : { groups: units, all: [units, cgroups] };
 }
 
 function unitGroup(root: string, sessionId: string): SessionGroup {
@@ -63,7 +77,11 @@ function unitGroup(root: string, sessionId: string): SessionGroup {
     stop: (stream) => void systemd('systemctl', ['stop', '--no-block', unitOf(stream)]),
     pids: () => pidsInCgroup(folder),
     kill: () => killCgroup(folder),
-    remove: () => systemd('systemctl', ['stop', slice]).then(() => !existsSync(folder)),
+    remove: async () => {
+      await systemd('systemctl', ['stop', slice]);
+      // A service whose sshd ended before the rest of the session has left its group behind.
+      return [folder, folder.replace(UNIFIED, '/sys/fs/cgroup/systemd/')].map(removeCgroup).every(Boolean);
+    },
   };
 }
 

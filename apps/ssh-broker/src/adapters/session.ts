@@ -34,6 +34,8 @@ export interface SessionParts {
 }
 
 const TICK_MS = 250;
+/** Terminals that come in the last minute are looked for so often. */
+const LOOK_EVERY_MS = 1000;
 /** After sshd's own end, or the operator's, its process is not waited for longer. */
 const SSHD_GRACE_MS = 2000;
 
@@ -50,6 +52,9 @@ export class Session {
   #firstByteMs: number | undefined;
   #activeAtMs: number;
   readonly #warned = new Set<Warning>();
+  /** Terminals that were told of the expiry. */
+  readonly #told = new Set<string>();
+  #lookedAtMs = 0;
   #timer: Timer | undefined;
   #ended: Promise<SessionOutcome> | undefined;
   /** Called once with the outcome. */
@@ -121,19 +126,32 @@ export class Session {
     this.#timer = this.#ports.clock.after(TICK_MS, () => {
       const nowMs = this.#ports.clock.monotonicMs();
       const due = dueAt(this.#parts.times, { nowMs, activeAtMs: this.#activeAtMs, warned: this.#warned });
-      if (due === 'warn-expiry') this.#warn('expiry', 'ends');
-      if (due === 'warn-idle') this.#warn('idle', 'ends, unless it is used,');
+      if (due === 'warn-expiry') this.#ports.note(this.#expiryWarning(nowMs));
+      if (due === 'warn-idle') this.#warnOfIdling();
+      if (due === 'warn-expiry') this.#warned.add('expiry');
+      if (this.#warned.has('expiry')) this.#warnOfExpiry(nowMs);
       if (due === 'expired' || due === 'idle') return void this.end(due);
       this.#tick();
       return undefined;
     });
   }
 
-  #warn(of: Warning, ends: string): void {
-    this.#warned.add(of);
-    const text = `bowline: this session ${ends} in ${WARNING_MS / 1000} seconds, with all that was started in it.`;
+  /** Each terminal once, those that are opened within the last minute, too. */
+  #warnOfExpiry(nowMs: number): void {
+    if (nowMs - this.#lookedAtMs < LOOK_EVERY_MS) return;
+    this.#lookedAtMs = nowMs;
+    warnTerminals(this.#parts.processes.pids(), this.#expiryWarning(nowMs), this.#told);
+  }
+
+  #warnOfIdling(): void {
+    this.#warned.add('idle');
+    const text = endsIn(WARNING_MS, 'ends, unless it is used,');
     this.#ports.note(text);
-    warnTerminals(this.#parts.processes.pids(), text);
+    warnTerminals(this.#parts.processes.pids(), text, new Set());
+  }
+
+  #expiryWarning(nowMs: number): string {
+    return endsIn(this.#parts.times.endsAtMs - nowMs, 'ends');
   }
 
   async #end(end: EndReason): Promise<SessionOutcome> {
@@ -163,6 +181,9 @@ export class Session {
     return outcome;
   }
 }
+
+const endsIn = (ms: number, ends: string): string =>
+  `bowline: this session ${ends} in ${Math.round(ms / 1000)} seconds, with all that was started in it.`;
 
 function outcomeOf(result: SessionOutcome['result'] & { end: EndReason }): SessionOutcome {
   const failed = (error: { code: string; message: string }): SessionOutcome => ({

@@ -1,20 +1,19 @@
-/** How often something may happen: so many at once, and one more each `everyMs` after that. */
-export class Pace {
-  readonly #burst: number;
-  readonly #everyMs: number;
-  #left: number;
-  #atMs: number | undefined;
+export interface Rate {
+  /** So many at once. */
+  burst: number;
+  /** And one more each so often after that. */
+  everyMs: number;
+}
 
-  constructor({ burst, everyMs }: { burst: number; everyMs: number }) {
-    this.#burst = burst;
-    this.#everyMs = everyMs;
-    this.#left = burst;
-  }
+/** How often something may happen, at a rate that may change. */
+export class Pace {
+  #left: number | undefined;
+  #atMs = 0;
 
   /** @param nowMs monotonic. @returns whether it may happen now. */
-  take(nowMs: number): boolean {
-    const earned = this.#atMs === undefined ? 0 : (nowMs - this.#atMs) / this.#everyMs;
-    this.#left = Math.min(this.#burst, this.#left + earned);
+  take(nowMs: number, { burst, everyMs }: Rate): boolean {
+    const left = this.#left === undefined ? burst : this.#left + (nowMs - this.#atMs) / everyMs;
+    this.#left = Math.min(burst, left);
     this.#atMs = nowMs;
     if (this.#left < 1) return false;
     this.#left -= 1;

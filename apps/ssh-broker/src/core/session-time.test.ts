@@ -2,7 +2,6 @@ import { FakeClock } from '@bowline/testing';
 import { ServerClock } from '@bowline/runtime';
 import { describe, expect, test } from 'vitest';
 import { asciicast } from './asciicast.ts';
-import { Pace } from './pace.ts';
 import { dueAt, sessionTimes, type Warning } from './session-time.ts';
 
 const YEAR_MS = 365 * 24 * 3600 * 1000;
@@ -44,18 +43,6 @@ describe('the end of a session', () => {
     await clock.advance(1);
     expect(dueAt(own, at())).toBe('expired');
   });
-});
-
-test('when too much happens at once, the rest waits its turn', () => {
-  const pace = new Pace({ burst: 2, everyMs: 1000 });
-  expect([
-    pace.take(0),
-    pace.take(0),
-    pace.take(0),
-    pace.take(999),
-    pace.take(1000),
-    pace.take(1001),
-  ]).toEqual([true, true, false, false, true, false]);
 });
 
 test('when a terminal was logged, it becomes asciicast, and no letter is cut in two', () => {

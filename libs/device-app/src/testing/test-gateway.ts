@@ -29,6 +29,8 @@ export interface TestGateway {
   /** Waits until this order was reported with this status. */
   reported(orderId: string, status?: Report['status'], timeoutMs?: number): Promise<Report>;
   cancel(app: HubApp, orderId: string): Promise<AppRequests['cancelOrder']['response']>;
+  /** Gives it a section of the cloud's. */
+  configure(app: HubApp, section: object): Promise<AppRequests['applyConfig']['response']>;
   /** Tells every app, and those that register later. */
   setLink(state: LinkStateName): void;
   close(): Promise<void>;
@@ -119,6 +121,7 @@ export async function openTestGateway(
       return reported(order.orderId, wanted);
     },
     cancel: (app, orderId) => hub.request(app, 'cancelOrder', { orderId }),
+    configure: (app, section) => hub.request(app, 'applyConfig', { version: 1, section: { ...section } }),
     setLink: (next) => {
       state = next;
       hub.notifyAll('link', { state, since: Date.now(), serverTime: Date.now() });

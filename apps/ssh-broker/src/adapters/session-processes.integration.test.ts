@@ -1,0 +1,54 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ownCgroup, systemClock } from '@bowline/runtime';
+import { isRunning, temporaryFolder, waitFor } from '@bowline/testing';
+import { v7 as newId } from 'uuid';
+import { expect, test } from 'vitest';
+import { cgroupGroups } from './session-group.ts';
+import { endLeftovers, SessionProcesses } from './session-processes.ts';
+
+const log = { debug: () => undefined };
+
+/** In place of sshd: leaves children behind in the ways that are tried to escape. */
+function program(folder: string): string {
+  const file = join(folder, 'sshd');
+  const stay = (name: string) => `sh -c 'echo $$ > ${folder}/${name}.pid; exec sleep 1000'`;
+  const script = `#!/bin/sh
+setsid nohup ${stay('setsid')} >/dev/null 2>&1 &
+(setsid ${stay('twice')} >/dev/null 2>&1 &)
+exec sleep 1000
+`;
+  writeFileSync(file, script, { mode: 0o755 });
+  return file;
+}
+
+const pidIn = (folder: string, name: string) =>
+  waitFor(() => Number(readFileSync(join(folder, `${name}.pid`), 'utf8')), { what: `pid of ${name}` });
+
+async function running(base: string | undefined) {
+  const folder = temporaryFolder();
+  const groups = cgroupGroups(base);
+  const sessionId = newId();
+  const processes = new SessionProcesses(sessionId, groups, log);
+  const sshd = processes.start(1, program(folder), '/dev/null');
+  const pids = [sshd.pid ?? 0, await pidIn(folder, 'setsid'), await pidIn(folder, 'twice')];
+  return { groups, sessionId, processes, pids };
+}
+
+test.each([
+  ['no cgroup can be made', undefined],
+  ['it has a cgroup where one can be made', ownCgroup()],
+])('when %s, everything that a session started is found and ended, and 0 survive', async (_, base) => {
+  const { processes, pids } = await running(base);
+  expect(processes.pids()).toEqual(expect.arrayContaining(pids));
+  expect(await processes.end(systemClock)).toBe(0);
+  expect(pids.filter(isRunning)).toEqual([]);
+});
+
+test('when no cgroup can be made, what an earlier life left behind is found by its mark alone', async () => {
+  const { groups, sessionId, pids } = await running(undefined);
+  const left = await endLeftovers([sessionId], [groups], systemClock);
+  expect(left.killed).toBeGreaterThanOrEqual(pids.length);
+  expect(left.survivors).toBe(0);
+  expect(pids.filter(isRunning)).toEqual([]);
+});
