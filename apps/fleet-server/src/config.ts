@@ -86,6 +86,10 @@ export const ServerConfig = Type.Object(
       maxLinks: count(10_000, 1, 1_000_000, 'links at a time'),
       heartbeatSeconds: count(30, 5, 300, 'between heartbeats of a device'),
       frameBytes: bytes(64 * 1024, 4096, MIB, 'largest frame from a device'),
+      compression: Type.Boolean({
+        default: true,
+        description: 'whether devices that offer it may pack what they send; limits count what comes out',
+      }),
       inflightMessages: count(16_384, 1, 1_000_000, 'of a device, without a receipt'),
       inflightBytes: bytes(8 * MIB, 4096, 256 * MIB, 'of a device, without a receipt'),
       replayPerSecond: count(2000, 1, 1_000_000, 'pace of lane history, messages a second'),

@@ -121,6 +121,7 @@ async function serve(
       attempts: { burst: link.attemptsBurst, perSecond: link.attemptsPerSecond },
       addressOf: callersAddress,
       requireCertificate: config.tlsRequireClientCert,
+      compression: link.compression,
     },
   );
   const tokens = new EnrolmentTokens(store, clock, () => trust.rootThumbprint);

@@ -48,6 +48,8 @@ export interface OpenOptions<T> {
   deadlineMs: number;
   /** Hard cap of a frame; larger ones close the link with 1009 before they are in memory. */
   maxPayload: number;
+  /** Offers permessage-deflate (ADR 0022). */
+  compression: boolean;
   tls: TlsSettings;
   signal: AbortSignal;
   /** The connection is up and the request for the upgrade goes out. @param certificate what proved the server, with TLS. */
@@ -58,6 +60,12 @@ export interface OpenOptions<T> {
    */
   attach(socket: WebSocket): T;
 }
+
+/**
+ * Each message is packed by itself: nothing is held between two, and what the one tells nothing of the other. `maxPayload` counts what
+ * comes out.
+ */
+const COMPRESSION = { clientNoContextTakeover: true, serverNoContextTakeover: true, threshold: 1024 };
 
 /** Longest problem document that is read. */
 const PROBLEM_BYTES = 16 * 1024;
@@ -76,7 +84,7 @@ export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
     let stage: LinkStage = isAddress(new URL(options.url).hostname) ? 'tcp' : 'dns';
     const socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
-      perMessageDeflate: false,
+      perMessageDeflate: options.compression && COMPRESSION,
       maxPayload: options.maxPayload,
       followRedirects: false,
       ...options.tls,

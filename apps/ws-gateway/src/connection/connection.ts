@@ -178,6 +178,7 @@ export class Connection {
         clock,
         deadlineMs: config.link.connectDeadlineMs,
         maxPayload: HARD_FRAME_BYTES,
+        compression: config.link.compression,
         signal: this.#stopping.signal,
         tls,
         onUpgrading: (certificate) => {

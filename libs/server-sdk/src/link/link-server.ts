@@ -4,6 +4,7 @@ import type { Timer } from '@bowline/runtime/clock';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { refusal, type Refusal } from '../problem.ts';
 import { answerUpgrade } from '../upgrade-answer.ts';
+import { COMPRESSION } from './compression.ts';
 import { CLOSE, closeReason, type CloseCode } from './close-codes.ts';
 import { FIRST_FRAME_BYTES } from './link-limits.ts';
 import { LinkRegistry } from './link-registry.ts';
@@ -22,6 +23,8 @@ export interface LinkServerOptions {
   addressOf: (request: IncomingMessage) => string;
   /** A link needs a client certificate that names its device; default false. */
   requireCertificate?: boolean;
+  /** Whether devices that offer it may pack what they send; default true. */
+  compression?: boolean;
 }
 
 const TICK_MS = 1000;
@@ -59,7 +62,7 @@ export class LinkServer {
     this.#sockets = new WebSocketServer({
       noServer: true,
       clientTracking: false,
-      perMessageDeflate: false,
+      perMessageDeflate: (options.compression ?? true) && COMPRESSION,
       maxPayload: Math.max(limits.frameBytes, FIRST_FRAME_BYTES),
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
