@@ -14,6 +14,16 @@ const TRACING = `#!/bin/sh
 echo "$1" >> TRACE
 [ "$(pwd)" = "$2" ] && [ "$(cat version)" = 3 ] || exit 9
 if [ "$1" = "$(cat files/fails 2>/dev/null)" ]; then echo "this is why" >&2; exit 1; fi
+if [ "$1" = Download ] && [ -e files/streams ]; then
+  most=$(cat files/streams)
+  while [ "$most" -gt 0 ]; do
+    most=$((most - 1))
+    next=$(cat stream-next)
+    [ -n "$next" ] || exit 0
+    echo "$next=$(wc -c < "$next")" >> TRACE
+  done
+  [ "$(cat files/streams)" = 99 ] || exec cat stream-next
+fi
 case "$1" in
   SupportsRollback) cat files/rollback 2>/dev/null || echo Yes;;
   NeedsArtifactReboot) cat files/reboot 2>/dev/null || echo No;;
@@ -37,7 +47,7 @@ async function openTracing() {
   device.rebootProgram = join(folder, 'reboot');
   const filled = (script: string) =>
     script
-      .replace('TRACE', trace)
+      .replaceAll('TRACE', trace)
       .replace('exec REBOOT', `exec ${device.rebootProgram}`)
       .replace('> BOOT', `> ${device.bootFile}`);
   for (const [name, script] of Object.entries({ tracing: filled(TRACING), reboot: filled(REBOOT) }))
@@ -111,6 +121,31 @@ describe('the order of states is that of Mender’s client', () => {
           result: { phase: 'rolled-back' },
         },
         states: `${begin} ArtifactReboot reboot ArtifactVerifyReboot ${back} ArtifactFailure Cleanup`,
+      });
+    },
+  );
+
+  test(
+    'when a module reads stream-next, it gets each file through a pipe of its own; if it stops within one, it is rolled back',
+    { timeout: LONG },
+    async () => {
+      const { install } = await openTracing();
+      const big = 'x'.repeat(300_000);
+      const files = { 'files/a': 'small', 'files/b': big, 'files/c': '', 'files/streams': '99' };
+      const { end, states } = await install('1.0.0', files);
+      expect(end.status).toBe('succeeded');
+      const bytes = { a: 5, b: 300_000, c: 0, streams: 2 };
+      const seen = Object.entries(bytes).map(([name, size]) => `streams/${name}=${size}`);
+      expect(states).toBe(
+        `Download ${seen.join(' ')} SupportsRollback ArtifactInstall NeedsArtifactReboot ArtifactCommit Cleanup`,
+      );
+      const stopped = await install('2.0.0', { ...files, 'files/streams': '1' });
+      expect(stopped).toMatchObject({
+        end: {
+          status: 'failed',
+          error: { message: expect.stringContaining('before it had read its streams') },
+        },
+        states: 'Download streams/a=5 SupportsRollback ArtifactRollback ArtifactFailure Cleanup',
       });
     },
   );

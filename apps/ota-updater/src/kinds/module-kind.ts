@@ -4,6 +4,7 @@ import { RejectedError } from '@bowline/runtime/errors';
 import { runProgram } from '../adapters/run-program.ts';
 import type { PlannedRelease } from '../core/update-state.ts';
 import { boundedLines } from './last-lines.ts';
+import { offerStreams } from './payload-streams.ts';
 import type { Reboots, ReleaseKind } from './release-kind.ts';
 
 export interface ModuleKindOptions {
@@ -30,7 +31,7 @@ const PREFIX = 'module:';
  * ArtifactRollbackReboot and ArtifactVerifyRollbackReboot, ArtifactFailure, Cleanup. To `Automatic` we reboot the device
  * ourselves, in place of both states that reboot.
  *
- * Payloads are laid out before `Download`; the pipes of `stream-next` are not offered.
+ * Payloads are laid out and checked before `Download`; a module that wants them through `stream-next` gets them there, too.
  */
 export class ModuleKind implements ReleaseKind {
   /** Mender's rule, too: an installation that was cut off is rolled back, since ArtifactInstall may not be repeatable. */
@@ -63,7 +64,7 @@ export class ModuleKind implements ReleaseKind {
   async switchTo(plan: PlannedRelease, signal: AbortSignal): Promise<void> {
     this.#said = [];
     this.#describe(plan);
-    await this.#must(plan, 'Download', signal);
+    await this.#download(plan, signal);
     await this.#ask(plan, 'SupportsRollback', signal);
     this.#options.checkpoint?.('before ArtifactInstall');
     await this.#must(plan, 'ArtifactInstall', signal);
@@ -117,6 +118,18 @@ export class ModuleKind implements ReleaseKind {
     if (existsSync(join(tree, 'version'))) await this.#state(plan, 'Cleanup');
     rmSync(tree, { recursive: true, force: true });
     rmSync(`${tree}.json`, { force: true });
+  }
+
+  async #download(plan: PlannedRelease, signal: AbortSignal): Promise<void> {
+    const ended = new AbortController();
+    const serve = await offerStreams(this.treeOf(plan));
+    const [download, streams] = await Promise.allSettled([
+      this.#must(plan, 'Download', signal).finally(() => ended.abort()),
+      serve(ended.signal),
+    ]);
+    for (const each of [download, streams]) if (each.status === 'rejected') throw each.reason;
+    if (streams.status === 'fulfilled' && streams.value === 'some')
+      throw new RejectedError('module-failed', 'Download: it ended before it had read its streams');
   }
 
   /** What a module may read about the release and the device, beside its payload. */
