@@ -92,6 +92,23 @@ export const UpdaterConfig = Type.Object(
       },
       { additionalProperties: false, default: {}, restart: true },
     ),
+    launcher: Type.Object(
+      {
+        file: Type.String({
+          minLength: 1,
+          localOnly: true,
+          default: '/usr/lib/bowline/launch',
+          description: 'the launcher of Bowline; where it is absent, Bowline cannot update itself',
+        }),
+        factory: Type.String({
+          minLength: 1,
+          localOnly: true,
+          default: '/opt/bowline',
+          description: 'the code of Bowline that came with the image, whose Node a slot without one runs on',
+        }),
+      },
+      { additionalProperties: false, default: {}, restart: true },
+    ),
     supply: SupplyConfig,
     check: CheckConfig,
     trial: TrialConfig,

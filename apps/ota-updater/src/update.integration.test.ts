@@ -146,10 +146,13 @@ test(
       result: { preview: { version: '1.0.0', files: 3, verdict: 'allowed', now: 'yes' } },
     });
     expect(device.inPlace('kiosk')).toBeUndefined();
-    device.release('probe', '1.0.0', { manifest: { kind: 'self' } });
-    expect(await device.update('probe', '1.0.0', { preview: true })).toMatchObject({
-      result: { preview: { verdict: expect.stringContaining('nothing that installs self') } },
-    });
+    const verdicts = { probe: 'is named bowline', bowline: 'not installed with its launcher' };
+    for (const [name, verdict] of Object.entries(verdicts)) {
+      device.release(name, '1.0.0', { manifest: { kind: 'self' } });
+      expect(await device.update(name, '1.0.0', { preview: true })).toMatchObject({
+        result: { preview: { verdict: expect.stringContaining(verdict) } },
+      });
+    }
   },
 );
 

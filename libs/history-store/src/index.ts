@@ -12,3 +12,4 @@ export type { HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './quer
 export type { Retention } from './retention.ts';
 export type { Totals } from './totals.ts';
 export type { Value } from './value-column.ts';
+export { SCHEMA_VERSION } from './schema.ts';

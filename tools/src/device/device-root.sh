@@ -25,7 +25,9 @@ for app in ws-gateway command-executor telemetry-collector ota-updater ssh-broke
 done
 mkdir "$root/opt/bowline/deploy"
 ln -s /checkout/node_modules "$root/opt/bowline/node_modules"
-cp -r "$checkout"/deploy/*.config.cjs "$checkout"/deploy/nftables "$checkout"/deploy/dist "$root/opt/bowline/deploy/"
+for part in ecosystem.config.cjs privileges.config.cjs data-formats.json nftables launcher dist; do
+  cp -r "$checkout/deploy/$part" "$root/opt/bowline/deploy/"
+done
 # The very file, by a mount: a link would lead through folders that the users of the apps may not enter.
 touch "$root/opt/bowline/runtime"
 mount --bind "$(readlink -f "$checkout/node_modules/.bin/node")" "$root/opt/bowline/runtime"

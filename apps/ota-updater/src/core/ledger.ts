@@ -1,5 +1,7 @@
 import {
   isEnded,
+  isKnownPhase,
+  isKnownRecord,
   transition,
   type EndedUpdate,
   type UpdateRecord,
@@ -63,6 +65,7 @@ export class Ledger {
   apply(record: LedgerRecord): void {
     if (record.type === 'ledger') return this.#load(record.ledger);
     if (record.type === 'allowed') return void this.#denied.delete(record.digest);
+    if (!isKnownRecord(record)) return;
     const state = transition(this.#updates.get(record.orderId), record);
     this.#updates.set(record.orderId, state);
     if (record.type === 'told' || !isEnded(state)) return;
@@ -131,7 +134,7 @@ export class Ledger {
 
   #load({ updates, installed, denied }: LedgerImage): void {
     for (const map of [this.#updates, this.#installed, this.#denied]) map.clear();
-    for (const state of updates) this.#updates.set(state.orderId, state);
+    for (const state of updates.filter(isKnownPhase)) this.#updates.set(state.orderId, state);
     for (const [name, entry] of Object.entries(installed)) this.#installed.set(name, entry);
     for (const [digest, entry] of Object.entries(denied)) this.#denied.set(digest, entry);
   }

@@ -24,6 +24,8 @@ export interface Previous {
   digest?: string;
   /** The link to the cloud was up when the switch began: only then can the new release have lost it. */
   online: boolean;
+  /** Address of the link's server as it was known before. */
+  server?: string;
 }
 
 export interface Failure {
@@ -140,6 +142,13 @@ const FROM: Record<UpdateRecord['type'], readonly Phase[]> = {
   previewed: ['accepted', 'deferred'],
   told: ENDS,
 };
+
+/** Whether this program knows such a record: a newer one may have written others, before it gave its place back. */
+export const isKnownRecord = ({ type }: { type: string }): boolean => Object.hasOwn(FROM, type);
+/** The same of a phase. */
+export const isKnownPhase = ({ phase }: { phase: string }): boolean =>
+  ENDS.some((end) => end === phase) ||
+  Object.values(FROM).some((from) => from.some((each) => each === phase));
 
 export const isEnded = (state: UpdateState): state is EndedUpdate => ENDS.includes(state.phase);
 /** Nothing on the device has changed yet that runs. */

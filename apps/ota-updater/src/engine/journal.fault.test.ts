@@ -1,5 +1,6 @@
 import { appendFileSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { createLogger } from '@bowline/runtime';
 import { temporaryFolder } from '@bowline/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -34,6 +35,24 @@ function write(orderId = 'o'): Journal {
 }
 
 describe('Journal', () => {
+  test('when a newer updater has written what this one does not know, the rest counts, and nothing is damaged', () => {
+    write().close();
+    const sealed = (record: object) => {
+      const json = JSON.stringify(record);
+      return `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`;
+    };
+    appendFileSync(file, sealed({ type: 'postponed', orderId: 'o', at: 4 }));
+    const journal = open();
+    expect(journal.damagedLines).toBe(0);
+    expect(journal.ledger.update('o')?.phase).toBe('verified');
+    const image = journal.ledger.image();
+    journal.close();
+    const strange = { ...image, updates: [...image.updates, { orderId: 'p', phase: 'postponed' }] };
+    writeFileSync(file, sealed({ type: 'ledger', ledger: strange, at: 5 }));
+    expect(open().ledger.active()?.orderId).toBe('o');
+    expect(open().ledger.update('p')).toBeUndefined();
+  });
+
   test('when it is read again, the ledger is what was appended', () => {
     const first = write();
     first.close();

@@ -2,6 +2,7 @@ import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubMember } from '@bowline/device-app';
 import { judgeRelease } from '@bowline/identity/policy';
+import type { DeviceStatus } from '@bowline/messages/hub';
 import { callerEnvironment, DEVICE_APPS, Pm2 } from '@bowline/pm2';
 import { bootId, childEnvironment, retry, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError, ConfigError } from '@bowline/runtime/errors';
@@ -17,8 +18,12 @@ import type { UpdaterConfig } from '../config.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { ProgressFigures } from '../core/progress.ts';
 import { isInRollout } from '../core/rollout.ts';
+import { planOf } from '../core/update-state.ts';
 import { AppKind } from '../kinds/app-kind.ts';
+import { SELF } from '../kinds/launcher-files.ts';
 import { ModuleKind } from '../kinds/module-kind.ts';
+import { SelfKind } from '../kinds/self-kind.ts';
+import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleaseSource } from '../supply/release-source.ts';
 import { UpdateEngine } from './engine.ts';
 import { Journal } from './journal.ts';
@@ -27,7 +32,7 @@ import type { EnginePorts } from './ports.ts';
 /** So long an update is put off by holds and shells where the policy says nothing. */
 const DEFER_SECONDS = 7 * 24 * 3600;
 /** Names in pm2 that no program of the user may have. */
-const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server'];
+const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server', SELF];
 
 interface Sources {
   server: ReleaseSource;
@@ -44,6 +49,10 @@ export interface OpenEngineOptions<S extends Sources> {
   signal: AbortSignal;
   /** Default: the kernel's. */
   bootId?: string;
+  /** Main file of this process, if it is not what Node was started with. */
+  program?: string;
+  /** What must be well after an update of Bowline itself, if not all of its apps. */
+  apps?: readonly string[];
   /** Where a test may end the process. */
   checkpoint?: (where: string) => void;
 }
@@ -77,6 +86,25 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
   });
 
   const sources = options.openSources(journal.ledger);
+
+  const self = new SelfKind({
+    releasesDir,
+    program: options.program ?? process.argv[1] ?? '',
+    launcher: config.launcher.file,
+    factory: config.launcher.factory,
+    pm2,
+    apps: options.apps ?? DEVICE_APPS,
+    registered: async () => {
+      const known = (await statusOf(hub, signal))?.apps;
+      if (known === undefined) return [];
+      // The gateway is the one that has answered.
+      return ['ws-gateway', ...Object.keys(known).filter((app) => known[app]?.state === 'ready')];
+    },
+    clock,
+    ...seam,
+  });
+  const kinds: Record<string, ReleaseKind> = { app: apps, self };
+
   const progress: Record<string, ProgressFigures> = {};
   const readStatus = () => ({ ...journal.ledger.image(), progress, at: nowMs() });
   const status = new StatusFile(join(stateDir, 'status.json'), readStatus, { clock, log });
@@ -84,7 +112,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
   const ports: EnginePorts = {
     journal,
     sourceOf: ({ bundle }) => (bundle === undefined ? sources.server : sources.bundle(bundle)),
-    kindOf: ({ kind }) => (kind === 'app' ? apps : kind.startsWith('module:') ? modules : undefined),
+    kindOf: ({ kind }) => kinds[kind] ?? (kind.startsWith('module:') ? modules : undefined),
     judge: async (plan) => {
       allowAgain(join(stateDir, 'allow'), journal, nowMs());
       return judgeRelease(await hub.readPolicy(), plan);
@@ -121,7 +149,11 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       });
     },
     isOnline: () => hub.link === 'online',
-    outsideReaches: (until) => serverReached(hub, until),
+    linkServer: async () => (await statusOf(hub, signal))?.link.server,
+    outsideReaches: async (until) => {
+      const server = (await statusOf(hub, until))?.link.server;
+      return server !== undefined && (await serverAnswers(server, until));
+    },
     bootId: options.bootId ?? bootId(),
     clock,
     log,
@@ -140,6 +172,9 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       })
       .catch(() => {});
   const engine = new UpdateEngine(ports);
+  const active = journal.ledger.active();
+  if (active === undefined || planOf(active)?.kind !== 'self')
+    self.settle().catch((error: unknown) => log.error({ error }, 'after the last update of Bowline itself'));
   engine.start();
   for (const name of Object.keys(journal.ledger.image().installed))
     apps
@@ -165,13 +200,13 @@ function makeReleasesDir(folder: string): void {
   }
 }
 
-async function serverReached(hub: HubMember, signal: AbortSignal): Promise<boolean> {
+/** undefined while the gateway does not answer. */
+async function statusOf(hub: HubMember, signal: AbortSignal): Promise<DeviceStatus | undefined> {
   try {
-    const { link } = await hub.client.request('status', {}, { signal });
-    return link.server !== undefined && (await serverAnswers(link.server, signal));
+    return await hub.client.request('status', {}, { signal });
   } catch (error) {
     if (!(error instanceof BowlineError)) throw error;
-    return false;
+    return undefined;
   }
 }
 

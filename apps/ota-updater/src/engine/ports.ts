@@ -52,6 +52,8 @@ export interface EnginePorts {
   changed(): void;
   /** The link to the cloud is up. */
   isOnline(): boolean;
+  /** Address of the server of the link; undefined while the gateway does not say. */
+  linkServer(): Promise<string | undefined>;
   /** A probe that takes another way than the link: whether the server answers at all. */
   outsideReaches(signal: AbortSignal): Promise<boolean>;
   bootId: string;

@@ -140,14 +140,20 @@ export class Preparation {
   }
 
   async #awaitMoment(state: UpdateState, signal: AbortSignal): Promise<void> {
-    const { journal, isOnline } = this.#ports;
+    const { journal, isOnline, linkServer } = this.#ports;
     const plan = planOf(state);
     const why = whyNotNow(await this.#view(state));
     signal.throwIfAborted();
     if (plan === undefined) return;
     if (why === undefined) {
       const digest = this.#kind(plan).current(plan.name);
-      const previous = { online: isOnline(), ...(digest === undefined ? {} : { digest }) };
+      const server = await linkServer();
+      signal.throwIfAborted();
+      const previous = {
+        online: isOnline(),
+        ...(digest === undefined ? {} : { digest }),
+        ...(server === undefined ? {} : { server }),
+      };
       return journal.append({ ...this.#head(state), type: 'switching', previous });
     }
     if (state.phase !== 'waiting' || state.why !== why)

@@ -13,6 +13,8 @@ type Switching = Extract<
   { phase: 'switching' | 'rebooting' | 'trial' | 'committing' | 'rolling-back' | 'rebooting-back' }
 >;
 
+type Phased<P extends Switching['phase']> = Extract<Switching, { phase: P }>;
+
 /** How a release is judged of which no more is asked than that its process runs. */
 const NOTHING_BUT_ITS_PROCESS = {
   trial: 1,
@@ -49,6 +51,8 @@ export class SwitchOver {
 
   /** One step; ends after a record was appended. @throws the reason of `signal`, when the app ends. */
   async step(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    const failed = state.phase === 'rolling-back' ? undefined : kind.failedOutside?.(state.plan);
+    if (failed !== undefined) return this.#giveBack(state, kind, failed);
     switch (state.phase) {
       case 'switching':
         return this.#switch(state, kind, signal);
@@ -98,11 +102,7 @@ export class SwitchOver {
     journal.append({ ...this.#head(state), type: 'trial', trial: 1, bootId });
   }
 
-  async #trial(
-    state: Extract<Switching, { phase: 'trial' }>,
-    kind: ReleaseKind,
-    signal: AbortSignal,
-  ): Promise<void> {
+  async #trial(state: Phased<'trial'>, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
     const { journal, limits, clock, progress, bootId, isOnline } = this.#ports;
     if (state.bootId !== bootId)
       return journal.append({ ...this.#head(state), type: 'trial', trial: state.trial + 1, bootId });
@@ -157,7 +157,7 @@ export class SwitchOver {
       }
       outsideReaches = undefined;
       if (verdict.kind === 'ask-outside') {
-        outsideReaches = await this.#ports.outsideReaches(signal);
+        outsideReaches = await this.#outsideReaches(state, kind, signal);
         signal.throwIfAborted();
         // Its answer counts for the next look, after one more chance for the link.
       }
@@ -165,6 +165,10 @@ export class SwitchOver {
       progress(state.orderId, progressOf('trial', done, noteOf(view, seen?.why)));
       await wait(clock, limits.observeMs, signal);
     }
+  }
+
+  #outsideReaches({ previous }: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<boolean> {
+    return kind.outsideReaches?.(previous, signal) ?? this.#ports.outsideReaches(signal);
   }
 
   async #takeUp(state: Switching, kind: ReleaseKind): Promise<void> {
@@ -201,7 +205,7 @@ export class SwitchOver {
   }
 
   /** Once: if the old one does not stand either, the device stays up as it is and says so. */
-  async #rollBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+  async #rollBack(state: Phased<'rolling-back'>, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
     const { journal, progress } = this.#ports;
     progress(state.orderId, progressOf('rolling-back', 0));
     const stuck = await this.#putBack(state, kind, signal);
@@ -218,11 +222,15 @@ export class SwitchOver {
     this.#ports.journal.append(degraded === undefined ? record : { ...record, degraded });
   }
 
-  async #putBack(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
+  async #putBack(
+    state: Phased<'rolling-back'>,
+    kind: ReleaseKind,
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
     const { clock, limits } = this.#ports;
     for (let attempt = 1; ; attempt += 1) {
       try {
-        await kind.rollBack(state.plan, state.previous);
+        await kind.rollBack(state.plan, state.previous, state.failure, signal);
         return undefined;
       } catch (error) {
         signal.throwIfAborted();
@@ -239,7 +247,6 @@ export class SwitchOver {
    */
   async #standsAgain(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
     const { clock, limits } = this.#ports;
-    if (state.previous.digest === undefined) return undefined;
     const begunMs = clock.monotonicMs();
     for (;;) {
       const elapsedMs = clock.monotonicMs() - begunMs;
@@ -263,10 +270,12 @@ export class SwitchOver {
   }
 }
 
-/** What passes by itself (pm2 is away, the disk is full) is not the release's fault. */
+/** What passes by itself, or hangs on what stands here already, is not the release's fault. */
+const NOT_ITS_FAULT = ['pm2-away', 'restart-refused', 'data-format-newer'];
+
 function failureOf(code: string, error: unknown): Failure {
   if (!(error instanceof Error)) throw error;
-  const passes = isDiskFull(error) || (error instanceof BowlineError && error.code === 'pm2-away');
+  const passes = isDiskFull(error) || (error instanceof BowlineError && NOT_ITS_FAULT.includes(error.code));
   return { code, message: error.message, deny: !passes };
 }
 

@@ -47,7 +47,11 @@ export interface ReleaseKind {
   /** The trial was good. @throws any error: it is rolled back after all. */
   commit(plan: PlannedRelease): Promise<void>;
   /** Puts back what stood there before. @throws any error: the device stays degraded. */
-  rollBack(plan: PlannedRelease, previous: Previous): Promise<void>;
+  rollBack(plan: PlannedRelease, previous: Previous, failure: Failure, signal: AbortSignal): Promise<void>;
+  /** What somebody else, who watches from outside, has found against a release that is being tried. */
+  failedOutside?(plan: PlannedRelease): Failure | undefined;
+  /** Whether the server answers a program that is none of the release's; where it is absent this process asks. */
+  outsideReaches?(previous: Previous, signal: AbortSignal): Promise<boolean>;
   /** undefined: its releases take effect without. */
   readonly reboots?: Reboots;
   /** What stood there before is back, or cannot be put back. May come again. */

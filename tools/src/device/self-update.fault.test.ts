@@ -1,0 +1,130 @@
+import { execFileSync } from 'node:child_process';
+import { appendFileSync, cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { temporaryFolder, waitFor } from '@bowline/testing';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { canBootMachine } from './machine.ts';
+import { DEVICE_ID, MachineFleet } from './machine-fleet.ts';
+
+const CHECKOUT = resolve(import.meta.dirname, '../../..');
+const SLOTS = '/var/lib/bowline/releases/bowline';
+const MINUTES = 60_000;
+
+describe.runIf(canBootMachine())(
+  'a device that updates Bowline itself (needs root, namespaces, systemd, systemd-nspawn)',
+  () => {
+    let fleet: MachineFleet;
+    const folder = temporaryFolder();
+    const whole = join(folder, 'whole');
+    /** Digest in `current`, which the first update that is committed makes. */
+    let standing = '';
+
+    beforeAll(async () => {
+      execFileSync(process.execPath, [join(CHECKOUT, 'tools/src/build/bowline-tree.ts'), whole]);
+      execFileSync('find', [whole, '-name', '*.map', '-delete']); // half of its bytes
+      fleet = await MachineFleet.start({
+        trial: { graceMs: 6000, soakMs: 1000, trialMaxMs: 30_000, observeMs: 300, lookMs: 200 },
+      });
+      await fleet.makeRepository();
+    }, 3 * MINUTES);
+
+    /** A release that differs from what stands in what `change` does to its tree. */
+    async function release(version: string, change: (tree: string) => void): Promise<void> {
+      const tree = join(folder, version);
+      cpSync(whole, tree, { recursive: true });
+      writeFileSync(join(tree, 'VERSION'), version);
+      change(tree);
+      await fleet.release(tree, version);
+    }
+    const order = (version: string) =>
+      fleet
+        .operator('fleet', 'update', DEVICE_ID, 'bowline', version, '--sign', 'ops', '--timeout', '170s')
+        .catch((error: Error) => error.message);
+    const current = async () => (await fleet.machine.shell(`readlink ${SLOTS}/current || true`)).trim();
+    const runs = async () =>
+      (await fleet.machine.shell(`ps -eo args | grep -o '/[^ ]*/apps/ota-updater/dist/main[.]js' | sort -u`))
+        .trim()
+        .split('\n');
+    const events = () => fleet.ask(`/v1/devices/${DEVICE_ID}/events`);
+    const onTrial = () => fleet.machine.shell(`cat ${SLOTS}/trial 2>/dev/null || true`);
+
+    test(
+      'when a good release comes and the power goes within its trial, it is committed after the next boot, launcher included',
+      { timeout: 4 * MINUTES },
+      async () => {
+        await release('0.2.0', (tree) =>
+          appendFileSync(join(tree, 'deploy/launcher/launch'), '# of 0.2.0\n'),
+        );
+        const ended = order('0.2.0');
+        await waitFor(async () => (await onTrial()).trim().endsWith(' 1'), {
+          everyMs: 100,
+          timeoutMs: MINUTES,
+        });
+        await fleet.machine.powerOff();
+        await fleet.machine.boot();
+        expect(await ended).toContain('succeeded');
+        await waitFor(async () => (await onTrial()) === '');
+        standing = await current();
+        expect(standing).toMatch(/^[0-9a-f]{64}$/);
+        expect(await runs()).toEqual([`${SLOTS}/${standing}/apps/ota-updater/dist/main.js`]);
+        const launcher = () => fleet.machine.shell('tail -n 1 /usr/lib/bowline/launch');
+        await waitFor(async () => (await launcher()) === '# of 0.2.0\n', { what: 'its launcher' });
+        expect(await fleet.machine.shell('ls /usr/lib/bowline')).toBe('launch\nlaunch.previous\n');
+        await fleet.machine.shell('systemctl restart bowline');
+        await fleet.untilReady();
+        expect(await runs()).toEqual([`${SLOTS}/${standing}/apps/ota-updater/dist/main.js`]);
+      },
+    );
+
+    /** The engine's part in it is tried without a machine, too; BOWLINE_SELF_UPDATE=all takes every way here. */
+    const isAll = process.env['BOWLINE_SELF_UPDATE'] === 'all';
+    const ways: [string, string, RegExp, RegExp, (tree: string) => void][] = [
+      [
+        'never starts',
+        '0.3.0',
+        /never-committed/,
+        /update[.]rolled-back[^]*SyntaxError/,
+        (tree: string) =>
+          appendFileSync(join(tree, 'node_modules/pm2/lib/binaries/Runtime4Docker.js'), '\nif then fi\n'),
+      ],
+      [
+        'crashes',
+        '0.4.0',
+        /boot-loop|process-/,
+        /update[.]rolled-back[^]*broken gateway/,
+        (tree: string) =>
+          writeFileSync(join(tree, 'apps/ws-gateway/dist/main.js'), 'throw new Error("broken gateway")'),
+      ],
+      [
+        'loses nothing but the link',
+        '0.5.0',
+        /link-lost/,
+        /update[.]rolled-back/,
+        (tree: string) => {
+          const file = join(tree, 'deploy/ecosystem.config.cjs');
+          const text = readFileSync(file, 'utf8');
+          const lost = `...(app === 'ws-gateway' ? { BOWLINE_WS_GATEWAY__LINK__URL: 'ws://127.0.0.1:9/x' } : {}),`;
+          writeFileSync(
+            file,
+            text.replace("MALLOC_ARENA_MAX: '1',", (line) => `${line} ${lost}`),
+          );
+        },
+      ],
+    ];
+    test.each(ways.filter(([way]) => isAll || way !== 'crashes'))(
+      'when a release %s, the one before runs again, the server is told why, and it is not tried again',
+      { timeout: 4 * MINUTES },
+      async (_, version, why, said, change) => {
+        await release(version, change);
+        const end = await order(version);
+        expect(end).toMatch(why);
+        expect(end).toContain('rolled back');
+        expect(await current()).toBe(standing);
+        expect(await runs()).toEqual([`${SLOTS}/${standing}/apps/ota-updater/dist/main.js`]);
+        expect(await events()).toMatch(said);
+        await fleet.untilReady();
+        expect(await order(version)).toContain('has failed here before');
+      },
+    );
+  },
+);
