@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, rmdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, readdirSync, rmdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gunzipSync } from 'node:zlib';
 import { ownCgroup } from '@bowline/runtime';
@@ -6,6 +6,7 @@ import { temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { ControlGroups, groupPrefix } from './adapters/programs/control-group.ts';
 import { ExecutorProcess } from './testing/executor-process.ts';
+import { LocalProgram } from './testing/local-program.ts';
 import type { HandedOrder } from './testing/test-gateway.ts';
 
 const DIE_AT = join(import.meta.dirname, 'testing/die-at.ts');
@@ -106,6 +107,66 @@ describe('an executor that is killed', () => {
       await first.kill('SIGKILL');
       expect(await nextLife(order)).toMatchObject(end);
       expect(programsOf(order)).toEqual([]);
+    },
+  );
+
+  test.each([
+    ['started', 'received', true, 'succeeded', 1],
+    ['started', 'received', false, 'succeeded', 1],
+    ['started', 'started', true, 'succeeded', 1],
+    ['started', 'started', false, 'indeterminate', 0],
+    ['succeeded', 'started', true, 'succeeded', 2],
+    ['succeeded', 'started', false, 'indeterminate', 1],
+  ] as const)(
+    'when its report of %s was on its way and the journal says %s (may run again: %s), the order is %s after %i effects',
+    async (report, state, idempotent, status, count) => {
+      await device.gateway?.close();
+      const hanging = (each: { status: string }) =>
+        each.status === report ? new Promise<void>(() => {}) : Promise.resolve();
+      await device.openGateway({ onReport: hanging });
+      device.plugIn('work', `echo done >>${effects}`, { idempotent });
+      device.policy({ work: {} });
+      const first = device.start();
+      const order = await device.hand(device.order('work'));
+      await device.gateway?.reported(order.orderId, report);
+      await first.kill('SIGKILL');
+      await device.gateway?.close();
+      await device.openGateway();
+      device.start();
+      const again = { ...order, state, attempt: state === 'started' ? 1 : 0 };
+      expect(await device.outcome(again)).toMatchObject({ status });
+      expect(countEffects()).toBe(count);
+    },
+  );
+
+  test.each(['before', 'after'])(
+    'when it is killed %s the command of a program is written down, the program registers again and is asked',
+    async (moment) => {
+      const path = join(device.folder, 'commands-socket', 's');
+      device.configure({ commandSocket: { path } });
+      device.policy({ fill: {} });
+      const command = { name: 'fill', description: 'x', idempotent: true };
+      const register = async () => {
+        const mode = () => (statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o777;
+        await waitFor(() => mode() === 0o660, { what: 'the command socket' });
+        const program = new LocalProgram(path);
+        program.say({ type: 'register', command });
+        return program;
+      };
+      const first = device.start(['--import', DIE_AT], { DIE_AT: `rename-${moment} programs.json` });
+      const killed = await register();
+      await first.exited;
+      expect(killed.said).toEqual([]);
+      rmSync(path, { force: true });
+      const order = device.order('fill');
+      device.start();
+      const program = await register();
+      await program.hears('registered');
+      await device.hand(order);
+      await program.hears('run');
+      program.say({ type: 'result', orderId: order.orderId, result: 1 });
+      expect(await device.ended(order)).toMatchObject({ status: 'succeeded' });
+      program.leave();
     },
   );
 

@@ -1,0 +1,116 @@
+import { chmodSync, existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
+import { isTerminal, type Order } from '@bowline/messages';
+import { temporaryFolder } from '@bowline/testing';
+import { v7 as uuidv7 } from 'uuid';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { WORKSPACE } from '../test/run.ts';
+import { DEVICE_ID, TortureFleet, until } from './fleet.ts';
+import { effectsIn, writeCommands } from './orders/commands.ts';
+
+const control = join(temporaryFolder(), 'control');
+let fleet: TortureFleet;
+
+beforeAll(async () => {
+  const hook = pathToFileURL(join(import.meta.dirname, 'mortal-queue.ts'));
+  hook.searchParams.set('control', control);
+  const gateway = ['--import', hook.href, join(WORKSPACE, 'apps/ws-gateway/src/main.ts')];
+  fleet = await TortureFleet.start({ programs: { 'ws-gateway': gateway }, executor: withHanging });
+}, 120_000);
+afterAll(() => fleet.end({ keepFolder: false }));
+
+/** Beside the campaign's commands one that takes effect and does not end. */
+function withHanging(folder: string): object {
+  const config = writeCommands(false)(folder);
+  const own = join(folder, 'commands', 'hang');
+  mkdirSync(own, { recursive: true, mode: 0o755 });
+  writeFileSync(
+    join(own, 'run'),
+    `#!/bin/sh\necho "$BOWLINE_ORDER_ID" >>${join(folder, 'effects')}\nsleep 1000\n`,
+  );
+  chmodSync(join(own, 'run'), 0o755);
+  writeFileSync(
+    join(own, 'command.json'),
+    JSON.stringify({ name: 'hang', description: 'never ends', idempotent: false }),
+  );
+  const commands = { once: {}, again: {}, hang: {} };
+  writeFileSync(join(folder, 'policy.json'), JSON.stringify({ commands }), { mode: 0o600 });
+  return config;
+}
+
+const effects = (orderId: string): number => effectsIn(fleet.folder).filter((id) => id === orderId).length;
+
+async function give(name: string): Promise<string> {
+  const orderId = uuidv7();
+  await fleet.api.give(DEVICE_ID, { orderId, type: 'command', payload: { name, params: {} } });
+  return orderId;
+}
+async function ended(orderId: string): Promise<Order['status']> {
+  let status: Order['status'] = 'queued';
+  await until(
+    async () => isTerminal((status = (await fleet.api.order(orderId)).status)),
+    `${orderId} to end`,
+  );
+  return status;
+}
+
+/** The gateway dies at that commit, and is started anew; what it had to say by then goes to the server. */
+async function dyingAt(commit: string, act: () => Promise<unknown>): Promise<void> {
+  const before = fleet.restarts;
+  writeFileSync(control, commit);
+  await act();
+  await until(() => !existsSync(control) && fleet.restarts > before, `the gateway to die ${commit}`);
+}
+
+const MOMENTS = ['before', 'after'] as const;
+
+describe.each(MOMENTS)('a gateway that is killed just %s it commits', (moment) => {
+  test.each(['started', 'succeeded', 'receipt'])(
+    'when that is %s of an order, the order succeeds and its effect takes place once',
+    async (what) => {
+      let orderId = '';
+      await dyingAt(`${moment} ${what}`, async () => (orderId = await give('once')));
+      expect([await ended(orderId), effects(orderId)]).toEqual(['succeeded', 1]);
+    },
+    60_000,
+  );
+
+  test('when that is received of an order whose app is away, the order succeeds and its effect takes place once', async () => {
+    await fleet.hold('command-executor');
+    let orderId = '';
+    try {
+      await dyingAt(`${moment} received`, async () => (orderId = await give('once')));
+    } finally {
+      fleet.release('command-executor');
+    }
+    expect([await ended(orderId), effects(orderId)]).toEqual(['succeeded', 1]);
+  }, 60_000);
+
+  test('when that is rejected, the order is rejected and has no effect', async () => {
+    let orderId = '';
+    await dyingAt(`${moment} rejected`, async () => (orderId = await give('unheard-of')));
+    expect([await ended(orderId), effects(orderId)]).toEqual(['rejected', 0]);
+  }, 60_000);
+
+  test('when that is cancelled, the order is cancelled and has no effect', async () => {
+    await fleet.hold('command-executor');
+    try {
+      const orderId = await give('once');
+      await until(async () => (await fleet.api.order(orderId)).status === 'received', 'it to be received');
+      await dyingAt(`${moment} cancelled`, () => fleet.api.cancel(orderId));
+      expect(await ended(orderId)).toBe('cancelled');
+      fleet.release('command-executor');
+      expect([await ended(await give('once')), effects(orderId)]).toEqual(['succeeded', 0]);
+    } finally {
+      fleet.release('command-executor');
+    }
+  }, 60_000);
+
+  test('when that is indeterminate after the executor was killed, the order is that, and nothing is had again', async () => {
+    const orderId = await give('hang');
+    await until(() => effects(orderId) === 1, 'the effect');
+    await dyingAt(`${moment} indeterminate`, () => Promise.resolve(fleet.kill('command-executor')));
+    expect([await ended(orderId), effects(orderId)]).toEqual(['indeterminate', 1]);
+  }, 60_000);
+});
