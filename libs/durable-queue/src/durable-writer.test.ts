@@ -6,6 +6,8 @@ import { newState, stateOnly } from './state.ts';
 const state = newState({ bootId: 'one', monotonicMs: 0 });
 const writes = stateOnly({ ...state, commit: 1 });
 
+const SETTLED = { settle: () => undefined };
+
 /** A disk on which each commit goes as the list says; the state that it holds never changes. */
 function disk(outcomes: ('ok' | number)[], { full = true } = {}) {
   const written: Writes[] = [];
@@ -19,7 +21,7 @@ function disk(outcomes: ('ok' | number)[], { full = true } = {}) {
   };
   let released = 0;
   const room = { isFull: () => full, wrote: () => undefined, release: () => void (released += 1) };
-  return { writer: new DurableWriter(() => env, room), written, released: () => released };
+  return { writer: new DurableWriter(() => env, room, SETTLED), written, released: () => released };
 }
 
 describe('a transaction', () => {
@@ -41,7 +43,7 @@ describe('a transaction', () => {
       commit: () => Promise.reject(io),
     };
     const room = { isFull: () => true, wrote: () => undefined, release: () => undefined };
-    await expect(new DurableWriter(() => env, room).write(writes, state)).rejects.toMatchObject({
+    await expect(new DurableWriter(() => env, room, SETTLED).write(writes, state)).rejects.toMatchObject({
       name: 'InternalError',
       code: 'commit-failed',
     });

@@ -1,4 +1,4 @@
-import { type Environment, jsonOf, type Writes } from '@bowline/record-store';
+import { type Environment, jsonOf, type StoreFiles, type Writes } from '@bowline/record-store';
 import { InternalError } from '@bowline/runtime/errors';
 import type { DiskRoom } from './disk-room.ts';
 import { stateKey } from './keys.ts';
@@ -8,6 +8,7 @@ import { stateOnly, type StoreState } from './state.ts';
 /** Errors of the operating system that LMDB passes on by number: EIO, ENOSPC. */
 const DISK_ERRORS = [5, 28];
 type Room = Pick<DiskRoom, 'isFull' | 'wrote' | 'release'>;
+type Files = Pick<StoreFiles, 'settle'>;
 
 /** A value alone costs a page or two beside its bytes. */
 const PAGES_BYTES = 16 * 1024;
@@ -19,11 +20,13 @@ const PAGES_BYTES = 16 * 1024;
 export class DurableWriter {
   readonly #env: () => Pick<Environment, 'get' | 'commit'>;
   readonly #room: Room;
+  readonly #files: Files;
   #needsHealing = false;
 
-  constructor(env: () => Pick<Environment, 'get' | 'commit'>, room: Room) {
+  constructor(env: () => Pick<Environment, 'get' | 'commit'>, room: Room, files: Files) {
     this.#env = env;
     this.#room = room;
+    this.#files = files;
   }
 
   /**
@@ -31,6 +34,7 @@ export class DurableWriter {
    * @throws RejectedError `disk-full`: nothing of it was stored. InternalError `commit-failed`: the end of this process.
    */
   async write(writes: Writes, before: StoreState): Promise<void> {
+    this.settle();
     if (this.#needsHealing) await this.#heal(before);
     const cause = await this.#attempt(writes);
     if (cause === undefined) {
@@ -41,6 +45,26 @@ export class DurableWriter {
     this.#needsHealing = true;
     await this.#heal(before);
     throw diskFull(cause);
+  }
+
+  /**
+   * A commit into a file that a power cut takes the name from would be lost: what was renamed is made durable first.
+   *
+   * @throws as {@link write}.
+   */
+  settle(): void {
+    try {
+      this.#files.settle();
+    } catch {
+      const isFull = this.#room.isFull();
+      if (isFull) this.#room.release();
+      try {
+        this.#files.settle();
+      } catch (cause) {
+        if (isFull) throw diskFull(cause);
+        throw new InternalError('commit-failed', 'the name of the store cannot be made durable', { cause });
+      }
+    }
   }
 
   /** The tiny transaction: the state as it is. */

@@ -73,6 +73,13 @@ export interface DurableQueue {
    */
   renewEpoch(): Promise<void>;
 
+  /**
+   * Makes the file smaller if that is worth the while; done by itself when it is opened and once a minute.
+   *
+   * @param limits instead of those that it was opened with.
+   */
+  compact(limits?: CompactionLimits): Promise<void>;
+
   /** Size of the file, bytes. It grows and shrinks in steps of its own. */
   fileBytes(): number;
 

@@ -81,7 +81,7 @@ export class Store implements DurableQueue {
     this.#lock = lock;
     this.#limits = limitsOf(options);
     this.#room = new DiskRoom(files, () => this.#clock().monotonicMs, options.diskReserveBytes);
-    this.#writer = new DurableWriter(() => this.#env, this.#room);
+    this.#writer = new DurableWriter(() => this.#env, this.#room, files);
     this.#commits = new GroupCommit(
       {
         limits: this.#limits,
@@ -223,18 +223,22 @@ export class Store implements DurableQueue {
     this.#commits.offering = on;
   }
 
-  /** Makes the file smaller if that is worth the while. */
-  async compact(): Promise<void> {
-    if (!isWorthwhile(this.#files, this.#commits.state, this.#room, this.#compaction)) return;
+  async compact(limits = this.#compaction): Promise<void> {
+    if (!isWorthwhile(this.#files, this.#commits.state, this.#room, limits)) return;
     await this.#commits.exclusive(async (state) => {
       const next = await compactInto(this.#env, this.#files, state, this.#environment);
       if (next !== undefined) await this.#replaceBy(next, () => undefined);
     });
   }
 
-  /** @param adopt takes over what belongs to the new one, in one step with it: no reader sees the one without the other. */
+  /**
+   * From the rename on, the new environment is the store: to go on with the other would be to promise what is in a file
+   * without a name. The next commit makes the rename durable first.
+   *
+   * @param adopt takes over what belongs to the new one, in one step with it: no reader sees the one without the other.
+   */
   async #replaceBy(next: Environment, adopt: () => void): Promise<void> {
-    this.#files.promoteNext();
+    this.#files.renameNext();
     const old = this.#env;
     this.#env = next;
     adopt();

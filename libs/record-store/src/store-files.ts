@@ -12,6 +12,8 @@ export class StoreFiles {
   /** The last damaged store that was replaced, for whoever wants to look into it. */
   readonly quarantine: string;
   readonly ballast: string;
+  /** Not at first: an earlier process may have ended between a rename and its sync. */
+  #settled = false;
 
   constructor(folder: string) {
     this.folder = folder;
@@ -39,14 +41,30 @@ export class StoreFiles {
   }
 
   /**
-   * The next store becomes the current one: from here on either is there, whole, whatever happens. It may be open; its own
-   * lock file, named after its first name, goes, so that the next "next" does not share it. Its content is on the disk:
-   * every one ends with a commit, and LMDB's fdatasync is of the whole file.
+   * The next store becomes the current one: from here on either is there, whole, whatever happens. Its content is on the
+   * disk: every one ends with a commit, and LMDB's fdatasync is of the whole file. Throws only if nothing has changed. Which
+   * of the two has the name after a power cut is open until {@link settle} has returned: nothing may be promised before.
    */
-  promoteNext(): void {
+  renameNext(): void {
     renameSync(this.next, this.current);
+    this.#settled = false;
+  }
+
+  /** As {@link renameNext}, settled. If it throws, the name may have changed hands all the same. */
+  promoteNext(): void {
+    this.renameNext();
+    this.settle();
+  }
+
+  /**
+   * Makes durable which file has the name of the current store; does nothing if it is. The next store may be open under its
+   * new name; its own lock file, named after its first one, goes, so that the next "next" does not share it.
+   */
+  settle(): void {
+    if (this.#settled) return;
     rmSync(lmdbLock(this.next), { force: true });
     syncFolder(this.folder);
+    this.#settled = true;
   }
 }
 

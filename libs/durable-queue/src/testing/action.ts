@@ -10,6 +10,7 @@ export type Action =
   | { kind: 'reject'; lane: Lane; at: number }
   | { kind: 'letters'; resend: number[] }
   | { kind: 'renew' }
+  | { kind: 'compact' }
   | { kind: 'clock'; forwardMs: number; wallJumpMs: number; serverKnown: boolean }
   | { kind: 'reopen'; reboot: boolean };
 
@@ -67,6 +68,7 @@ export const PEACEFUL: fc.WeightedArbitrary<Action>[] = [
     }),
   },
   { weight: 1, arbitrary: fc.constant({ kind: 'renew' as const }) },
+  { weight: 1, arbitrary: fc.constant({ kind: 'compact' as const }) },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -5,7 +5,7 @@ import type { IoError } from './process-host.ts';
 /** What can go wrong, beside what happens anyway. */
 export type HardAction =
   | { kind: 'peace'; action: Action }
-  | { kind: 'kill'; batches: BatchPlan[] | 'renew'; afterMs: number; reboot: boolean }
+  | { kind: 'kill'; batches: BatchPlan[] | 'renew' | 'compact'; afterMs: number; reboot: boolean }
   | { kind: 'killed-openings'; afterMs: number[]; reboot: boolean }
   | { kind: 'io-errors'; ioError: IoError; bursts: BatchPlan[][] }
   | { kind: 'fill'; leaveBytes: number }
@@ -35,7 +35,10 @@ const action: fc.Arbitrary<HardAction> = fc.oneof(
     weight: 5,
     arbitrary: fc.record({
       kind: fc.constant('kill' as const),
-      batches: fc.oneof({ weight: 4, arbitrary: batches }, fc.constant('renew' as const)),
+      batches: fc.oneof(
+        { weight: 4, arbitrary: batches },
+        fc.constantFrom('renew' as const, 'compact' as const),
+      ),
       afterMs: fc.integer({ min: 0, max: 8 }),
       reboot: fc.boolean(),
     }),

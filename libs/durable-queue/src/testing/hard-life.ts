@@ -95,7 +95,8 @@ export class HardLife {
 
   async #kill({ batches, afterMs, reboot }: HardAction & { kind: 'kill' }): Promise<void> {
     const life = this.#life;
-    const done = batches === 'renew' ? life.perform({ kind: 'renew' }) : life.commit(life.plan(batches));
+    const done =
+      typeof batches === 'string' ? life.perform({ kind: batches }) : life.commit(life.plan(batches));
     // Later is answered, and then must be there.
     const outcome = done.then(
       () => undefined,

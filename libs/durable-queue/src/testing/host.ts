@@ -1,4 +1,5 @@
 import type { Lane, LedgerEntry } from '@bowline/messages';
+import type { CompactionLimits } from '../compaction.ts';
 import type { CommitResult, DurableQueue, LaneState, QueueOptions, WriteBatch } from '../queue.ts';
 import { openQueue } from '../open-queue.ts';
 import type { ModelLimits } from './model.ts';
@@ -30,12 +31,16 @@ export class Failed extends Error {
   }
 }
 
+/** Any file is worth it. */
+export const ALWAYS: CompactionLimits = { smallestFile: 0, factor: 0, largestContent: Infinity };
+
 /** Whatever has the store open. All of a store's life goes through it, so that it can be killed amid anything. */
 export interface Host {
   open(clocks: Clocks): Promise<void>;
   /** Hands in all of them in one turn of the event loop: they become one transaction. */
   burst(batches: readonly WriteBatch[], clocks: Clocks): Promise<Burst>;
   renew(): Promise<void>;
+  compact(): Promise<void>;
   snapshot(): Promise<Snapshot>;
   close(): Promise<void>;
 }
@@ -69,6 +74,10 @@ export class LocalHost implements Host {
 
   renew(): Promise<void> {
     return this.#opened.renewEpoch();
+  }
+
+  compact(): Promise<void> {
+    return this.#opened.compact(ALWAYS);
   }
 
   async snapshot(): Promise<Snapshot> {

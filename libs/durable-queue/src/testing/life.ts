@@ -85,6 +85,7 @@ export class Life {
     } else if (action.kind === 'reject') await this.#reject(action.lane, action.at);
     else if (action.kind === 'letters') await this.#letters(action.resend);
     else if (action.kind === 'renew') await this.#renew();
+    else if (action.kind === 'compact') await this.#compact();
     else if (action.kind === 'clock') await this.#step(action);
     else {
       await this.host.close();
@@ -217,6 +218,12 @@ export class Life {
     this.#inFlight = undefined;
     this.#epoch = epoch;
     this.#model.renumber();
+    await this.look();
+  }
+
+  /** Changes nothing that can be seen. */
+  async #compact(): Promise<void> {
+    await this.host.compact();
     await this.look();
   }
 

@@ -9,7 +9,8 @@ import type { Snapshot } from './snapshot.ts';
 const SCRIPT = new URL('store-process.ts', import.meta.url).pathname;
 
 export type Call =
-  { do: 'burst'; batches: readonly WriteBatch[]; clocks: Clocks } | { do: 'renew' | 'snapshot' | 'close' };
+  | { do: 'burst'; batches: readonly WriteBatch[]; clocks: Clocks }
+  | { do: 'renew' | 'compact' | 'snapshot' | 'close' };
 export type Reply =
   | { kind: 'started'; pid: number }
   | { kind: 'done'; value: unknown }
@@ -58,6 +59,10 @@ export class ProcessHost implements Host {
 
   async renew(): Promise<void> {
     await this.#call({ do: 'renew' });
+  }
+
+  async compact(): Promise<void> {
+    await this.#call({ do: 'compact' });
   }
 
   async snapshot(): Promise<Snapshot> {

@@ -4,7 +4,7 @@
  */
 import { openQueue } from '../open-queue.ts';
 import type { DurableQueue } from '../queue.ts';
-import { burst, clocksOf, type Clocks } from './host.ts';
+import { ALWAYS, burst, clocksOf, type Clocks } from './host.ts';
 import type { Call, Reply } from './process-host.ts';
 import { snapshotOf } from './snapshot.ts';
 
@@ -39,6 +39,7 @@ async function perform(call: Call): Promise<unknown> {
     return burst(queue, call.batches);
   }
   if (call.do === 'renew') return queue.renewEpoch();
+  if (call.do === 'compact') return queue.compact(ALWAYS);
   if (call.do === 'snapshot') return snapshotOf(queue);
   return queue.close();
 }
