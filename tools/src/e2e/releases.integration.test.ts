@@ -124,6 +124,22 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     await signer.kill('SIGTERM');
   });
 
+  test('when somebody on the device holds updates, an order waits and says who, until they are let go', async () => {
+    await type(
+      "echo \"require('http').createServer((q, r) => r.end('held')).listen(7460)\" > hello/server.cjs",
+    );
+    expect(await type(publish('1.3.0'))).toMatchObject({ code: 0 });
+    await type('npx bowline update hold --owner oven --for 1h --reason baking');
+    const order = await type(`npx bowline fleet update ${DEVICE_ID} hello 1.3.0 --sign release --timeout 2s`);
+    expect(order).toMatchObject({ code: 15, out: expect.stringContaining('received') });
+    const status = (await type('npx bowline update status')).out;
+    expect(status).toMatch(/hello 1\.3\.0 {2}\[#*-*\] +0 % {2}deferred[^]*held by oven until/);
+    expect(await greeting()).toBe('hello, version 2\n');
+    expect(await type('npx bowline update release --owner oven')).toMatchObject({ code: 0 });
+    await waitFor(async () => (await fleet.api.orders(DEVICE_ID))[0]?.status === 'succeeded');
+    expect(await greeting()).toBe('held');
+  });
+
   test('when the device has no link, a stick brings a release with its order, and a bad or older one is refused', async () => {
     await fleet.killServer();
     await type(
@@ -133,7 +149,7 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
       `npx bowline release bundle .bowline/server/releases hello ${release} ${file}`;
     const order = (release: string) =>
       `npx bowline fleet update ${DEVICE_ID} hello ${release} --sign release --print > ${release}.jws`;
-    expect(await type(`${bundle('1.1.0', 'older.tar')}\n${order('1.1.0')}`)).toMatchObject({ code: 0 });
+    expect(await type(`${bundle('1.3.0', 'older.tar')}\n${order('1.3.0')}`)).toMatchObject({ code: 0 });
     expect(await type(`${publish('2.0.0')}\n${order('2.0.0')}`)).toMatchObject({ code: 0 });
     expect(await type(`${bundle('2.0.0', 'stick.tar')} --order 2.0.0.jws`)).toMatchObject({ code: 0 });
     await type('head -c 9000 stick.tar > torn.tar');
@@ -153,6 +169,6 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     expect(await type('npx bowline update status')).toMatchObject({
       out: expect.stringMatching(/hello\s+2\.0\.0/),
     });
-    expect(await apply('older.tar --order 1.1.0.jws')).toMatchObject(refused('an older state'));
+    expect(await apply('older.tar --order 1.3.0.jws')).toMatchObject(refused('an older state'));
   });
 });
