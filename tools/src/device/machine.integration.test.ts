@@ -12,6 +12,7 @@ import { canBootMachine, Machine } from './machine.ts';
 const CHECKOUT = resolve(import.meta.dirname, '../../..');
 /** The one that the outbound rules let the gateway reach. */
 const SERVER = 'http://127.0.0.1:443';
+const KILL_BROKER = "pkill -9 -f '[s]sh-broker/dist/main.js'";
 /** Of a session. */
 const SLICE = /bowline-ssh-[0-9a-f_]{36}/;
 const MAIN = 'apps/[a-z-]*/dist/main.js --config';
@@ -91,6 +92,20 @@ describe.runIf(canBootMachine())(
 systemctl list-units --all --plain --no-legend '${session}*'
 find /sys/fs/cgroup -name '${session}*'`);
 
+    /** A shell that runs a program of its own until it is ended. */
+    async function holdOpen(): Promise<{ ended: Promise<string>; session: string }> {
+      const ended = bowline('ssh', 'kiosk-1', '--user', 'support', '--', 'setsid nohup sleep 1000').then(
+        () => 'ended well',
+        () => 'cut off',
+      );
+      const units = "systemctl list-units --plain --no-legend 'bowline-ssh-*.slice'";
+      const [session = ''] = await waitFor(async () => SLICE.exec(await machine.shell(units)), {
+        what: 'its slice',
+      });
+      await waitFor(async () => !(await leftOf(session)).startsWith('0\n'), { what: 'it to run' });
+      return { ended, session };
+    }
+
     const untilReady = () =>
       waitFor(
         async () => {
@@ -136,24 +151,25 @@ find /sys/fs/cgroup -name '${session}*'`);
         await waitFor(async () => /"survivors":0/.test(await events()), { what: 'the end', everyMs: 200 });
         expect(await leftOf(SLICE.exec(seen)?.[0] ?? '')).toBe('0\n');
 
-        const held = bowline('ssh', 'kiosk-1', '--user', 'support', '--', 'setsid nohup sleep 1000').then(
-          () => 'ended well',
-          () => 'cut off',
-        );
-        const units = "systemctl list-units --plain --no-legend 'bowline-ssh-*.slice'";
-        const [session = ''] = await waitFor(async () => SLICE.exec(await machine.shell(units)), {
-          what: 'its slice',
-        });
-        await waitFor(async () => !(await leftOf(session)).startsWith('0\n'), { what: 'it to run' });
-        await machine.shell("pkill -9 -f '[s]sh-broker/dist/main.js'");
-        expect(await held).toBe('cut off');
+        const { ended, session } = await holdOpen();
+        await machine.shell(KILL_BROKER);
+        expect(await ended).toBe('cut off');
         await waitFor(async () => /"end":"cut-off"[^}]*"survivors":0/.test(await events()), {
           what: 'the end that is told',
           everyMs: 200,
         });
         expect(await leftOf(session)).toBe('0\n');
+
+        const again = await holdOpen();
+        const main = (signal: string) => `systemctl kill --kill-who=main --signal=${signal} bowline`;
+        // pm2 would start the broker again, which would end it.
+        await machine.shell(`${main('SIGSTOP')}; ${KILL_BROKER}; ${main('SIGKILL')}; systemctl stop bowline`);
+        expect(await again.ended).toBe('cut off');
+        await waitFor(async () => (await leftOf(again.session)).startsWith('0\n'), { what: 'its end' });
+        await machine.shell('systemctl start bowline');
+        await untilReady();
       },
-      60_000,
+      150_000,
     );
 
     test('when pm2 is killed, the unit starts it anew, and each app runs once', async () => {
