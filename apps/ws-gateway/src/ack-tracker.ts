@@ -2,6 +2,7 @@ import { UPLINK_LANES, type Lane } from '@bowline/messages';
 
 export interface SentFrame {
   lane: Lane;
+  /** Of its messages, which follow each other without a hole. */
   fromSeq: number;
   toSeq: number;
   messages: number;
@@ -55,14 +56,15 @@ export class AckTracker {
   /** @returns `beyond` for a receipt above what was sent: ignored, and an alarm (protocol, section 4). */
   receipted(lane: Lane, seq: number, monotonicMs: number): 'progress' | 'nothing' | 'beyond' {
     if (seq > this.#sentUpTo[lane]) return 'beyond';
-    const isDone = (frame: SentFrame) => frame.lane === lane && frame.toSeq <= seq;
-    const done = this.#frames.filter(isDone);
-    if (done.length === 0) return 'nothing';
-    for (const frame of done) {
-      this.#messages -= frame.messages;
-      this.#bytes -= frame.bytes;
-    }
-    this.#frames = this.#frames.filter((frame) => !isDone(frame));
+    const before = this.#messages;
+    this.#frames = this.#frames.flatMap((frame) => {
+      if (frame.lane !== lane || frame.fromSeq > seq) return [frame];
+      const left = leftOf(frame, seq);
+      this.#messages -= frame.messages - (left?.messages ?? 0);
+      this.#bytes -= frame.bytes - (left?.bytes ?? 0);
+      return left === undefined ? [] : [left];
+    });
+    if (this.#messages === before) return 'nothing';
     this.#progressAtMs = monotonicMs;
     return 'progress';
   }
@@ -71,6 +73,13 @@ export class AckTracker {
   stalledMs(monotonicMs: number): number {
     return this.#messages === 0 ? 0 : monotonicMs - this.#progressAtMs;
   }
+}
+
+/** What of a frame is still in flight behind `seq`, since a receipt may end in the middle of a batch. */
+function leftOf({ lane, toSeq, messages, bytes }: SentFrame, seq: number): SentFrame | undefined {
+  if (toSeq <= seq) return undefined;
+  const left = toSeq - seq;
+  return { lane, fromSeq: seq + 1, toSeq, messages: left, bytes: Math.ceil((bytes * left) / messages) };
 }
 
 export const isLane = (name: string): name is Lane => (UPLINK_LANES as readonly string[]).includes(name);

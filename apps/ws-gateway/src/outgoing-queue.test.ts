@@ -89,6 +89,24 @@ describe('OutgoingQueue', () => {
     expect(acks.inFlight().messages).toBe(8);
   });
 
+  it('when history fills its share, a quarter of the window is still free for telemetry', () => {
+    const waiting = stored('history', [1, 2, 3, 4, 5, 6]);
+    const { drain } = setUp(waiting, { replayPerSecond: 100 });
+    expect(drain().frames).toMatchObject([{ lane: 'history', seqs: [1, 2, 3, 4] }]);
+    waiting.push(...stored('telemetry', [1, 2, 3]));
+    expect(drain().frames).toMatchObject([{ lane: 'telemetry', seqs: [1, 2] }]);
+  });
+
+  it('when a lane is held, the others go on, and it says when the lane goes on', () => {
+    const { outgoing, drain } = setUp([...stored('results', [1]), ...stored('events', [1])]);
+    outgoing.hold('results', 500);
+    expect(drain(0)).toMatchObject({
+      frames: [{ lane: 'events' }],
+      end: { kind: 'nothing', retryInMs: 500 },
+    });
+    expect(drain(500).frames).toMatchObject([{ lane: 'results', seqs: [1] }]);
+  });
+
   it('when the server takes one message at a time, every lane still moves', () => {
     const { drain, acks } = setUp(stored('telemetry', [1, 2]), { inflightMessages: 1 });
     expect(drain().frames).toMatchObject([{ seqs: [1] }]);
@@ -116,7 +134,7 @@ describe('OutgoingQueue', () => {
 
   it('when history is replayed, it keeps its pace and says when to come back, and live lanes pass it', () => {
     const waiting = stored('history', [1, 2, 3, 4, 5, 6]);
-    const { drain, acks } = setUp(waiting);
+    const { drain, acks } = setUp(waiting, { inflightMessages: 16 });
     const first = drain(0);
     expect(first.frames).toMatchObject([{ seqs: [1, 2, 3, 4] }]);
     expect(first.end).toEqual({ kind: 'nothing', retryInMs: 250 });
@@ -133,6 +151,19 @@ describe('AckTracker', () => {
     drain();
     expect(acks.receipted('results', 3, 0)).toBe('beyond');
     expect(acks.inFlight().messages).toBe(2);
+  });
+
+  it('when a receipt ends in the middle of a batch, what it names is free, and the rest stays in flight', () => {
+    const { acks, drain } = setUp(stored('results', [1, 2, 3, 4]));
+    drain(0);
+    const { bytes } = acks.inFlight();
+    expect(acks.receipted('results', 3, 100)).toBe('progress');
+    expect(acks.inFlight()).toEqual({ messages: 1, bytes: Math.ceil(bytes / 4) });
+    expect(acks.unreceipted()).toMatchObject([{ fromSeq: 4, toSeq: 4 }]);
+    expect(acks.receipted('results', 3, 200)).toBe('nothing');
+    expect(acks.stalledMs(300)).toBe(200);
+    expect(acks.receipted('results', 4, 400)).toBe('progress');
+    expect(acks.inFlight()).toEqual({ messages: 0, bytes: 0 });
   });
 
   it('when something is in flight without progress, the time since the last progress is known', () => {

@@ -22,9 +22,11 @@ export type NextFrame =
 
 /** Room for `{"type":"batch","lane":"…","messages":[` and its end, or for the lane in a single frame. */
 const FRAME_OVERHEAD_BYTES = 64;
-/** Share of the window that only these lanes may use (protocol, section 4). */
-const RESERVED_SHARE = 1 / 4;
-const RESERVED_LANES: readonly Lane[] = ['results', 'events'];
+/**
+ * Share of the window that is kept from a lane: a quarter is for results and events alone (protocol, section 4), another is
+ * kept from history, so that live telemetry never waits for a replay.
+ */
+const KEPT_FROM: Record<Lane, number> = { results: 0, events: 0, telemetry: 1 / 4, history: 1 / 2 };
 
 /**
  * What to send next: the highest lane that holds something new and has room in the window. Reads from the durable queue
@@ -36,6 +38,8 @@ export class OutgoingQueue {
   readonly #limits: LinkLimits;
   readonly #pace: ReplayPace;
   readonly #perFrame: number;
+  /** Until when nothing is taken from a lane, monotonic milliseconds. */
+  readonly #held = new Map<Lane, number>();
 
   /** @param perFrame most messages in one frame. */
   constructor(
@@ -52,14 +56,25 @@ export class OutgoingQueue {
     this.#perFrame = perFrame;
   }
 
+  /** Lets a lane stand still, since its next message can be neither sent nor set aside now. */
+  hold(lane: Lane, untilMs: number): void {
+    this.#held.set(lane, untilMs);
+  }
+
   next(monotonicMs: number): NextFrame {
     let retryInMs: number | undefined;
+    const waits = (ms: number) => (retryInMs = Math.min(retryInMs ?? Infinity, ms));
     for (const lane of UPLINK_LANES) {
+      const heldMs = (this.#held.get(lane) ?? -Infinity) - monotonicMs;
+      if (heldMs > 0) {
+        waits(heldMs);
+        continue;
+      }
       const room = this.#room(lane);
       if (room === undefined) continue;
       const paced = lane === 'history' ? this.#pace.allowed(monotonicMs) : Infinity;
       if (paced < 1) {
-        retryInMs = this.#pace.nextInMs(monotonicMs);
+        waits(this.#pace.nextInMs(monotonicMs));
         continue;
       }
       const cut = this.#queue.cut(lane, this.#acks.sentUpTo(lane), {
@@ -83,7 +98,7 @@ export class OutgoingQueue {
   #room(lane: Lane): { messages: number; bytes: number } | undefined {
     const { inflightMessages, inflightBytes } = this.#limits;
     const inFlight = this.#acks.inFlight();
-    const share = RESERVED_LANES.includes(lane) ? 0 : RESERVED_SHARE;
+    const share = KEPT_FROM[lane];
     const messages = inflightMessages - Math.ceil(inflightMessages * share) - inFlight.messages;
     const bytes = inflightBytes - Math.ceil(inflightBytes * share) - inFlight.bytes;
     if (messages >= 1 && bytes > FRAME_OVERHEAD_BYTES) return { messages, bytes };

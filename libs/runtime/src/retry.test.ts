@@ -10,6 +10,7 @@ function instantClock(): Clock & { delays: number[] } {
     delays,
     wallMs: () => 0,
     monotonicMs: () => 0,
+    sinceBootMs: () => 0,
     after(delayMs, callback) {
       delays.push(delayMs);
       queueMicrotask(callback);

@@ -1,8 +1,9 @@
 import type { Clock } from './clock.ts';
 
 /**
- * Server time, carried by the monotonic clock (protocol, section 4: `expiresAt` is checked on server time). Unknown until
- * the server was heard once since this process began; the device's wall clock is never asked.
+ * Server time, carried by the time since boot, which goes on while the device is suspended (protocol, section 4: `expiresAt` is
+ * checked on server time). Unknown until the server was heard once since this process began; the device's wall clock is never
+ * asked.
  */
 export class ServerClock {
   readonly #clock: Clock;
@@ -14,11 +15,11 @@ export class ServerClock {
 
   /** Takes what `welcome`, a heartbeat's answer or a 401 told, epoch milliseconds. */
   told(serverTime: number): void {
-    this.#offsetMs = serverTime - this.#clock.monotonicMs();
+    this.#offsetMs = serverTime - this.#clock.sinceBootMs();
   }
 
   /** Epoch milliseconds, or undefined. */
   nowMs(): number | undefined {
-    return this.#offsetMs === undefined ? undefined : this.#clock.monotonicMs() + this.#offsetMs;
+    return this.#offsetMs === undefined ? undefined : this.#clock.sinceBootMs() + this.#offsetMs;
   }
 }

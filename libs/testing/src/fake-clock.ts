@@ -11,6 +11,7 @@ interface PendingTimer {
 export class FakeClock implements Clock {
   #wallMs: number;
   #monotonicMs = 0;
+  #suspendedMs = 0;
   #timers: PendingTimer[] = [];
 
   /** @param wallMs where the wall clock starts, epoch milliseconds. */
@@ -24,6 +25,10 @@ export class FakeClock implements Clock {
 
   monotonicMs(): number {
     return this.#monotonicMs;
+  }
+
+  sinceBootMs(): number {
+    return this.#monotonicMs + this.#suspendedMs;
   }
 
   after(delayMs: number, callback: () => void): Timer {
@@ -46,6 +51,12 @@ export class FakeClock implements Clock {
   /** The wall clock jumps, as when NTP or an operator sets it; monotonic time and timers do not notice. */
   setWallMs(wallMs: number): void {
     this.#wallMs = wallMs;
+  }
+
+  /** The device sleeps: the wall clock goes on, and the time since boot; monotonic time and timers do not notice. */
+  suspend(ms: number): void {
+    this.#wallMs += ms;
+    this.#suspendedMs += ms;
   }
 
   /**

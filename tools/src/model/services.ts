@@ -4,7 +4,12 @@ import type { RealCode } from './real-code.ts';
 
 const MIB = 2 ** 20;
 const LOG_LIMITS = { results: MIB, events: MIB, telemetry: MIB, history: MIB };
-const CLOCK = { wallMs: () => 1, monotonicMs: () => 1, after: () => ({ cancel: () => undefined }) };
+const CLOCK = {
+  wallMs: () => 1,
+  monotonicMs: () => 1,
+  sinceBootMs: () => 1,
+  after: () => ({ cancel: () => undefined }),
+};
 const QUIET = { info: () => undefined, warn: () => undefined, error: () => undefined };
 
 /** What the server's code shares among its links, over a disk in memory and with a clock that stands still. */

@@ -54,6 +54,7 @@ export class Connection {
   #session: LinkSession | undefined;
   #reconnect = { minMs: 0, maxMs: 1000 };
   #signedAnew = false;
+  #uncounted = 0;
   #poison: PoisonWatch = NO_POISON;
   #sessionId: string | undefined;
   #server: string | undefined;
@@ -142,17 +143,18 @@ export class Connection {
       this.#ports.onLost();
       if (this.#stopping.signal.aborted) break;
       if (serverTime !== undefined) this.#ports.signingTime.told(serverTime);
-      if (generation !== this.#generation) {
-        this.#signedAnew = false;
-        this.#enter({ type: 'lost', attempts: 0 });
-        continue;
+      if (generation === this.#generation) {
+        const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message, lastedMs });
+        log.warn(
+          { stage, code, detail: message, delayMs: Math.round(delayMs), attempts: this.#state.attempts },
+          'link is down: will try again',
+        );
+        if (generation === this.#generation) await this.#pause(delayMs, end.kind === 'failed');
       }
-      const delayMs = await this.#plan(end, { at: clock.wallMs(), stage, code, message, lastedMs });
-      log.warn(
-        { stage, code, detail: message, delayMs: Math.round(delayMs), attempts: this.#state.attempts },
-        'link is down: will try again',
-      );
-      await this.#pause(delayMs, end.kind === 'failed');
+      if (generation !== this.#generation) {
+        this.#beginAnew();
+        this.#enter({ type: 'lost', attempts: 0 });
+      }
     }
     this.#enter({ type: 'lost', attempts: this.#state.attempts });
   }
@@ -243,15 +245,21 @@ export class Connection {
     const { clock, log, config } = this.#ports;
     this.#sessionId = sessionId;
     this.#reconnect = { ...reconnect };
-    this.#signedAnew = false;
     this.#enter({ type: 'welcomed', sessionId });
     log.info({ sessionId, resumed, server: this.#server }, 'online');
     const session = this.#session;
     clock.after(config.link.stableAfterMs, () => {
       if (session === undefined || this.#session !== session) return;
+      this.#beginAnew();
       this.#enter({ type: 'stable' });
       void this.#storeAttempts(0);
     });
+  }
+
+  /** What went wrong before says nothing about what comes. */
+  #beginAnew(): void {
+    this.#signedAnew = false;
+    this.#uncounted = 0;
   }
 
   /** @param mayHurry whether a change of the network is a reason to try sooner; what the server told is kept. */
@@ -268,6 +276,7 @@ export class Connection {
     const verdict = nextAttempt({
       end,
       attempts: this.#state.attempts,
+      uncounted: this.#uncounted,
       signedAnew: this.#signedAnew,
       random: random(),
       reconnect: this.#reconnect,
@@ -275,6 +284,7 @@ export class Connection {
       capMs: config.link.backoffCapMs,
     });
     this.#signedAnew = verdict.signAnew;
+    this.#uncounted = verdict.uncounted;
     const { lastedMs: _, ...error } = attempt;
     const retryAtMonotonicMs = clock.monotonicMs() + verdict.delayMs;
     this.#enter({ type: 'lost', attempts: verdict.attempts, error, retryAtMonotonicMs });

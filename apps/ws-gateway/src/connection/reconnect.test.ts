@@ -4,6 +4,7 @@ import { nextAttempt, type LinkEnd, type ReconnectInput } from './reconnect.ts';
 const input = (end: LinkEnd, change: Partial<ReconnectInput> = {}): ReconnectInput => ({
   end,
   attempts: 0,
+  uncounted: 0,
   signedAnew: false,
   random: 0.5,
   reconnect: { minMs: 0, maxMs: 1000 },
@@ -59,9 +60,26 @@ describe('nextAttempt', () => {
     expect(nextAttempt(input(closed(4409)))).toMatchObject({ delayMs: 90_000, alarm: 'clone-suspected' });
   });
 
-  it('when it was replaced by its own newer socket, nothing happens', () => {
-    const verdict = nextAttempt(input({ kind: 'closed', code: 4409, ownNewerSocket: true }));
-    expect(verdict).toEqual({ delayMs: 0, attempts: 0, signAnew: false });
+  it('when the server drains again and again, or the store is renewed, each waits longer, though none counts as failed', () => {
+    const ends: LinkEnd[] = [closed(1012), closed(1001), { kind: 'resume-anew' }];
+    for (const end of ends) {
+      const reconnect = { minMs: 0, maxMs: 10 };
+      const delays = [];
+      let [uncounted, attempts] = [0, 2];
+      for (let n = 0; n < 20; n += 1) {
+        const verdict = nextAttempt(input(end, { reconnect, uncounted, attempts }));
+        ({ uncounted, attempts } = verdict);
+        delays.push(verdict.delayMs);
+      }
+      expect(delays[0]).toBeLessThanOrEqual(500);
+      expect(delays.slice(1, 4)).toEqual([1000, 2000, 4000]);
+      expect(delays.at(-1)).toBe(60_000);
+      expect(attempts).toBe(2);
+    }
+  });
+
+  it('when it was too fast and is not told how long to wait, it backs off', () => {
+    expect([0, 1, 2].map((attempts) => delayMs(closed(4429), { attempts }))).toEqual([500, 1000, 2000]);
   });
 
   it('when it is told how long to wait, it waits that long, but never more than an hour', () => {

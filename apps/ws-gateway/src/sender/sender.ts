@@ -9,6 +9,7 @@ import type { Counters } from '../counters.ts';
 import type { EventReporter } from '../event-reporter.ts';
 import { OutgoingQueue } from '../outgoing-queue.ts';
 import { ReplayPace } from './replay-offline.ts';
+import { withoutResult } from './send-ack.ts';
 
 export interface SenderPorts {
   queue: DurableQueue;
@@ -36,6 +37,9 @@ const MOST_UNSENT_BYTES = 256 * 1024;
  */
 const DELETE_AFTER_MS = 20;
 
+/** A message that is too large and that the store did not take as a dead letter holds up its lane for so long, milliseconds. */
+const HOLD_MS = 5000;
+
 /**
  * The uplink of one link: sends what the window takes, deletes what is receipted. No timer re-sends on a live link; what
  * is not receipted when it ends is sent again on the next one (protocol, section 4).
@@ -50,6 +54,8 @@ export class Sender {
   #receipted: Partial<Record<Lane, number>> = {};
   #deleteTimer: Timer | undefined;
   #awaitsSocket = false;
+  /** Lanes of which it was reported that the server receipts more than was sent: once a link. */
+  readonly #reported = new Set<Lane>();
   #state: 'sending' | 'setting-aside' | 'stopped' = 'sending';
 
   /**
@@ -108,6 +114,8 @@ export class Sender {
       if (verdict === 'beyond') {
         counters.add('uplink.receipt-beyond');
         log.error({ lane, seq, sentUpTo: this.#acks.sentUpTo(lane) }, 'receipt above what was sent: ignored');
+        if (this.#reported.has(lane)) continue; // the report itself may be receipted wrongly
+        this.#reported.add(lane);
         await events.report('receipt-beyond', 'error', { lane, seq });
       } else if (verdict === 'progress' && this.#state !== 'stopped') {
         this.#receipted[lane] = seq;
@@ -142,15 +150,19 @@ export class Sender {
       });
   }
 
-  /** Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk. */
+  /**
+   * Above the server's largest frame (protocol, section 3). Nothing else is sent until that is on disk; if the store has no room
+   * for it, its lane stands still for a while.
+   */
   #tooLarge({ lane, seq, bytes }: Suspect & { bytes: number }): void {
     const detail = `${bytes} bytes; the server takes frames of ${this.#limits.frameBytes} bytes`;
     this.#state = 'setting-aside';
     setAside(this.#ports, { lane, seq }, 'too-large', detail).then(
-      () => {
+      (done) => {
         if (this.#state === 'stopped') return;
         this.#state = 'sending';
-        this.#acks.skipped(lane, seq);
+        if (done) this.#acks.skipped(lane, seq);
+        else this.#outgoing.hold(lane, this.#ports.clock.monotonicMs() + HOLD_MS);
         this.pump();
       },
       (cause: unknown) => {
@@ -160,14 +172,35 @@ export class Sender {
   }
 }
 
-/** A message that can never be delivered: a dead letter with a `gap`, where an operator sees it. */
+/**
+ * A message that can never be delivered: a dead letter with a `gap`, where an operator sees it. The end of an order is told
+ * all the same, without its result.
+ *
+ * @returns whether it is set aside: the store may have no room for it.
+ */
 export async function setAside(
-  { queue, counters, log, events }: Pick<SenderPorts, 'queue' | 'counters' | 'log' | 'events'>,
+  {
+    queue,
+    clock,
+    counters,
+    log,
+    events,
+  }: Pick<SenderPorts, 'queue' | 'clock' | 'counters' | 'log' | 'events'>,
   { lane, seq }: Suspect,
   reason: 'too-large' | 'corrupt',
   detail: string,
-): Promise<void> {
+): Promise<boolean> {
+  const [message] = queue.read(lane, seq - 1, { messages: 1, bytes: Infinity });
+  const bare = message?.seq === seq ? withoutResult(message, clock.wallMs()) : undefined;
+  const done = await events.unlessRefused(
+    queue.commit({
+      setAside: [{ lane, seq, reason, detail }],
+      ...(bare === undefined ? {} : { enqueue: [{ lane, messages: [bare] }] }),
+    }),
+    'set aside',
+  );
+  if (!done) return false;
   counters.add(`uplink.${reason}`);
   log.error({ lane, seq, reason, detail }, 'message set aside as a dead letter');
-  await events.unlessRefused(queue.commit({ setAside: [{ lane, seq, reason, detail }] }), 'set aside');
+  return true;
 }
