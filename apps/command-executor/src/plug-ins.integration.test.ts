@@ -143,6 +143,18 @@ describe('plug-ins', () => {
     expect(device.gateway?.progress.length).toBeLessThan(30);
   });
 
+  test('when its manifest asks for a signature, an order without one is refused though the policy asks for none', async () => {
+    device.plugIn('open', 'echo 1', { policy: { signed: true } });
+    device.policy({ open: {} });
+    device.start();
+    expect(await device.outcome(device.order('open'))).toMatchObject({
+      status: 'rejected',
+      error: { code: 'signature-needed' },
+    });
+    device.plugIn('open', 'echo 2', {});
+    expect(await device.outcome(device.order('open'))).toMatchObject({ status: 'succeeded', result: 2 });
+  });
+
   test('when it has limits, the kernel holds its program to them', async () => {
     const limits = { openFiles: 17, fileBytes: 0, cpuSeconds: 5 };
     device.plugIn('limited', `echo "[$(ulimit -n),$(ulimit -t),$(ulimit -c)]"`, { limits });
