@@ -206,6 +206,8 @@ describe('a program that goes away', () => {
     for (const order of waiting) await device.hand(order);
     expect(await device.outcome(device.order('ping'))).toMatchObject({ status: 'succeeded' });
     expect(waiting.flatMap(statusesOf)).toEqual([]);
+    const list = await device.outcome(device.order('listCommands', { names: ['fill'] }));
+    expect(list.result).toMatchObject({ commands: [{ name: 'fill', origin: 'program', away: true }] });
     const next = await connect();
     await next.register(command('fill'));
     for (const order of waiting) {

@@ -44,6 +44,7 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
             concurrency: { enum: ['shared', 'per-name', 'exclusive'] },
             timeoutMs: { type: 'integer', description: 'the most that an order may ask for, if it says so' },
             allowed: { type: 'boolean', description: "by the device's own policy" },
+            away: { const: true, description: 'its program is not there for the moment' },
             signed: { type: 'boolean', description: 'whether policy or command want a signature' },
             params: { type: 'object' },
             result: { type: 'object' },
@@ -67,18 +68,32 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
   run: ({ names }, { commands, policy, broken }) => ({
     commands: commands
       .filter(({ name }) => names === undefined || names.includes(name))
-      .map(({ name, description, origin, idempotent, concurrency, timeoutMs, signed, params, result }) => ({
-        name,
-        description,
-        origin,
-        idempotent,
-        concurrency: concurrency ?? 'shared',
-        ...(timeoutMs === undefined ? {} : { timeoutMs }),
-        allowed: policy.isAllowed(name),
-        signed: signed === true || policy.needsSignature(name),
-        params,
-        result,
-      })),
+      .map(
+        ({
+          name,
+          description,
+          origin,
+          idempotent,
+          concurrency,
+          timeoutMs,
+          signed,
+          params,
+          result,
+          isAway,
+        }) => ({
+          name,
+          description,
+          origin,
+          ...(isAway?.() === true ? { away: true } : {}),
+          idempotent,
+          concurrency: concurrency ?? 'shared',
+          ...(timeoutMs === undefined ? {} : { timeoutMs }),
+          allowed: policy.isAllowed(name),
+          signed: signed === true || policy.needsSignature(name),
+          params,
+          result,
+        }),
+      ),
     ...(broken.length === 0 ? {} : { broken }),
   }),
 };
