@@ -140,6 +140,17 @@ describe('answers', () => {
     expect([refused.status, refused.body['code']]).toEqual([400, 'no-history-request']);
   });
 
+  it('when an event came twice, under two seqs, it is shown once', async () => {
+    const device = await server.device('repeating');
+    const link = await device.open();
+    const id = link.event(1, 'door-open');
+    link.event(2, 'door-open', id);
+    link.event(3, 'door-open');
+    await link.receipted('events', 3);
+    const { body } = await get('/v1/devices/repeating/events');
+    expect((body['events'] as { id: string }[]).map((each) => each.id)).toEqual([expect.any(String), id]);
+  });
+
   it('when samples are asked for by range and limit, they come ascending from there', async () => {
     const device = await server.device('ranges');
     const link = await device.open();

@@ -98,6 +98,11 @@ export class Blocks {
     for (const row of rows) yield row as unknown as BlockHead;
   }
 
+  /** Blocks of samples that were made after the one with this number. */
+  samplesBehind(id: number): BlockHead[] {
+    return this.#one('tier = 0 AND id > ?', id);
+  }
+
   oldestAt(tier: Tier, series: number): number | undefined {
     const row = this.#database
       .prepare('SELECT min(first_at) AS at FROM blocks WHERE tier = ? AND series = ?')
@@ -119,8 +124,10 @@ export class Blocks {
     return this.#one('tier = ? AND unsent = ? ORDER BY last_at LIMIT ?', tier, unsent, limit);
   }
 
-  endedBefore(tier: Tier, at: number, limit: number): BlockHead[] {
-    return this.#one('tier = ? AND last_at < ? ORDER BY last_at LIMIT ?', tier, at, limit);
+  /** @param unsure behind this block the times of what only we have may be false (unsure-times.ts): it is not old for that */
+  endedBefore(tier: Tier, at: number, { limit, unsure }: { limit: number; unsure: number }): BlockHead[] {
+    const where = 'tier = ? AND last_at < ? AND NOT (unsent > 0 AND id > ?) ORDER BY last_at LIMIT ?';
+    return this.#one(where, tier, at, unsure, limit);
   }
 
   #one(where: string, ...values: number[]): BlockHead[] {

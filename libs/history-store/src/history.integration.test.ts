@@ -213,6 +213,60 @@ describe('History', () => {
     history.close();
   });
 
+  test('when it becomes known when the samples of a boot were, they are put right, sealed or not, and were not old before', () => {
+    const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
+    const other = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';
+    const unsure = (from: number, of = bootId): Sample[] =>
+      seconds('a', 60, from).map((sample) => ({
+        ...sample,
+        quality: 'unsynchronised',
+        bootId: of,
+        monoMs: sample.at,
+      }));
+    const { history, folder } = openTestHistory();
+    history.record(seconds('a', 60), { unsent: false });
+    history.seal();
+    // In 1970.
+    history.record([...unsure(60_000), ...unsure(120_000, other)], { unsent: true });
+    history.seal();
+    history.record(unsure(180_000), { unsent: true });
+    history.prune(AT + DAY_MS);
+    history.close();
+
+    const again = openTestHistory({ folder }).history;
+    const offsetMs = AT + HOUR;
+    const correct = (sample: Sample): Sample => {
+      const { monoMs, bootId: boot, ...rest } = sample;
+      if (boot !== bootId) return sample;
+      return { ...rest, at: (monoMs ?? 0) + offsetMs, quality: 'estimated' };
+    };
+    again.putRight(bootId, correct);
+    again.putRight(bootId, correct);
+    again.seal();
+    const moments = (from: number, to: number, more = {}) =>
+      again.query({ series: 'a', from, to, ...more }).points.map(({ at }) => at);
+    const minute = (from: number) => seconds('a', 60, from).map(({ at }) => at);
+    expect(moments(AT, AT + DAY_MS)).toEqual([
+      ...minute(AT),
+      ...minute(offsetMs + 60_000),
+      ...minute(offsetMs + 180_000),
+    ]);
+    expect(moments(0, DAY_MS)).toEqual(minute(120_000));
+    expect(moments(0, AT + DAY_MS, { resolutionMs: 60_000 })).toEqual([
+      AT,
+      offsetMs + 60_000,
+      offsetMs + 180_000,
+    ]);
+    const sent: Sample[] = [];
+    for (let block = again.nextUnsent(); block !== undefined; block = again.nextUnsent()) {
+      sent.push(...block.samples);
+      again.markSent(block);
+    }
+    expect(sent.filter(({ quality }) => quality === 'estimated')).toHaveLength(120);
+    expect(sent.filter(({ bootId: boot }) => boot === other)).toHaveLength(60);
+    again.close();
+  });
+
   test('when a later version has written the file, it is left as it is', () => {
     const folder = temporaryFolder();
     const { history } = openTestHistory({ folder });

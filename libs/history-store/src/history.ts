@@ -14,6 +14,7 @@ import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
 import { isDamage, isReadingFault, isRefusal } from './sqlite-errors.ts';
 import { addTotals, readTotals, type Totals } from './totals.ts';
+import { noteUnsure, putRight } from './unsure-times.ts';
 
 export interface HistoryOptions {
   folder: string;
@@ -95,6 +96,7 @@ export class History {
     this.#mustHaveRoom();
     const write = () =>
       this.#change(({ database, pending }) => {
+        noteUnsure(database, samples);
         pending.add(samples, unsent ? 1 : 0);
         addTotals(database, {
           recorded: samples.length,
@@ -108,6 +110,11 @@ export class History {
       if (!(error instanceof TransientError) || !this.#makeRoom()) throw error;
       write();
     }
+  }
+
+  /** When the samples of a boot really were is known now. @param correct leaves others as they are */
+  putRight(bootId: string, correct: (sample: Sample) => Sample): void {
+    this.#change((parts) => putRight(parts, bootId, correct));
   }
 
   /** Makes blocks of what came in since the last time, and minutes and hours of it. */

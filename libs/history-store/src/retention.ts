@@ -6,6 +6,7 @@ import type { BlockHead, Blocks } from './blocks.ts';
 import { sizeOf } from './schema.ts';
 import type { SeriesTable } from './series-table.ts';
 import { addTotals } from './totals.ts';
+import { unsureBehind } from './unsure-times.ts';
 
 /** How long, milliseconds, and how much, bytes. */
 export interface Retention {
@@ -34,8 +35,9 @@ export function pruneByAge(
   nowMs: number,
 ): boolean {
   const ages = [rawMs, minutesMs, hoursMs] as const;
+  const unsure = unsureBehind(parts.database);
   const old = ages.flatMap((ageMs, tier) =>
-    parts.blocks.endedBefore(tier as 0 | 1 | 2, nowMs - ageMs, AT_ONCE),
+    parts.blocks.endedBefore(tier as 0 | 1 | 2, nowMs - ageMs, { limit: AT_ONCE, unsure }),
   );
   dropAll(parts, old);
   return old.length > 0;

@@ -1,14 +1,12 @@
-import type { Sample } from '@bowline/messages';
-import { Buckets, TIER_MS, type Aggregate } from './aggregate.ts';
 import { toColumns } from './block.ts';
 import type { Blocks } from './blocks.ts';
 import type { BySeries, Pending } from './pending.ts';
 import type { SeriesTable } from './series-table.ts';
+import { addToTiers } from './tiers.ts';
+import { isUnsure } from './unsure-times.ts';
 
 /** Samples in a block at most: what a query has to unpack to get at one of them. */
 const BLOCK_SAMPLES = 4096;
-/** Aggregates in a block at most, four hours of minutes: the newest block is written anew each time. */
-const BLOCK_AGGREGATES = 256;
 
 export interface SealParts {
   blocks: Blocks;
@@ -29,7 +27,8 @@ export function seal({ blocks, pending, series }: SealParts): { damaged: number;
   for (const name of new Set([...sent.samples.keys(), ...unsent.samples.keys()])) {
     const lists = [sent.samples.get(name) ?? [], unsent.samples.get(name) ?? []];
     const id = series.id(name);
-    if (id !== undefined) addToTiers(blocks, id, lists.flat());
+    const sure = lists.flat().filter((sample) => !isUnsure(sample));
+    if (id !== undefined) addToTiers(blocks, id, sure);
   }
   pending.clear();
   return { damaged: sent.damaged + unsent.damaged, damagedUnsent: unsent.damaged };
@@ -42,31 +41,4 @@ function addBlocks(blocks: Blocks, series: SeriesTable, samples: BySeries, unsen
       blocks.addSamples(id, toColumns(list.slice(from, from + BLOCK_SAMPLES)), unsent);
     }
   }
-}
-
-function addToTiers(blocks: Blocks, series: number, samples: readonly Sample[]): void {
-  TIER_MS.forEach((widthMs, index) => {
-    const buckets = new Buckets(widthMs);
-    for (const sample of samples) buckets.addSample(sample);
-    if (buckets.size > 0) append(blocks, series, index === 0 ? 1 : 2, buckets.sorted());
-  });
-}
-
-/** Into the newest block, if there is room and it does not begin later. */
-function append(blocks: Blocks, series: number, tier: 1 | 2, added: readonly Aggregate[]): void {
-  const newest = blocks.newest(tier, series);
-  const held = newest === undefined ? undefined : blocks.aggregatesOf(newest);
-  const fits =
-    newest !== undefined &&
-    held !== undefined &&
-    held.length + added.length <= BLOCK_AGGREGATES &&
-    newest.firstAt <= (added[0]?.at ?? 0);
-  if (!fits) {
-    blocks.addAggregates(series, tier, added);
-    return;
-  }
-  const buckets = new Buckets(TIER_MS[tier - 1] ?? 1);
-  for (const each of [...held, ...added]) buckets.add(each);
-  blocks.remove(newest.id);
-  blocks.addAggregates(series, tier, buckets.sorted());
 }

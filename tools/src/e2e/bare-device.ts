@@ -88,6 +88,12 @@ export class BareDevice {
     await this.#gateway?.kill('SIGKILL');
   }
 
+  /** @param config besides where its state and the hub are */
+  startCollector(config: object, env: Record<string, string> = {}): TestProcess {
+    this.#configure('telemetry-collector', { ...config });
+    return this.#start('telemetry-collector', env);
+  }
+
   startExecutor(): void {
     this.#start('command-executor');
   }

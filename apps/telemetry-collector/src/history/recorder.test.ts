@@ -12,13 +12,20 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
   const clock = new FakeClock();
   const recorded: { n: number[]; unsent: boolean }[] = [];
   const handedBack: Sample[] = [];
-  const state = { online: true, full: false, sealed: 0, prunedAt: undefined as number | undefined };
+  const state = {
+    online: true,
+    full: false,
+    sealed: 0,
+    putRight: '',
+    prunedAt: undefined as number | undefined,
+  };
   const recorder = new Recorder({
     history: {
       record: (samples, { unsent }) => {
         if (state.full) throw new TransientError('history-refused', 'the disk is full');
         recorded.push({ n: samples.map(({ at }) => at), unsent });
       },
+      putRight: (bootId) => void (state.putRight = bootId),
       seal: () => void (state.sealed += 1),
       prune: (at) => void (state.prunedAt = at),
     },
@@ -110,11 +117,12 @@ describe('Recorder', () => {
   });
 
   test('when the clock has become right, what waits is put right', () => {
-    const { recorder, recorded } = setUp();
+    const { recorder, recorded, state } = setUp();
     const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
     recorder.add([{ series: 'a', at: 5, value: 1, quality: 'unsynchronised', bootId, monoMs: 5 }]);
     recorder.synchronised({ bootId, offsetMs: 1000 });
     recorder.commit();
     expect(recorded).toEqual([{ n: [1005], unsent: false }]);
+    expect(state.putRight).toBe(bootId);
   });
 });

@@ -18,7 +18,7 @@ export interface RecorderLimits {
 }
 
 export interface RecorderOptions {
-  history: Pick<History, 'record' | 'seal' | 'prune'>;
+  history: Pick<History, 'record' | 'seal' | 'prune' | 'putRight'>;
   spill: Spill;
   limits: RecorderLimits;
   /** Asked with each sample: the hub's client knows when the gateway has gone. */
@@ -76,13 +76,14 @@ export class Recorder implements SampleSink {
     return isOwn;
   }
 
-  /** What waits from before the clock was right is put right; what is recorded keeps boot id and monotonic time. */
+  /** What waits from before the clock was right is put right, and what is recorded. */
   synchronised(boot: KnownOffset): void {
     const { shared, own } = this.#waiting;
     this.#waiting = {
       shared: shared.map((sample) => corrected(sample, boot)),
       own: own.map((sample) => corrected(sample, boot)),
     };
+    this.#tried(() => this.#options.history.putRight(boot.bootId, (sample) => corrected(sample, boot)));
   }
 
   /** Records what waits. */

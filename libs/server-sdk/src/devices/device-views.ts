@@ -98,14 +98,15 @@ export class DeviceViews {
     }));
   }
 
-  /** Newest first. */
+  /** Newest first. The id is what a message is known by (protocol, section 2): one that came again under another seq is shown once. */
   async events(deviceId: string, limit: number): Promise<StoredEvent[]> {
-    const events: StoredEvent[] = [];
+    const events = new Map<string, StoredEvent>();
     for await (const { messages, receivedAt } of this.#records(deviceId, 'events')) {
-      for (const message of messages.toReversed()) events.push(storedEvent(deviceId, message, receivedAt));
-      if (events.length >= limit) break;
+      for (const message of messages.toReversed())
+        events.set(message.id, storedEvent(deviceId, message, receivedAt));
+      if (events.size >= limit) break;
     }
-    return events.slice(0, limit);
+    return [...events.values()].slice(0, limit);
   }
 
   async #eachSample(deviceId: string, visit: (sample: Sample) => void, receivedSince = 0): Promise<void> {
