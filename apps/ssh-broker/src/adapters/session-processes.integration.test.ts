@@ -25,6 +25,9 @@ exec sleep 1000
 const pidIn = (folder: string, name: string) =>
   waitFor(() => Number(readFileSync(join(folder, `${name}.pid`), 'utf8')), { what: `pid of ${name}` });
 
+/** The dead are there until their parent has asked. */
+const gone = (pids: number[]) => waitFor(() => !pids.some(isRunning), { what: `the end of ${pids}` });
+
 async function running(base: string | undefined) {
   const folder = temporaryFolder();
   const groups = cgroupGroups(base);
@@ -42,7 +45,7 @@ test.each([
   const { processes, pids } = await running(base);
   expect(processes.pids()).toEqual(expect.arrayContaining(pids));
   expect(await processes.end(systemClock)).toBe(0);
-  expect(pids.filter(isRunning)).toEqual([]);
+  await gone(pids);
 });
 
 test('when no cgroup can be made, what an earlier life left behind is found by its mark alone', async () => {
@@ -50,5 +53,5 @@ test('when no cgroup can be made, what an earlier life left behind is found by i
   const left = await endLeftovers([sessionId], [groups], systemClock);
   expect(left.killed).toBeGreaterThanOrEqual(pids.length);
   expect(left.survivors).toBe(0);
-  expect(pids.filter(isRunning)).toEqual([]);
+  await gone(pids);
 });
