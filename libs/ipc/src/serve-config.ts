@@ -6,7 +6,7 @@ import type { HubClient } from './client.ts';
 /** What the gateway needs of an app's live configuration. */
 export type ServedConfig = Pick<
   LiveConfig<unknown>,
-  'judge' | 'changeBy' | 'apply' | 'hash' | 'version' | 'entries' | 'problem'
+  'judge' | 'changeBy' | 'apply' | 'hash' | 'setHash' | 'version' | 'entries' | 'problem'
 >;
 
 type Answer<N extends keyof AppRequests> = (
@@ -38,7 +38,8 @@ export function configAnswers(live: ServedConfig, restart: (reason: string) => v
           // The answer goes first.
           setImmediate(() => restart(`the configuration changed: ${keys.join(', ')}`));
         }
-        return { faults: [], hash: live.hash, restarts: restarts.length > 0 };
+        const { hash, setHash } = live;
+        return { faults: [], hash, setHash, restarts: restarts.length > 0 };
       } catch (error) {
         if (!(error instanceof RejectedError)) throw error;
         const { faults = [{ key: '', message: error.message }] } = error.details as {
@@ -67,10 +68,15 @@ export function serveConfig(
 ): void {
   const answers = configAnswers(live, restart);
   client.handle('validateConfig', answers.validate);
-  client.handle('applyConfig', answers.apply);
-  client.handle('showConfig', answers.show);
-  client.onRegistered(() => {
-    const { hash, problem } = live;
-    client.notify('configState', { hash, ...(problem === undefined ? {} : { problem }) });
+  const tell = () => {
+    const { hash, setHash, problem } = live;
+    client.notify('configState', { hash, setHash, ...(problem === undefined ? {} : { problem }) });
+  };
+  client.handle('applyConfig', async (request) => {
+    const answer = await answers.apply(request);
+    tell(); // an answer that comes too late is heard by nobody
+    return answer;
   });
+  client.handle('showConfig', answers.show);
+  client.onRegistered(tell);
 }

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { afterAll, describe, expect, it } from 'vitest';
+import type { ConfigValidator } from './config.ts';
 import { RejectedError } from './errors.ts';
 import { LiveConfig } from './live-config.ts';
 
@@ -66,8 +67,8 @@ function device({ file = {}, local, args = [] }: { file?: object; local?: unknow
   const path = join(stateDir, 'app.json');
   writeFileSync(path, JSON.stringify({ stateDir, ...file }));
   if (local !== undefined) writeFileSync(join(stateDir, 'app.local.json'), JSON.stringify(local));
-  const start = (more: string[] = []) =>
-    new LiveConfig<Config>(validate, { app: 'app', args: ['--config', path, ...args, ...more], env: {} });
+  const start = (more: string[] = [], validator: ConfigValidator = validate) =>
+    new LiveConfig<Config>(validator, { app: 'app', args: ['--config', path, ...args, ...more], env: {} });
   return { start, path, stateDir, cloudFile: join(stateDir, 'cloud-config.json') };
 }
 
@@ -174,6 +175,33 @@ describe('LiveConfig', () => {
     expect(app.start().version).toBe(1);
   });
 
+  it('when the disk does not take it, the app is as before and says why; once there is room, it is written again', async () => {
+    const app = device();
+    const live = app.start();
+    await live.apply({ version: 1, section: { names: ['a'] } });
+    // What no file can be put in the place of.
+    rmSync(app.cloudFile);
+    mkdirSync(app.cloudFile);
+    await expect(live.apply({ version: 2, section: { names: ['b'] } })).rejects.toMatchObject({
+      code: 'config-refused',
+      message: expect.stringMatching(/^cannot be kept on this device: .*directory/) as string,
+    });
+    expect([live.version, live.current.names]).toEqual([1, ['a']]);
+    rmdirSync(app.cloudFile);
+    await live.apply({ version: 1, section: { names: ['a'] } });
+    expect(app.start().current.names).toEqual(['a']);
+  });
+
+  it('when what lay there at the start was no good and another section comes, nothing is said of it any more', async () => {
+    const app = device();
+    writeFileSync(app.cloudFile, '[]');
+    const live = app.start();
+    expect(live.problem).toBeDefined();
+    await live.apply({ version: 0, section: {} });
+    expect(live.problem).toBeUndefined();
+    expect(app.start().problem).toBeUndefined();
+  });
+
   it.each([
     ['does not fit its schema any more', '{"version":4,"section":{"gone":1}}', 'unknown key'],
     ['sets what it may not', '{"version":4,"section":{"stateDir":"/x"}}', 'only be set on the device'],
@@ -203,6 +231,21 @@ describe('LiveConfig', () => {
     expect(cloud.hash).not.toBe(b.start(here).hash);
     await cloud.apply({ version: 1, section: { link: { bytes: 4 } } });
     expect(cloud.hash).toBe(b.start(here).hash);
+  });
+
+  it('when the software has other defaults, the hash is another, and that of what is set is the same', async () => {
+    const app = device({ local: { names: ['here'] } });
+    await app.start().apply({ version: 1, section: { link: { bytes: 4 } } });
+    const updated = (value: unknown) => {
+      const config = value as { link?: { heartbeatMs?: number } };
+      config.link = { heartbeatMs: 60_000, ...config.link };
+      return validate(config);
+    };
+    const [before, after] = [app.start(), app.start([], Object.assign(updated, { schema: validate.schema }))];
+    expect(after.hash).not.toBe(before.hash);
+    expect(after.setHash).toBe(before.setHash);
+    const set = device({ local: { names: ['here', 'too'] } }).start([`--state-dir=${app.stateDir}`]);
+    expect(set.setHash).not.toBe(before.setHash);
   });
 
   it('when it is shown, secrets are not', () => {

@@ -68,10 +68,11 @@ export class LiveConfig<Config> {
   readonly #layers: Layers;
   readonly #listeners: Listener<Config>[] = [];
   readonly #cloudFile: string | undefined;
-  /** Why the section that lies here is not in force. */
-  readonly problem: string | undefined;
+  #problem: string | undefined;
   #current: Readonly<Config>;
   #version: number | undefined;
+  /** What is in the file may be something else: a write has failed. */
+  #isDiskUnknown = false;
 
   /** @throws ConfigError `config-unreadable`, `config-invalid`: by what the owner of the device wrote. */
   constructor(validate: ConfigValidator, sources: ConfigSources) {
@@ -90,12 +91,18 @@ export class LiveConfig<Config> {
       this.#version = held.version;
       this.#current = validated<Config>(validate, mergeLayers(this.#layers));
     } catch (error) {
-      this.problem = error instanceof Error ? error.message : String(error);
+      this.#isDiskUnknown = true;
+      this.#problem = error instanceof Error ? error.message : String(error);
     }
   }
 
   get current(): Readonly<Config> {
     return this.#current;
+  }
+
+  /** Why the section that lay here at the start is not in force; until another one is. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** Of the cloud's document whose section is in force. */
@@ -106,6 +113,11 @@ export class LiveConfig<Config> {
   /** Of everything in force, wherever it comes from: two apps with the same hash are configured alike. */
   get hash(): string {
     return hashOf(this.#current);
+  }
+
+  /** Of what is set, without the defaults: the same after an update of the software. */
+  get setHash(): string {
+    return hashOf(mergeLayers(this.#layers));
   }
 
   /** What is wrong with a section of the cloud's, were it in force now. */
@@ -141,7 +153,7 @@ export class LiveConfig<Config> {
    * Makes a section of the cloud's the one in force: durably first, so that it survives whatever happens next, then live.
    *
    * @returns what changed. A key that needs a restart is the caller's to see to.
-   * @throws RejectedError `config-refused`: nothing has changed.
+   * @throws RejectedError `config-refused`: nothing has changed; also where the disk does not take it.
    */
   async apply({ version, section }: CloudSection): Promise<ConfigChange> {
     const faults = this.judge(section);
@@ -152,19 +164,19 @@ export class LiveConfig<Config> {
       throw new RejectedError('config-refused', 'this app has no state folder to keep a configuration in');
     }
     const before = { config: this.#current, section: this.#layers.cloud, version: this.#version };
-    if (changedKeys(before.section, section).length > 0 || before.version !== version) {
-      this.#write({ version, section });
-    }
+    const isHeld = changedKeys(before.section, section).length === 0 && before.version === version;
+    if (!isHeld || this.#isDiskUnknown) this.#write({ version, section });
     this.#take(version, section);
+    this.#problem = undefined;
     if (change.keys.length === 0) return change;
     try {
       for (const listener of this.#listeners) await listener(this.#current, before.config);
     } catch (error) {
+      this.#take(before.version, before.section);
+      for (const listener of this.#listeners) await listener(this.#current, before.config);
       this.#write(
         before.version === undefined ? undefined : { version: before.version, section: before.section },
       );
-      this.#take(before.version, before.section);
-      for (const listener of this.#listeners) await listener(this.#current, before.config);
       if (!(error instanceof BowlineError)) throw error;
       throw new RejectedError('config-refused', error.message, { cause: error });
     }
@@ -218,7 +230,14 @@ export class LiveConfig<Config> {
 
   #write(held: CloudSection | undefined): void {
     if (this.#cloudFile === undefined) return;
-    writeFileDurably(this.#cloudFile, JSON.stringify(held ?? { version: 0, section: {} }));
+    this.#isDiskUnknown = true;
+    try {
+      writeFileDurably(this.#cloudFile, JSON.stringify(held ?? { version: 0, section: {} }));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new RejectedError('config-refused', `cannot be kept on this device: ${why}`, { cause });
+    }
+    this.#isDiskUnknown = false;
   }
 }
 

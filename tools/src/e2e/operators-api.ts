@@ -30,6 +30,15 @@ export class OperatorsApi {
     return (await this.#call(`/v1/devices/${deviceId}/orders`, { method: 'POST', body })) as Order;
   }
 
+  /** A document for all apps of a device. */
+  async pushConfig(
+    deviceId: string,
+    document: { sections: object; version?: number; confirmWithinMs?: number },
+  ): Promise<Order> {
+    const path = `/v1/devices/${deviceId}/config`;
+    return (await this.#call(path, { method: 'POST', body: JSON.stringify(document) })) as Order;
+  }
+
   async cancel(orderId: string): Promise<void> {
     await this.#call(`/v1/orders/${orderId}/cancel`, { method: 'POST', body: '{}' });
   }

@@ -11,7 +11,7 @@ import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
-import { MACHINES, VICTIMS, type Machine, type Victim } from './victims.ts';
+import { FURTHER_APPS, MACHINES, VICTIMS, type FleetApp, type Machine, type Victim } from './victims.ts';
 
 const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
   privilegesOf(
@@ -23,7 +23,9 @@ const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/
 export const DEVICE_ID = 'demo';
 export interface FleetOptions {
   /** Arguments of Node instead of the built app, for a negative control. */
-  programs?: Partial<Record<Victim, string[]>>;
+  programs?: Partial<Record<FleetApp, string[]>>;
+  /** All five apps of a device, instead of the three that most campaigns need. */
+  whole?: boolean;
   /** Runs the executor with the limits of Node that a device gives it. */
   limits?: boolean;
   /** More of the executor's configuration, for the fleet's folder. */
@@ -48,12 +50,13 @@ export class TortureFleet {
   readonly hubFolder: string;
   readonly serverDir: string;
   /** Arguments of Node for each app. */
-  readonly #programs: Record<Victim, string[]>;
-  readonly #children = new Map<Victim, ChildProcess>();
+  readonly #programs: Record<FleetApp, string[]>;
+  readonly #apps: readonly FleetApp[];
+  readonly #children = new Map<FleetApp, ChildProcess>();
   readonly url: string;
   readonly #disks: Partial<Record<Machine, PowerDisk>> = {};
   /** Not to be started anew when they end. */
-  readonly #held = new Set<Victim>();
+  readonly #held = new Set<FleetApp>();
   /** How often a process ended by itself, or was killed, and was started anew. */
   restarts = 0;
   #stopping = false;
@@ -74,7 +77,15 @@ export class TortureFleet {
 
   private constructor(
     port: number,
-    { programs, limits = false, executor, collector, server = {}, disks = false }: FleetOptions,
+    {
+      programs,
+      whole = false,
+      limits = false,
+      executor,
+      collector,
+      server = {},
+      disks = false,
+    }: FleetOptions,
   ) {
     this.folder = mkdtempSync('/var/tmp/bl-torture-');
     this.hubFolder = join(this.folder, 'hub');
@@ -83,6 +94,7 @@ export class TortureFleet {
       mkdirSync(join(this.folder, machine));
       if (disks) this.#disks[machine] = new PowerDisk(join(this.folder, machine));
     }
+    this.#apps = whole ? [...VICTIMS, ...FURTHER_APPS] : VICTIMS;
     this.url = `http://127.0.0.1:${port}`;
     const main = (app: string) => [join(WORKSPACE, 'apps', app, 'dist', 'main.js')];
     this.#programs = {
@@ -93,6 +105,8 @@ export class TortureFleet {
       ],
       'telemetry-collector': main('telemetry-collector'),
       'fleet-server': main('fleet-server'),
+      'ota-updater': main('ota-updater'),
+      'ssh-broker': main('ssh-broker'),
       ...programs,
     };
     const common = (app: string) => ({
@@ -101,7 +115,7 @@ export class TortureFleet {
     });
     const gigabyte = 2 ** 30;
     const keep = { telemetryBytes: gigabyte, historyBytes: gigabyte, orders: 100_000, waitingOrders: 10_000 };
-    const configs: Record<Victim, object> = {
+    const configs: Record<FleetApp, object> = {
       'fleet-server': {
         stateDir: this.serverDir,
         listen: { port },
@@ -125,9 +139,11 @@ export class TortureFleet {
           telemetry: { commitMs: 0 },
         }),
       },
+      'ota-updater': { ...common('ota-updater'), releasesDir: join(this.folder, 'releases') },
+      'ssh-broker': { ...common('ssh-broker') },
     };
     mkdirSync(join(this.folder, 'logs'));
-    for (const app of VICTIMS) writeFileDurably(this.#file(app, 'json'), JSON.stringify(configs[app]));
+    for (const app of this.#apps) writeFileDurably(this.#file(app, 'json'), JSON.stringify(configs[app]));
   }
 
   get api(): OperatorsApi {
@@ -162,7 +178,7 @@ export class TortureFleet {
   }
 
   /** `kill -9`, at whatever instruction it is. @returns whether it was running. */
-  kill(victim: Victim): boolean {
+  kill(victim: FleetApp): boolean {
     return this.#children.get(victim)?.kill('SIGKILL') ?? false;
   }
 
@@ -180,12 +196,12 @@ export class TortureFleet {
   }
 
   /** Ends an app and keeps it down until {@link release}. */
-  async hold(app: Victim): Promise<void> {
+  async hold(app: FleetApp): Promise<void> {
     this.#held.add(app);
     await this.#end(app, 'SIGKILL');
   }
 
-  release(app: Victim): void {
+  release(app: FleetApp): void {
     if (this.#held.delete(app)) this.#run(app);
   }
 
@@ -195,11 +211,11 @@ export class TortureFleet {
   }
 
   /** Ends an app orderly, for good. */
-  async stop(app: Victim): Promise<void> {
+  async stop(app: FleetApp): Promise<void> {
     await this.#end(app, 'SIGTERM');
   }
 
-  logOf(app: Victim): string {
+  logOf(app: FleetApp): string {
     return this.#file(app, 'log');
   }
 
@@ -207,7 +223,7 @@ export class TortureFleet {
   async end({ keepFolder }: { keepFolder: boolean }): Promise<void> {
     this.#stopping = true;
     for (const signal of SIGNALS) process.off(signal, this.#onSignal);
-    await Promise.all(VICTIMS.map((app) => this.#end(app, 'SIGKILL')));
+    await Promise.all(this.#apps.map((app) => this.#end(app, 'SIGKILL')));
     for (const disk of Object.values(this.#disks)) await disk.end();
     if (!keepFolder) rmSync(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
@@ -217,7 +233,7 @@ export class TortureFleet {
     await until(() => new FleetApi(this.url, '').isHealthy(), 'the server');
     const token = await new FleetApi(this.url, this.token).enrolmentToken(DEVICE_ID);
     writeFileDurably(join(this.folder, 'token'), token);
-    for (const app of VICTIMS) if (app !== 'fleet-server') this.#run(app);
+    for (const app of this.#apps) if (app !== 'fleet-server') this.#run(app);
     await until(() => this.isOnline(), 'the device to be online');
   }
 
@@ -226,7 +242,7 @@ export class TortureFleet {
     return readFileSync(join(this.serverDir, 'operator-token'), 'utf8').trim();
   }
 
-  #run(app: Victim): void {
+  #run(app: FleetApp): void {
     const log = openSync(this.#file(app, 'log'), 'a');
     const child = spawn(process.execPath, [...this.#programs[app], '--config', this.#file(app, 'json')], {
       stdio: ['ignore', log, log],
@@ -242,7 +258,7 @@ export class TortureFleet {
     });
   }
 
-  async #end(app: Victim, signal: NodeJS.Signals): Promise<void> {
+  async #end(app: FleetApp, signal: NodeJS.Signals): Promise<void> {
     const child = this.#children.get(app);
     this.#children.delete(app);
     if (child === undefined || child.exitCode !== null || child.signalCode !== null) return;
@@ -258,7 +274,7 @@ export class TortureFleet {
     return privilegesOf(app, { root: WORKSPACE, config: folder, state, run: folder, log: folder }).nodeArgs;
   }
 
-  #file(app: Victim, kind: 'json' | 'log'): string {
+  #file(app: FleetApp, kind: 'json' | 'log'): string {
     return join(this.folder, kind === 'log' ? 'logs' : '', `${app}.${kind}`);
   }
 }

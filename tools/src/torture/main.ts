@@ -10,6 +10,7 @@ import Table from 'cli-table3';
 import { seededRandom } from '@bowline/testing/seeded-random';
 import { buildApps } from '../test/build-apps.ts';
 import type { CampaignOptions, CampaignResult } from './campaign.ts';
+import type { ConfigResult } from './config.ts';
 import type { FuzzResult } from './fuzz.ts';
 import type { HistoryResult } from './history.ts';
 import type { OtaResult } from './ota.ts';
@@ -20,10 +21,18 @@ import type { SshResult } from './ssh.ts';
 import { DECODING_APPS, SSH_APPS, VICTIMS } from './victims.ts';
 
 type Found =
-  CampaignResult | FuzzResult | HistoryResult | OrdersResult | OfflineResult | SshResult | OtaResult;
+  | CampaignResult
+  | ConfigResult
+  | FuzzResult
+  | HistoryResult
+  | OrdersResult
+  | OfflineResult
+  | SshResult
+  | OtaResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
 
 const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
+  config: async () => (await import('./config.ts')).configKills,
   crash: async () => (await import('./crash.ts')).crash,
   powercut: async () => (await import('./powercut.ts')).powercut,
   fuzz: async () => (await import('./fuzz.ts')).fuzz,
@@ -35,12 +44,17 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
 };
 
 /** What is built before it; the others need {@link VICTIMS}. */
-const APPS_OF: Record<string, readonly string[]> = { fuzz: DECODING_APPS, history: [], ssh: SSH_APPS };
+const APPS_OF: Record<string, readonly string[]> = {
+  fuzz: DECODING_APPS,
+  history: [],
+  ssh: SSH_APPS,
+  config: SSH_APPS,
+};
 
 const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N | --sessions N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
-  --kills N    how often something is killed (default 1000; ota takes every point once)
+  --kills N    how often something is killed (default 1000; ota and config take every point once)
   --inputs N   of fuzz: how many are tried (default 1000000)
   --orders N   of orders: how many are given (default 1000)
   --seconds N  of offline: how long the device has no cloud, in its own time (default 604800, a week)

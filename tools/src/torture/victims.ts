@@ -2,6 +2,10 @@
 export const VICTIMS = ['ws-gateway', 'command-executor', 'telemetry-collector', 'fleet-server'] as const;
 export type Victim = (typeof VICTIMS)[number];
 
+/** Those that most campaigns do without. */
+export const FURTHER_APPS = ['ota-updater', 'ssh-broker'] as const;
+export type FleetApp = Victim | (typeof FURTHER_APPS)[number];
+
 /** The apps that have decoders of their own: those of the campaign fuzz. */
 export const DECODING_APPS = [...VICTIMS, 'ota-updater', 'signer', 'ssh-broker'] as const;
 

@@ -72,6 +72,8 @@ function driftOf({ drift }: DeviceConfig): string {
   if (drift === 'version') return paint('yellow', 'Drift: another document is in force than the one wanted.');
   if (drift === 'local')
     return paint('yellow', 'Drift: something on the device changed since it reported this document.');
+  if (drift === 'software')
+    return 'Drift: nothing was set on the device, but its software has other defaults since an update.';
   return 'No drift.';
 }
 

@@ -183,6 +183,7 @@ describe('the configuration', () => {
     ]);
     const fresh = { ...wanted, at: NOW - MINUTE };
     expect(texts(device({ config: { wanted: fresh, version: 3, drift: 'version' } }))).toEqual([]);
+    expect(texts(device({ config: { wanted, version: 4, drift: 'software' } }))).toEqual([]);
     expect(texts(device({ config: { wanted, version: 4, drift: 'local' } }))).toEqual([
       'stuck: Configuration 4 is in force, but something on the device has changed since',
     ]);

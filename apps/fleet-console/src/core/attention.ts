@@ -155,7 +155,8 @@ const ledgerConcerns = ({ ledger = {} }: Device): Concern[] =>
 /** A document that is still on its way is the order's concern. */
 function configConcerns({ config }: Device, now: number): Concern[] {
   const { wanted, version, drift, report } = config ?? {};
-  if (drift === undefined || wanted === undefined) return [];
+  // Other defaults came with an update that somebody ordered.
+  if (drift === undefined || drift === 'software' || wanted === undefined) return [];
   const concern = (text: string, since: number): Concern[] => [{ id: 'config', kind: 'stuck', text, since }];
   if (drift === 'local') {
     const text = `Configuration ${wanted.version} is in force, but something on the device has changed since`;

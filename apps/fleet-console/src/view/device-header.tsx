@@ -102,5 +102,6 @@ function Facts({ device }: { device: Watched['device'] }) {
 function configText({ version = 0, wanted, drift }: NonNullable<Watched['device']['config']>): string {
   const held = version === 0 ? 'as installed' : `document ${version}`;
   if (drift === 'version' && wanted !== undefined) return `${held}, ${wanted.version} wanted`;
+  if (drift === 'software') return `${held}, other defaults since an update`;
   return drift === 'local' ? `${held}, changed on the device` : held;
 }

@@ -2,7 +2,7 @@ import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps'
 import { hashOf, wait, type Clock } from '@bowline/runtime';
 import { BowlineError, TransientError } from '@bowline/runtime/errors';
 import { isConfigured, Refusal, unknownApp } from './config-refusal.ts';
-import type { Sections } from './config-records.ts';
+import type { ConfigHashes, Sections } from './config-records.ts';
 import type { ConfigTargets } from './config-targets.ts';
 
 /** An app that is here but does not answer is asked again after this. */
@@ -39,7 +39,9 @@ export class ConfigApps {
     const answers = await Promise.all(
       apps.map(async (app) => ({
         app,
-        ...(await this.#insist(app, untilMs, () => this.#targets.validate(app, after[app] ?? {}))),
+        ...(await this.#insist(app, untilMs, (withinMs) =>
+          this.#targets.validate(app, after[app] ?? {}, withinMs),
+        )),
       })),
     );
     const errors = answers.flatMap(({ app, faults }) => faults.map((fault) => ({ app, ...fault })));
@@ -47,20 +49,20 @@ export class ConfigApps {
     return answers.some(({ link }) => link.length > 0);
   }
 
-  /** Until the app has it. @returns the hash of all that it is configured to. @throws Refusal */
+  /** Until the app has it. @returns what it is configured to then. @throws Refusal */
   async bring(
     app: ConfiguredApp,
     request: { version: number; section: Record<string, unknown> },
     untilMs: number,
-  ): Promise<string> {
+  ): Promise<ConfigHashes> {
     let seen: number | undefined;
-    const { faults, hash, restarts } = await this.#insist(app, untilMs, () => {
+    const { faults, restarts, ...hashes } = await this.#insist(app, untilMs, (withinMs) => {
       seen = this.#arrivals.get(app);
-      return this.#targets.apply(app, request);
+      return this.#targets.apply(app, request, withinMs);
     });
     if (faults.length > 0) throw new Refusal(faults.map((fault) => ({ app, ...fault })));
     if (restarts) await this.#untilBack(app, seen, untilMs);
-    return hash;
+    return hashes;
   }
 
   /** An app that restarts itself has taken a change when it is here again; the gateway itself goes on from disk. */
@@ -94,12 +96,12 @@ export class ConfigApps {
   }
 
   /** Asks until there is an answer, however often the app goes away meanwhile. @throws Refusal also where time is up. */
-  async #insist<T>(app: ConfiguredApp, untilMs: number, ask: () => Promise<T>): Promise<T> {
+  async #insist<T>(app: ConfiguredApp, untilMs: number, ask: (withinMs: number) => Promise<T>): Promise<T> {
     const clock = this.#clock;
     for (;;) {
       await this.#untilHere([app], untilMs);
       try {
-        return await ask();
+        return await ask(untilMs - clock.monotonicMs());
       } catch (error) {
         if (!(error instanceof BowlineError)) throw error;
         const leftMs = untilMs - clock.monotonicMs();

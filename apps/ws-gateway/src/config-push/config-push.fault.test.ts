@@ -1,5 +1,6 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { openQueue, type DurableQueue, type JournalEntry, type WriteBatch } from '@bowline/durable-queue';
 import type { ConfiguredApp } from '@bowline/messages/hub/apps';
 import { configAnswers } from '@bowline/ipc';
@@ -51,7 +52,8 @@ async function life(
     };
     if (isLast && crash?.before === true) return die();
     const result = await write();
-    return isLast ? die() : result;
+    if (isLast) return die();
+    return dead ? never() : result; // another write may have been the last one meanwhile
   };
   const opened = await openQueue({ folder: join(disk.folder, 'store'), wallMs: Date.now });
   const queue: DurableQueue = Object.create(opened, {
@@ -124,6 +126,8 @@ async function life(
     end: async () => {
       push.stop();
       dead = true;
+      // Whatever is under way gets to its next write, and no further.
+      await setImmediate();
       await opened.close();
     },
   };

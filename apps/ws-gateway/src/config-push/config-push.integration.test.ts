@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import { FakeCloud } from '@bowline/testing/fake-cloud';
@@ -140,6 +140,23 @@ describe('a document of the cloud', () => {
       message: 'telemetry-collector: is not running',
     });
     expect(executor.pace).toBe(5);
+  });
+
+  it('when the disk does not take what is for the gateway, all go back and it goes on; once there is room, it is taken', async () => {
+    const { cloud, gateway, collector, executor, push, report } = await device();
+    const file = join(gateway.folder, 'state/cloud-config.json');
+    mkdirSync(file); // no file can be put in its place
+    const sections = { ...bothAt(5), 'ws-gateway': { config: { keepDocuments: 7 } } };
+    expect((await cloud.ack(await push(1, sections), 'failed')).payload['error']).toMatchObject({
+      code: 'config-rolled-back',
+      message: expect.stringContaining('ws-gateway: cannot be kept on this device') as string,
+    });
+    expect(await report(1, 'rolledBack')).toMatchObject({ errors: [{ app: 'ws-gateway' }] });
+    expect([collector.pace, executor.pace, collector.onDisk]).toEqual([1, 1, 1]);
+    rmdirSync(file);
+    await cloud.ack(await push(2, sections), 'succeeded');
+    expect(collector.pace).toBe(5);
+    expect(readFileSync(file, 'utf8')).toContain('"keepDocuments":7');
   });
 
   it('when an app comes back that missed the end, it is brought to what is in force', async () => {

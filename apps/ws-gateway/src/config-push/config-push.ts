@@ -1,4 +1,5 @@
 import type { DurableQueue, JournalEntry } from '@bowline/durable-queue';
+import type { HeartbeatUp } from '@bowline/messages';
 import type { ConfiguredApp, LinkStateName } from '@bowline/messages/hub/apps';
 import { hashOf, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
@@ -15,7 +16,7 @@ import {
   type ConfigStep,
 } from './config-step.ts';
 import type { ConfigTargets } from './config-targets.ts';
-import { ConfigUpkeep } from './config-upkeep.ts';
+import { ConfigUpkeep, type ConfigState } from './config-upkeep.ts';
 import { ConfigWishes, type Wish } from './config-wishes.ts';
 import { DurableSteps, TRY_AGAIN_MS, type ConfigEnd } from './durable-steps.ts';
 import { LinkProof } from './link-proof.ts';
@@ -27,6 +28,9 @@ export interface ConfigLimits {
   /** How long a change that carries the link has, if the order does not say. */
   confirmWithinMs: number;
 }
+
+/** What is in force, for hello and heartbeat (docs/configuration.md, Drift). */
+export type ConfigSummary = Pick<HeartbeatUp, 'configVersion' | 'configSetHash'> & { configHash: string };
 
 export interface ConfigPushPorts {
   queue: Pick<DurableQueue, 'commit' | 'unfinishedOrders' | 'order'>;
@@ -78,12 +82,14 @@ export class ConfigPush {
 
   /** Goes on where a crash left it. */
   async start(): Promise<void> {
-    const { now, limits, records, log } = this.#ports;
+    const { now, limits, records, targets, log } = this.#ports;
     const { applyWithinMs } = limits();
     await this.#steps.move({ type: 'restarted', now: now(), applyWithinMs });
     const { step } = records;
     if (step.phase === 'returning')
       log.error({ version: step.version, errors: step.errors }, 'a configuration is taken back');
+    // The others are brought to it when they register.
+    if (step.phase === 'settled' && targets.isHere(GATEWAY)) this.#upkeep.bring(GATEWAY);
     this.#wake();
   }
 
@@ -105,10 +111,13 @@ export class ConfigPush {
   }
 
   /** For hello and heartbeat. */
-  get summary(): { configVersion?: number; configHash: string } {
-    const { records } = this.#ports;
-    if (records.isUntouched) return { configHash: records.hash };
-    return { configVersion: records.inForce.version, configHash: records.hash };
+  get summary(): ConfigSummary {
+    const { isUntouched, inForce, hash, setHash } = this.#ports.records;
+    return {
+      ...(isUntouched ? {} : { configVersion: inForce.version }),
+      configHash: hash,
+      ...(setHash === undefined ? {} : { configSetHash: setHash }),
+    };
   }
 
   /** How long what is under way has; undefined if nothing is. */
@@ -131,11 +140,11 @@ export class ConfigPush {
   /** An app registered: it is brought to what is in force. */
   registered(app: ConfiguredApp): void {
     this.#apps.arrived(app);
-    this.#upkeep.registered(app);
+    this.#upkeep.bring(app);
   }
 
   /** What an app is configured to. */
-  heard(app: string, state: { hash: string; problem?: string | undefined }): void {
+  heard(app: string, state: ConfigState): void {
     this.#upkeep.heard(app, state);
   }
 
@@ -247,8 +256,8 @@ export class ConfigPush {
         (a, b) => Number(a === GATEWAY) - Number(b === GATEWAY),
       );
       for (const app of apps) {
-        const hash = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
-        this.heard(app, { hash });
+        const hashes = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
+        this.heard(app, hashes);
       }
       if (needsLink && !(await this.#proof.proven(untilMs))) {
         const message = 'no new link came to stand in time under the new configuration';
@@ -264,28 +273,31 @@ export class ConfigPush {
   }
 
   async #return(step: Extract<ConfigStep, { phase: 'returning' }>): Promise<void> {
-    const { records, targets, log, events } = this.#ports;
+    const { records, clock, limits, renewLink } = this.#ports;
     const { version, previous, needsLink, errors } = step;
+    const untilMs = clock.monotonicMs() + limits().applyWithinMs;
     const [before, after] = [records.sections(previous) ?? {}, records.sections(version) ?? {}];
-    for (const app of changedApps(before, after)) {
-      // Whoever is away is brought to it when it registers.
-      if (!targets.isHere(app)) continue;
-      try {
-        const { faults, hash } = await targets.apply(app, { version: previous, section: before[app] ?? {} });
-        this.heard(app, { hash });
-        if (faults.length > 0)
-          await events.report('config-refused', 'error', { app, version: previous, faults });
-      } catch (error) {
-        if (!(error instanceof BowlineError)) throw error;
-        log.warn(
-          { app, code: error.code },
-          'an app did not take back a configuration: it will when it registers',
-        );
-      }
-    }
-    if (needsLink) this.#ports.renewLink();
+    const takeBack = async (app: ConfiguredApp): Promise<void> => {
+      const request = { version: previous, section: before[app] ?? {} };
+      await this.#apps.bring(app, request, untilMs).then(
+        (hashes) => this.heard(app, hashes),
+        (error: unknown) => this.#notBack(app, previous, error),
+      );
+      // Under what was before; whoever is away must not keep the device from its cloud.
+      if (app === GATEWAY && needsLink) renewLink();
+    };
+    await Promise.all(changedApps(before, after).map(takeBack));
     const error = { code: 'config-rolled-back', message: sentenceOf(errors) };
     await this.#finish(step, { type: 'returned' }, { status: 'failed', error });
+  }
+
+  /** It is brought back when it can be, and the cloud hears of it. */
+  async #notBack(app: ConfiguredApp, version: number, error: unknown): Promise<void> {
+    if (!(error instanceof Refusal)) throw error;
+    const { log, events, targets } = this.#ports;
+    log.error({ app, version, errors: error.errors }, 'an app did not take back a configuration in time');
+    if (targets.isHere(app)) this.#upkeep.bringLater(app);
+    await events.report('config-refused', 'error', { app, version, errors: error.errors });
   }
 
   async #finish({ orderId }: UnderWay, ...end: Parameters<DurableSteps['finish']>): Promise<void> {

@@ -21,6 +21,12 @@ export interface KeptDocument {
   why?: string;
 }
 
+/** What an app is configured to, and what of it is set: without the defaults of its software. */
+export interface ConfigHashes {
+  hash: string;
+  setHash?: string | undefined;
+}
+
 interface State {
   step: ConfigStep;
   /** Newest first. */
@@ -31,6 +37,7 @@ type ConfigWrites = NonNullable<WriteBatch['config']>;
 
 const STATE = 'state';
 const HASHES = 'hashes';
+const SET_HASHES = 'set-hashes';
 const documentName = (version: number): string => `document/${version}`;
 /** Of the sentence that is kept with a document that went back. */
 const MOST_WHY_CHARS = 1024;
@@ -44,11 +51,13 @@ export class ConfigRecords {
   readonly #queue: Pick<DurableQueue, 'config'>;
   #state: State;
   #hashes: Record<string, string>;
+  #setHashes: Record<string, string>;
 
   constructor(queue: Pick<DurableQueue, 'config'>) {
     this.#queue = queue;
     this.#state = (queue.config(STATE) as State | undefined) ?? NOTHING;
     this.#hashes = (queue.config(HASHES) as Record<string, string> | undefined) ?? {};
+    this.#setHashes = (queue.config(SET_HASHES) as Record<string, string> | undefined) ?? {};
   }
 
   get step(): ConfigStep {
@@ -67,6 +76,12 @@ export class ConfigRecords {
   /** Of everything that is in force on this device, as far as it has been heard of. */
   get hash(): string {
     return hashOf(this.#hashes);
+  }
+
+  /** The same without the defaults of the software; undefined while an app has not told its own. */
+  get setHash(): string | undefined {
+    const isWhole = Object.keys(this.#hashes).every((app) => Object.hasOwn(this.#setHashes, app));
+    return isWhole ? hashOf(this.#setHashes) : undefined;
   }
 
   /** Undefined: it is not kept. */
@@ -105,15 +120,21 @@ export class ConfigRecords {
   }
 
   /** Undefined if it is known already. */
-  heard(app: string, hash: string): ConfigWrites | undefined {
-    return this.#hashes[app] === hash ? undefined : { [HASHES]: { ...this.#hashes, [app]: hash } };
+  heard(app: string, { hash, setHash }: ConfigHashes): ConfigWrites | undefined {
+    if (this.#hashes[app] === hash && this.#setHashes[app] === setHash) return undefined;
+    const { [app]: _, ...others } = this.#setHashes;
+    return {
+      [HASHES]: { ...this.#hashes, [app]: hash },
+      [SET_HASHES]: setHash === undefined ? others : { ...others, [app]: setHash },
+    };
   }
 
   /** What is on disk now. */
   wrote(writes: ConfigWrites): void {
-    const { [STATE]: state, [HASHES]: hashes } = writes;
+    const { [STATE]: state, [HASHES]: hashes, [SET_HASHES]: setHashes } = writes;
     if (state !== undefined && state !== null) this.#state = state as State;
     if (hashes !== undefined && hashes !== null) this.#hashes = hashes as Record<string, string>;
+    if (setHashes !== undefined && setHashes !== null) this.#setHashes = setHashes as Record<string, string>;
   }
 }
 

@@ -9,10 +9,12 @@ export interface ConfigTargets {
   validate(
     app: ConfiguredApp,
     section: Record<string, unknown>,
+    withinMs?: number,
   ): Promise<AppRequests['validateConfig']['response']>;
   apply(
     app: ConfiguredApp,
     request: AppRequests['applyConfig']['request'],
+    withinMs?: number,
   ): Promise<AppRequests['applyConfig']['response']>;
   show(app: ConfiguredApp): Promise<ConfigView>;
 }
@@ -20,10 +22,20 @@ export interface ConfigTargets {
 export function hubTargets(hub: Pick<Hub, 'request' | 'peers'>, self: ConfigAnswers): ConfigTargets {
   return {
     isHere: (app) => app === 'ws-gateway' || hub.peers().some((peer) => peer.app === app),
-    validate: (app, section) =>
-      app === 'ws-gateway' ? self.validate({ section }) : hub.request(app, 'validateConfig', { section }),
-    apply: (app, request) =>
-      app === 'ws-gateway' ? self.apply(request) : hub.request(app, 'applyConfig', request),
+    validate: (app, section, withinMs) =>
+      app === 'ws-gateway'
+        ? self.validate({ section })
+        : hub.request(app, 'validateConfig', { section }, deadline(withinMs)),
+    apply: (app, request, withinMs) =>
+      app === 'ws-gateway'
+        ? self.apply(request)
+        : hub.request(app, 'applyConfig', request, deadline(withinMs)),
     show: (app) => (app === 'ws-gateway' ? self.show({}) : hub.request(app, 'showConfig', {})),
   };
 }
+
+/** An app that hangs is asked again, as long as there is time. */
+const LONGEST_ANSWER_MS = 10_000;
+const deadline = (withinMs = LONGEST_ANSWER_MS) => ({
+  deadlineMs: Math.max(1, Math.min(LONGEST_ANSWER_MS, withinMs)),
+});

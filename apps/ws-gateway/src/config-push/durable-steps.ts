@@ -134,6 +134,7 @@ export class DurableSteps {
       version,
       status,
       hash: records.hash,
+      ...(records.setHash === undefined ? {} : { setHash: records.setHash }),
       ...(errors.length === 0 ? {} : { errors: errors.slice(0, MOST_ERRORS).map(cut) }),
     };
     return newMessage('configReport', checkOutgoing('configReport', report), clock.wallMs());

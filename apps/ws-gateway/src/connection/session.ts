@@ -4,6 +4,7 @@ import { decodeDownlink, type DownlinkMessage } from '@bowline/messages/downlink
 import { ContractError } from '@bowline/runtime/errors';
 import type { Clock, Logger, ServerClock, Timer } from '@bowline/runtime';
 import type { RawData, WebSocket } from 'ws';
+import type { ConfigSummary } from '../config-push/config-push.ts';
 import type { Counters } from '../counters.ts';
 import type { EventReporter } from '../event-reporter.ts';
 import type { IncomingOrder } from '../dispatcher/dispatcher.ts';
@@ -36,7 +37,7 @@ export interface SessionPorts {
   /** State of each app, for the heartbeat. */
   apps(): Record<string, string>;
   /** What is in force, for hello and heartbeat. */
-  configuration(): { configVersion?: number; configHash: string };
+  configuration(): ConfigSummary;
   receive(order: IncomingOrder): Promise<void>;
   retryParked(): Promise<void>;
   onWelcome(welcome: Welcome): void;

@@ -1,5 +1,6 @@
 import type { DurableQueue } from '@bowline/durable-queue';
 import { UPLINK_LANES, type HeartbeatUp, type QueueSummary } from '@bowline/messages';
+import type { ConfigSummary } from '../config-push/config-push.ts';
 
 /** The outbox in one line, for hello and heartbeat. */
 export function queueSummary(queue: Pick<DurableQueue, 'lanes'>): QueueSummary {
@@ -19,7 +20,7 @@ export function heartbeatOf(
     uptimeSeconds: number;
     apps: Record<string, string>;
     roundTripMs: number | undefined;
-    configuration: { configVersion?: number; configHash: string };
+    configuration: ConfigSummary;
   },
 ): HeartbeatUp {
   const ledger = queue.ledger();

@@ -36,12 +36,16 @@ export const DeviceConfig = Type.Object({
   /** What is in force, as the device said last. */
   version: Type.Optional(Count),
   hash: Type.Optional(Text),
+  setHash: Type.Optional(Text),
   /** Its newest report. */
   report: Type.Optional(Type.Object({ ...ConfigReport.properties, at: EpochMs })),
   /** Of the document that is in force: what the device's hash was when it reported it. */
-  applied: Type.Optional(Type.Object({ version: Count, hash: Text })),
-  /** `version`: another document is in force than is wanted; `local`: it is the right one, and something on the device has changed since. */
-  drift: Type.Optional(Type.Enum(['version', 'local'])),
+  applied: Type.Optional(Type.Object({ version: Count, hash: Text, setHash: Type.Optional(Text) })),
+  /**
+   * `version`: another document is in force than is wanted. With the right one in force, `local`: something was set on the device
+   * since; `software`: nothing was, and its software has other defaults since an update.
+   */
+  drift: Type.Optional(Type.Enum(['version', 'local', 'software'])),
 });
 export type DeviceConfig = Static<typeof DeviceConfig>;
 

@@ -444,7 +444,12 @@ export const APP_REQUESTS = {
   /** The second: in force, and durable in the app's own folder, when it is answered without faults. */
   applyConfig: {
     request: Type.Object({ version: Count, section: JsonObject }),
-    response: Type.Object({ faults: Faults, hash: Text, restarts: Type.Boolean() }),
+    response: Type.Object({
+      faults: Faults,
+      hash: Text,
+      setHash: Type.Optional(Text),
+      restarts: Type.Boolean(),
+    }),
   },
   showConfig: { request: Empty, response: ConfigView },
   localHistory: LocalHistory,
@@ -459,8 +464,12 @@ export const HUB_NOTIFICATIONS = {
     note: Type.Optional(Text),
     data: Type.Optional(JsonObject),
   }),
-  /** What the app is configured to, told when it registers. */
-  configState: Type.Object({ hash: Text, problem: Type.Optional(Text) }),
+  /** What the app is configured to, told when it registers: all of it, and what is set without the defaults. */
+  configState: Type.Object({
+    hash: Text,
+    setHash: Type.Optional(Text),
+    problem: Type.Optional(Text),
+  }),
   /** With `jobs`: how those of its scheduler stand, whenever that has changed. */
   appState: Type.Object({ state: Text, jobs: Jobs }),
   /** Of the app's process, once it has registered and every half minute. */

@@ -12,6 +12,8 @@ export const HeartbeatUp = Type.Object({
   /** As in hello: what is in force now. */
   configVersion: Type.Optional(Count),
   configHash: Type.Optional(Text),
+  /** Of what is set anywhere on the device, without the defaults of its software. */
+  configSetHash: Type.Optional(Text),
 });
 export type HeartbeatUp = Static<typeof HeartbeatUp>;
 

@@ -21,5 +21,7 @@ export const Hello = Type.Object({
   queue: QueueSummary,
   configVersion: Type.Optional(Count),
   configHash: Type.Optional(Text),
+  /** Of what is set anywhere on the device, without the defaults of its software. */
+  configSetHash: Type.Optional(Text),
 });
 export type Hello = Static<typeof Hello>;

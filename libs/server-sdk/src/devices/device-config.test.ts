@@ -29,6 +29,19 @@ test('when the right version is in force with another hash, something was change
   expect(withDrift(running(now, { configVersion: 3, configHash: 'a' }) ?? {}).drift).toBeUndefined();
 });
 
+test('when only defaults of the software are others than at the report, the device is not said to have been changed', () => {
+  const report = { version: 3, status: 'applied', hash: 'a', setHash: 's' } as const;
+  const updated = (configSetHash: string) =>
+    running(reported(want(3), report, 2), { configVersion: 3, configHash: 'b', configSetHash }) ?? {};
+  expect(withDrift(updated('s')).drift).toBe('software');
+  expect(withDrift(updated('other')).drift).toBe('local');
+  // An agent that does not say what is set: nobody can tell the two apart.
+  expect(withDrift(running(updated('s'), { configVersion: 3, configHash: 'b' }) ?? {}).drift).toBe('local');
+  // The same document again: the report on it is what counts from now on.
+  const again = reported(updated('s'), { ...report, hash: 'b' }, 5);
+  expect(withDrift(again).drift).toBeUndefined();
+});
+
 test('when somebody went back by hand on the device, it shows as drift by version', () => {
   const back = reported(applied(3, 'a'), { version: 2, status: 'applied', hash: 'z' }, 5);
   expect(withDrift(back)).toMatchObject({ version: 2, drift: 'version' });

@@ -111,7 +111,7 @@ export class DeviceStatusBook {
     return nextVersion(this.#record(deviceId).config);
   }
 
-  #running(deviceId: string, said: { configVersion?: number; configHash?: string }): Partial<StatusRecord> {
+  #running(deviceId: string, said: Parameters<typeof running>[1]): Partial<StatusRecord> {
     const config = running(this.#record(deviceId).config, said);
     return config === undefined ? {} : { config };
   }
