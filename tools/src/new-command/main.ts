@@ -20,9 +20,11 @@ try {
   const { typescript, into = join(OF_THE_DEMO, typescript ? 'command-modules' : 'commands') } = values;
   const made = typescript ? makeModule(name, into) : makePlugIn(name, into);
   const itsTest = typescript ? made.replace(/\.ts$/, '.test.ts') : join(made, 'run.test.mjs');
+  // Types are stripped by the Node of this checkout, not by an older one that may be on the path.
+  const node = typescript ? process.execPath : 'node';
   console.log(`${made}
 
-Test it:     node --test ${itsTest}
+Test it:     ${node} --test ${itsTest}
 Allow it:    "${name}": {} under "commands" in the policy of the device (docs/signed-orders.md)
 Order it:    npx bowline fleet command demo ${name} --params '{"who":"world"}'`);
 } catch (error) {
