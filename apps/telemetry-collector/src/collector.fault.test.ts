@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { TransientError } from '@bowline/runtime/errors';
 import { seededRandom, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, expect, test } from 'vitest';
 import { call } from './testing/call.ts';
@@ -81,3 +82,48 @@ test('when the collector is killed again and again, and the gateway with it, not
   expect([...ids.values()].filter((all) => all.size > 1)).toEqual([]);
   expect([...events.keys()].filter((key) => !ids.has(Number(key.slice('event-'.length))))).toEqual([]);
 });
+
+test.each([
+  { moment: 'before the gateway has it', first: undefined, mostCopies: 1 },
+  { moment: 'once the gateway has it and before it has said so', first: undefined, mostCopies: 2 },
+  { moment: 'after the answer', first: 201, mostCopies: 2 },
+])(
+  'when the collector is killed $moment, a sample that is sent durably and again after that is there once',
+  async ({ moment, first, mostCopies }) => {
+    const folder = temporaryFolder();
+    const socketPath = join(folder, 'in/s');
+    const store = new TestStore();
+    let killing: Promise<unknown> | undefined;
+    const kill = () => (killing ??= collector?.kill('SIGKILL'));
+    gateway = await openTestGateway(join(folder, 'hub'), {
+      store,
+      accept: () => {
+        if (killing !== undefined || first !== undefined) return;
+        void kill();
+        // Refused, so nothing of it is stored.
+        if (mostCopies === 1) throw new TransientError('busy', `killed ${moment}`);
+      },
+    });
+    const start = async () => {
+      const flags = [`--ingest.socket=${socketPath}`, '--history.reserveBytes=0'];
+      collector = startCollector(folder, ...flags);
+      await collector.output(/may hand in samples/);
+      await waitFor(() => gateway?.peers().length === 1);
+    };
+    await start();
+    const at = 1_750_000_000_000;
+    const body = JSON.stringify({ series: 'kept', value: 7, at });
+    const send = () => call({ socketPath }, { path: '/v1/samples?durable=1', headers: JSON_TYPE, body });
+    expect((await send().catch(() => undefined))?.status).toBe(first);
+    await kill();
+    expect(store.samples).toHaveLength(mostCopies - 1);
+    await start();
+    // As a careful program does that was not answered: again, with the same moment.
+    expect((await send()).status).toBe(201);
+    // What comes twice has the same moment: the server has it once (protocol, section 3).
+    expect(store.samples).toHaveLength(mostCopies);
+    expect(new Set(store.samples.map((sample) => `${sample.at} ${String(sample.value)}`)).size).toBe(1);
+    const { points } = await gateway.ask('localHistory', { series: 'kept', from: 0, to: 2 * at });
+    expect(points).toEqual([{ at, value: 7 }]);
+  },
+);
