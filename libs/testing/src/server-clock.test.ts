@@ -1,6 +1,6 @@
-import { FakeClock } from '@bowline/testing';
+import { ServerClock } from '@bowline/runtime';
 import { expect, test } from 'vitest';
-import { ServerClock } from './server-clock.ts';
+import { FakeClock } from './fake-clock.ts';
 
 test('when the device was suspended or its wall clock was set, the time of the server went on', async () => {
   const clock = new FakeClock();
