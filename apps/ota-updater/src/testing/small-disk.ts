@@ -1,12 +1,13 @@
 /**
  * Run in a mount namespace of its own: an updater with its state and its releases on two disks of 2 MiB, which fill up at one
- * point of an update after the other. Prints a line of JSON for each: how it ended, and with which process.
+ * point of an update after the other. Prints a line of JSON for each, how it ended, and one on the journal.
  *
  *     node small-disk.ts POINT...
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { waitFor } from '@bowline/testing';
 import { emptyDisk } from './fill-disk.ts';
 import { UpdateDevice } from './update-device.ts';
@@ -19,6 +20,8 @@ const disks = ['state', 'releases'].map((name) => join(device.folder, name));
 for (const disk of disks) execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=2m,mode=700', 'tmpfs', disk]);
 device.fillFile = join(device.folder, 'fill');
 const fillAt = (at: string) => writeFileSync(device.fillFile ?? '', JSON.stringify({ at, disks }));
+
+const isSound = (line: string) => line.slice(0, 8) === crc32(line.slice(9)).toString(16).padStart(8, '0');
 
 function release(version: string, broken: boolean): void {
   const probe = `#!/bin/sh\nexit ${broken ? 1 : 0}\n`;
@@ -56,6 +59,9 @@ try {
     const end = { at, full, status, code: error?.code, refused, degraded, inPlace: device.inPlace('kiosk') };
     process.stdout.write(`${JSON.stringify(end)}\n`);
   }
+  const journal = readFileSync(join(device.folder, 'state', 'updates.journal'), 'utf8');
+  const damaged = journal.split('\n').filter((line) => line !== '' && !isSound(line));
+  process.stdout.write(`${JSON.stringify({ damaged: damaged.length })}\n`);
 } finally {
   await device.close();
   for (const disk of disks) execFileSync('umount', [disk]);

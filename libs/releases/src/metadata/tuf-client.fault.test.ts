@@ -289,6 +289,25 @@ describe('metadata of an update server', () => {
     expect(versions()).toMatchObject({ root: 4 });
   });
 
+  test('when a byte of the next root is another, it is refused and the root before counts', async () => {
+    const { folder, all } = repository;
+    await look();
+    await changeRoot(folder, (roles) => roles, all, now);
+    await publish(folder, all, now);
+    const file = metadataFile('2.root.json');
+    const bytes = readFileSync(file);
+    for (const at of [bytes.length >> 2, bytes.length >> 1, bytes.length - (bytes.length >> 3)]) {
+      const flipped = Buffer.from(bytes);
+      flipped[at] = (flipped[at] ?? 0) ^ 1;
+      writeFileSync(file, flipped);
+      await expect(look()).rejects.toThrow(code('metadata-untrusted'));
+      expect(versions()).toMatchObject({ root: 1 });
+    }
+    writeFileSync(file, bytes);
+    await look();
+    expect(versions()).toMatchObject({ root: 2 });
+  });
+
   test('when a refresh breaks after a new root, the root is kept: its old key can do nothing any more', async () => {
     const { folder, all, signers } = repository;
     await look();
