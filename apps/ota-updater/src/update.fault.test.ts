@@ -14,7 +14,7 @@ let device: UpdateDevice;
 afterEach(() => device.close());
 async function open(): Promise<UpdateDevice> {
   device = await UpdateDevice.open();
-  device.trial = { ...device.trial, graceMs: withProcess ? 1000 : 100, soakMs: 200 };
+  device.trial = { ...device.trial, graceMs: withProcess ? 1000 : 0, soakMs: withProcess ? 200 : 0 };
   return device;
 }
 const found: Record<string, KillResult> = {};

@@ -109,7 +109,8 @@ export class AppKind implements ReleaseKind {
       await pm2.start(this.#ecosystem(name), [name]);
       return;
     }
-    if ((await this.#entry(name)) !== undefined) await pm2.restart(name);
+    if ((await this.#entry(name)) === undefined) return;
+    await pm2.restart(name);
     const after = await this.#entry(name);
     if (after !== undefined) this.#restartsBefore.set(name, after.restarts);
   }

@@ -1,9 +1,10 @@
 /**
- * The updater as it is, over releases in a folder (`TEST_SOURCE`), which may be told to die: `TEST_DIE_AT=N` ends it with
- * SIGKILL at the Nth of the points between writing an intent, having an effect and writing what became of it. At the point
- * that the file `TEST_FILL` names it fills the disks that are named there.
+ * The updater as it is, over releases in a folder (`TEST_SOURCE`), which may be told to die: the file `TEST_DIE` ends it with
+ * SIGKILL at points between writing an intent, having an effect and writing what became of it: at the Nth from then on (N), or
+ * at each of those that it names (a list; each is taken out of it). At the point that the file `TEST_FILL` names it fills the
+ * disks that are named there.
  */
-import { readFileSync, writeFileSync, writeSync } from 'node:fs';
+import { readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { joinHub, takeSignedOrders } from '@bowline/device-app';
 import { readFileIfPresent, runApp } from '@bowline/runtime';
@@ -14,17 +15,33 @@ import { config as validateConfig } from '../generated/config.js';
 import { fillDisk } from './fill-disk.ts';
 import { folderSource } from './folder-source.ts';
 
-const { TEST_SOURCE = '', TEST_DIE_AT, TEST_FILL, TEST_BOOT = '' } = process.env;
+const { TEST_SOURCE = '', TEST_DIE = '', TEST_FILL, TEST_BOOT = '', TEST_APPS } = process.env;
 /** The id of this boot, if a test reboots the device: what it would end is this process. */
 const bootId = readFileIfPresent(TEST_BOOT)?.trim();
 let points = 0;
 const checkpoint = (where: string) => {
-  points += 1;
   // At once: what a logger still holds dies with the process.
-  writeSync(2, `${JSON.stringify({ point: points, where })}\n`);
-  if (String(points) === TEST_DIE_AT) process.kill(process.pid, 'SIGKILL');
+  writeSync(2, `${JSON.stringify({ where })}\n`);
+  if (diesAt(where)) process.kill(process.pid, 'SIGKILL');
   if (TEST_FILL !== undefined) fillWhere(TEST_FILL, where);
 };
+
+function diesAt(where: string): boolean {
+  const told = readFileIfPresent(TEST_DIE);
+  if (told === undefined) return false;
+  const at = JSON.parse(told) as number | string[];
+  if (typeof at === 'number') {
+    // They are counted from the order on; what is left to do of the one before is none of its points.
+    if (points === 0 && where !== 'before accepted') return false;
+    points += 1;
+    if (points !== at) return false;
+    rmSync(TEST_DIE);
+    return true;
+  }
+  if (!at.includes(where)) return false;
+  writeFileSync(TEST_DIE, JSON.stringify(at.filter((each) => each !== where)));
+  return true;
+}
 
 function fillWhere(told: string, where: string): void {
   const { at, disks } = JSON.parse(readFileSync(told, 'utf8')) as { at: string; disks: string[] };
@@ -52,6 +69,7 @@ await runApp<UpdaterConfig>({
       signal,
       checkpoint,
       ...(bootId === undefined ? {} : { bootId }),
+      ...(TEST_APPS === undefined ? {} : { apps: TEST_APPS.split(',') }),
     });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));

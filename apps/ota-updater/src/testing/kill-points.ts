@@ -45,15 +45,16 @@ export async function killEverywhere(device: UpdateDevice, options: KillOptions)
   device.start();
   const standard = await device.update('kiosk', '1.0.0');
   await device.told(standard.orderId);
-  await device.updater?.kill('SIGKILL');
   let standing = '1.0.0';
 
   for (let dieAt = from; dieAt < from + most; dieAt += 1) {
     const version = `2.0.${dieAt}`;
     release(version, broken);
     const order = await device.order('kiosk', version);
-    const first = device.start(dieAt);
+    // It is the life that has ended the update before.
+    const first = device.updater ?? device.start();
     const died = first.exited.then(() => 'died' as const);
+    device.dieAt(dieAt);
     device.gateway.hand('ota-updater', order).catch(() => {}); // it may die of it
     const outcome = await Promise.race([died, device.told(order.orderId)]);
     if (outcome === 'told') {
@@ -69,9 +70,8 @@ export async function killEverywhere(device: UpdateDevice, options: KillOptions)
     const end = await device.ended(order.orderId);
     // It knows that it had begun, and that its journal is lost: the control is after what it does not know.
     const isLost = loseLastRecord && end.status === 'indeterminate';
-    if (!isLost) await device.told(order.orderId);
-    await device.updater?.kill('SIGKILL');
     if (isLost) continue;
+    await device.told(order.orderId);
     const expected = broken ? standing : version;
     const found = device.inPlace('kiosk');
     const running = withProcess ? await device.running('kiosk') : found;

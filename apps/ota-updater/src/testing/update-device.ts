@@ -9,16 +9,35 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { SignedUpdate } from '@bowline/messages';
 import { callerEnvironment, Pm2 } from '@bowline/pm2';
 import type { ReleaseManifest } from '@bowline/releases';
 import { afterThisFile, startProcess, temporaryFolder, type TestProcess, waitFor } from '@bowline/testing';
+import { buildSync } from 'esbuild';
 import { v7 as uuidv7 } from 'uuid';
 
-const PROGRAM = join(import.meta.dirname, 'engine-process.ts');
+/** Bundled, as on a device: it is started very often, and stripping types is most of a start. */
+const PROGRAM = resolve(import.meta.dirname, '../../dist', `engine-process-${process.pid}.mjs`);
+
+function bundle(): void {
+  buildSync({
+    entryPoints: [join(import.meta.dirname, 'engine-process.ts')],
+    outfile: PROGRAM,
+    bundle: true,
+    format: 'esm',
+    platform: 'node',
+    conditions: ['@bowline/source'],
+    logLevel: 'warning',
+    // CommonJS dependencies call `require`; an ES module has none.
+    banner: {
+      js: "import { createRequire as own } from 'node:module'; const require = own(import.meta.url);",
+    },
+  });
+  afterThisFile(() => rmSync(PROGRAM, { force: true }));
+}
 
 export interface NewRelease {
   files?: Record<string, string>;
@@ -64,6 +83,7 @@ export class UpdateDevice {
   }
 
   static async open(policy: object = {}, server?: string): Promise<UpdateDevice> {
+    if (!existsSync(PROGRAM)) bundle();
     const folder = temporaryFolder();
     const [root, key] = [await createKey(), await createKey()];
     writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: root.thumbprint });
@@ -95,8 +115,24 @@ export class UpdateDevice {
     writeFileSync(join(this.folder, 'policy.json'), JSON.stringify(policy), { mode: 0o600 });
   }
 
-  /** The updater, from its sources. @param dieAt see engine-process.ts. */
-  start(dieAt?: number): TestProcess {
+  /** Where the updater is killed: see engine-process.ts. */
+  dieAt(points: number | readonly string[]): void {
+    writeFileSync(this.dieFile, JSON.stringify(points));
+  }
+
+  get dieFile(): string {
+    return join(this.folder, 'die');
+  }
+
+  /** The updater, from its sources. */
+  start(): TestProcess {
+    const { program, args, env } = this.command();
+    this.updater = startProcess(process.execPath, [program, ...args], { env: { ...process.env, ...env } });
+    return this.updater;
+  }
+
+  /** What starts the updater, beside the environment of the tests. */
+  command(): { program: string; args: string[]; env: Record<string, string> } {
     const config = {
       stateDir: join(this.folder, 'state'),
       hubFolder: join(this.folder, 'hub'),
@@ -108,20 +144,19 @@ export class UpdateDevice {
       logLevel: 'info',
       trial: this.trial,
       modules: { dir: this.modulesDir, timeoutMs: 60_000, reboot: [this.rebootProgram] },
+      launcher: { file: join(this.folder, 'launch'), factory: join(this.folder, 'factory') },
     };
     const file = join(this.folder, 'ota-updater.json');
     writeFileSync(file, JSON.stringify(config), { mode: 0o600 });
     const env = {
-      ...process.env,
       TEST_SOURCE: join(this.folder, 'source'),
       TEST_BOOT: this.bootFile,
-      ...(dieAt === undefined ? {} : { TEST_DIE_AT: String(dieAt) }),
+      TEST_DIE: this.dieFile,
       ...(this.fillFile === undefined ? {} : { TEST_FILL: this.fillFile }),
-      // It is started very often: what was compiled once need not be again.
+      // What was compiled once need not be again.
       NODE_COMPILE_CACHE: join(this.folder, 'compiled'),
     };
-    this.updater = startProcess(process.execPath, [PROGRAM, '--config', file], { env });
-    return this.updater;
+    return { program: PROGRAM, args: ['--config', file], env };
   }
 
   /** Puts a release where the updater finds it. Without files: a program that stays up, started by pm2. */

@@ -1,0 +1,60 @@
+import { readFileSync } from 'node:fs';
+import { waitFor } from '@bowline/testing';
+import { afterEach, expect, test } from 'vitest';
+import { SelfDevice } from './testing/self-device.ts';
+
+const GOOD = '#!/bin/sh\nexit 0\n';
+const BAD = '#!/bin/sh\necho broken\nexit 1\n';
+const LONG = 300_000;
+const SWITCH = ['before switching', 'after switching', 'trial asked for', 'before trial', 'after trial'];
+const TELLING = ['before told', 'after told'];
+
+let self: SelfDevice;
+afterEach(() => self.close());
+
+/** Orders it, and has the updater killed at each of these points, of the old slot and of the new one. */
+async function update(version: string, points: readonly string[]) {
+  const { device } = self;
+  device.dieAt(points);
+  const order = await device.order('bowline', version);
+  await device.gateway.hand('ota-updater', order);
+  const end = await device.ended(order.orderId);
+  const left = () => readFileSync(device.dieFile, 'utf8');
+  await waitFor(() => left() === '[]', { what: 'the last point to be reached' }).catch(() => {
+    throw new Error(`not reached: ${left()}`);
+  });
+  return end;
+}
+
+test(
+  'when the updater is killed at every point of an update of itself, in either slot, it is committed or goes back, and what runs is what current says',
+  { timeout: LONG },
+  async () => {
+    self = await SelfDevice.open();
+    self.release('1.0.0', GOOD);
+    const good = [
+      ...SWITCH,
+      'before committing',
+      'after committing',
+      'trial ended',
+      'before committed',
+      'after committed',
+    ];
+    expect((await update('1.0.0', [...good, ...TELLING])).status).toBe('succeeded');
+    expect(self.current()).toBe('1.0.0');
+    await waitFor(async () => (await self.running()) === '1.0.0', { what: '1.0.0 to run' });
+
+    self.release('2.0.0', BAD);
+    const back = [
+      'before rolling-back',
+      'after rolling-back',
+      'way back asked for',
+      'before rolled-back',
+      'after rolled-back',
+    ];
+    const end = await update('2.0.0', [...SWITCH, ...back, ...TELLING]);
+    expect(end).toMatchObject({ status: 'failed', error: { code: 'probe-failed' } });
+    expect(self.current()).toBe('1.0.0');
+    await waitFor(async () => (await self.running()) === '1.0.0', { what: '1.0.0 to run' });
+  },
+);
