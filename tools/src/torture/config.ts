@@ -69,10 +69,10 @@ const SCENARIOS: readonly Scenario[] = [
   {
     what: 'an app restarts itself for it',
     change: (number) => ({
-      sections: { ...everyApp(number), 'ssh-broker': { grantsEveryMs: 6000 + number } },
+      sections: { ...everyApp(number), 'ota-updater': { check: { jitterMs: 1_800_000 + number } } },
       end: 'applied',
     }),
-    isNew: (point) => point.includes('ssh-broker'),
+    isNew: (point) => point.includes('ota-updater'),
   },
 ];
 
