@@ -4,11 +4,21 @@ import { Type, type Static } from 'typebox';
 const milliseconds = (fallback: number, description: string, minimum = 0) =>
   Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description });
 
-const laneLimits = (messages: number, bytes: number) =>
+const DAY_MS = 86_400_000;
+
+/** The wall clock does not count: an age is what has passed for sure since a message was accepted. */
+const laneLimits = (messages: number, bytes: number, ageDays: number) =>
   Type.Object(
     {
       messages: Type.Integer({ minimum: 16, default: messages }),
       bytes: Type.Integer({ minimum: 65_536, default: bytes, unit: 'bytes' }),
+      ageMs: Type.Integer({
+        minimum: 0,
+        maximum: 3650 * DAY_MS,
+        default: ageDays * DAY_MS,
+        unit: 'ms',
+        description: 'what has waited longer expires, told by a gap; 0: never',
+      }),
     },
     { additionalProperties: false, default: {} },
   );
@@ -156,10 +166,10 @@ export const GatewayConfig = Type.Object(
     ),
     queue: Type.Object(
       {
-        results: laneLimits(100_000, 64 * 2 ** 20),
-        events: laneLimits(100_000, 64 * 2 ** 20),
-        telemetry: laneLimits(1_000_000, 256 * 2 ** 20),
-        history: laneLimits(1_000_000, 256 * 2 ** 20),
+        results: laneLimits(100_000, 256 * 2 ** 20, 0),
+        events: laneLimits(100_000, 64 * 2 ** 20, 0),
+        telemetry: laneLimits(1_000_000, 256 * 2 ** 20, 30),
+        history: laneLimits(1_000_000, 256 * 2 ** 20, 30),
       },
       { additionalProperties: false, default: {}, restart: true },
     ),

@@ -409,6 +409,26 @@ describe('telemetry through the gateway', () => {
     expect(cloud.stored.find(({ type }) => type === 'telemetry')?.lane).toBe('history');
   });
 
+  it('when samples wait longer than the configuration says, they expire: the ledger has them, and a gap tells the cloud', async () => {
+    const { cloud, gateway } = await setUp({ queue: { history: { ageMs: 1000 } } });
+    const [collector, cli] = [await gateway.app('telemetry-collector'), await gateway.app('cli')];
+    clients.push(collector, cli);
+    cloud.behaviour.refuseWith = { status: 503 };
+    cloud.cut();
+    const history = async () => {
+      await collector.enqueue([sample(2)]);
+      const { ledger } = (await cli.request('status', {})).queue.lanes['history'] ?? {};
+      return ledger;
+    };
+    await waitFor(async () => ((await history())?.waiting ?? 0) > 0, { what: 'a sample to wait' });
+    await waitFor(async () => ((await history())?.expired ?? 0) > 0, { what: 'a sample to expire' });
+    cloud.behaviour.refuseWith = undefined;
+    const gap = () =>
+      cloud.stored.find(({ type, payload }) => type === 'gap' && payload['reason'] === 'expired');
+    await waitFor(() => gap() !== undefined, { what: 'the gap' });
+    expect(gap()).toMatchObject({ lane: 'events', payload: { lane: 'history', from: 1 } });
+  });
+
   it('when telemetry is of the past, it takes lane history while the link is up, and what is of now does not', async () => {
     const { cloud, gateway } = await setUp();
     const app = await gateway.app('telemetry-collector');

@@ -16,9 +16,11 @@ import {
   GAP_MESSAGES,
   laneFull,
   type Limits,
+  STARTS_PER_ORDER,
 } from './limits.ts';
+import { placeOf, seqOf } from './numbering.ts';
 import { DROPPING_LANES } from './overflow.ts';
-import type { CommitResult, WriteBatch } from './queue.ts';
+import type { CommitResult, JournalEntry, WriteBatch } from './queue.ts';
 import { prepare, unrender, type PreparedMessage } from './wire-message.ts';
 
 /** A batch whose messages are rendered but for their seqs. */
@@ -59,12 +61,12 @@ export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext)
   for (const number of batch.deadLetters?.purge ?? []) removeDeadLetter(draft, number);
   for (const number of batch.deadLetters?.resend ?? []) resend(draft, number);
 
-  const seqs = batch.enqueue.map(({ lane, messages }) => {
+  const places = batch.enqueue.map(({ lane, messages }) => {
     const from = draft.state.lanes[lane].next;
     for (const message of messages) draft.append(lane, message);
     return { lane, from, to: from + messages.length - 1 };
   });
-  const ackSeq = seqs.findLast(({ lane, from, to }) => lane === 'results' && to >= from)?.to;
+  const ackSeq = places.findLast(({ lane, from, to }) => lane === 'results' && to >= from)?.to;
   for (const entry of batch.journal ?? []) putOrder(draft, entry, ackSeq);
 
   for (const [name, value] of Object.entries(batch.meta ?? {})) draft.putJson(metaKey(name), value);
@@ -77,6 +79,10 @@ export function apply(draft: Draft, batch: PreparedBatch, context: ApplyContext)
     draft.changed = true;
   }
   rememberProducer(draft, batch);
+  const seqs = places.map(({ lane, from: place, to }) => {
+    const from = seqOf(draft.state.numbering[lane], place);
+    return { lane, from, to: from + to - place };
+  });
   return { duplicate: false, seqs };
 }
 
@@ -135,7 +141,7 @@ function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits
   if (results.messages > 0 || orders.opened > 0) {
     const { messages, bytes } = state.lanes.results;
     const open = state.journal.unfinished + orders.opened - orders.ended;
-    // An ack of an order that was accepted uses the room that was kept for it.
+    // An ack that an accepted order is bound to send uses the room that was kept for it.
     const kept = orders.ownRoom
       ? { messages: 0, bytes: -Infinity }
       : {
@@ -168,22 +174,28 @@ function checkRoom(draft: Draft, batch: PreparedBatch, { lanes: limits }: Limits
 
 function changeOfOrders(draft: Draft, { journal = [] }: PreparedBatch) {
   const change = { opened: 0, ended: 0, ownRoom: false };
+  let usesOwnRoom = true;
   for (const entry of journal) {
     const known = draft.getJson<OrderRecord>(orderKey(entry.orderId));
     if (known === undefined) change.opened += Number(!hasEnded(entry));
     else if (!hasEnded(known.entry)) {
+      usesOwnRoom &&= isOwnAck(known.entry, entry);
       change.ownRoom = true;
       change.ended += Number(hasEnded(entry));
     }
   }
-  if (change.opened > 0) change.ownRoom = false;
+  change.ownRoom &&= usesOwnRoom && change.opened === 0;
   return change;
 }
+
+/** Its end, and the first starts; a state that is told once more is not what room was kept for. */
+const isOwnAck = (known: JournalEntry, entry: JournalEntry): boolean =>
+  hasEnded(entry) || (entry.attempt > known.attempt && entry.attempt <= STARTS_PER_ORDER);
 
 /** Never beyond what could have been sent: what this transaction itself adds was not. */
 function receipt(draft: Draft, lane: Lane, upTo: number): void {
   const counters = draft.state.lanes[lane];
-  const last = Math.min(upTo, draft.before.lanes[lane].next - 1);
+  const last = Math.min(placeOf(draft.state.numbering[lane], upTo), draft.before.lanes[lane].next - 1);
   if (last < counters.first) return;
   counters.receipted += takeUpTo(draft, lane, last);
 }
@@ -203,9 +215,10 @@ function applyReject(
 
 function applySetAside(
   draft: Draft,
-  { lane, seq, reason, detail }: NonNullable<WriteBatch['setAside']>[number],
+  { lane, seq: number, reason, detail }: NonNullable<WriteBatch['setAside']>[number],
   context: ApplyContext,
 ): void {
+  const seq = placeOf(draft.state.numbering[lane], number);
   if (!bury(draft, { lane, seq }, { code: reason, detail, at: context.wallMs() }, context.limits)) return;
   reportRuns(draft, lane, [{ from: seq, to: seq }], reason, context);
 }

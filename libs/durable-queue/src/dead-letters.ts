@@ -5,9 +5,15 @@ import { settleHead } from './lane-head.ts';
 import { deadKey, keysOf, numberOfKey } from './keys.ts';
 import type { Limits } from './limits.ts';
 import type { DeadLetter } from './queue.ts';
+import { seqOf } from './numbering.ts';
 import { bytesOf, sizeOf } from './segment.ts';
+import { prepare, render, unrender } from './wire-message.ts';
 
 export type DeadLetterRecord = Omit<DeadLetter, 'number'>;
+
+/** Of why it was refused: a list of all that are kept must fit into one answer. */
+const LONGEST_CODE = 64;
+const LONGEST_DETAIL = 256;
 
 /** A message that waits in its lane. */
 export interface Place {
@@ -22,18 +28,23 @@ export function bury(
   why: { id?: string; code: string; detail: string; at: number },
   limits: Limits,
 ): boolean {
-  const json = takeOut(draft, lane, seq);
-  if (json === undefined) return false;
+  const stored = takeOut(draft, lane, seq);
+  if (stored === undefined) return false;
+  const wireSeq = seqOf(draft.state.numbering[lane], seq);
+  const message = unrender(stored);
+  const json = message === undefined ? stored : render(prepare(message), wireSeq);
   draft.state.lanes[lane].rejected += 1;
   const { dead } = draft.state;
   const number = dead.next;
-  const { code, detail, at } = why;
+  const { at } = why;
+  const code = why.code.slice(0, LONGEST_CODE);
+  const detail = why.detail.slice(0, LONGEST_DETAIL);
   const id = why.id ?? json.slice(7, json.indexOf('"', 7));
   dead.next += 1;
   dead.entries += 1;
   dead.bytes += draft.putJson(deadKey(number), {
     lane,
-    seq,
+    seq: wireSeq,
     id,
     json,
     code,

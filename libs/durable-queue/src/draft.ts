@@ -3,6 +3,7 @@ import { type Entry, type Environment, jsonOf, jsonRecord, type Writes } from '@
 import { ageMs, type ClockReading } from './age-clock.ts';
 import { keysOf, segmentKey, stateKey, type Prefix } from './keys.ts';
 import { forEachLane } from './lanes.ts';
+import { seqOf } from './numbering.ts';
 import { decodeSegment, encodeSegment, rewriteSegment, SEGMENT_BYTES, type Segment } from './segment.ts';
 import { nextState, type StoreState } from './state.ts';
 import { render, type PreparedMessage } from './wire-message.ts';
@@ -118,10 +119,11 @@ export class Draft {
     this.put(key, record);
   }
 
-  /** Adds a message at the end of its lane and counts it. @returns its seq. */
+  /** Adds a message at the end of its lane and counts it. @returns its place. */
   append(lane: Lane, message: PreparedMessage): number {
     const counters = this.state.lanes[lane];
-    const seq = counters.next;
+    const place = counters.next;
+    const seq = seqOf(this.state.numbering[lane], place);
     const size = message.bytes + String(seq).length;
     const tail = this.#tails[lane];
     this.changed = true;
@@ -131,7 +133,7 @@ export class Draft {
     counters.messages += 1;
     counters.bytes += size;
     counters.accepted += 1;
-    return seq;
+    return place;
   }
 
   /** Messages that this transaction adds: their seqs and sizes. */

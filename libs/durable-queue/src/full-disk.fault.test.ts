@@ -44,6 +44,7 @@ describe('a disk that runs full (needs util-linux and user namespaces: apt-get i
         together: ['disk-full', 'ok'],
         consistent: true,
       });
+      expect(seen.onFullDiskAnew).toEqual({ renewed: true, grown: 0, consistent: true });
       expect(seen.reopenedFull).toEqual({
         sameEpoch: true,
         consistent: true,

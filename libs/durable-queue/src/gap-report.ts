@@ -2,6 +2,7 @@ import { randomUUIDv7 } from 'node:crypto';
 import type { Gap, Lane } from '@bowline/messages';
 import type { Draft } from './draft.ts';
 import type { Run } from './lane-head.ts';
+import { seqOf, type LaneNumbers } from './numbering.ts';
 import type { ReadMarks } from './read-marks.ts';
 import { sizeOf } from './segment.ts';
 import { prepare, render } from './wire-message.ts';
@@ -34,19 +35,29 @@ function reportRun(
   reason: Gap['reason'],
   { marks, wallMs }: GapContext,
 ): void {
+  const numbers = draft.state.numbering[lane];
+  const seqs = seqsOf(run, numbers);
+  // Where nothing was when the epoch began, no seq went.
+  if (seqs.from > seqs.to) return;
   const last = draft.state.gaps[lane];
   if (last?.reason === reason && last.to + 1 === run.from && last.seq > marks.readUpTo('events')) {
     const longer = { ...last, to: run.to };
-    const json = render(prepare(gapMessage(lane, longer, reason, last)), last.seq);
+    const message = prepare(gapMessage(lane, seqsOf(longer, numbers), reason, last));
+    const json = render(message, seqOf(draft.state.numbering.events, last.seq));
     if (replaceEvent(draft, last.seq, json, marks)) {
       draft.state.gaps[lane] = longer;
       return;
     }
   }
   const made = { id: randomUUIDv7(), sentAt: wallMs() };
-  const seq = draft.append('events', prepare(gapMessage(lane, run, reason, made)));
+  const seq = draft.append('events', prepare(gapMessage(lane, seqs, reason, made)));
   draft.state.gaps[lane] = { seq, ...run, reason, ...made };
 }
+
+const seqsOf = ({ from, to }: Run, numbers: LaneNumbers | undefined): Run => ({
+  from: seqOf(numbers, from - 1) + 1,
+  to: seqOf(numbers, to),
+});
 
 /** A loss whose seqs mean nothing (any more): told by its count alone; 0 where that is not known either. */
 export function reportCount(

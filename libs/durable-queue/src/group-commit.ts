@@ -261,8 +261,8 @@ export class GroupCommit {
 
   #expire(draft: Draft): void {
     for (const lane of LANES) {
-      const { ageMs } = this.#ground.limits.lanes[lane];
-      if (ageMs === undefined || draft.ageMs < (this.#expireAt.get(lane) ?? 0)) continue;
+      const { ageMs = 0 } = this.#ground.limits.lanes[lane];
+      if (ageMs === 0 || draft.ageMs < (this.#expireAt.get(lane) ?? 0)) continue;
       this.#expireAt.set(lane, expire(draft, lane, ageMs, this.#ground));
     }
   }

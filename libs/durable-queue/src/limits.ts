@@ -1,22 +1,26 @@
 import type { Lane } from '@bowline/messages';
 import type { EnvironmentOptions } from '@bowline/record-store';
 import { RejectedError } from '@bowline/runtime/errors';
+import { forEachLane } from './lanes.ts';
 import type { LaneLimits, QueueOptions } from './queue.ts';
 
 const MIB = 2 ** 20;
 const DAY_MS = 24 * 60 * 60 * 1000;
 
-/** Caps of each lane, 144 MiB together. Results and events refuse when full; the others drop their oldest. */
+/** Caps of each lane, 832 MiB together. Results and events refuse when full; the others drop their oldest. */
 export const DEFAULT_LANE_LIMITS: Readonly<Record<Lane, LaneLimits>> = {
-  results: { messages: 50_000, bytes: 32 * MIB },
+  results: { messages: 50_000, bytes: 256 * MIB },
   events: { messages: 100_000, bytes: 32 * MIB },
-  telemetry: { messages: 100_000, bytes: 32 * MIB },
+  telemetry: { messages: 100_000, bytes: 32 * MIB, ageMs: 30 * DAY_MS },
   history: { messages: 2_000_000, bytes: 512 * MIB, ageMs: 30 * DAY_MS },
 };
 
 /** Acks that an accepted order may need, for which `results` keeps room (protocol, section 4), and their bytes together. */
 export const ACKS_PER_ORDER = 5;
-export const ACK_BYTES_PER_ORDER = 8 * 1024;
+/** Four of a kilobyte and the last, with a result of 32 KiB. */
+export const ACK_BYTES_PER_ORDER = 40 * 1024;
+/** So many starts are among them; what an order has to say beyond its acks takes nothing of other orders' room. */
+export const STARTS_PER_ORDER = ACKS_PER_ORDER - 2;
 
 /** Room in `events`, above its caps, that only gap reports may use. */
 export const GAP_MESSAGES = 1024;
@@ -45,7 +49,7 @@ export interface Limits {
 
 export function limitsOf(options: QueueOptions): Limits {
   return {
-    lanes: { ...DEFAULT_LANE_LIMITS, ...options.lanes },
+    lanes: forEachLane((lane) => ({ ...DEFAULT_LANE_LIMITS[lane], ...options.lanes?.[lane] })),
     journalEntries: options.journalEntries ?? 10_000,
     journalBytes: options.journalBytes ?? 64 * MIB,
     deadLetters: options.deadLetters ?? 1_000,

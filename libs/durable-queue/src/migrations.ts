@@ -10,7 +10,7 @@ type OlderState = Pick<StoreState, 'schema'> & Record<string, unknown>;
  * the first transaction writes it, so that a crash leaves the old form or the new one, and doing it again is no harm. A
  * version that changes other records goes by copy into `next.mdb`, as repair does.
  */
-const MIGRATIONS: readonly ((older: OlderState) => OlderState)[] = [knowWhatWasOffered];
+const MIGRATIONS: readonly ((older: OlderState) => OlderState)[] = [knowWhatWasOffered, numberAsStored];
 
 /** Version of everything in the file. A store of a newer one is refused, an older one is migrated. */
 export const SCHEMA_VERSION = 1 + MIGRATIONS.length;
@@ -41,4 +41,9 @@ function knowWhatWasOffered(older: OlderState): OlderState {
     counters.offered ??= counters.next - 1;
   }
   return { ...older, lanes };
+}
+
+/** Up to version 2 what was numbered anew was written anew. */
+function numberAsStored(older: OlderState): OlderState {
+  return { ...older, numbering: {} };
 }

@@ -4,7 +4,7 @@ import { Environment, jsonOf } from '@bowline/record-store';
 import { describe, expect, test } from 'vitest';
 import type { Lane } from '@bowline/messages';
 import { stateKey } from './keys.ts';
-import type { DurableQueue } from './queue.ts';
+import type { DurableQueue, JournalEntry } from './queue.ts';
 import { stateOnly, type StoreState } from './state.ts';
 import {
   ledgerHolds,
@@ -405,6 +405,31 @@ describe('rejects and dead letters', () => {
     expect(ledgerHolds(queue)).toBe(true);
   });
 
+  test('when the server rejects with a long reason, its beginning is kept, so that a list of all fits into an answer', async () => {
+    const queue = await openTestQueue({ folder: temporaryFolder() });
+    const [sent] = messages(1, 'event');
+    await queue.commit({ enqueue: [{ lane: 'events', messages: sent === undefined ? [] : [sent] }] });
+    all(queue, 'events');
+    const [code, detail] = ['c'.repeat(5000), 'd'.repeat(50_000)];
+    await queue.commit({ rejects: [{ id: sent?.id ?? '', code, detail }] });
+    expect(queue.deadLetters(1)).toMatchObject([{ code: code.slice(0, 64), detail: detail.slice(0, 256) }]);
+  });
+
+  test('when a lane is told one cap, the others stay what they are by default', async () => {
+    let monotonicMs = 1;
+    const clock = { bootId: 'one', monotonicMs: () => monotonicMs };
+    const queue = await openTestQueue({
+      folder: temporaryFolder(),
+      lanes: { history: { messages: 2 } },
+      ...clock,
+    });
+    await queue.commit({ enqueue: [{ lane: 'history', messages: messages(3) }] });
+    expect(queue.ledger().history).toMatchObject({ dropped: 1, waiting: 2 });
+    monotonicMs += 31 * 86_400_000;
+    await queue.commit({ enqueue: [{ lane: 'history', messages: messages(1) }] });
+    expect(queue.ledger().history).toMatchObject({ dropped: 1, expired: 2, waiting: 1 });
+  });
+
   test('when there are more dead letters than are kept, the oldest go', async () => {
     const queue = await openTestQueue({ folder: temporaryFolder(), deadLetters: 2 });
     const sent = messages(4, 'event');
@@ -497,10 +522,15 @@ describe('journal', () => {
     await queue.commit({ journal: [b], enqueue: ack() });
     await expect(queue.commit({ journal: [c], enqueue: ack() })).rejects.toMatchObject({ code: 'lane-full' });
     await expect(queue.commit({ enqueue: ack() })).rejects.toMatchObject({ code: 'lane-full' });
+    const start = (entry: JournalEntry, attempt: number) =>
+      queue.commit({ journal: [{ ...entry, status: 'started', attempt }], enqueue: ack() });
+    for (const attempt of [1, 2, 3]) await start(a, attempt);
+    // An order that starts over and over must not take the room of the other.
+    for (const attempt of [4, 3])
+      await expect(start(a, attempt)).rejects.toMatchObject({ code: 'lane-full' });
+    for (const attempt of [1, 2, 3]) await start(b, attempt);
     for (const entry of [a, b]) {
-      for (const status of ['started', 'started', 'started', 'succeeded'] as const) {
-        await queue.commit({ journal: [{ ...entry, status }], enqueue: ack() });
-      }
+      await queue.commit({ journal: [{ ...entry, status: 'succeeded', attempt: 3 }], enqueue: ack() });
     }
     await queue.commit({ receipts: { results: 10 } });
     await queue.commit({ journal: [c], enqueue: ack() });
@@ -648,4 +678,55 @@ describe('the store', () => {
     expect(again.epoch).toBe(epoch);
     check(again);
   });
+
+  test.each([
+    ['few', 5],
+    ['so many that all is copied', 100],
+  ])(
+    'when it takes a new epoch after messages were taken out of %s places, what waits is numbered without holes, over and over',
+    async (_, places) => {
+      const folder = temporaryFolder();
+      const queue = await openTestQueue({ folder });
+      const sent = messages(2 * places + 3, 'event');
+      await queue.commit({ enqueue: [{ lane: 'results', messages: sent }] });
+      const odd = Array.from({ length: places }, (_, n) => 2 * n + 2);
+      all(queue, 'results');
+      await queue.commit({
+        setAside: [...odd, 2 * places + 3].map((seq) => ({
+          lane: 'results',
+          seq,
+          reason: 'corrupt',
+          detail: '',
+        })),
+      });
+      const ids = all(queue, 'results').map(({ id }) => id);
+      expect(ids).toHaveLength(places + 2);
+
+      await queue.renewEpoch();
+      const check = (store: DurableQueue, first: number) => {
+        const kept = all(store, 'results');
+        expect(kept.slice(0, ids.length + 1 - first).map(({ id }) => id)).toEqual(ids.slice(first - 1));
+        expect(kept.map(({ seq }) => seq)).toEqual(kept.map((_, n) => first + n));
+        expect(kept.map(({ json }) => JSON.parse(json).seq)).toEqual(kept.map(({ seq }) => seq));
+        expect(store.lanes().results).toMatchObject({
+          first,
+          next: first + kept.length,
+          messages: kept.length,
+        });
+      };
+      check(queue, 1);
+      const { seqs: given } = await queue.commit({
+        enqueue: [{ lane: 'results', messages: messages(1, 'event') }],
+        receipts: { results: 2 },
+      });
+      expect(given).toEqual([{ lane: 'results', from: ids.length + 1, to: ids.length + 1 }]);
+      check(queue, 3);
+      await queue.close();
+      const again = await openTestQueue({ folder });
+      check(again, 3);
+      await again.renewEpoch();
+      ids.splice(0, 2);
+      check(again, 1);
+    },
+  );
 });

@@ -66,10 +66,11 @@ export interface DurableQueue {
 
   /**
    * Takes a new epoch and renumbers what the outbox holds from seq 1 in every lane, with the same ids (protocol, section 3:
-   * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew.
+   * the store was restored from an older state). Durable when it resolves; `epoch` then reads anew. Writes one small record,
+   * however much waits, unless messages were taken out of more than 63 places in the middle of one lane: then all is copied.
    *
-   * @throws RejectedError `disk-full`: there must be room for a second copy; nothing has changed. InternalError
-   *   `commit-failed`.
+   * @throws RejectedError `disk-full`: not even the room that is kept for this is there, or none for such a copy; nothing has
+   *   changed, and it can be tried again. InternalError `commit-failed`.
    */
   renewEpoch(): Promise<void>;
 
@@ -231,8 +232,8 @@ export interface QueueOptions {
   folder: string;
   /** Wall clock, epoch milliseconds: stamps only, never a decision. */
   wallMs: () => number;
-  /** Caps of each lane; see DEFAULT_LANE_LIMITS. */
-  lanes?: Partial<Record<Lane, LaneLimits>>;
+  /** Caps of each lane; where one says nothing, that of DEFAULT_LANE_LIMITS. */
+  lanes?: Partial<Record<Lane, Partial<LaneLimits>>>;
   /**
    * The program of the child process that checks the store before it is opened. Default: `scrub-child.ts` of this library;
    * in a bundle `scrub.js` beside the main file (an entry that calls `scrub` of '@bowline/durable-queue/scrub').
@@ -275,6 +276,6 @@ export interface QueueOptions {
 export interface LaneLimits {
   messages: number;
   bytes: number;
-  /** Older ones expire, with a `gap`; on a clock that only counts what has passed for sure. Default: never. */
+  /** Older ones expire, with a `gap`; on a clock that only counts what has passed for sure. 0 or absent: never. */
   ageMs?: number;
 }

@@ -2,6 +2,7 @@ import type { Lane } from '@bowline/messages';
 import type { Environment, Writes } from '@bowline/record-store';
 import { segmentKey } from './keys.ts';
 import { forEachLane, LANES } from './lanes.ts';
+import { placeOf, putSeqs, seqOf, type LaneNumbers } from './numbering.ts';
 import type { BatchCut, LaneState, StoredMessage } from './queue.ts';
 import type { ReadMarks } from './read-marks.ts';
 import { bytesOf, decodeSegment, SEGMENT_BYTES, sizeOf, type Segment } from './segment.ts';
@@ -67,11 +68,12 @@ export class Reader {
   read(lane: Lane, afterSeq: number, limit: { messages: number; bytes: number }): StoredMessage[] {
     const found: StoredMessage[] = [];
     let room = limit.bytes;
-    let place = this.#next(lane, afterSeq);
+    const numbers = this.#numbers(lane);
+    let place = this.#next(lane, placeOf(numbers, afterSeq));
     while (place !== undefined && (found.length === 0 || place.bytes <= room)) {
       const { segment, seq, bytes } = place;
       const json = bytesOf(segment, seq).toString();
-      found.push({ lane, seq, id: readHead(json)?.id ?? '', json, bytes });
+      found.push({ lane, seq: seqOf(numbers, seq), id: readHead(json)?.id ?? '', json, bytes });
       this.#ground.marks.read(lane, seq);
       room -= bytes;
       if (found.length >= limit.messages) break;
@@ -81,13 +83,14 @@ export class Reader {
   }
 
   cut(lane: Lane, afterSeq: number, limit: CutLimit): BatchCut | undefined {
-    const first = this.#cutSegment(lane, afterSeq, limit);
+    const numbers = this.#numbers(lane);
+    const first = this.#cutSegment(lane, placeOf(numbers, afterSeq), limit);
     if (first === undefined) return undefined;
     // Single samples, each in a segment of its own, would go out one a frame.
     const mayGrow = this.#mayGrow({ ...first, bytes: first.body.length }, limit);
     const cut = mayGrow ? this.#gather(first, limit) : first;
     this.#ground.marks.read(lane, cut.to);
-    return cut;
+    return { ...cut, from: seqOf(numbers, cut.from), to: seqOf(numbers, cut.to) };
   }
 
   #cutSegment(lane: Lane, afterSeq: number, limit: CutLimit): BatchCut | undefined {
@@ -144,14 +147,19 @@ export class Reader {
     const oldest = messages === 0 ? undefined : this.#next(lane, 0);
     const head = oldest && bytesOf(oldest.segment, oldest.seq).subarray(0, HEAD_BYTES).toString('latin1');
     const oldestAt = head === undefined ? undefined : readHead(head)?.sentAt;
+    const numbers = this.#numbers(lane);
     return {
-      first,
-      next,
+      first: seqOf(numbers, first),
+      next: seqOf(numbers, next),
       messages,
       bytes,
-      offered,
+      offered: seqOf(numbers, offered),
       ...(oldestAt === undefined ? {} : { oldestAt }),
     };
+  }
+
+  #numbers(lane: Lane): LaneNumbers | undefined {
+    return this.#ground.state().numbering[lane];
   }
 
   /** Seqs from here on are not to be read (yet). */
@@ -192,7 +200,10 @@ export class Reader {
       record.copy(copy);
       const segment = decodeSegment(key, copy);
       if (segment === undefined) this.#ground.onDamage(lane);
-      else if (segment.last >= seq) return (held.segment = segment);
+      else if (segment.last >= seq) {
+        putSeqs(segment, this.#numbers(lane));
+        return (held.segment = segment);
+      }
     }
     return undefined;
   }

@@ -1,4 +1,3 @@
-import { randomUUID } from 'node:crypto';
 import type { Lane } from '@bowline/messages';
 import {
   Chunk,
@@ -18,7 +17,7 @@ import { renumberLane } from './renumber-lane.ts';
 import { ReadMarks } from './read-marks.ts';
 import { dropDamaged } from './repair.ts';
 import { decodeSegment } from './segment.ts';
-import { nextState, type StoreState } from './state.ts';
+import { inNewEpoch, nextState, type StoreState } from './state.ts';
 
 export interface RebuildOptions {
   from: SourceRecords;
@@ -69,13 +68,7 @@ export async function mend(options: RebuildOptions): Promise<Rebuilt> {
  */
 export async function renumber(options: RebuildOptions & { tell: boolean }): Promise<Rebuilt> {
   const { from, to, state, now, wallMs, tell } = options;
-  const renewed: StoreState = {
-    ...nextState(state, now),
-    epoch: randomUUID(),
-    // The server sends what has not ended again from seq 1 (protocol, section 3); the journal knows it by its ids.
-    downlink: { ...state.downlink, received: 0 },
-    gaps: {},
-  };
+  const renewed = inNewEpoch(state, now, {});
   const chunk = new Chunk(to);
   /** Old seqs in `results`: the new one is the place in this list, from 1. */
   let results: number[] = [];

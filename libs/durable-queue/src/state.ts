@@ -5,6 +5,7 @@ import { ageMs, saveAge, type ClockReading, type SavedAge } from './age-clock.ts
 import { stateKey } from './keys.ts';
 import { forEachLane } from './lanes.ts';
 import { SCHEMA_VERSION } from './migrations.ts';
+import type { Numbering } from './numbering.ts';
 import type { DownlinkState } from './queue.ts';
 
 /**
@@ -25,6 +26,8 @@ export interface StoreState {
   dead: { first: number; next: number; entries: number; bytes: number };
   /** The last gap report about each lane: a run of seqs that goes on extends it as long as nobody has read it. */
   gaps: Partial<Record<Lane, GapMark>>;
+  /** Of the lanes that were numbered anew; everywhere else in this store a seq means the place in the file. */
+  numbering: Numbering;
 }
 
 /** `messages` are waiting; accepted = receipted + expired + dropped + rejected + messages. */
@@ -81,6 +84,7 @@ export function newState(now: ClockReading): StoreState {
     journal: { next: 0, entries: 0, unfinished: 0, bytes: 0 },
     dead: { first: 0, next: 0, entries: 0, bytes: 0 },
     gaps: {},
+    numbering: {},
   };
 }
 
@@ -95,6 +99,20 @@ export function nextState(state: StoreState, now: ClockReading): StoreState {
     journal: { ...state.journal },
     dead: { ...state.dead },
     gaps: { ...state.gaps },
+  };
+}
+
+/** The same in a new epoch (protocol, section 3). @param numbering of what waits, from 1. */
+export function inNewEpoch(state: StoreState, now: ClockReading, numbering: Numbering): StoreState {
+  const next = nextState(state, now);
+  for (const counters of Object.values(next.lanes)) counters.offered = counters.first - 1;
+  return {
+    ...next,
+    epoch: randomUUID(),
+    // The server sends what has not ended again from seq 1; the journal knows it by its ids.
+    downlink: { ...state.downlink, received: 0 },
+    gaps: {},
+    numbering,
   };
 }
 

@@ -10,8 +10,9 @@ import { DiskRoom } from './disk-room.ts';
 import { DurableWriter } from './durable-writer.ts';
 import { GroupCommit } from './group-commit.ts';
 import { configKey, metaKey } from './keys.ts';
-import { forEachLane } from './lanes.ts';
+import { forEachLane, LANES } from './lanes.ts';
 import { diskFull, environmentOptions, limitsOf, type Limits } from './limits.ts';
+import { numberAnew, type Numbering } from './numbering.ts';
 import { readOrder, readRecent, readUnfinished } from './orders.ts';
 import { prepareBatch } from './prepare-batch.ts';
 import type {
@@ -30,7 +31,7 @@ import type {
 import { ReadMarks } from './read-marks.ts';
 import { Reader } from './reader.ts';
 import { renumber } from './rebuild.ts';
-import { ledgerOf, nextState, stateOnly, type StoreState } from './state.ts';
+import { inNewEpoch, ledgerOf, nextState, stateOnly, type StoreState } from './state.ts';
 import { storeClock } from './store-clock.ts';
 
 /**
@@ -199,24 +200,50 @@ export class Store implements DurableQueue {
 
   async renewEpoch(): Promise<void> {
     await this.#commits.exclusive(async (state, adopt) => {
-      this.#files.removeNext();
-      const next = Environment.open(this.#files.next, this.#environment);
-      try {
-        const source = { from: this.#env, state, now: this.#clock(), wallMs: this.#wallMs };
-        const { state: renewed } = await renumber({ ...source, to: next, tell: false });
-        await this.#replaceBy(next, () => {
-          adopt(renewed);
-          this.#marks.reset(renewed);
-        });
-      } catch (cause) {
-        if (this.#env === next) throw cause;
-        await next.close();
-        this.#files.removeNext();
-        throw this.#room.isFull()
-          ? diskFull(cause)
-          : new InternalError('commit-failed', 'a new epoch could not be written', { cause });
+      const adoptAnew = (renewed: StoreState) => {
+        adopt(renewed);
+        this.#marks.reset(renewed);
+        this.#reader.forgetAll();
+      };
+      const numbering: Numbering = {};
+      for (const lane of LANES) {
+        const numbers = numberAnew(this.#env, lane, state.lanes[lane]);
+        if (numbers === undefined) return this.#copyAnew(state, adoptAnew);
+        numbering[lane] = numbers;
       }
+      const renewed = inNewEpoch(state, this.#clock(), numbering);
+      await this.#writeInAnyCase(renewed, state);
+      adoptAnew(renewed);
     });
+  }
+
+  /** A full disk refuses once, and then has the room that was kept for this. */
+  async #writeInAnyCase(state: StoreState, before: StoreState): Promise<void> {
+    try {
+      await this.#writer.write(stateOnly(state), before);
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      await this.#writer.write(stateOnly(state), before);
+    }
+  }
+
+  /** Where so much was taken out of a lane's middle that its numbers cannot be kept: writes all of it under new ones. */
+  async #copyAnew(state: StoreState, adopt: (renewed: StoreState) => void): Promise<void> {
+    this.#files.removeNext();
+    const next = Environment.open(this.#files.next, this.#environment);
+    try {
+      const source = { from: this.#env, state, now: this.#clock(), wallMs: this.#wallMs };
+      const { state: renewed } = await renumber({ ...source, to: next, tell: false });
+      await this.#replaceBy(next, () => adopt(renewed));
+    } catch (cause) {
+      if (this.#env === next) throw cause;
+      await next.close();
+      this.#files.removeNext();
+      throw this.#room.isFull()
+        ? diskFull(cause)
+        : new InternalError('commit-failed', 'a new epoch could not be written', { cause });
+    }
+    this.#writer.settle();
   }
 
   offering(on: boolean): void {

@@ -77,7 +77,7 @@ export interface MessageHead {
   sentAt: number;
 }
 
-const HEAD = /^\{"id":"([^"]*)","type":"([^"]*)","seq":(\d+),"sentAt":(\d+),"payload":/;
+const HEAD = /^\{"id":"([^"]*)","type":"([^"]*)","seq": *(\d+),"sentAt":(\d+),"payload":/;
 
 /** Reads the head of a message that {@link render} wrote, without parsing the payload. */
 export function readHead(json: string): MessageHead | undefined {

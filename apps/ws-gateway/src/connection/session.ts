@@ -272,7 +272,8 @@ export class LinkSession {
       const { lane } = verdict;
       const facts = { lane, received: welcome.received[lane], next: this.#hello.lanes[lane].next };
       await events.report('store-restored', 'error', facts);
-      await queue.renewEpoch();
+      if (!(await events.unlessRefused(queue.renewEpoch(), 'new epoch')))
+        return this.#storeRefused('a new epoch');
       this.#end(1000, {
         end: { kind: 'resume-anew' },
         code: 'store-restored',
@@ -288,10 +289,7 @@ export class LinkSession {
       }),
       'resumption',
     );
-    if (!stored) {
-      const message = 'the store refused to write where the link stands';
-      return this.#end(1013, { end: { kind: 'failed' }, code: 'store-refused', message });
-    }
+    if (!stored) return this.#storeRefused('where the link stands');
     this.#poison = atWelcome(this.#poison, welcome.received);
     const poison = culprit(this.#poison);
     if (poison !== undefined)
@@ -335,6 +333,12 @@ export class LinkSession {
     });
     this.#watchdog.start();
     sender.pump();
+  }
+
+  /** As a full disk does: there is another attempt after the back-off. */
+  #storeRefused(what: string): void {
+    const message = `the store refused to write ${what}`;
+    this.#end(1013, { end: { kind: 'failed' }, code: 'store-refused', message });
   }
 
   #sendHeartbeat(): string {

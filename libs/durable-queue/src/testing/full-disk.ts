@@ -136,6 +136,23 @@ const onFullDisk = {
   ]),
   consistent: consistent(queue),
 };
+/** As often as a server likes that has always more than this store: no file is written anew. */
+const size = queue.fileBytes();
+const renewed = [];
+for (let n = 0; n < 20; n += 1) {
+  const before = queue.epoch;
+  await queue.renewEpoch();
+  const { first, next, messages: waiting } = queue.lanes().history;
+  const last = queue
+    .read('history', next - 2, { messages: 1, bytes: 1 })
+    .map(({ json }) => JSON.parse(json).seq);
+  renewed.push(queue.epoch !== before && first === 1 && next === waiting + 1 && last[0] === waiting);
+}
+const onFullDiskAnew = {
+  renewed: renewed.every(Boolean),
+  grown: queue.fileBytes() - size,
+  consistent: consistent(queue),
+};
 const { epoch } = queue;
 await queue.close();
 
@@ -167,6 +184,7 @@ process.stdout.write(
     freeAfterEvents,
     newOrders,
     onFullDisk,
+    onFullDiskAnew,
     reopenedFull,
     end,
   }),

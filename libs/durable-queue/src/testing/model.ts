@@ -1,7 +1,7 @@
 import type { Lane, LedgerEntry } from '@bowline/messages';
 import { hasEnded } from '../journal.ts';
 import { forEachLane, LANES } from '../lanes.ts';
-import { ACKS_PER_ORDER } from '../limits.ts';
+import { ACKS_PER_ORDER, STARTS_PER_ORDER } from '../limits.ts';
 import type {
   CommitResult,
   DownlinkState,
@@ -183,7 +183,11 @@ export class QueueModel {
     const [entry] = journal;
     const known = entry && this.orders.get(entry.orderId)?.entry;
     const opens = entry !== undefined && known === undefined && !hasEnded(entry);
-    const isOwn = known !== undefined && !hasEnded(known);
+    const isOwn =
+      entry !== undefined &&
+      known !== undefined &&
+      !hasEnded(known) &&
+      (hasEnded(entry) || (entry.attempt > known.attempt && entry.attempt <= STARTS_PER_ORDER));
     const open = [...this.orders.values()].filter((order) => !hasEnded(order.entry)).length;
     const kept = isOwn ? 0 : (open + Number(opens)) * ACKS_PER_ORDER;
     if (wanted('results') > 0 || opens) {
@@ -268,7 +272,6 @@ export class QueueModel {
     for (const lane of LANES) {
       const held = this.lanes[lane];
       held.messages.forEach((message, index) => {
-        message.bytes += String(index + 1).length - String(message.seq).length;
         message.seq = index + 1;
       });
       held.next = held.messages.length + 1;
