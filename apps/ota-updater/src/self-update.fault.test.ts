@@ -56,5 +56,11 @@ test(
     expect(end).toMatchObject({ status: 'failed', error: { code: 'probe-failed' } });
     expect(self.current()).toBe('1.0.0');
     await waitFor(async () => (await self.running()) === '1.0.0', { what: '1.0.0 to run' });
+
+    // What it would write, 1.0.0 could not read: it is not tried, and is not to blame.
+    self.release('3.0.0', GOOD, { 'deploy/data-formats.json': '{ "store": { "reads": 3, "writes": 3 } }' });
+    for (let order = 1; order <= 2; order += 1)
+      expect((await update('3.0.0', [])).error?.message).toContain('it writes version 3 of the store');
+    expect(await self.running()).toBe('1.0.0');
   },
 );

@@ -45,8 +45,8 @@ export class SelfDevice {
   }
 
   /** A release of Bowline whose probe is good or bad. */
-  release(version: string, probe: string): void {
-    const files = { ...this.#tree(version), probe };
+  release(version: string, probe: string, more: Record<string, string> = {}): void {
+    const files = { ...this.#tree(version), probe, ...more };
     const manifest = { kind: 'self', probe: { command: ['probe'] } };
     this.device.release('bowline', version, { filesOnly: true, files, manifest });
   }
@@ -125,7 +125,7 @@ export class SelfDevice {
     return {
       'version.txt': version,
       'deploy/ecosystem.config.cjs': ecosystem,
-      'deploy/data-formats.json': '{}',
+      'deploy/data-formats.json': '{ "store": { "reads": 2, "writes": 2 } }',
       'node_modules/pm2/bin/pm2-runtime': `require(${JSON.stringify(pm2)});`,
       'apps/ws-gateway/dist/main.js': 'setInterval(() => {}, 1e6);',
       'apps/ota-updater/dist/main.js': `import(${JSON.stringify(program)});`,
