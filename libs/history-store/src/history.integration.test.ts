@@ -213,6 +213,24 @@ describe('History', () => {
     history.close();
   });
 
+  test('when the file is full as blocks are to be made, room is made for them', () => {
+    const { history } = openTestHistory({}, { maxBytes: 300_000 });
+    let recorded = 0;
+    for (let part = 0; part < 60; part += 1) {
+      const samples = seconds('a', 2000, AT + 2_000_000 * part).map((sample, index) => ({
+        ...sample,
+        value: Math.sin(index * index + part),
+      }));
+      history.record(samples, { unsent: false });
+      recorded += samples.length;
+      if (part % 6 === 5) history.seal();
+    }
+    const { totals, pendingSamples, fileBytes } = history.stats();
+    expect({ recorded: totals.recorded, pendingSamples }).toEqual({ recorded, pendingSamples: 0 });
+    expect(fileBytes).toBeLessThanOrEqual(300_000);
+    history.close();
+  });
+
   test('when it becomes known when the samples of a boot were, they are put right, sealed or not, and were not old before', () => {
     const bootId = '3f2504e0-4f89-41d3-9a0c-0305e82c3301';
     const other = '3f2504e0-4f89-41d3-9a0c-0305e82c3302';

@@ -8,13 +8,18 @@ import { HistoryFiles } from './history-files.ts';
 import { openNewest, replace, type HistoryIncident } from './open-file.ts';
 import { Pending } from './pending.ts';
 import { estimatePoints, query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
-import { drop, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
+import { drop, FULL_SHARE, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
 import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
 import { isDamage, isReadingFault, isRefusal } from './sqlite-errors.ts';
 import { addTotals, readTotals, type Totals } from './totals.ts';
 import { noteUnsure, putRight } from './unsure-times.ts';
+
+/** With less it is the disk that is full, not the file: to give up what is there would help nobody. */
+const DISK_FULL_BYTES = 2 ** 20;
+/** Of its limit: how far the file is emptied for a write that it had no room for. Blocks need some beside what they are made of. */
+const ROOM_SHARES = [FULL_SHARE, 0.7, 0.5, 0.3];
 
 export interface HistoryOptions {
   folder: string;
@@ -94,7 +99,7 @@ export class History {
   record(samples: readonly Sample[], { unsent }: { unsent: boolean }): void {
     if (samples.length === 0) return;
     this.#mustHaveRoom();
-    const write = () =>
+    this.#withRoom(() =>
       this.#change(({ database, pending }) => {
         noteUnsure(database, samples);
         pending.add(samples, unsent ? 1 : 0);
@@ -102,14 +107,21 @@ export class History {
           recorded: samples.length,
           ...(unsent ? { unsentRecorded: samples.length } : {}),
         });
-      });
-    try {
-      write();
-    } catch (error) {
-      // The file has reached its limit before anybody looked.
-      if (!(error instanceof TransientError) || !this.#makeRoom()) throw error;
-      write();
+      }),
+    );
+  }
+
+  /** Again, if the file has reached its limit before anybody looked, with more and more room. */
+  #withRoom(write: () => void): void {
+    for (const share of ROOM_SHARES) {
+      try {
+        return write();
+      } catch (error) {
+        if (!(error instanceof TransientError) || this.#freeBytes() < DISK_FULL_BYTES) throw error;
+        this.#makeRoom(share);
+      }
     }
+    write();
   }
 
   /** When the samples of a boot really were is known now. @param correct leaves others as they are */
@@ -119,12 +131,14 @@ export class History {
 
   /** Makes blocks of what came in since the last time, and minutes and hours of it. */
   seal(): void {
-    this.#change(({ database, ...parts }) => {
-      const { damaged, damagedUnsent } = seal(parts);
-      if (damaged > 0) addTotals(database, { damagedBlocks: 1 });
-      // Which series they were of nobody can say.
-      if (damagedUnsent > 0) noteGap(database, { series: '', count: damagedUnsent, fromAt: 0, toAt: 0 });
-    });
+    this.#withRoom(() =>
+      this.#change(({ database, ...parts }) => {
+        const { damaged, damagedUnsent } = seal(parts);
+        if (damaged > 0) addTotals(database, { damagedBlocks: 1 });
+        // Which series they were of nobody can say.
+        if (damagedUnsent > 0) noteGap(database, { series: '', count: damagedUnsent, fromAt: 0, toAt: 0 });
+      }),
+    );
   }
 
   /** @param nowMs epoch milliseconds; absent while the clock cannot be trusted: then nothing is too old. */
@@ -139,10 +153,8 @@ export class History {
     });
   }
 
-  #makeRoom(): boolean {
-    let made = false;
-    while (this.#change((parts) => pruneBySize(parts, this.#options.retention))) made = true;
-    return made;
+  #makeRoom(share = FULL_SHARE): void {
+    while (this.#change((parts) => pruneBySize(parts, this.#options.retention, share)));
   }
 
   query(asked: HistoryQuery): HistoryAnswer {
@@ -225,16 +237,17 @@ export class History {
 
   #mustHaveRoom(): void {
     const { folder, reserveBytes } = this.#options;
-    const free = () => {
-      const { bavail, bsize } = statfsSync(folder);
-      return bavail * bsize;
-    };
-    if (free() >= reserveBytes) return;
-    if (this.#files.removeQuarantine(this.#number) && free() >= reserveBytes) return;
+    if (this.#freeBytes() >= reserveBytes) return;
+    if (this.#files.removeQuarantine(this.#number) && this.#freeBytes() >= reserveBytes) return;
     throw new TransientError(
       'history-refused',
       `less than ${reserveBytes} bytes are free on the disk of ${folder}`,
     );
+  }
+
+  #freeBytes(): number {
+    const { bavail, bsize } = statfsSync(this.#options.folder);
+    return bavail * bsize;
   }
 
   #removeDamaged(): void {

@@ -26,7 +26,7 @@ export interface RetentionParts {
 /** Blocks that go in one transaction. */
 const AT_ONCE = 64;
 /** Above this share of the limit room is made: what goes on being written meanwhile needs some. */
-const FULL_SHARE = 0.85;
+export const FULL_SHARE = 0.85;
 
 /** One step of what makes room, within the caller's transaction; false: there was nothing to do. */
 export function pruneByAge(
@@ -47,9 +47,9 @@ export function pruneByAge(
  * As {@link pruneByAge}, while the file is nearly full. What others have goes first, oldest first; what only we have is thinned
  * to one average a minute, then the minutes go, and only then what was thinned, and the hours.
  */
-export function pruneBySize(parts: RetentionParts, { maxBytes }: Retention): boolean {
+export function pruneBySize(parts: RetentionParts, { maxBytes }: Retention, share: number): boolean {
   const { blocks } = parts;
-  if (sizeOf(parts.database).usedBytes <= FULL_SHARE * maxBytes) return false;
+  if (sizeOf(parts.database).usedBytes <= share * maxBytes) return false;
   const sent = blocks.oldest(0, 0, AT_ONCE);
   if (sent.length > 0) return dropAll(parts, sent);
   const unsent = blocks.oldest(0, 1, AT_ONCE);

@@ -63,6 +63,13 @@ export const HistoryConfig = Type.Object(
       'ms',
       'how often blocks are made of what was recorded, and room',
     ),
+    sealSamples: bounded(
+      1000,
+      100_000,
+      10_000_000,
+      'samples',
+      'and when so many have been recorded since: that many are in memory meanwhile',
+    ),
     rawMs: bounded(3_600_000, 7 * DAY_MS, 3650 * DAY_MS, 'ms', 'how long samples are kept'),
     minutesMs: bounded(
       3_600_000,

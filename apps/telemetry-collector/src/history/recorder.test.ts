@@ -30,7 +30,7 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
       prune: (at) => void (state.prunedAt = at),
     },
     spill: new Spill(() => spillAfterMs, clock.monotonicMs()),
-    limits: { retryMs: MINUTE, commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE },
+    limits: { retryMs: MINUTE, commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE, sealSamples: 20 },
     isOnline: () => state.online,
     trustedWallMs: () => undefined,
     handBack: (samples) => void handedBack.push(...samples),
@@ -114,6 +114,15 @@ describe('Recorder', () => {
     recorder.add([sample(1)]);
     await clock.advance(1);
     expect([recorded.length, state.sealed]).toEqual([1, 1]);
+  });
+
+  test('when many samples have been recorded, blocks are made at once', () => {
+    const { recorder, state } = setUp();
+    for (let n = 0; n < 19; n += 1) recorder.add([sample(n)]);
+    expect(state.sealed).toBe(0);
+    for (let n = 19; n < 25; n += 1) recorder.add([sample(n)]);
+    expect(state.sealed).toBe(1);
+    recorder.stop();
   });
 
   test('when the clock has become right, what waits is put right', () => {

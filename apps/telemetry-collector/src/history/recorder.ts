@@ -13,6 +13,8 @@ export interface RecorderLimits {
   sealMs: number;
   /** After a refusal the gateway gets everything for so long, milliseconds. */
   retryMs: number;
+  /** And when so many samples have been recorded since: all of them are in memory while blocks are made. */
+  sealSamples: number;
   /** Samples in memory that are recorded at once; ten times as many are the most that wait while the disk is full. */
   commitSamples: number;
 }
@@ -40,6 +42,8 @@ export class Recorder implements SampleSink {
   /** Not recorded yet: those that the gateway gets as well, and those that only we have. */
   #waiting: { shared: Sample[]; own: Sample[] } = { shared: [], own: [] };
   #unrecorded = 0;
+  /** Recorded since blocks were made last. */
+  #unsealed = 0;
   #isRefusing = false;
   #commitTimer: Timer | undefined;
   #sealTimer: Timer | undefined;
@@ -94,15 +98,23 @@ export class Recorder implements SampleSink {
     const { own } = this.#waiting;
     if (own.length > 0) {
       this.#waiting.own = [];
-      if (!this.#tried(() => history.record(own, { unsent: true }))) {
+      if (this.#tried(() => history.record(own, { unsent: true }))) this.#recorded(own);
+      else {
         spill.refused(clock.monotonicMs() + this.#limits.retryMs);
         handBack(own);
       }
     }
     const { shared } = this.#waiting;
-    if (shared.length === 0) return;
-    if (this.#tried(() => history.record(shared, { unsent: false }))) this.#waiting.shared = [];
-    else this.#bound();
+    if (shared.length > 0) {
+      if (this.#tried(() => history.record(shared, { unsent: false })))
+        this.#recorded(this.#waiting.shared.splice(0));
+      else this.#bound();
+    }
+    if (this.#unsealed >= this.#limits.sealSamples) this.#makeBlocks();
+  }
+
+  #recorded({ length }: readonly Sample[]): void {
+    this.#unsealed += length;
   }
 
   /** Records what waits and reads the clock no more. */
@@ -124,13 +136,18 @@ export class Recorder implements SampleSink {
   }
 
   #seal(): void {
-    const { history, trustedWallMs } = this.#options;
     this.commit();
+    this.#makeBlocks();
+    this.#armSeal();
+  }
+
+  #makeBlocks(): void {
+    const { history, trustedWallMs } = this.#options;
+    this.#unsealed = 0;
     this.#tried(() => {
       history.seal();
       history.prune(trustedWallMs());
     });
-    this.#armSeal();
   }
 
   /** A full disk is said once, until there is room again. */
