@@ -142,6 +142,27 @@ describe('a document of the cloud', () => {
     expect(executor.pace).toBe(5);
   });
 
+  it.each([
+    ['validateConfig', 'rejected', 'config-refused'],
+    ['applyConfig', 'failed', 'config-rolled-back'],
+  ] as const)(
+    'when an app hangs in %s, the document is refused when its time is up, and nobody has it',
+    async (request, status, code) => {
+      const { cloud, collector, executor, push } = await device({ applyWithinMs: 1000 });
+      collector.stop();
+      collector.hangsIn = request;
+      await collector.start();
+      // Well before the ten seconds that an answer may take.
+      expect((await cloud.ack(await push(1, bothAt(5)), status)).payload['error']).toMatchObject({
+        code,
+        message: expect.stringMatching(
+          new RegExp(`^telemetry-collector: ${request} was not answered within \\d{1,4} ms$`),
+        ) as string,
+      });
+      expect([executor.pace, collector.pace, collector.onDisk]).toEqual([1, 1, 1]);
+    },
+  );
+
   it('when the disk does not take what is for the gateway, all go back and it goes on; once there is room, it is taken', async () => {
     const { cloud, gateway, collector, executor, push, report } = await device();
     const file = join(gateway.folder, 'state/cloud-config.json');

@@ -37,5 +37,5 @@ export function hubTargets(hub: Pick<Hub, 'request' | 'peers'>, self: ConfigAnsw
 /** An app that hangs is asked again, as long as there is time. */
 const LONGEST_ANSWER_MS = 10_000;
 const deadline = (withinMs = LONGEST_ANSWER_MS) => ({
-  deadlineMs: Math.max(1, Math.min(LONGEST_ANSWER_MS, withinMs)),
+  deadlineMs: Math.max(1, Math.ceil(Math.min(LONGEST_ANSWER_MS, withinMs))),
 });

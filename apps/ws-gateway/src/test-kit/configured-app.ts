@@ -47,6 +47,8 @@ export class ConfiguredApp {
   readonly restarts: string[] = [];
   live: LiveConfig<Paced>;
   client: HubClient | undefined;
+  /** Takes note of this request, and never answers. */
+  hangsIn: 'validateConfig' | 'applyConfig' | undefined;
 
   constructor(gateway: GatewayUnderTest, app: HubApp) {
     this.#gateway = gateway;
@@ -61,9 +63,10 @@ export class ConfiguredApp {
 
   async start(): Promise<this> {
     this.live = this.#load();
-    this.client = await this.#gateway.app(this.#app, [], (client) =>
-      serveConfig(client, this.live, (reason) => void this.restarts.push(reason)),
-    );
+    this.client = await this.#gateway.app(this.#app, [], (client) => {
+      serveConfig(client, this.live, (reason) => void this.restarts.push(reason));
+      if (this.hangsIn !== undefined) client.handle(this.hangsIn, () => new Promise(() => undefined));
+    });
     return this;
   }
 
