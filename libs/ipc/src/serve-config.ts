@@ -19,14 +19,19 @@ export interface ConfigAnswers {
   show: Answer<'showConfig'>;
 }
 
-/** As many faults as an answer holds. */
+/** As many faults as an answer holds, and as much of each: a key may be as long as the document. */
 const MOST_FAULTS = 256;
+const MOST_CHARS = 256;
+const short = (faults: readonly ConfigFault[]): ConfigFault[] =>
+  faults
+    .slice(0, MOST_FAULTS)
+    .map(({ key, message }) => ({ key: key.slice(0, MOST_CHARS), message: message.slice(0, MOST_CHARS) }));
 
 /** @param restart ends this process in good order; called when a key asks for it, after the change is durable. */
 export function configAnswers(live: ServedConfig, restart: (reason: string) => void): ConfigAnswers {
   return {
     async validate({ section }) {
-      const faults = live.judge(section).slice(0, MOST_FAULTS);
+      const faults = short(live.judge(section));
       if (faults.length > 0) return { faults, restart: [], link: [] };
       const { restart: restarts, link } = live.changeBy(section);
       return { faults, restart: restarts, link };
@@ -45,7 +50,7 @@ export function configAnswers(live: ServedConfig, restart: (reason: string) => v
         const { faults = [{ key: '', message: error.message }] } = error.details as {
           faults?: ConfigFault[];
         };
-        return { faults: faults.slice(0, MOST_FAULTS), hash: live.hash, restarts: false };
+        return { faults: short(faults), hash: live.hash, restarts: false };
       }
     },
     async show() {

@@ -163,6 +163,24 @@ describe('a document of the cloud', () => {
     },
   );
 
+  it('when a document is larger than a frame may be, or is nonsense as long as one, it is refused in a few words and the next one is taken', async () => {
+    const { cloud, executor, push } = await device();
+    const nonsense = (bytes: number) => ({ 'command-executor': { pace: 5, ['x'.repeat(bytes)]: 1 } });
+    const link = await cloud.link(({ hello }) => hello !== undefined);
+    await push(1, nonsense(2 ** 20));
+    const reject = await waitFor(() => link.frames.find(({ type }) => type === 'reject'), {
+      what: 'the refusal of the frame',
+    });
+    expect(reject.payload).toMatchObject({ code: 'too-large' });
+    const refused = await push(2, nonsense(200_000));
+    const { error } = (await cloud.ack(refused, 'rejected')).payload as { error: { message: string } };
+    expect(error.message).toMatch(/^command-executor: "x{256}" unknown key/);
+    expect(error.message.length).toBeLessThan(600);
+    await cloud.ack(await push(3, bothAt(6)), 'succeeded');
+    expect(executor.pace).toBe(6);
+    expect(link.closeCode).toBeUndefined();
+  });
+
   it('when the disk does not take what is for the gateway, all go back and it goes on; once there is room, it is taken', async () => {
     const { cloud, gateway, collector, executor, push, report } = await device();
     const file = join(gateway.folder, 'state/cloud-config.json');
