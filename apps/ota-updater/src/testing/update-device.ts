@@ -20,7 +20,7 @@ import { buildSync } from 'esbuild';
 import { v7 as uuidv7 } from 'uuid';
 
 /** Bundled, as on a device: it is started very often, and stripping types is most of a start. */
-const PROGRAM = resolve(import.meta.dirname, '../../dist', `engine-process-${process.pid}.mjs`);
+const PROGRAM = resolve(import.meta.dirname, '../../reports', `engine-process-${process.pid}.mjs`);
 
 function bundle(): void {
   buildSync({
