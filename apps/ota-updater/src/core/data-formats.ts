@@ -9,7 +9,7 @@ export type DataFormats = Record<string, DataFormat>;
 
 /**
  * Why a release may not be tried: what it writes the slot before could not read, so there would be no way back
- * (docs/adr/0028). A new form takes two releases: one that reads both and writes the old, one that writes the new.
+ * (docs/adr/0030). A new form takes two releases: one that reads both and writes the old, one that writes the new.
  *
  * @param next of the release; undefined: it does not say.
  * @param standing of the code that runs; undefined: it does not say, and is older than such forms.
