@@ -172,6 +172,13 @@ find /sys/fs/cgroup -name '${session}*'`);
       150_000,
     );
 
+    test('when its journal is asked for, the collector may read it, though it is not root', async () => {
+      const wish = ['--kind', 'journal', '--app', 'bowline-clock', '--from', '1h', '--json'];
+      const answer = await operator('history', 'ask', 'kiosk-1', ...wish);
+      const { items } = JSON.parse(answer) as { items: { unit?: string; message: string }[] };
+      expect(items.some(({ message }) => message.includes('"app":"launcher"'))).toBe(true);
+    });
+
     test('when pm2 is killed, the unit starts it anew, and each app runs once', async () => {
       const before = await machine.shell('systemctl show --value --property=MainPID bowline');
       await machine.shell(`kill -9 ${before}`);
