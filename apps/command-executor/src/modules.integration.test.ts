@@ -38,6 +38,7 @@ const broken = async (): Promise<{ name: string; why: string }[]> => {
   return (result as { broken?: { name: string; why: string }[] }).broken ?? [];
 };
 const ordered = (n = 1): Promise<Report> => device.outcome(device.order('double', { n }));
+const ENDLESS = 'for (;;);';
 const DOUBLE = { run: 'return { doubled: n * 2 };' };
 
 describe('a command module in TypeScript', () => {
@@ -96,9 +97,9 @@ describe('a command module in TypeScript', () => {
     ],
     ['takes the name of another', moduleText({ ...DOUBLE, name: 'ping' }), /already \(built-in\)/],
     ['ends its process', 'process.exit(0);', /ended by itself/],
-    ['loads without end', 'for (;;);', /has not loaded within/],
+    ['loads without end', ENDLESS, /has not loaded within/],
   ])('when one %s, that is reported and told, and the others work', async (_, text, why) => {
-    device.configure({ moduleLoadMs: 1500 });
+    if (text === ENDLESS) device.configure({ moduleLoadMs: 5000 });
     write('double.ts', DOUBLE);
     write('bad.ts', text);
     device.start();
@@ -134,13 +135,13 @@ describe('a command module in TypeScript', () => {
       'failed',
       /memory/,
     ],
-    ['never ends', 'for (;;);', { more: 'timeoutMs: 500,' }, 'failed', /longer than 500 ms/],
+    ['never ends', 'for (;;);', { more: 'timeoutMs: 4000,' }, 'failed', /longer than 4000 ms/],
     [
       'heeds its signal',
       'await new Promise((resolve) => context.signal.addEventListener("abort", resolve)); return 1;',
-      { more: 'timeoutMs: 500,' },
+      { more: 'timeoutMs: 4000,' },
       'failed',
-      /longer than 500 ms/,
+      /longer than 4000 ms/,
     ],
   ])('when it %s, its order says so, and it can be ordered again', async (_, run, more, status, message) => {
     device.configure({ moduleMemoryBytes: 16_777_216 });
