@@ -39,7 +39,12 @@ export class ConfiguredFleet {
     hook.searchParams.set('file', file);
     const source = (app: string) => ['--import', hook.href, join(WORKSPACE, 'apps', app, 'src/main.ts')];
     const programs = Object.fromEntries(CONFIGURED_APPS.map((app) => [app, source(app)]));
-    const fleet = await TortureFleet.start({ whole: true, programs });
+    const fleet = await TortureFleet.start({
+      whole: true,
+      programs,
+      // By which the server hears of a hash that changed after the report.
+      server: { link: { heartbeatSeconds: 5 } },
+    });
     return new ConfiguredFleet(fleet, file);
   }
 
