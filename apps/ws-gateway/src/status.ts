@@ -92,7 +92,7 @@ export function deviceStatus(ports: {
     ),
     ...(ports.gateway === undefined ? {} : { gateway: ports.gateway }),
     orders: queue.recentOrders(RECENT_ORDERS).map(orderLine),
-    counters: { ...ports.counters.all(), ...hubCounters(ports.hub) },
+    counters: { ...ports.counters.all(), ...hubCounters(ports.hub), ...forgotten(queue) },
   };
 }
 
@@ -100,6 +100,12 @@ export function deviceStatus(ports: {
 function hubCounters({ counters }: Hub): Record<string, number> {
   const counted = Object.entries(counters).filter(([, count]) => count > 0);
   return Object.fromEntries(counted.map(([name, count]) => [`hub.${kebabCase(name)}`, count]));
+}
+
+/** Dead letters that went for want of room; absent: none. */
+function forgotten(queue: DurableQueue): Record<string, number> {
+  const count = queue.forgottenDeadLetters();
+  return count === 0 ? {} : { 'dead-letters.forgotten': count };
 }
 
 const kebabCase = (name: string): string => name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`);

@@ -74,6 +74,7 @@ function dropOldest(draft: Draft, { deadLetters, deadLetterBytes }: Limits): voi
     if (dead.entries <= deadLetters && dead.bytes <= deadLetterBytes) return;
     removeDeadLetter(draft, numberOfKey(key));
     dead.first = numberOfKey(key) + 1;
+    dead.forgotten = (dead.forgotten ?? 0) + 1;
   }
 }
 

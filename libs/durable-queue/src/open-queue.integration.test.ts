@@ -430,13 +430,14 @@ describe('rejects and dead letters', () => {
     expect(queue.ledger().history).toMatchObject({ dropped: 1, expired: 2, waiting: 1 });
   });
 
-  test('when there are more dead letters than are kept, the oldest go', async () => {
+  test('when there are more dead letters than are kept, the oldest go and are counted', async () => {
     const queue = await openTestQueue({ folder: temporaryFolder(), deadLetters: 2 });
     const sent = messages(4, 'event');
     await queue.commit({ enqueue: [{ lane: 'events', messages: sent }] });
     all(queue, 'events');
     for (const { id } of sent) await queue.commit({ rejects: [{ id, code: 'invalid', detail: '' }] });
     expect(queue.deadLetters(10).map(({ seq }) => seq)).toEqual([4, 3]);
+    expect(queue.forgottenDeadLetters()).toBe(2);
   });
 });
 

@@ -57,6 +57,8 @@ export interface DurableQueue {
   downlink(): DownlinkState;
 
   deadLetters(limit: number): DeadLetter[];
+  /** How many went for want of room, the oldest first, since the store was made. */
+  forgottenDeadLetters(): number;
 
   /** Small durable values of the gateway itself (attempt count of the link, trusted time, …); capped at 4 KiB each. */
   meta(key: string): string | undefined;

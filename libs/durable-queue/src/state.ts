@@ -23,7 +23,8 @@ export interface StoreState {
   producers: Record<string, ProducerMark[]>;
   downlink: DownlinkState;
   journal: { next: number; entries: number; unfinished: number; bytes: number };
-  dead: { first: number; next: number; entries: number; bytes: number };
+  /** `forgotten`: gone for want of room, since the store was made; absent: none. */
+  dead: { first: number; next: number; entries: number; bytes: number; forgotten?: number };
   /** The last gap report about each lane: a run of seqs that goes on extends it as long as nobody has read it. */
   gaps: Partial<Record<Lane, GapMark>>;
   /** Of the lanes that were numbered anew; everywhere else in this store a seq means the place in the file. */

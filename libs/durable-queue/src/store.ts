@@ -184,6 +184,10 @@ export class Store implements DurableQueue {
     return readDeadLetters(this.#env, limit);
   }
 
+  forgottenDeadLetters(): number {
+    return this.#commits.state.dead.forgotten ?? 0;
+  }
+
   meta(key: string): string | undefined {
     const record = this.#env.get(metaKey(key));
     return record === undefined ? undefined : jsonOf<string>(metaKey(key), record);

@@ -8,17 +8,22 @@ import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
 export class Capabilities {
   readonly #file: string;
   #commands: readonly string[];
+  /** What the file holds. A write that a full disk refused is made up for when the executor registers again. */
+  #written: string;
 
   constructor(file: string) {
     this.#file = file;
     this.#commands = read(file);
+    this.#written = JSON.stringify(this.#commands);
   }
 
   learn(idempotentCommands: readonly string[]): void {
     const commands = [...new Set(idempotentCommands)].toSorted();
-    if (JSON.stringify(commands) === JSON.stringify(this.#commands)) return;
     this.#commands = commands;
-    writeFileDurably(this.#file, JSON.stringify(commands));
+    const text = JSON.stringify(commands);
+    if (text === this.#written) return;
+    writeFileDurably(this.#file, text);
+    this.#written = text;
   }
 
   all(): string[] {

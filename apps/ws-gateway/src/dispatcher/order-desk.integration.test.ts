@@ -189,3 +189,41 @@ test('when the link is lost while parked orders are taken, the rest of them is l
   expect(queue.downlink().received).toBe(1);
   expect(acks()).toHaveLength(1);
 });
+
+test('when more orders come than may be parked, none behind them is taken on this link, and the operators are told', async () => {
+  const { desk, state, order, queue } = await setUp({ results: { messages: 7, bytes: 1e6 } });
+  state.idle = false;
+  const orders = Array.from({ length: 8 }, () => order());
+  for (const each of orders) await desk.receive(each);
+  expect(queue.downlink().received).toBe(1);
+  const told = () =>
+    queue.read('events', 0, { messages: 9, bytes: 1e6 }).map(({ json }) => JSON.parse(json).payload);
+  expect(told()).toMatchObject([{ kind: 'orders-beyond-window', data: { from: 6, window: 4 } }]);
+
+  // Room for one order, and then for the next: the four that were parked are all that is ever taken.
+  const make = async (each: typeof orders) => {
+    for (const { orderId } of each) {
+      await desk.report(APP, orderId, { status: 'started', at: 1, attempt: 1 });
+      await desk.report(APP, orderId, { status: 'failed', at: 1, error: { code: 'x', message: 'x' } });
+      await queue.commit({ receipts: { results: queue.lanes().results.next - 1 } });
+      await desk.retryParked();
+    }
+  };
+  await make(orders.slice(0, 5));
+  await desk.receive(order());
+  expect(queue.downlink().received).toBe(5);
+  desk.dropParked();
+  for (const each of orders.slice(5, 6)) await desk.receive(each);
+  expect(queue.downlink().received).toBe(6);
+  expect(told()).toHaveLength(1);
+});
+
+test('when a cancel names itself, it ends once, as too late', async () => {
+  const { desk, state, order, queue, acks } = await setUp();
+  state.idle = false;
+  const orderId = uuidv7();
+  await desk.receive({ ...order({ orderId }, 'cancel'), orderId });
+  await desk.settleWaiting();
+  expect(acks()).toEqual(['received', 'started', 'failed']);
+  expect(queue.order(orderId)).toMatchObject({ status: 'failed', error: { code: 'too-late' } });
+});

@@ -60,6 +60,8 @@ export class OrderDesk {
   readonly #ports: OrderDeskPorts;
   #tail: Promise<unknown> = Promise.resolve();
   #parked: IncomingOrder[] = [];
+  /** Seq of an order that came on this link beyond what may be parked: to take what follows would receipt it. */
+  #droppedFrom = Infinity;
   /** Orders being stopped → the cancel that asked for it. */
   readonly #cancels = new Map<string, string>();
   /** Cancels whose app is being asked. */
@@ -75,8 +77,8 @@ export class OrderDesk {
   /** An order off the wire. Resolves when it is durable, or parked until there is room. */
   async receive(order: IncomingOrder): Promise<void> {
     const { held } = await this.#inTurn(async () => {
-      if (this.#parked.length > 0) this.#park(order);
-      else await this.#take(order, this.#ports.startsAtOnce(order.type));
+      if (this.#parked.length > 0) await this.#park(order);
+      else if (order.seq < this.#droppedFrom) await this.#take(order, this.#ports.startsAtOnce(order.type));
       return { held: this.#held };
     });
     await held?.stored.promise;
@@ -91,7 +93,7 @@ export class OrderDesk {
       for (const order of waiting) {
         // What the link that is gone brought must not be counted as the next one's.
         if (lost !== this.#lost) return;
-        if (this.#parked.length > 0) this.#park(order);
+        if (this.#parked.length > 0) await this.#park(order);
         else await this.#take(order, false);
       }
     });
@@ -101,6 +103,7 @@ export class OrderDesk {
   dropParked(): void {
     this.#lost += 1;
     this.#parked = [];
+    this.#droppedFrom = Infinity;
     this.#release()?.stored.resolve();
   }
 
@@ -267,7 +270,7 @@ export class OrderDesk {
     } catch (error) {
       if (!(error instanceof BowlineError)) throw error;
       if (PARKED_BY.includes(error.code)) {
-        this.#park(order);
+        await this.#park(order);
         return false;
       }
       const [entry] = batch.journal ?? [];
@@ -283,12 +286,18 @@ export class OrderDesk {
     }
   }
 
-  #park(order: IncomingOrder): void {
-    this.#ports.log.warn(
-      { orderId: order.orderId, seq: order.seq },
-      'no room for the acks of an order: it waits unreceipted',
-    );
-    if (this.#parked.length < this.#ports.parkedOrders()) this.#parked.push(order);
+  async #park(order: IncomingOrder): Promise<void> {
+    const { orderId, seq } = order;
+    const window = this.#ports.parkedOrders();
+    if (this.#parked.length < window && order.seq < this.#droppedFrom) {
+      this.#ports.log.warn({ orderId, seq }, 'no room for the acks of an order: it waits unreceipted');
+      this.#parked.push(order);
+    } else if (order.seq < this.#droppedFrom) {
+      this.#droppedFrom = order.seq;
+      // This one and all behind it come again on the next link.
+      this.#ports.log.error({ orderId, seq, window }, 'the server sends orders beyond the window: not taken');
+      await this.#ports.events.report('orders-beyond-window', 'error', { from: seq, window });
+    }
   }
 
   /** Protocol, section 4: `expiresAt` is checked just before the start, on server time. */
@@ -314,6 +323,8 @@ export class OrderDesk {
   /** `cancel` acts on receipt, outside the queue (protocol, section 4). */
   async #cancel(cancel: JournalEntry): Promise<void> {
     const { orderId } = JSON.parse(cancel.payloadJson) as { orderId: string };
+    if (orderId === cancel.orderId)
+      return this.#endCancel(cancel, { code: 'too-late', message: 'a cancel cannot cancel itself' });
     const target = this.#ports.queue.order(orderId);
     if (target === undefined)
       return this.#endCancel(cancel, { code: 'unknown-order', message: `there is no order ${orderId}` });
