@@ -23,11 +23,9 @@ export interface RememberedStore {
 
 /** Who this server is, for as long as its store lives (protocol, section 3, Epochs). */
 export class ServerIdentity {
-  readonly #store: ServerStore;
-  #record: ServerRecord;
+  readonly #record: ServerRecord;
 
-  private constructor(store: ServerStore, record: ServerRecord) {
-    this.#store = store;
+  private constructor(record: ServerRecord) {
     this.#record = record;
   }
 
@@ -50,7 +48,7 @@ export class ServerIdentity {
       writes.push(noteIncident(store, { at: clock.wallMs(), kind: 'set-back', message }));
     }
     await store.write(writes);
-    return new ServerIdentity(store, record);
+    return new ServerIdentity(record);
   }
 
   /** The `aud` of link tokens. */
@@ -66,10 +64,9 @@ export class ServerIdentity {
     return this.#record.starts;
   }
 
-  /** A device knows more than this store does: it was restored from an older state. */
-  renewEpoch(): void {
-    this.#record = { ...this.#record, serverEpoch: randomUUID() };
-    void this.#store.write([put(keys.server, this.#record)]);
+  /** One that nobody was ever told, for a single device whose orders are numbered anew. */
+  newEpoch(): string {
+    return randomUUID();
   }
 }
 

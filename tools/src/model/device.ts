@@ -269,8 +269,7 @@ export class Device {
       }));
       return { first: 1, next: held.length + 1, held };
     });
-    const received = this.#without === 'received-zero-in-new-epoch' ? this.disk.received : 0;
-    this.disk = { ...this.disk, epoch, lanes, offered: forEachLane(() => 0), received };
+    this.disk = { ...this.disk, epoch, lanes, offered: forEachLane(() => 0), received: 0 };
   }
 
   /** A final reject: the message moves to the dead letters. */

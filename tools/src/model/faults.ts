@@ -90,14 +90,13 @@ const FAULTS: Record<FaultName, Fault> = {
     return [{ label: "the device's store is lost and made anew", world: { ...lost, history } }];
   },
 
-  'server-restored': (world, { server, without }) => {
+  'server-restored': (world, { server }) => {
     const { serverBackup, history } = world;
     if (serverBackup === undefined) return [];
     const serverEpochs = history.serverEpochs + 1;
-    const sameEpoch = without === 'new-server-epoch-on-restore';
-    const disk = sameEpoch ? serverBackup.disk : server.renamed(serverBackup.disk, `S${serverEpochs}`);
+    const disk = server.renamed(serverBackup.disk, `S${serverEpochs}`);
     const restored = { ...withoutServer(world), server: disk };
-    const label = `the server is set back to the copy${sameEpoch ? '' : `, under the new epoch S${serverEpochs}`}`;
+    const label = `the server is set back to the copy, under the new epoch S${serverEpochs}`;
     return [
       {
         label,
@@ -119,7 +118,7 @@ const FAULTS: Record<FaultName, Fault> = {
   'server-restored-unnoticed': (world) => {
     const { serverBackup, history } = world;
     if (serverBackup === undefined) return [];
-    const restored = { ...withoutServer(world), server: serverBackup.disk, unnoticed: true };
+    const restored = { ...withoutServer(world), server: serverBackup.disk };
     return [
       {
         label: 'the server is set back to the copy, under the same epoch',
@@ -140,7 +139,8 @@ function backups(world: World, faults: readonly FaultName[]): Move[] {
       label: "somebody copies the device's store",
       world: { ...world, deviceBackup: world.device },
     });
-  if (faults.includes('server-restored') && world.serverBackup === undefined) {
+  const isServerSetBack = faults.includes('server-restored') || faults.includes('server-restored-unnoticed');
+  if (isServerSetBack && world.serverBackup === undefined) {
     const { taken, seen } = world.history;
     const serverBackup = { disk: world.server, taken, seen };
     moves.push({ label: "somebody copies the server's disk", world: { ...world, serverBackup } });
@@ -152,7 +152,7 @@ const isOpen = ({ links }: World): boolean => links.some(({ device }) => device 
 const isBusy = ({ work }: World): boolean => Object.keys(work).length > 0;
 
 /** The device's end is gone. What it had sent may still arrive, or not. */
-function withoutDevice(world: World): World {
+export function withoutDevice(world: World): World {
   const cut = (link: Link): Link =>
     link.device === undefined ? link : { ...link, device: undefined, down: [], cut: true };
   return { ...world, links: world.links.map(cut).filter(isThere) };

@@ -114,7 +114,7 @@ async function onHello(
     serverEpochs: opened.serverEpochs,
     alarms: withAlarms(world.history.alarms, opened.alarms),
   };
-  const after = { ...world, server: opened.server, unnoticed: false, links, neighbours, history };
+  const after = { ...world, server: opened.server, links, neighbours, history };
   const move = {
     label: `the server reads the hello of epoch ${hello.epoch} and welcomes`,
     world: sendOrders(after, context),
@@ -134,10 +134,7 @@ function replacedBy(link: Link, { links, neighbours }: World, { code, server, wi
       .filter((one) => one.server !== undefined)
       .map((one) => ({ one, deviceId, supersede: () => void ended.add(one) }));
   const sessions = [...sessionsOf(neighbours, others), ...sessionsOf(links, server.deviceId)];
-  const isUnheard = ({ one }: { one: Link }) => one !== link && one.server?.uplink === undefined;
-  for (const session of sessions) {
-    if (!isUnheard(session) || without !== 'unheard-links-too') registry.enter(session);
-  }
+  for (const session of sessions) registry.enter(session);
   for (const session of sessions) if (session.one.server?.uplink !== undefined) registry.claim(session);
   for (const session of sessions) if (session.one === link) registry.claim(session);
   return ended;

@@ -9,7 +9,7 @@ let findings: Findings;
 
 beforeAll(async () => {
   findings = await findAll();
-}, 300_000);
+}, 600_000);
 
 describe('the protocol', () => {
   test.each(SCENARIO_NAMES)('when every rule is kept, all holds in %s', (name) => {

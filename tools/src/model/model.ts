@@ -2,7 +2,7 @@ import { isTerminal } from '@bowline/messages';
 import { Device, emptyDisk } from './device.ts';
 import { deskMoves, forgetHeld } from './desk-moves.ts';
 import type { Explorable } from './explore.ts';
-import { faultsOf } from './faults.ts';
+import { faultsOf, withoutDevice } from './faults.ts';
 import { atServer, onDeviceFrame, sendOrders } from './link-moves.ts';
 import { wrongAtRest, type Violation } from './properties.ts';
 import type { RealCode } from './real-code.ts';
@@ -28,19 +28,17 @@ export class Model implements Explorable<World> {
 
   begin(): World {
     const { server, scenario } = this.#context;
-    const { events, telemetry, orders, foreignAck, mostFaults, backup } = scenario;
-    const disk = server.begin();
+    const { events, telemetry, orders, foreignAck, falseClaim, mostFaults } = scenario;
     return {
       device: emptyDisk('D1'),
       desk: { stopping: {} },
       work: {},
       links: [],
       neighbours: [],
-      server: disk,
-      deviceBackup: backup === 'first' ? emptyDisk('D1') : undefined,
-      serverBackup: backup === 'first' ? { disk, taken: [], seen: {} } : undefined,
-      unnoticed: false,
-      todo: { events, telemetry, orders, foreignAck },
+      server: server.begin(),
+      deviceBackup: undefined,
+      serverBackup: undefined,
+      todo: { events, telemetry, orders, foreignAck, falseClaim },
       faultsLeft: mostFaults,
       history: {
         created: [],
@@ -84,6 +82,7 @@ export class Model implements Explorable<World> {
       const todo = { ...world.todo, foreignAck: undefined };
       moves.push(moveOf(`the device stores ${id} in results`, { ...world, todo }, changed));
     }
+    if (world.todo.falseClaim === true && world.device.serverEpoch !== undefined) moves.push(claim(world));
     const [order] = world.todo.orders;
     if (order !== undefined && this.#mayOrder(world)) moves.push(await this.#newOrder(world, order));
     if (!world.links.some(({ device }) => device !== undefined) && world.links.length < 2)
@@ -117,11 +116,10 @@ export class Model implements Explorable<World> {
     return handOver(forgetHeld(world), this.#context);
   }
 
-  /** Nothing is ordered while nobody has seen that the server was set back: what is wrong then cannot be seen any more. */
-  #mayOrder({ unnoticed, server, device, work }: World): boolean {
+  #mayOrder({ server, device, work }: World): boolean {
     const isIdle = Object.keys(work).length === 0 && device.lanes.results.held.length === 0;
     const allEnded = this.#context.server.view(server).orders.every(({ status }) => isTerminal(status));
-    return !unnoticed && (this.#context.scenario.inTurn !== true || (isIdle && allEnded));
+    return this.#context.scenario.inTurn !== true || (isIdle && allEnded);
   }
 
   async #newOrder(world: World, name: string): Promise<Move> {
@@ -133,7 +131,8 @@ export class Model implements Explorable<World> {
     const known = server.view(world.server).orders.find((one) => one.orderId === target);
     if (known !== undefined && isTerminal(known.status))
       return { label: `an operator sees that ${known.orderId} has ended`, world: left };
-    const created = await server.order(world.server, name, orderId, target);
+    const isLinked = world.links.some(({ server }) => server?.uplink !== undefined && !server.closed);
+    const created = await server.order(world.server, isLinked, { name, orderId, target });
     const what = target === undefined ? `orders ${orderId} (${name})` : `cancels ${target} by ${orderId}`;
     return { label: `an operator ${what}`, world: sendOrders({ ...left, server: created }, this.#context) };
   }
@@ -152,6 +151,14 @@ export class Model implements Explorable<World> {
     }
     return move;
   }
+}
+
+/** It ends its link, and will say that it holds orders which it was never sent. */
+function claim(world: World): Move {
+  const received = world.device.received + 9;
+  const changed = { ...withoutDevice(world), device: { ...world.device, received } };
+  const todo = { ...world.todo, falseClaim: undefined };
+  return { label: `the device claims orders up to ${received}`, world: { ...changed, todo } };
 }
 
 function connect(world: World, device: Device, batches: boolean): Move {

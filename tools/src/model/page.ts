@@ -50,7 +50,12 @@ while the executor is about to report that it stopped.
 
 Two things no rule can prevent, so the properties do not ask for them. A device that is set back to before an order had
 started runs that order again: nothing that it holds says that it ran. And a device that loses its store before the server
-was told of a start gets the order again.`;
+was told of a start gets the order again.
+
+Three rules of the protocol are missing below, because this server does more than they ask, and leaving one of them out
+breaks nothing here: a restore makes a new \`serverEpoch\`; in a new epoch of its own the device sends \`received\` 0; a link
+that has not said hello is closed with the earlier ones. A server that does not number orders anew under an epoch of the
+device's own, or does not send them again when acks are missing, needs them.`;
 
 /** A table as Prettier would set it. */
 function table(head: string[], rows: string[][]): string {

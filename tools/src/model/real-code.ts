@@ -85,6 +85,7 @@ export interface OrderRecord {
 }
 
 export interface OrderBook {
+  isLinked: (deviceId: string) => boolean;
   get(orderId: string): { orderId: string; status: string } | undefined;
   cancel(order: object, serverEpoch: string): Promise<{ orderId: string }>;
   create(
@@ -106,8 +107,8 @@ export interface UplinkState {
 interface OpenedLink {
   uplink: UplinkState;
   downlinkReceived: number;
+  serverEpoch: string;
   resumed: boolean;
-  serverRestored: boolean;
 }
 
 interface Stored {

@@ -21,6 +21,8 @@ export interface Scenario {
   refused?: readonly number[];
   /** It reports the end of an order that it never got: of the first device's. */
   foreignAck?: true;
+  /** Once it says that it holds orders which it was never sent. */
+  falseClaim?: true;
   /** What there is to do on a second device of the same server. */
   second?: Scenario;
   /** How many messages may be in flight; with it, what waits goes out in batches. Default: no end of it, one a frame. */
@@ -34,8 +36,8 @@ export interface Scenario {
   inTurn?: boolean;
   /** Most faults in one run. */
   mostFaults: number;
-  /** When the copy is made that a restore brings back: at any moment, while there is nothing to do, or before anything. */
-  backup?: 'any' | 'idle' | 'first';
+  /** When the copy is made that a restore brings back: at any moment, or while there is nothing to do. */
+  backup?: 'any' | 'idle';
 }
 
 export const SCENARIOS = {
@@ -163,13 +165,23 @@ export const SCENARIOS = {
     backup: 'any',
   },
   'server-restored-unnoticed': {
-    about: "two orders; the server's disk is set back to its beginning and keeps its serverEpoch",
+    about:
+      "two orders; the server's disk is set back to a copy of when there was nothing to do, and keeps its serverEpoch",
     events: 0,
     telemetry: 0,
     orders: ['once', 'once'],
-    faults: ['cut', 'server-restored-unnoticed'],
+    faults: ['server-restored-unnoticed'],
     mostFaults: 1,
-    backup: 'first',
+    backup: 'idle',
+  },
+  'server-restored-unnoticed-later': {
+    about: "an order; the server's disk is set back to a copy and keeps its serverEpoch",
+    events: 0,
+    telemetry: 0,
+    orders: ['once'],
+    faults: ['cut', 'server-restored-unnoticed'],
+    mostFaults: 2,
+    backup: 'any',
   },
   'orders-device-restored': {
     about: "an order; the device's store is set back to a copy, journal and all",
@@ -199,18 +211,20 @@ export const SCENARIOS = {
     mostFaults: 2,
   },
   'two-devices': {
-    about: 'an order for one device, whose link breaks, and another that claims to have carried it out',
+    about:
+      'an order for one device, whose link breaks, and another that claims to have carried it out, and to hold orders that it was never sent',
     events: 0,
     telemetry: 0,
     orders: ['once'],
     faults: ['cut'],
     mostFaults: 1,
     second: {
-      about: 'an ack of the order of the other device',
+      about: 'an ack of the order of the other device, and a false claim',
       events: 0,
       telemetry: 0,
       orders: [],
       foreignAck: true,
+      falseClaim: true,
       faults: [],
       mostFaults: 0,
     },

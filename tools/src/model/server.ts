@@ -60,7 +60,6 @@ const targetIn = (type: string, payload: Record<string, unknown>): { target?: st
 
 /** What can be told of a server's disk. */
 export interface View {
-  epoch: string;
   orders: readonly KnownOrder[];
   holes: boolean;
   /** What was refused for good. */
@@ -106,10 +105,11 @@ export class Server {
     return new Server(this.#code, this.#without, this.#window, deviceId, this.#shared);
   }
 
-  /** Everything on a disk that is about a device, as text. */
+  /** Everything on a disk that is about a device, as text; the epoch of the whole server is about every one. */
   partOf(server: number, deviceId: string): string {
+    const isAbout = ([key]: [string, string]) => key === 'meta/server' || key.split('/')[1] === deviceId;
     return this.#once(`part ${server} ${deviceId}`, () =>
-      JSON.stringify([...this.#disk(server)].filter(([key]) => key.split('/')[1] === deviceId).toSorted()),
+      JSON.stringify([...this.#disk(server)].filter(isAbout).toSorted()),
     );
   }
 
@@ -142,7 +142,7 @@ export class Server {
       const lanes = uplink === undefined ? undefined : (JSON.parse(uplink) as UplinkState).lanes;
       const holes = lanes !== undefined && LANES.some((lane) => lanes[lane].holes.length > 0);
       const deadLetters = [...disk].filter(([key]) => isDeadLetter(key)).map(([, text]) => refusedIn(text));
-      return { epoch: nameOf(disk.get('meta/server') ?? ''), orders, holes, deadLetters };
+      return { orders, holes, deadLetters };
     });
   }
 
@@ -150,7 +150,9 @@ export class Server {
     return this.#once(
       `open ${server} ${serverEpochs} ${JSON.stringify(hello)}`,
       async (): Promise<Opened> => {
-        const run = this.#run(server, `S${serverEpochs + 1}`);
+        const nextEpoch = `S${serverEpochs + 1}`;
+        const before = this.#without === 'only-what-was-sent-counts' ? this.#allOffered(server) : server;
+        const run = this.#run(before, nextEpoch);
         const payload: Hello = {
           deviceId: this.deviceId,
           bootId: BOOT,
@@ -165,17 +167,16 @@ export class Server {
         };
         const link = await this.#code.openLink(run.services, this.deviceId, this.#heard(server, payload));
         const welcome = this.#code.welcomeOf(run.services, 'session', link);
+        const epoch = nameOf(welcome.serverEpoch);
         const window = this.#code.clampLimits(welcome).inflightMessages;
-        const after =
-          this.#without === 'resend-unfinished' ? this.#withOrdersOf(server, run.commit()) : run.commit();
-        const { epoch } = this.view(after);
+        const after = this.#withoutRule(server, run, nextEpoch);
         const shown = this.#without === 'holes-are-pending' && this.view(after).holes;
         return {
           server: after,
           uplink: JSON.stringify(link.uplink),
           generation: link.uplink.generation,
           downlinkReceived: link.downlinkReceived,
-          serverEpochs: serverEpochs + Number(link.serverRestored),
+          serverEpochs: serverEpochs + Number(epoch === nextEpoch),
           welcome: { kind: 'welcome', received: welcome.received, serverEpoch: epoch, window },
           alarms: shown ? [...run.alarms, 'unexplained-hole'] : run.alarms,
         };
@@ -208,16 +209,21 @@ export class Server {
     });
   }
 
-  /** @param target of a cancel: the order that it calls off. */
-  order(server: number, name: string, orderId: string, target?: string): Promise<number> {
-    return this.#once(`order ${server} ${name} ${orderId} ${target}`, async () => {
+  /** @param isLinked whether there is a link on which it goes out at once. */
+  order(
+    server: number,
+    isLinked: boolean,
+    { name, orderId, target }: { name: string; orderId: string; target: string | undefined },
+  ): Promise<number> {
+    return this.#once(`order ${server} ${isLinked} ${name} ${orderId} ${target}`, async () => {
       const run = this.#run(server);
+      run.orders.isLinked = () => isLinked;
       const payload = { name, params: {} };
       const cancelled = target === undefined ? undefined : run.orders.get(uuidOf(target));
       const order =
         cancelled === undefined
-          ? await run.orders.create(this.deviceId, run.epoch(), { type: 'command', payload })
-          : await run.orders.cancel(cancelled, run.epoch());
+          ? await run.orders.create(this.deviceId, run.epoch, { type: 'command', payload })
+          : await run.orders.cancel(cancelled, run.epoch);
       return run.commit((text) => text.replaceAll(order.orderId, uuidOf(orderId)));
     });
   }
@@ -243,7 +249,7 @@ export class Server {
   receipted(server: number, seq: number): number {
     return this.#once(`receipted ${server} ${seq}`, () => {
       const run = this.#run(server);
-      run.orders.receipted(this.deviceId, run.epoch(), seq);
+      run.orders.receipted(this.deviceId, run.epoch, seq);
       return run.commit();
     });
   }
@@ -255,10 +261,39 @@ export class Server {
     }
     if (this.#without === 'server-shown-restored') {
       const downlink = this.#disk(server).get(`downlink/${this.deviceId}`);
-      const next = downlink === undefined ? 1 : (JSON.parse(downlink) as { next: number }).next;
-      return { ...hello, received: Math.min(hello.received, next - 1) };
+      const offered = downlink === undefined ? 0 : (JSON.parse(downlink) as { offered: number }).offered;
+      return { ...hello, received: Math.min(hello.received, offered) };
+    }
+    if (this.#without === 'lost-acks-mean-again') {
+      const { first, next } = hello.lanes.results;
+      const uplink = this.#disk(server).get(`uplink/${this.deviceId}`);
+      const received = uplink === undefined ? 0 : (JSON.parse(uplink) as UplinkState).lanes.results.received;
+      const results = { first: Math.min(first, received + 1), next };
+      return { ...hello, lanes: { ...hello.lanes, results } };
     }
     return hello;
+  }
+
+  /** The disk after a hello; where a rule is left out that is about it, as it would be then. */
+  #withoutRule(
+    before: number,
+    { commit, alarms }: { commit: () => number; alarms: readonly string[] },
+    nextEpoch: string,
+  ): number {
+    const after = commit();
+    if (this.#without === 'resend-unfinished') return this.#withOrdersOf(before, after);
+    const isOfAll = this.#without === 'epoch-of-one-device' && alarms.includes('server-rollback');
+    return isOfAll ? this.renamed(after, nextEpoch) : after;
+  }
+
+  #allOffered(server: number): number {
+    const key = `downlink/${this.deviceId}`;
+    const text = this.#disk(server).get(key);
+    if (text === undefined) return server;
+    const state = JSON.parse(text) as { next: number };
+    return this.#number(
+      new Map(this.#disk(server)).set(key, JSON.stringify({ ...state, offered: state.next - 1 })),
+    );
   }
 
   #withUplinkOf(before: number, after: number): number {

@@ -16,16 +16,7 @@ const QUIET = { info: () => undefined, warn: () => undefined, error: () => undef
 export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string, window: number | undefined) {
   const store = new MapStore(disk);
   const alarms: string[] = [];
-  let serverEpoch = disk.get('meta/server') ?? '';
-  const identity = {
-    get serverEpoch() {
-      return serverEpoch;
-    },
-    renewEpoch() {
-      serverEpoch = uuidOf(nextEpoch);
-      void store.write([{ key: 'meta/server', value: Buffer.from(serverEpoch) }]);
-    },
-  };
+  const identity = { serverEpoch: disk.get('meta/server') ?? '', newEpoch: () => uuidOf(nextEpoch) };
   const status = {
     alarm: (_device: string, kind: string) => void alarms.push(kind),
     wentOnline: () => undefined,
@@ -46,5 +37,5 @@ export function servicesOn(disk: Disk, code: RealCode, nextEpoch: string, window
     log: QUIET,
     limits: window === undefined ? code.limits : { ...code.limits, inflightMessages: window },
   };
-  return { services, store, orders, alarms, epoch: () => serverEpoch };
+  return { services, store, orders, alarms, epoch: identity.serverEpoch };
 }

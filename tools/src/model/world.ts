@@ -166,12 +166,11 @@ export interface World {
   server: number;
   deviceBackup: DeviceDisk | undefined;
   serverBackup: { disk: number; taken: History['taken']; seen: History['seen'] } | undefined;
-  /** The server was restored without a word and no device has said hello since. */
-  unnoticed: boolean;
   /** Messages and orders that are still to come, in this order. */
   todo: Readonly<Record<'events' | 'telemetry', number>> & {
     orders: readonly string[];
     foreignAck?: true | undefined;
+    falseClaim?: true | undefined;
   };
   faultsLeft: number;
   history: History;
@@ -205,7 +204,6 @@ export const keyOf = (world: World): string =>
     world.server,
     world.deviceBackup === undefined ? '' : textOf(world.deviceBackup),
     world.serverBackup === undefined ? '' : textOf(world.serverBackup),
-    world.unnoticed,
     textOf(world.todo),
     world.faultsLeft,
     textOf(world.history),

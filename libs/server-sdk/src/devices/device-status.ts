@@ -21,8 +21,10 @@ export interface StatusRecord {
   alarms: Alarm[];
 }
 
-/** Newest kept; the same kind again within this time is one alarm. */
+/** Newest kept, and of one kind no more than these: what is told again and again hides nothing else. */
 const MAX_ALARMS = 20;
+const MAX_OF_A_KIND = 5;
+/** The same kind again within this time is one alarm. */
 const REPEAT_MS = 60_000;
 
 /** Presence, heartbeats and alarms of all devices: each change is written, and told to those who watch. */
@@ -155,7 +157,9 @@ export class DeviceStatusBook {
   }
 }
 
-export const withAlarm = <T extends Pick<StatusRecord, 'alarms'>>(status: T, alarm: Alarm): T => ({
-  ...status,
-  alarms: [...status.alarms, alarm].slice(-MAX_ALARMS),
-});
+export function withAlarm<T extends Pick<StatusRecord, 'alarms'>>(status: T, alarm: Alarm): T {
+  const alike = status.alarms.filter(({ kind }) => kind === alarm.kind);
+  const tooMany = new Set(alike.slice(0, Math.max(0, alike.length + 1 - MAX_OF_A_KIND)));
+  const kept = status.alarms.filter((one) => !tooMany.has(one));
+  return { ...status, alarms: [...kept, alarm].slice(-MAX_ALARMS) };
+}

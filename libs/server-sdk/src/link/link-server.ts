@@ -66,6 +66,7 @@ export class LinkServer {
       maxPayload: Math.max(limits.frameBytes, FIRST_FRAME_BYTES),
       handleProtocols: (offered) => (offered.has(SUBPROTOCOL) ? SUBPROTOCOL : false),
     });
+    orders.isLinked = (deviceId) => this.#registry.get(deviceId) !== undefined;
     orders.onQueued = (deviceId) => this.#registry.get(deviceId)?.pump();
     this.#everySecond();
     this.#everyMinute();
@@ -145,10 +146,7 @@ export class LinkServer {
       webSocket.on('error', () => webSocket.terminate());
       return closeSoon(webSocket, CLOSE.noCommonVersion, closeReason());
     }
-    const session = new LinkSession(deviceId, linkSocket(webSocket), this.#services, {
-      registry: this.#registry,
-      onServerRestored: (by) => this.#restart(by),
-    });
+    const session = new LinkSession(deviceId, linkSocket(webSocket), this.#services, this.#registry);
     this.#sessions.set(webSocket, session);
     webSocket.on('message', (data: Buffer, isBinary) => session.received(data, isBinary));
     webSocket.on('ping', () => session.heard());
@@ -160,11 +158,6 @@ export class LinkServer {
       this.#sessions.delete(webSocket);
       session.ended(code);
     });
-  }
-
-  /** A new epoch of this server: whoever is connected must hear of it by a new welcome. */
-  #restart(by: LinkSession): void {
-    for (const session of this.#sessions.values()) if (session !== by) session.close(CLOSE.restarting);
   }
 
   #everySecond(): void {

@@ -1,6 +1,7 @@
 import { v7 as uuidv7 } from 'uuid';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { DEVICE, EPOCH, FakeServer, lanes } from '../testing/fake-link.ts';
+import { keys } from '../store/keys.ts';
+import { DEVICE, EPOCH, FakeServer, lanes, type FakeLink } from '../testing/fake-link.ts';
 
 let server: FakeServer;
 beforeEach(async () => {
@@ -107,16 +108,105 @@ describe('opening', () => {
     expect(link.of('welcome')).toMatchObject([{ received: { events: 5 } }]);
     expect(server.alarms()).toEqual(['device-rollback']);
   });
+});
 
-  it('when the device holds orders and the server was set back to before it knew the device, a new epoch of the server begins', async () => {
+describe('orders and the epoch of the server', () => {
+  const give = async () => {
     const { identity, orders } = server.services;
-    const before = identity.serverEpoch;
-    const link = await server.open({ received: 3, serverEpoch: before });
-    expect(link.of('welcome')).toMatchObject([{ serverEpoch: identity.serverEpoch }]);
-    expect(identity.serverEpoch).not.toBe(before);
+    const payload = { name: 'ping' };
+    return (await orders.create(DEVICE, identity.serverEpoch, { type: 'command', payload })).orderId;
+  };
+  const got = (link: FakeLink) =>
+    link.sent.filter(({ type }) => type === 'command').map(({ id, seq }) => [id, seq]);
+  const told = (link: FakeLink) => String(link.of('welcome')[0]?.['serverEpoch']);
+
+  it('when the server was set back to before it knew the device, a new epoch begins for this device alone', async () => {
+    const { identity } = server.services;
+    const link = await server.open({ received: 3, serverEpoch: identity.serverEpoch });
+    expect(told(link)).not.toBe(identity.serverEpoch);
     expect(server.alarms()).toEqual(['server-rollback']);
-    await orders.create(DEVICE, identity.serverEpoch, { type: 'command', payload: { name: 'ping' } });
-    expect(link.sent.filter(({ type }) => type === 'command')).toMatchObject([{ seq: 1 }]);
+    const orderId = await give();
+    expect(got(link)).toEqual([[orderId, 1]]);
+  });
+
+  it('when orders were given on an older state before the device came back, they are sent under a new epoch', async () => {
+    const { serverEpoch } = server.services.identity;
+    const ids = [await give(), await give(), await give()];
+    const link = await server.open({ received: 2, serverEpoch });
+    expect(got(link)).toEqual(ids.map((id, index) => [id, index + 1]));
+    expect(server.alarms()).toEqual(['server-rollback']);
+    link.live('receipt', { lanes: { orders: 3 } });
+    link.session.ended();
+    const again = await server.open({ received: 3, serverEpoch: told(link) });
+    expect([told(again), got(again)]).toEqual([told(link), []]);
+    expect(server.alarms()).toEqual(['server-rollback']);
+  });
+
+  it('when an order was given on an open link, what the device has of it is no proof of anything', async () => {
+    const { serverEpoch } = server.services.identity;
+    const waiting = await give();
+    const link = await server.open();
+    const live = await give();
+    expect(got(link)).toEqual([
+      [waiting, 1],
+      [live, 2],
+    ]);
+    link.session.ended();
+    const later = await give();
+    const again = await server.open({ received: 2, serverEpoch });
+    expect([told(again), got(again)]).toEqual([serverEpoch, [[later, 3]]]);
+    expect(server.alarms()).toEqual([]);
+  });
+
+  it('when the server was set back to before an ack that it receipted, the order goes out again and is reported once more', async () => {
+    const { serverEpoch } = server.services.identity;
+    const orderId = await give();
+    const link = await server.open({ serverEpoch });
+    link.live('receipt', { lanes: { orders: 1 } });
+    link.session.ended();
+    const shown = { received: 1, ...lanes({ results: [4, 4] }) };
+    const again = await server.open({ serverEpoch, ...shown });
+    expect(got(again)).toEqual([[orderId, 1]]);
+    expect(server.alarms()).toEqual(['unexplained-hole']);
+    again.live('receipt', { lanes: { orders: 1 } });
+    again.session.ended();
+    const later = await server.open({ serverEpoch: told(again), ...shown });
+    expect([told(later), got(later)]).toEqual([told(again), []]);
+  });
+
+  it('when an order is handed to a link, that it may have been sent is on disk already', async () => {
+    const onDisk = () =>
+      JSON.parse(server.backend.get(keys.downlink(DEVICE))?.toString() ?? '{}') as { offered: number };
+    const atSend: unknown[] = [];
+    const link = server.link();
+    link.send = (text) => {
+      const { type, seq } = JSON.parse(text) as { type: string; seq?: number };
+      if (type === 'command') atSend.push([seq, onDisk().offered]);
+    };
+    await give();
+    expect(onDisk().offered).toBe(0);
+    link.hello();
+    await server.settle();
+    await give();
+    expect(atSend).toEqual([
+      [1, 1],
+      [2, 2],
+    ]);
+  });
+
+  it('when a device claims too much each time, its orders go out each time and its other alarms stay', async () => {
+    const orderId = await give();
+    server.services.status.alarm(DEVICE, 'clone', 'another one');
+    let { serverEpoch } = server.services.identity;
+    for (let time = 0; time < 50; time += 1) {
+      const link = await server.open({ received: 1e9, serverEpoch });
+      expect(got(link)).toEqual([[orderId, 1]]);
+      expect(told(link)).not.toBe(serverEpoch);
+      serverEpoch = told(link);
+      await server.clock.advance(61_000);
+    }
+    expect(server.alarms().filter((kind) => kind === 'clone')).toHaveLength(1);
+    expect(server.alarms().filter((kind) => kind === 'server-rollback')).toHaveLength(5);
   });
 });
 

@@ -36,12 +36,6 @@ interface OpenLink {
   durable: Record<Lane, number>;
 }
 
-export interface SessionHooks {
-  registry: LinkRegistry<LinkSession>;
-  /** The server's store turned out to be an older state: every other device must say hello again. */
-  onServerRestored: (by: LinkSession) => void;
-}
-
 /** Of one link; how many there were is logged at its end. */
 const LOGGED_REFUSALS = 10;
 /** The device could not read what we sent (protocol, section 6). */
@@ -58,7 +52,7 @@ export class LinkSession {
   readonly sessionId = uuidv4();
   readonly #socket: LinkSocket;
   readonly #services: LinkServices;
-  readonly #hooks: SessionHooks;
+  readonly #registry: LinkRegistry<LinkSession>;
   readonly #startedMs: number;
   readonly #pressure: BackPressure;
   #phase: 'awaiting-hello' | 'opening' | 'open' | 'draining' | 'closed' = 'awaiting-hello';
@@ -69,14 +63,19 @@ export class LinkSession {
   #refusals = 0;
   #lastWrite: Promise<unknown> = Promise.resolve();
 
-  constructor(deviceId: string, socket: LinkSocket, services: LinkServices, hooks: SessionHooks) {
+  constructor(
+    deviceId: string,
+    socket: LinkSocket,
+    services: LinkServices,
+    registry: LinkRegistry<LinkSession>,
+  ) {
     this.deviceId = deviceId;
     this.#socket = socket;
     this.#services = services;
-    this.#hooks = hooks;
+    this.#registry = registry;
     this.#pressure = new BackPressure(socket, services.limits.inflightBytes);
     this.#startedMs = this.#heardMs = services.clock.monotonicMs();
-    hooks.registry.enter(this);
+    registry.enter(this);
   }
 
   /** A frame came. */
@@ -163,7 +162,7 @@ export class LinkSession {
         { deviceId: this.deviceId, refusals: this.#refusals },
         'frames refused on this link',
       );
-    if (this.#hooks.registry.release(this)) this.#services.status.wentOffline(this.deviceId);
+    if (this.#registry.release(this)) this.#services.status.wentOffline(this.deviceId);
   }
 
   #hello(message: Envelope): void {
@@ -184,14 +183,12 @@ export class LinkSession {
   }
 
   async #open(hello: Hello): Promise<void> {
-    const { registry, onServerRestored } = this.#hooks;
     this.#bootId = hello.bootId;
-    const before = registry.claim(this);
+    const before = this.#registry.claim(this);
     if (before !== undefined) this.#compare(before);
     const opened = openLink(this.#services, this.deviceId, hello);
     this.#lastWrite = opened;
     const link = await opened;
-    if (link.serverRestored) onServerRestored(this);
     if (this.#phase !== 'opening') return;
     this.#link = {
       intake: new UplinkIntake(this.#services, this.deviceId, link.uplink),

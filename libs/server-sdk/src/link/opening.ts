@@ -1,4 +1,5 @@
 import type { Hello, Welcome } from '@bowline/messages';
+import { resumeDownlink } from '../orders/downlink.ts';
 import { keys } from '../store/keys.ts';
 import { put, read } from '../store/server-store.ts';
 import {
@@ -14,9 +15,9 @@ export interface OpenedLink {
   uplink: UplinkState;
   /** Highest downlink seq that the device holds. */
   downlinkReceived: number;
+  /** Under which its orders are numbered; of this device alone once they were numbered anew. */
+  serverEpoch: string;
   resumed: boolean;
-  /** Its own epoch of the store turned out to be an older state: other devices must say hello again. */
-  serverRestored: boolean;
 }
 
 /**
@@ -26,7 +27,7 @@ export interface OpenedLink {
 export async function openLink(services: LinkServices, deviceId: string, hello: Hello): Promise<OpenedLink> {
   const { store, status, clock } = services;
   const held = read<UplinkState>(store, keys.uplink(deviceId));
-  const { state, newEpoch, rolledBack, unexplained } = open(held, hello, clock.wallMs());
+  const { state, newEpoch, rolledBack, acksMissing, unexplained } = open(held, hello, clock.wallMs());
   const written = store.write([put(keys.uplink(deviceId), state)]);
   if (newEpoch && held?.epoch !== UNKNOWN_EPOCH) {
     const message = 'the device began a new epoch: its store was new, lost or restored';
@@ -38,7 +39,8 @@ export async function openLink(services: LinkServices, deviceId: string, hello: 
     status.alarm(deviceId, 'device-rollback', message, { lanes: rolledBack });
   }
   raiseUnexplained(services, deviceId, unexplained);
-  const downlink = resumeDownlink(services, deviceId, hello, newEpoch || held === undefined);
+  const journalLost = newEpoch || held === undefined;
+  const downlink = openDownlink(services, deviceId, hello, { journalLost, acksMissing });
   status.wentOnline(deviceId, hello);
   await written;
   return { uplink: state, resumed: held?.epoch === hello.epoch, ...downlink };
@@ -54,41 +56,36 @@ export function raiseUnexplained(
   status.alarm(deviceId, 'unexplained-hole', message, { holes: unexplained });
 }
 
-/** Which orders the device still needs, and under which seqs. */
-function resumeDownlink(
+/** What the device is told of its orders, numbered anew if need be; what is to be sent on this link counts as sent from here on. */
+function openDownlink(
   { orders, identity, status }: LinkServices,
   deviceId: string,
   hello: Hello,
-  journalLost: boolean,
-): Pick<OpenedLink, 'downlinkReceived' | 'serverRestored'> {
+  known: { journalLost: boolean; acksMissing: boolean },
+): Pick<OpenedLink, 'downlinkReceived' | 'serverEpoch'> {
+  const { serverEpoch } = identity;
   const { received } = hello;
-  const { next, receipted } = orders.downlink(deviceId, identity.serverEpoch);
-  const renumber = (firstSeq: number, lost: boolean) =>
-    orders.renumber(deviceId, identity.serverEpoch, {
-      firstSeq,
-      journalLost: lost,
-      idempotent: idempotentCommands(hello),
-    });
-
-  // First of all: a server set back to before it knew this device has no journal of it either.
-  if (hello.serverEpoch === identity.serverEpoch && received >= next) {
-    identity.renewEpoch();
-    const message =
-      'the device holds orders that this server does not know: the server was restored from an older state';
-    status.alarm(deviceId, 'server-rollback', message, { received, next });
-    renumber(1, journalLost);
-    return { downlinkReceived: 0, serverRestored: true };
+  const state = orders.downlink(deviceId, serverEpoch);
+  const fresh = identity.newEpoch();
+  const resumption = resumeDownlink(state, serverEpoch, hello, { ...known, fresh });
+  const { epoch } = resumption;
+  if (resumption.kind === 'resume') orders.receipted(deviceId, serverEpoch, received);
+  else {
+    const { offered, receipted } = state;
+    if (resumption.setBack === 'server') {
+      const message =
+        'the device holds orders that this server never sent it: the server was set back to an older state, or the device lies. All that has not ended is sent again';
+      status.alarm(deviceId, 'server-rollback', message, { received, offered });
+    }
+    if (resumption.setBack === 'device') {
+      const message = 'the device no longer holds orders that it once receipted';
+      status.alarm(deviceId, 'device-rollback', message, { received, receipted });
+    }
+    const idempotent = idempotentCommands(hello);
+    orders.renumber(deviceId, serverEpoch, { epoch, journalLost: resumption.journalLost, idempotent });
   }
-  if (journalLost || hello.serverEpoch !== identity.serverEpoch) {
-    renumber(1, journalLost);
-    return { downlinkReceived: 0, serverRestored: false };
-  }
-  if (received < receipted) {
-    const message = 'the device no longer holds orders that it once receipted';
-    status.alarm(deviceId, 'device-rollback', message, { received, receipted });
-    renumber(received + 1, true);
-  } else orders.receipted(deviceId, identity.serverEpoch, received);
-  return { downlinkReceived: received, serverRestored: false };
+  orders.offerAll(deviceId, serverEpoch);
+  return { downlinkReceived: resumption.kind === 'resume' ? received : 0, serverEpoch: epoch };
 }
 
 const IDEMPOTENT = 'idempotent:';
@@ -100,9 +97,9 @@ const idempotentCommands = ({ capabilities }: Hello): ReadonlySet<string> =>
   );
 
 export function welcomeOf(
-  { identity, limits, clock }: LinkServices,
+  { limits, clock }: LinkServices,
   sessionId: string,
-  { uplink, resumed }: OpenedLink,
+  { uplink, resumed, serverEpoch }: OpenedLink,
 ): Welcome {
   const { heartbeatSeconds, frameBytes, inflightMessages, inflightBytes, replayPerSecond, reconnect } =
     limits;
@@ -110,7 +107,7 @@ export function welcomeOf(
     sessionId,
     resumed,
     serverTime: clock.wallMs(),
-    serverEpoch: identity.serverEpoch,
+    serverEpoch,
     received: receivedOf(uplink),
     heartbeatSeconds,
     capabilities: [],

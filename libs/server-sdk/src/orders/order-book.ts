@@ -5,18 +5,8 @@ import { v7 as uuidv7 } from 'uuid';
 import type { NewsDesk } from '../news.ts';
 import { keys } from '../store/keys.ts';
 import { parse, put, read, remove, within, type ServerStore, type Write } from '../store/server-store.ts';
+import type { DownlinkState } from './downlink.ts';
 import { applyAck, hasEnded, step, type OrderRecord } from './order.ts';
-
-/** Numbering of a device's downlink lane `orders` (protocol, sections 2 and 3). */
-export interface DownlinkState {
-  /** Of the server, under which `next` counts; a new one starts again at 1. */
-  serverEpoch: string;
-  next: number;
-  /** Highest seq that the device has said it holds. */
-  receipted: number;
-  /** Orders stored of this device, for the cap. */
-  orders: number;
-}
 
 export interface OrderLimits {
   /** Orders kept of a device; the oldest that ended go first. */
@@ -54,6 +44,8 @@ export class OrderBook {
   readonly #progress = new Map<string, Order['progress']>();
   /** Told when a device has something new to be sent. */
   onQueued: (deviceId: string) => void = () => {};
+  /** Whether a device has a link, on which a new order goes out as soon as it is on disk. */
+  isLinked: (deviceId: string) => boolean = () => false;
 
   constructor(store: ServerStore, ports: { clock: Clock; news: NewsDesk; limits: OrderLimits }) {
     this.#store = store;
@@ -109,6 +101,7 @@ export class OrderBook {
       put(keys.downlink(deviceId), {
         ...state,
         next: state.next + 1,
+        offered: this.isLinked(deviceId) ? state.next : state.offered,
         orders: state.orders + 1 - evicted.length,
       }),
     ]);
@@ -146,14 +139,21 @@ export class OrderBook {
   }
 
   downlink(deviceId: string, serverEpoch: string): DownlinkState {
-    return (
-      read<DownlinkState>(this.#store, keys.downlink(deviceId)) ?? {
-        serverEpoch,
-        next: 1,
-        receipted: 0,
-        orders: 0,
-      }
+    const held = read<Omit<DownlinkState, 'offered'> & { offered?: number }>(
+      this.#store,
+      keys.downlink(deviceId),
     );
+    const { next = 1 } = held ?? {};
+    // A store of before this was kept: it counted all as sent.
+    return { serverEpoch, next, offered: next - 1, receipted: 0, orders: 0, ...held };
+  }
+
+  /** A link of the device is about to be open: all that waits may go out. The caller waits until that is on disk. */
+  offerAll(deviceId: string, serverEpoch: string): void {
+    const state = this.downlink(deviceId, serverEpoch);
+    const offered = state.next - 1;
+    if (offered > state.offered)
+      void this.#store.write([put(keys.downlink(deviceId), { ...state, offered })]);
   }
 
   /** The next orders to be sent, all of them on disk, at most `limit`. */
@@ -227,17 +227,18 @@ export class OrderBook {
   }
 
   /**
-   * Numbers the unfinished orders anew, from `firstSeq`, under this epoch of the server. With `journalLost` (a new epoch of
-   * the device) an order that had started is not sent again, unless its command is `idempotent`: nobody knows how it ended.
+   * Numbers the unfinished orders anew, from 1, under an epoch that may be this device's alone. With `journalLost` (a new
+   * epoch of the device) an order that had started is not sent again, unless its command is `idempotent`: nobody knows how it
+   * ended.
    */
   renumber(
     deviceId: string,
     serverEpoch: string,
-    how: { firstSeq: number; journalLost: boolean; idempotent: ReadonlySet<string> },
+    how: { epoch: string; journalLost: boolean; idempotent: ReadonlySet<string> },
   ): void {
     const now = this.#clock.wallMs();
     const writes: Write[] = this.#queued(deviceId).map(({ key }) => remove(key));
-    let next = how.firstSeq;
+    let next = 1;
     for (const order of this.#unfinished(deviceId)) {
       const name = order.type === 'command' ? order.payload['name'] : undefined;
       const maySend =
@@ -256,8 +257,10 @@ export class OrderBook {
         next += 1;
       }
     }
-    const state = this.downlink(deviceId, serverEpoch);
-    writes.push(put(keys.downlink(deviceId), { ...state, serverEpoch, next, receipted: how.firstSeq - 1 }));
+    const { orders } = this.downlink(deviceId, serverEpoch);
+    const ownEpoch = how.epoch === serverEpoch ? {} : { ownEpoch: how.epoch };
+    const state: DownlinkState = { serverEpoch, ...ownEpoch, next, offered: 0, receipted: 0, orders };
+    writes.push(put(keys.downlink(deviceId), state));
     void this.#store.write(writes);
   }
 

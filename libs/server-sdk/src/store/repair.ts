@@ -1,7 +1,7 @@
 import { UPLINK_LANES, type Alarm, type Lane, type ServerIncident, type StoreLoss } from '@bowline/messages';
 import { withAlarm, type StatusRecord } from '../devices/device-status.ts';
 import type { DeviceRecord } from '../devices/device-directory.ts';
-import type { DownlinkState } from '../orders/order-book.ts';
+import type { DownlinkState } from '../orders/downlink.ts';
 import { inNewEpoch, type RememberedStore } from '../server-identity.ts';
 import { noteIncident } from '../server-incidents.ts';
 import { emptyLane } from '../uplink/lane-state.ts';
@@ -178,8 +178,10 @@ async function settle(store: ServerStore, deviceId: string, held: DeviceSums): P
   const missing = (downlink?.orders ?? 0) - held.orders;
   if (missing > 0) losses.push({ kind: 'orders', deviceId, records: missing });
   if (downlink !== undefined || held.orders > 0) {
-    const { serverEpoch = '', next = 1, receipted = 0 } = downlink ?? {};
-    writes.push(put(keys.downlink(deviceId), { serverEpoch, next, receipted, orders: held.orders }));
+    // Under the new epoch they are numbered anew.
+    const { serverEpoch = '', next = 1, offered = 0, receipted = 0 } = downlink ?? {};
+    const state: DownlinkState = { serverEpoch, next, offered, receipted, orders: held.orders };
+    writes.push(put(keys.downlink(deviceId), state));
   }
   await store.write(writes);
   return losses;

@@ -29,7 +29,6 @@ export class FakeServer {
   readonly backend = new MemoryBackend();
   readonly registry = new LinkRegistry<LinkSession>();
   readonly services: LinkServices;
-  readonly restarts: LinkSession[] = [];
 
   private constructor(services: LinkServices) {
     this.services = services;
@@ -59,6 +58,7 @@ export class FakeServer {
       deadLetters: new DeadLetters(store),
       limits: { ...DEFAULT_LINK_LIMITS, ...limits },
     });
+    orders.isLinked = (deviceId) => server.registry.get(deviceId) !== undefined;
     orders.onQueued = (deviceId) => server.registry.get(deviceId)?.pump();
     await devices.put({
       deviceId: DEVICE,
@@ -111,11 +111,8 @@ export class FakeLink implements LinkSocket {
   pings = 0;
   paused = false;
 
-  constructor({ services, registry, restarts }: FakeServer) {
-    this.session = new LinkSession(DEVICE, this, services, {
-      registry,
-      onServerRestored: (by) => restarts.push(by),
-    });
+  constructor({ services, registry }: FakeServer) {
+    this.session = new LinkSession(DEVICE, this, services, registry);
   }
 
   send(text: string): void {

@@ -30,6 +30,8 @@ export interface Opening {
   newEpoch: boolean;
   /** The device shows less than it once sent in this epoch: it was restored from an older state. */
   rolledBack: Lane[];
+  /** It holds no longer what this server lacks of `results`: acks were receipted, and are not here. */
+  acksMissing: boolean;
   unexplained: Unexplained[];
 }
 
@@ -42,6 +44,8 @@ export function open(held: UplinkState | undefined, hello: Hello, now: number): 
   const state = sameEpoch ? structuredClone(held) : renew(held, hello.epoch, now);
   const unexplained = sameEpoch ? [] : openHoles(held);
   const rolledBack: Lane[] = [];
+  const { received, horizon } = state.lanes.results;
+  const acksMissing = sameEpoch && hello.lanes.results.first - 1 > Math.max(received, horizon);
   for (const lane of UPLINK_LANES) {
     const { first, next } = hello.lanes[lane];
     if (next <= state.lanes[lane].received) rolledBack.push(lane);
@@ -52,7 +56,7 @@ export function open(held: UplinkState | undefined, hello: Hello, now: number): 
     below: forEachLane((lane) => state.lanes[lane].horizon),
   };
   unexplained.push(...judgeHoles(state));
-  return { state, newEpoch: held !== undefined && !sameEpoch, rolledBack, unexplained };
+  return { state, newEpoch: held !== undefined && !sameEpoch, rolledBack, acksMissing, unexplained };
 }
 
 /** To be called whenever `events` has moved: holes whose explanation should have come by now. */
