@@ -5,6 +5,8 @@ import { mustBeCli } from './cli-only.ts';
 
 /** More than the store ever keeps. */
 const ALL = Number.MAX_SAFE_INTEGER;
+/** As the store cuts it now; older ones hold longer details, too many for one answer. */
+const MOST_DETAIL_CHARS = 256;
 
 /**
  * What an operator at the device may do with messages that were rejected for good: look, send again, forget. By the CLI's
@@ -53,7 +55,7 @@ export function serveDeadLetters(
   });
 }
 
-function viewOf({ json, ...letter }: DeadLetter) {
+function viewOf({ json, detail, ...letter }: DeadLetter) {
   const { type } = JSON.parse(json) as { type: string };
-  return { ...letter, type, bytes: Buffer.byteLength(json) };
+  return { ...letter, detail: detail.slice(0, MOST_DETAIL_CHARS), type, bytes: Buffer.byteLength(json) };
 }
