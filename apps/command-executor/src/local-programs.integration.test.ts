@@ -189,7 +189,7 @@ describe('a program that goes away', () => {
     await use({ returnMs: 300 });
     const program = await connect();
     await program.register(command('again', { idempotent: true }));
-    expect(device.gateway?.idempotent()).toContain('again');
+    await waitFor(() => device.gateway?.idempotent().includes('again'), { what: 'the gateway to hear of it' });
     const order = await device.hand(device.order('again'));
     await program.hears('run');
     program.leave();
@@ -198,7 +198,7 @@ describe('a program that goes away', () => {
       error: { message: expect.stringContaining('did not come back') },
     });
     expect(await device.outcome(device.order('again'))).toMatchObject({ error: { code: 'unknown-command' } });
-    expect(device.gateway?.idempotent()).not.toContain('again');
+    await waitFor(() => device.gateway?.idempotent().includes('again') === false);
     expect(JSON.parse(readFileSync(join(device.folder, 'state/programs.json'), 'utf8'))).toEqual([]);
   });
 
