@@ -189,7 +189,9 @@ describe('a program that goes away', () => {
     await use({ returnMs: 300 });
     const program = await connect();
     await program.register(command('again', { idempotent: true }));
-    await waitFor(() => device.gateway?.idempotent().includes('again'), { what: 'the gateway to hear of it' });
+    await waitFor(() => device.gateway?.idempotent().includes('again'), {
+      what: 'the gateway to hear of it',
+    });
     const order = await device.hand(device.order('again'));
     await program.hears('run');
     program.leave();

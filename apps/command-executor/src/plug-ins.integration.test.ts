@@ -188,10 +188,10 @@ describe('plug-ins', () => {
     expect(await device.outcome(device.order('late'))).toMatchObject({ error: { code: 'unknown-command' } });
     const folder = device.plugIn('late', 'echo 1', { idempotent: true });
     expect(await device.outcome(device.order('late'))).toMatchObject({ result: 1 });
-    expect(device.gateway?.idempotent()).toContain('late');
+    await waitFor(() => device.gateway?.idempotent().includes('late'));
     device.plugIn('late', 'echo 22', { idempotent: false });
     expect(await device.outcome(device.order('late'))).toMatchObject({ result: 22 });
-    expect(device.gateway?.idempotent()).not.toContain('late');
+    await waitFor(() => device.gateway?.idempotent().includes('late') === false);
     rmSync(folder, { recursive: true });
     expect(await device.outcome(device.order('late'))).toMatchObject({ error: { code: 'unknown-command' } });
   });
