@@ -1,8 +1,11 @@
 import { HUB_APPS } from '@bowline/messages/hub/apps';
 import { Type, type Static } from 'typebox';
 
-const milliseconds = (fallback: number, description: string, minimum = 0) =>
-  Type.Integer({ minimum, maximum: 2 ** 31 - 1, default: fallback, unit: 'ms', description });
+const milliseconds = (fallback: number, description: string, minimum = 0, maximum = 2 ** 31 - 1) =>
+  Type.Integer({ minimum, maximum, default: fallback, unit: 'ms', description });
+
+/** No key of the link may take a device off the net for longer: what is pushed is tried out for seconds only. */
+const HOUR_MS = 3_600_000;
 
 const DAY_MS = 86_400_000;
 
@@ -109,19 +112,25 @@ export const GatewayConfig = Type.Object(
         clientKeyFile: Type.Optional(
           Type.String({ minLength: 1, localOnly: true, description: 'PEM: its private key' }),
         ),
-        connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1),
-        welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1),
+        connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1, HOUR_MS),
+        welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1, HOUR_MS),
         compression: Type.Boolean({
           default: false,
           description:
             'packs messages above 1 KiB, if the server agrees: about a tenth of the bytes, for some CPU time at both ends',
         }),
-        pingAfterMs: milliseconds(30_000, 'nothing received for so long: WebSocket ping', 1),
-        deadAfterMs: milliseconds(60_000, 'nothing received for so long: the link is dead', 1),
+        pingAfterMs: milliseconds(
+          30_000,
+          'nothing received for so long, or for half of deadAfterMs: WebSocket ping',
+          1,
+          HOUR_MS,
+        ),
+        deadAfterMs: milliseconds(60_000, 'nothing received for so long: the link is dead', 1, HOUR_MS),
         progressDeadlineMs: milliseconds(
           60_000,
           'something in flight and no receipt for so long: close 4408',
           1,
+          HOUR_MS,
         ),
         missedHeartbeats: Type.Integer({
           default: 3,
@@ -129,10 +138,15 @@ export const GatewayConfig = Type.Object(
           maximum: 100,
           description: 'so many heartbeats in a row without an answer: close 4408',
         }),
-        probeDeadlineMs: milliseconds(5_000, 'answer to a ping after the network or the clock changed', 1),
-        stableAfterMs: milliseconds(60_000, 'a link this old resets the count of attempts', 1),
-        backoffBaseMs: milliseconds(1_000, 'first back-off', 1),
-        backoffCapMs: milliseconds(120_000, 'largest back-off before jitter', 1),
+        probeDeadlineMs: milliseconds(
+          5_000,
+          'answer to a ping after the network or the clock changed',
+          1,
+          HOUR_MS,
+        ),
+        stableAfterMs: milliseconds(60_000, 'a link this old resets the count of attempts', 1, HOUR_MS),
+        backoffBaseMs: milliseconds(1_000, 'first back-off', 1, HOUR_MS),
+        backoffCapMs: milliseconds(120_000, 'largest back-off before jitter', 1, HOUR_MS),
       },
       { additionalProperties: false, default: {}, carriesLink: true },
     ),

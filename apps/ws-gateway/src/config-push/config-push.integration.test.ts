@@ -293,6 +293,28 @@ describe('a change that carries the link', () => {
     });
   });
 
+  it('when a person goes back from it while the device waits to try again, it tries at once', async () => {
+    const { cloud, gateway, push } = await device();
+    const patient = { 'ws-gateway': { link: { backoffBaseMs: 3_600_000, backoffCapMs: 3_600_000 } } };
+    await cloud.ack(await push(1, patient, { confirmWithinMs: 60_000 }), 'succeeded');
+    const links = cloud.links.length;
+    cloud.cut();
+    await gateway.process?.output(/link is down: will try again/);
+    expect(await (await cli(gateway)).request('rollbackConfig', { version: 0 })).toMatchObject({
+      status: 'applied',
+    });
+    await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
+  });
+
+  it.each([{ backoffCapMs: 3_600_001 }, { deadAfterMs: 2 ** 31 - 1 }, { backoffBaseMs: 2 ** 31 - 1 }])(
+    'when it would keep the device away for more than an hour (%j), it is refused',
+    async (link) => {
+      const { cloud, push } = await device();
+      const ack = await cloud.ack(await push(1, { 'ws-gateway': { link } }), 'rejected');
+      expect(ack.payload['error']).toMatchObject({ message: expect.stringContaining('3600000') });
+    },
+  );
+
   it('when a link comes up under it that cannot last, it is not kept', async () => {
     const { cloud, push } = await device();
     const order = await push(1, { 'ws-gateway': { link: { deadAfterMs: 1 } } }, { confirmWithinMs: 4000 });

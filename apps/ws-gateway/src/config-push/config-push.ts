@@ -127,7 +127,8 @@ export class ConfigPush {
   }
 
   /**
-   * Goes back to a document that is kept. A person does this who stands at the device: it is not tried out first.
+   * Goes back to a document that is kept. A person does this who stands at the device: it is not tried out first, and the link is
+   * made anew at once.
    *
    * @throws RejectedError `unknown-config-version`, `config-busy`.
    */
@@ -246,8 +247,8 @@ export class ConfigPush {
   // ── Phase two ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #apply(step: Extract<ConfigStep, { phase: 'applying' }>): Promise<void> {
-    const { records, log, now, clock } = this.#ports;
-    const { version, previous, needsLink } = step;
+    const { records, log, now, clock, renewLink } = this.#ports;
+    const { orderId, version, previous, needsLink } = step;
     const untilMs = clock.monotonicMs() + remainingMs(step.until, now());
     const [before, after] = [records.sections(previous) ?? {}, records.sections(version) ?? {}];
     try {
@@ -259,6 +260,8 @@ export class ConfigPush {
         const hashes = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
         this.heard(app, hashes);
       }
+      // Whatever link or pause there is belongs to what the person went back from.
+      if (orderId === undefined && apps.includes(GATEWAY)) renewLink();
       if (needsLink && !(await this.#proof.proven(untilMs))) {
         const message = 'no new link came to stand in time under the new configuration';
         throw new Refusal([{ app: GATEWAY, key: '', message }]);

@@ -31,4 +31,9 @@ describe('judge', () => {
   ] as const)('when %s, the verdict fits', (_, facts, verdict) => {
     expect(judge({ probedMs: undefined, missed: 0, ...facts }, limits)).toBe(verdict);
   });
+
+  it('when a link is to be given up before it is to be asked, it is asked all the same', () => {
+    const facts = { silentMs: 11, stalledMs: 0, pinged: false, probedMs: undefined, missed: 0 };
+    expect(judge(facts, { ...limits, deadAfterMs: 22 })).toBe('ping');
+  });
 });

@@ -27,8 +27,12 @@ export function judge(
   if (silentMs >= limits.deadAfterMs || (probedMs ?? 0) >= limits.probeDeadlineMs) return 'silent';
   if (stalledMs >= limits.progressDeadlineMs) return 'stalled';
   if (missed >= limits.missedHeartbeats) return 'heartbeats-missed';
-  return silentMs >= limits.pingAfterMs && !pinged ? 'ping' : 'well';
+  return silentMs >= asksAfterMs(limits) && !pinged ? 'ping' : 'well';
 }
+
+/** Before a link is given up the server is asked, whatever was configured. */
+const asksAfterMs = ({ pingAfterMs, deadAfterMs }: WatchdogLimits): number =>
+  Math.min(pingAfterMs, deadAfterMs / 2);
 
 const LONGEST_CHECK_MS = 1000;
 
@@ -62,7 +66,7 @@ export class Watchdog {
   start(): void {
     const everyMs = Math.min(
       LONGEST_CHECK_MS,
-      this.#limits.pingAfterMs / 4,
+      asksAfterMs(this.#limits) / 4,
       this.#limits.progressDeadlineMs / 4,
     );
     this.#timer = this.#clock.after(everyMs, () => {
