@@ -12,7 +12,7 @@ it('when gateway, executor, server and programs are killed at random, each order
     [main, 'orders', '--kills', '10', '--orders', '30', '--json', json, '--no-build'],
     { encoding: 'utf8' },
   );
-  expect({ status, output: `${stdout}${stderr}` }).toMatchObject({ status: 0 });
+  expect(status, `${stdout}${stderr}`).toBe(0);
   const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, unknown>;
   expect(result).toMatchObject({
     unfinished: 0,

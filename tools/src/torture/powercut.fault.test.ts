@@ -17,7 +17,7 @@ it.skipIf(missing !== undefined)(
       [main, 'powercut', '--kills', '8', '--json', json, '--no-build'],
       { encoding: 'utf8' },
     );
-    expect({ status, output: `${stdout}${stderr}` }).toMatchObject({ status: 0 });
+    expect(status, `${stdout}${stderr}`).toBe(0);
     expect(JSON.parse(readFileSync(json, 'utf8'))).toMatchObject({
       name: 'powercut',
       kills: 8,

@@ -14,7 +14,7 @@ test.runIf(needs('openssh-server') && needs('openssh-client'))(
       [main, 'ssh', '--sessions', '4', '--json', json, '--no-build'],
       { encoding: 'utf8' },
     );
-    expect({ status, output: `${stdout}${stderr}` }).toMatchObject({ status: 0 });
+    expect(status, `${stdout}${stderr}`).toBe(0);
     const result = JSON.parse(readFileSync(json, 'utf8')) as Record<string, number | boolean>;
     expect(result).toMatchObject({
       sessions: 4,
