@@ -123,7 +123,6 @@ export const ExecutorConfig = Type.Object(
           0,
           { restart: true },
         ),
-        maxRuns: count(1, 3, 100, 'runs of an order whose program goes away again and again'),
       },
       { additionalProperties: false, default: {}, localOnly: true },
     ),
@@ -212,6 +211,12 @@ export const ExecutorConfig = Type.Object(
       60_000,
       'for an order without `timeoutMs`, and the most that one may ask for',
       1,
+    ),
+    maxRuns: count(
+      1,
+      3,
+      100,
+      'times that an order may begin, if it is cut off again and again and may run again',
     ),
     resultBytes: Type.Integer({
       minimum: 256,

@@ -110,6 +110,28 @@ describe('an executor that is killed', () => {
     },
   );
 
+  test('when a command that may run again kills it each time, its order ends after three runs', async () => {
+    device.plugIn('work', `echo done >>${effects}; kill -9 $PPID; sleep 1000`, { idempotent: true });
+    device.policy({ work: {}, ping: {} });
+    const order = device.order('work');
+    for (let attempt = 0; attempt < 3; attempt += 1) {
+      const life = device.start();
+      const state = attempt === 0 ? 'received' : 'started';
+      await device.hand({ ...order, state, attempt }).catch(() => undefined); // it may end before it has answered
+      expect(await life.exited).toMatchObject({ signal: 'SIGKILL' });
+      await device.gateway?.close();
+      await device.openGateway();
+    }
+    device.start();
+    expect(await device.outcome({ ...order, state: 'started', attempt: 3 })).toMatchObject({
+      status: 'indeterminate',
+      error: { code: 'interrupted', message: expect.stringMatching(/begun 3 times/) },
+    });
+    expect(countEffects()).toBe(3);
+    expect(programsOf(order)).toEqual([]);
+    expect(await device.outcome(device.order('ping'))).toMatchObject({ status: 'succeeded' });
+  });
+
   test.each([
     ['started', 'received', true, 'succeeded', 1],
     ['started', 'received', false, 'succeeded', 1],

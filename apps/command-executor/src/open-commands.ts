@@ -46,7 +46,12 @@ export async function openCommands({
   const plugIns = new PlugInFolder({ config, programs });
   const modules = new ModuleFolder({ config, thread: THREAD, clock, log });
   const known = new KnownCommands(join(config.stateDir, 'programs.json'));
-  const local = new LocalPrograms({ limits: config.commandSocket, known, clock, log });
+  const local = new LocalPrograms({
+    limits: { ...config.commandSocket, maxRuns: config.maxRuns },
+    known,
+    clock,
+    log,
+  });
   await local.remember();
   const registry = new CommandRegistry({
     builtIn: BUILT_IN,

@@ -159,6 +159,7 @@ export interface RealCode {
       policy: { judge: () => undefined; longestTimeoutMs: () => number };
       serverNowMs: number;
       commandTimeoutMs: number;
+      maxRuns: number;
     },
   ): { kind: 'steps'; steps: Step[] } | { kind: 'await-server-time' };
   cancelOutcome(

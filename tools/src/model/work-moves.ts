@@ -103,6 +103,7 @@ function firstStep(entry: Entry, work: Work, { code, without }: Context) {
       policy: { judge: () => undefined, longestTimeoutMs: () => 1 },
       serverNowMs: 1,
       commandTimeoutMs: 1,
+      maxRuns: 3,
     },
   );
   const [step] = plan.kind === 'steps' ? plan.steps : [];

@@ -68,7 +68,14 @@ function setUp(
     log,
     device: fakeDevice,
     machine: fakeMachine,
-    limits: { maxConcurrent: 2, maxWaiting: 2, commandTimeoutMs: 60_000, resultBytes: 1024, ...limits },
+    limits: {
+      maxConcurrent: 2,
+      maxWaiting: 2,
+      commandTimeoutMs: 60_000,
+      maxRuns: 3,
+      resultBytes: 1024,
+      ...limits,
+    },
   });
   return {
     clock,

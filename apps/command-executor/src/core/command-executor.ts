@@ -40,6 +40,7 @@ export interface ExecutorLimits {
   maxConcurrent: number;
   maxWaiting: number;
   commandTimeoutMs: number;
+  maxRuns: number;
   resultBytes: number;
 }
 
@@ -195,6 +196,7 @@ export class CommandExecutor {
       policy,
       serverNowMs: serverClock.nowMs(),
       commandTimeoutMs: limits.commandTimeoutMs,
+      maxRuns: limits.maxRuns,
       ...(order.state === 'started' ? { evidence: this.#evidence(order) } : {}),
     });
     if (plan.kind === 'await-server-time') {

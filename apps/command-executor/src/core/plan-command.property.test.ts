@@ -65,6 +65,7 @@ function eachPlan(
         policy: policyOf(rule === undefined ? {} : { work: rule }),
         serverNowMs,
         commandTimeoutMs: 1000,
+        maxRuns: 3,
         ...(happened === undefined ? {} : { evidence: { effect } }),
       };
       const plan = planCommand(order, context);
@@ -109,6 +110,7 @@ describe('any order under any circumstances', () => {
         late: (payload.expiresAt ?? 0) <= (context.serverNowMs ?? Infinity),
         second: isSecond && context.evidence?.effect?.happened !== false,
         replayed: signature?.earlier?.phase === 'ended',
+        tooOften: state === 'started' && order.attempt >= 3,
         tooLong: run.timeoutMs > 1000,
       }).toEqual({
         refused: undefined,
@@ -117,6 +119,7 @@ describe('any order under any circumstances', () => {
         late: false,
         second: false,
         replayed: false,
+        tooOften: false,
         tooLong: false,
       });
     });

@@ -15,6 +15,7 @@ const context: PlanContext = {
   policy: policyOf({ ping: {}, openValve: {} }),
   serverNowMs: 1000,
   commandTimeoutMs: 60_000,
+  maxRuns: 3,
 };
 const order = (fields: Partial<CommandOrder> = {}): CommandOrder => ({
   orderId: ORDER_ID,
@@ -180,6 +181,16 @@ describe('planCommand', () => {
   test('when an idempotent command was cut off, it runs again as the next attempt', () => {
     expect(planCommand(order({ state: 'started', attempt: 1 }), context)).toMatchObject({
       steps: [{ kind: 'report-started', attempt: 2 }, { kind: 'run' }, { kind: 'report-outcome' }],
+    });
+  });
+
+  test('when it was cut off as often as an order may begin, it ends indeterminate and says how often it began', () => {
+    expect(planCommand(order({ state: 'started', attempt: 2 }), context)).toMatchObject({
+      steps: [{ kind: 'report-started', attempt: 3 }, { kind: 'run' }, { kind: 'report-outcome' }],
+    });
+    expect(refusal(order({ state: 'started', attempt: 3 }), context)).toMatchObject({
+      status: 'indeterminate',
+      error: { code: 'interrupted', message: expect.stringMatching(/begun 3 times/) },
     });
   });
 

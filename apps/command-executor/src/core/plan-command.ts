@@ -71,6 +71,8 @@ export interface PlanContext {
   serverNowMs: number | undefined;
   /** For an order without `timeoutMs`, and the most that one may ask for. */
   commandTimeoutMs: number;
+  /** Times that an order may begin. */
+  maxRuns: number;
   /** For an order that is `started` already. */
   evidence?: Evidence;
 }
@@ -124,6 +126,10 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   }
   if (state === 'started' && !command.idempotent && effect === undefined) {
     const message = `${name} was cut off after it had started: its effect may have happened, so it is not repeated${orphan === undefined ? '' : `; ${orphan}`}`;
+    return refuse('indeterminate', { code: 'interrupted', message });
+  }
+  if (state === 'started' && attempt >= context.maxRuns) {
+    const message = `${name} was begun ${attempt} times and cut off each time, perhaps by what it does: it is not begun again${orphan === undefined ? '' : `; ${orphan}`}`;
     return refuse('indeterminate', { code: 'interrupted', message });
   }
   if (payload.expiresAt !== undefined) {

@@ -13,7 +13,7 @@ import type { KnownCommands } from './known-commands.ts';
 import { ProgramConnection } from './program-connection.ts';
 
 export interface LocalProgramsOptions {
-  limits: ExecutorConfig['commandSocket'];
+  limits: ExecutorConfig['commandSocket'] & Pick<ExecutorConfig, 'maxRuns'>;
   known: KnownCommands;
   clock: Clock;
   log: Logger;

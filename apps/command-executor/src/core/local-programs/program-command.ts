@@ -31,7 +31,7 @@ export interface ProgramCommandParts {
   isAway(): boolean;
   /** The program, when it is there; undefined if it does not come back in time. Rejects with the signal's reason. */
   present(signal: AbortSignal): Promise<ProgramLink | undefined>;
-  /** Runs of one order, when its program goes away again and again. */
+  /** Times that one order may begin, those of earlier lives of this process included. */
   maxRuns: number;
 }
 
@@ -71,7 +71,8 @@ export function programCommand({
           const end = await program.run(request, signal, progress);
           if (end.kind !== 'gone') return settle(end, signal, name, checkResult);
           if (!idempotent) throw unknown(`the program of ${name} went away while it was at work`);
-          if (runs + 1 >= maxRuns) throw unknown(`the program of ${name} went away ${maxRuns} times`);
+          if (request.attempt >= maxRuns)
+            throw unknown(`the program of ${name} went away: it was begun ${request.attempt} times`);
         }
       },
     },
