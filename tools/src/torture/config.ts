@@ -106,8 +106,9 @@ export async function configKills(
       );
       say(`config: ${scenario.what}: ${points.length} instants`);
       for (const point of chosen(points, Math.ceil(kills / SCENARIOS.length))) {
-        const wrong = await fleet.killedAt(point, next(scenario));
-        result.kills += 1;
+        const { killed, wrong } = await fleet.killedAt(point, next(scenario));
+        if (killed) result.kills += 1;
+        else say(`  ${point} did not come`);
         if (wrong.length === 0) continue;
         result.findings += 1;
         say(`  killed ${point}: ${wrong.join('; ')}`);

@@ -280,10 +280,14 @@ export class TortureFleet {
 }
 
 /** Looks again and again; a campaign that hangs is a finding, not a wait for ever. */
-export async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  const end = performance.now() + GIVE_UP_MS;
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  what: string,
+  giveUpMs = GIVE_UP_MS,
+): Promise<void> {
+  const end = performance.now() + giveUpMs;
   while (!(await condition())) {
-    if (performance.now() > end) throw new Error(`gave up after ${GIVE_UP_MS} ms waiting for ${what}`);
+    if (performance.now() > end) throw new Error(`gave up after ${giveUpMs} ms waiting for ${what}`);
     await sleep(20);
   }
 }
