@@ -40,7 +40,8 @@ const singleUser = env.BOWLINE_SINGLE_USER === '1';
 /** Resident memory at which pm2 restarts the process; it looks every 30 s. A leak costs a restart, never the device. */
 const MEMORY_LIMITS = {
   'ws-gateway': '256M',
-  'command-executor': '160M',
+  // 160M of its own, and 64 MiB of heap for each of 8 command modules (its `moduleMemoryBytes` and `maxModules`).
+  'command-executor': '672M',
   'telemetry-collector': '192M',
   'ota-updater': '256M',
   'ssh-broker': '160M',

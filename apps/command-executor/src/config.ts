@@ -44,7 +44,12 @@ export const ExecutorConfig = Type.Object(
       default: '/etc/bowline/command-modules',
       description: 'commands in TypeScript or JavaScript, one file each (docs/commands.md)',
     }),
-    maxModules: count(0, 20, 100, 'more in that folder are reported as broken; each has a thread'),
+    maxModules: count(
+      0,
+      8,
+      100,
+      'more in that folder are reported as broken; each has a thread; with more of them pm2 needs a higher limit',
+    ),
     moduleMemoryBytes: count(
       16_777_216,
       67_108_864,
