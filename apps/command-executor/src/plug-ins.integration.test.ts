@@ -203,6 +203,7 @@ describe('plug-ins', () => {
     device.plugIn('misspelt', 'echo 1', { timeoutMS: 5 });
     device.plugIn('noSchema', 'echo 1', { params: { type: 'objekt' } });
     device.plugIn('async', 'echo 1', { params: { $async: true, type: 'object', maxProperties: 0 } });
+    device.plugIn('lookAhead', 'echo 1', { result: { type: 'string', pattern: '^(?=a)' } });
     chmodSync(join(device.plugIn('open', 'echo 1'), 'run'), 0o777);
     chmodSync(join(device.plugIn('still', 'echo 1'), 'run'), 0o644);
     writeFileSync(join(device.plugIn('noJson', 'echo 1'), 'command.json'), '{');
@@ -211,6 +212,7 @@ describe('plug-ins', () => {
     const { result } = await device.outcome(device.order('listCommands', { names: ['good'] }));
     expect((result as { broken: unknown }).broken).toEqual([
       { name: 'async', why: '$async is not of JSON Schema: leave it out' },
+      { name: 'lookAhead', why: expect.stringContaining('"^(?=a)" is not of RE2 syntax') },
       { name: 'misspelt', why: expect.stringContaining('did you mean "timeoutMs"?') },
       { name: 'noJson', why: expect.stringContaining('not JSON') },
       { name: 'noSchema', why: expect.stringContaining('type') },
@@ -218,7 +220,7 @@ describe('plug-ins', () => {
       { name: 'still', why: expect.stringContaining('chmod +x') },
       { name: 'ping', why: 'there is a command of this name already (built-in)' },
     ]);
-    expect(device.gateway?.events.filter((kind) => kind === 'plug-in-broken').length).toBe(7);
+    expect(device.gateway?.events.filter((kind) => kind === 'plug-in-broken').length).toBe(8);
   });
 });
 

@@ -1,4 +1,4 @@
-import { check } from '@bowline/messages/check';
+import { check, describeErrors } from '@bowline/messages/check';
 import { BowlineError, ConfigError, hasCode } from '@bowline/runtime';
 import { suggest } from '@bowline/runtime/suggest';
 import type { ErrorObject } from 'ajv';
@@ -86,7 +86,7 @@ async function compileParams(
 ): Promise<HeldPolicy['checkParams']> {
   const withSchema = Object.entries(commands).filter(([, { params }]) => params !== undefined);
   if (withSchema.length === 0) return DEFAULT_POLICY.checkParams;
-  const { compileSchema } = await import('./compile-schema.ts');
+  const { compileSchema } = await import('@bowline/runtime/compile-schema');
   const checks = new Map(
     withSchema.map(([name, { params = {} }]) => {
       try {
@@ -97,5 +97,8 @@ async function compileParams(
       }
     }),
   );
-  return (command, params) => checks.get(command)?.(params);
+  return (command, params) => {
+    const validate = checks.get(command);
+    return validate === undefined || validate(params) ? undefined : describeErrors(validate.errors, 'params');
+  };
 }

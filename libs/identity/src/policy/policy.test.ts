@@ -48,6 +48,14 @@ describe('judgeCommand', () => {
     expect([needsSignature(policy, 'a/b'), needsSignature(policy, 'c')]).toEqual([true, false]);
   });
 
+  test('when a pattern would backtrack without end in JavaScript, the params are judged all the same', async () => {
+    const params = { type: 'object', properties: { x: { type: 'string', pattern: '^(a+)+$' } } };
+    const policy = await held({ commands: { open: { params } } });
+    const why = (x: string) => judgeCommand(policy, { name: 'open', params: { x }, signed: false })?.message;
+    expect(why(`${'a'.repeat(60)}!`)).toContain('params/x must match pattern');
+    expect(why('aaa')).toBeUndefined();
+  });
+
   test('when params, time or user go beyond the rule, the refusal names it', async () => {
     const params = { type: 'object', properties: { valve: { enum: ['a', 'b'] } }, required: ['valve'] };
     const policy = await held({ commands: { open: { params, maxTimeoutMs: 1000, users: ['valves'] } } });
@@ -95,6 +103,14 @@ describe('parsePolicy', () => {
       'policy/commands/ping/params is not a JSON Schema',
     ],
     [{ commands: { ping: { params: { propertys: {} } } } }, 'propertys'],
+    [
+      {
+        commands: {
+          ping: { params: { type: 'object', properties: { x: { type: 'string', pattern: '^(?!a)' } } } },
+        },
+      },
+      'policy/commands/ping/params is not a JSON Schema: pattern "^(?!a)" is not of RE2 syntax',
+    ],
     [{ commands: { ping: { params: { $async: true, type: 'object', maxProperties: 0 } } } }, '$async'],
     [[], 'policy must be object'],
   ])('when the policy is %j, it is refused with what to mend', async (value, why) => {

@@ -198,7 +198,7 @@ export class LocalPrograms {
 
 /** ajv costs about 13 MB: only a device whose programs have commands pays for it. */
 async function compiler(): Promise<(schema: JsonSchema) => ParamsCheck> {
-  return (await import('../plug-ins/compile-schema.ts')).compileSchema;
+  return (await import('@bowline/runtime/compile-schema')).compileSchema;
 }
 
 function checked(value: Record<string, unknown>): Description {

@@ -100,7 +100,7 @@ export class ModuleFolder {
       const wrong = manifestFault(isDescription, said, name);
       if (wrong !== undefined) throw new Error(wrong);
       // ajv costs about 13 MB: only a device with commands of its own pays for it.
-      const { compileSchema } = await import('../plug-ins/compile-schema.ts');
+      const { compileSchema } = await import('@bowline/runtime/compile-schema');
       loaded.command = moduleCommand(said as Description, () => this.#threadOf(loaded, file), compileSchema);
       return loaded;
     } catch (error) {

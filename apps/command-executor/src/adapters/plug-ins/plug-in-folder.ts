@@ -79,7 +79,7 @@ export class PlugInFolder {
     if ((statSync(file).mode & EXECUTABLE) === 0)
       throw new Error(`${program} is not executable: chmod +x makes it so`);
     // ajv costs about 13 MB: only a device with plug-ins pays for it.
-    const { compileSchema } = await import('./compile-schema.ts');
+    const { compileSchema } = await import('@bowline/runtime/compile-schema');
     const { programs, config } = this.#options;
     const lineChars = config.outputLineChars;
     return plugInCommand({ manifest, file, folder, programs, compile: compileSchema, lineChars });
