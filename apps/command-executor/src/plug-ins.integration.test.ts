@@ -143,6 +143,34 @@ describe('plug-ins', () => {
     expect(device.gateway?.progress.length).toBeLessThan(30);
   });
 
+  describe('whose result is longer than is kept', () => {
+    beforeEach(async () => {
+      await device.end();
+      device = new ExecutorProcess(); // the bounds of a device
+      await device.openGateway();
+    });
+
+    const long = `yes € | tr -d '\\n' | head -c 900000`;
+
+    test('when nobody promised what it looks like, it is cut once, and its bytes are counted', async () => {
+      device.plugIn('long', long);
+      device.policy({ long: {} });
+      device.start();
+      const report = await device.outcome(device.order('long'));
+      expect(report).toMatchObject({ status: 'succeeded', result: { truncated: true, sizeBytes: 900_000 } });
+      expect((report.result as { start: string }).start).toMatch(/^€{5000,}$/);
+    });
+
+    test('when its manifest has a schema that nobody can hold it against, the order fails and says so', async () => {
+      device.plugIn('long', long, { result: { type: 'object', required: ['degrees'] } });
+      device.policy({ long: {} });
+      device.start();
+      const { status, error } = await device.outcome(device.order('long'));
+      expect([status, error?.code]).toEqual(['failed', 'invalid-result']);
+      expect(error?.message).toMatch(/^its result of 900000 bytes is too long .*outputLineChars.*: €{200}$/);
+    });
+  });
+
   test('when its manifest asks for a signature, an order without one is refused though the policy asks for none', async () => {
     device.plugIn('open', 'echo 1', { policy: { signed: true } });
     device.policy({ open: {} });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { capResult } from './outcome.ts';
+import { CutResult, capResult } from './outcome.ts';
 
 const bytes = (value: unknown) => Buffer.byteLength(JSON.stringify(value));
 
@@ -24,6 +24,13 @@ describe('capResult', () => {
     expect(JSON.stringify(result).startsWith(cut.start)).toBe(true);
     expect(cut.start.length).toBeGreaterThan(100);
   });
+});
+
+test('when only the beginning of a result was kept, it is not cut twice, and the length is that of the whole', () => {
+  const cut = capResult(new CutResult('"\\€'.repeat(1000), 3_000_000_000), 1024) as { start: string };
+  expect(cut).toEqual({ truncated: true, sizeBytes: 3_000_000_000, start: expect.any(String) });
+  expect(bytes(cut)).toBeLessThanOrEqual(1024);
+  expect('"\\€'.repeat(1000).startsWith(cut.start)).toBe(true);
 });
 
 test('when a result nests deeper than an ack can carry, its beginning is told as text', () => {

@@ -1,5 +1,6 @@
 import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import type { OrderError } from './plan-command.ts';
+import { utf8Bytes } from './utf8-bytes.ts';
 
 /** How a run ended, as it is reported. */
 export type Outcome =
@@ -9,12 +10,27 @@ export type Outcome =
   /** Nobody knows whether the effect took place. */
   | { status: 'indeterminate'; error: OrderError };
 
+/** Of a result of which only the beginning was kept: that, as the text it came as, and how long all of it was. */
+export class CutResult {
+  readonly start: string;
+  readonly sizeBytes: number;
+
+  constructor(start: string, sizeBytes: number) {
+    this.start = start;
+    this.sizeBytes = sizeBytes;
+  }
+}
+
 /**
  * A result that fits into an ack, in size and in depth: as it is, or else its beginning as text, and how long it was.
  *
  * @param maxBytes of the result as JSON in UTF-8.
  */
 export function capResult(result: unknown, maxBytes: number): unknown {
+  if (result instanceof CutResult) {
+    const { start, sizeBytes } = result;
+    return { truncated: true, sizeBytes, start: beginning(start, maxBytes) };
+  }
   const json = JSON.stringify(result) ?? 'null';
   const sizeBytes = utf8Bytes(json);
   const isShallow = !nestsBelow(result, MAX_PAYLOAD_NESTING - 1);
@@ -33,6 +49,3 @@ function beginning(json: string, maxBytes: number): string {
   }
   return json.slice(0, end);
 }
-
-const encoder = new TextEncoder();
-const utf8Bytes = (text: string): number => encoder.encode(text).length;

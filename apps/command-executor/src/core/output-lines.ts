@@ -1,8 +1,12 @@
+import { utf8Bytes } from './utf8-bytes.ts';
+
 /** A line of a program's output; of a longer one only the beginning is kept. */
 export interface OutputLine {
   text: string;
   /** Characters of the whole line. */
   length: number;
+  /** Bytes of the whole line as UTF-8. */
+  bytes: number;
 }
 
 /** Cuts output into lines as it comes, and never holds more than one of them. */
@@ -11,6 +15,7 @@ export class OutputLines {
   readonly #maxChars: number;
   #text = '';
   #length = 0;
+  #bytes = 0;
 
   /** @param maxChars of a line that are kept. */
   constructor(onLine: (line: OutputLine) => void, maxChars: number) {
@@ -35,14 +40,16 @@ export class OutputLines {
 
   #add(text: string): void {
     this.#length += text.length;
+    this.#bytes += utf8Bytes(text);
     const room = this.#maxChars - this.#text.length;
     if (room > 0) this.#text += text.slice(0, room);
   }
 
   #emit(): void {
-    const line = { text: this.#text, length: this.#length };
+    const line = { text: this.#text, length: this.#length, bytes: this.#bytes };
     this.#text = '';
     this.#length = 0;
+    this.#bytes = 0;
     this.#onLine(line);
   }
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { Progress } from './command.ts';
+import { CutResult } from './outcome.ts';
 import { ProgramOutput } from './program-output.ts';
 
 function heard(chunks: string[], maxChars = 100) {
@@ -18,17 +19,17 @@ describe('the output of a plug-in', () => {
       '{"valve":"open"}',
     ]);
     expect(progress).toEqual([{ percent: 10 }, { percent: 20, note: 'half' }]);
-    expect(result()).toEqual({ value: { valve: 'open' }, isWhole: true });
+    expect(result()).toEqual({ valve: 'open' });
   });
 
   test('when it writes something else in between, that goes to the log and spoils nothing', () => {
     const { progress, said, result } = heard(['hello\n\n{"percent":101}\n[1]\n7\n']);
     expect([progress, said]).toEqual([[], ['hello']]);
-    expect(result().value).toBe(7);
+    expect(result()).toBe(7);
   });
 
   test('when it writes nothing, its result is null', () => {
-    expect(heard([]).result().value).toBe(null);
+    expect(heard([]).result()).toBe(null);
   });
 
   test('when its last line is no JSON, it is told what was wrong', () => {
@@ -37,11 +38,8 @@ describe('the output of a plug-in', () => {
     );
   });
 
-  test('when a line never ends, only its beginning is held, and the result says that it is cut', () => {
-    const { result } = heard(Array.from({ length: 1000 }, () => 'x'.repeat(1000)));
-    expect(result()).toEqual({
-      value: { truncated: true, sizeBytes: 1_000_000, start: 'x'.repeat(100) },
-      isWhole: false,
-    });
+  test('when a line never ends, only its beginning is held, and all of its bytes are counted', () => {
+    const { result } = heard(Array.from({ length: 1000 }, () => '€'.repeat(1000)));
+    expect(result()).toEqual(new CutResult('€'.repeat(100), 3_000_000));
   });
 });

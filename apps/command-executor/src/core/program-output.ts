@@ -1,9 +1,11 @@
 import { RejectedError } from '@bowline/runtime/errors';
 import type { Progress } from './command.ts';
+import { CutResult } from './outcome.ts';
 import { OutputLines, type OutputLine } from './output-lines.ts';
 
 /** Of a line that is told to people. */
 const SHOWN_CHARS = 200;
+export const shown = (text: string): string => text.slice(0, SHOWN_CHARS);
 const PROGRESS_MEMBERS = ['percent', 'note', 'data'];
 
 /**
@@ -29,23 +31,22 @@ export class ProgramOutput {
   }
 
   /**
-   * After the end: the last line as JSON, `null` if there was none. One that is too long to be kept comes as its visibly cut
-   * beginning.
+   * After the end: the last line as JSON, `null` if there was none. Of one that is too long to be kept only the beginning is
+   * there, and nobody can say whether it is JSON.
    *
    * @throws RejectedError `invalid-result`
    */
-  result(): { value: unknown; isWhole: boolean } {
+  result(): unknown {
     this.#lines.end();
-    if (this.#last === undefined) return { value: null, isWhole: true };
-    const { text, length } = this.#last;
-    if (text.length < length)
-      return { value: { truncated: true, sizeBytes: length, start: text }, isWhole: false };
+    if (this.#last === undefined) return null;
+    const { text, length, bytes } = this.#last;
+    if (text.length < length) return new CutResult(text, bytes);
     try {
-      return { value: JSON.parse(text) as unknown, isWhole: true };
+      return JSON.parse(text) as unknown;
     } catch (error) {
       throw new RejectedError(
         'invalid-result',
-        `the last line of its output must be its result as JSON, not: ${text.slice(0, SHOWN_CHARS)}`,
+        `the last line of its output must be its result as JSON, not: ${shown(text)}`,
         { cause: error },
       );
     }
@@ -61,8 +62,10 @@ export class ProgramOutput {
   }
 }
 
+type LineText = Pick<OutputLine, 'text' | 'length'>;
+
 /** A line of JSON that is progress; undefined if it is anything else. */
-export function asProgress(line: OutputLine): Progress | undefined {
+export function asProgress(line: LineText): Progress | undefined {
   const value = parsed(line);
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return undefined;
   const { percent, note, data } = value as Record<string, unknown>;
@@ -76,9 +79,9 @@ export function asProgress(line: OutputLine): Progress | undefined {
   return value;
 }
 
-const isJson = (line: OutputLine): boolean => parsed(line) !== undefined;
+const isJson = (line: LineText): boolean => parsed(line) !== undefined;
 
-function parsed({ text, length }: OutputLine): unknown {
+function parsed({ text, length }: LineText): unknown {
   if (text.length < length) return undefined;
   try {
     return JSON.parse(text) as unknown;

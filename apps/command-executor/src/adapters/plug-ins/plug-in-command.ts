@@ -2,7 +2,8 @@ import { describeErrors } from '@bowline/messages/check';
 import { RejectedError } from '@bowline/runtime/errors';
 import { defineCommand, type Command, type JsonSchema, type ParamsCheck } from '../../core/command.ts';
 import type { Manifest } from '../../manifest.ts';
-import { ProgramOutput } from '../../core/program-output.ts';
+import { CutResult } from '../../core/outcome.ts';
+import { ProgramOutput, shown } from '../../core/program-output.ts';
 import type { Programs } from '../programs/run-program.ts';
 
 const NO_PARAMS: JsonSchema = { type: 'object', properties: {}, additionalProperties: false };
@@ -33,6 +34,7 @@ export function plugInCommand({
 }: PlugInParts): Command {
   const { name, description, idempotent, params = NO_PARAMS, result = {}, user, limits = {} } = manifest;
   const checkResult = compile(result);
+  const isPromised = Object.keys(result).length > 0;
   return defineCommand<Record<string, unknown>>(
     {
       name,
@@ -61,8 +63,12 @@ export function plugInCommand({
           },
           signal,
         );
-        const { value, isWhole } = output.result();
-        if (isWhole && !checkResult(value))
+        const value = output.result();
+        if (value instanceof CutResult) {
+          if (isPromised) throw unjudged(value, lineChars);
+          return value;
+        }
+        if (!checkResult(value))
           throw new RejectedError('invalid-result', describeErrors(checkResult.errors, 'result'));
         return value;
       },
@@ -71,3 +77,10 @@ export function plugInCommand({
     'plug-in',
   );
 }
+
+const unjudged = ({ start, sizeBytes }: CutResult, lineChars: number): RejectedError =>
+  new RejectedError(
+    'invalid-result',
+    `its result of ${sizeBytes} bytes is too long to be held against the schema of its manifest: ` +
+      `only ${lineChars} characters of a line are kept (outputLineChars); it begins: ${shown(start)}`,
+  );
