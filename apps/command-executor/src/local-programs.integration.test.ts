@@ -266,6 +266,17 @@ describe('a program that is told to stop', () => {
     expect(program.closed).toBe(false);
   });
 
+  test('when its order is cancelled and it answers with a result, the order has succeeded', async () => {
+    const program = await connect();
+    await program.register(command('fill'));
+    const order = await device.hand(device.order('fill'));
+    await program.hears('run');
+    expect(await device.gateway?.cancel(order.orderId)).toEqual({ outcome: 'stopping' });
+    await program.hears('cancel');
+    program.say({ type: 'result', orderId: order.orderId, result: { litres: 3 } });
+    expect(await device.ended(order)).toMatchObject({ status: 'succeeded', result: { litres: 3 } });
+  });
+
   test('when it does not answer, the order ends indeterminate and the program is let go of', async () => {
     await device.end();
     await use({ stopWithinMs: 300 });

@@ -107,12 +107,16 @@ function settle(
   checkResult: ParamsCheck,
 ): unknown {
   if (end.kind === 'silent') throw unknown(`the program of ${name} was told to stop and did not answer`);
-  signal.throwIfAborted();
+  // A cancel that found all of it done came too late: what took place is told.
+  if (!(isCancelled(signal) && end.kind === 'result' && checkResult(end.result))) signal.throwIfAborted();
   if (end.kind === 'failure') throw new RejectedError('command-failed', end.message);
   if (!checkResult(end.result))
     throw new RejectedError('invalid-result', describeErrors(checkResult.errors, 'result'));
   return end.result;
 }
+
+const isCancelled = ({ reason }: AbortSignal): boolean =>
+  reason instanceof CancelledError && reason.code === 'cancelled';
 
 const unknown = (what: string): RejectedError =>
   new RejectedError('effect-unknown', `${what}: its effect may have happened, or may yet`);
