@@ -143,6 +143,27 @@ describe('plug-ins', () => {
     expect(device.gateway?.progress.length).toBeLessThan(30);
   });
 
+  test.each([
+    [
+      'hands over its result',
+      `echo '{"shut":true}'; exit 0`,
+      { status: 'succeeded', result: { shut: true } },
+    ],
+    ['ends without one', 'exit 0', { status: 'cancelled', error: { code: 'cancelled' } }],
+    ['ends with an error', `echo '{"shut":true}'; exit 1`, { status: 'cancelled' }],
+  ])('when its order is cancelled and it %s, the order ends so', async (_, onTerm, end) => {
+    device.plugIn(
+      'shut',
+      `end() { ${onTerm}; }; trap end TERM; echo '{"percent":1}'; while :; do sleep 0.1; done`,
+    );
+    device.policy({ shut: {} });
+    device.start();
+    const order = await device.hand(device.order('shut'));
+    await waitFor(() => device.gateway?.progress.length === 1, { what: 'its progress' });
+    expect(await device.gateway?.cancel(order.orderId)).toEqual({ outcome: 'stopping' });
+    expect(await device.ended(order)).toMatchObject(end);
+  });
+
   describe('whose result is longer than is kept', () => {
     beforeEach(async () => {
       await device.end();

@@ -52,6 +52,12 @@ export class ProgramOutput {
     }
   }
 
+  /** After the end: the last line is JSON, and not just progress. */
+  hasResult(): boolean {
+    this.#lines.end();
+    return this.#last !== undefined && isJson(this.#last) && asProgress(this.#last) === undefined;
+  }
+
   #take(line: OutputLine): void {
     if (line.text.trim() === '') return;
     const before = this.#last;

@@ -60,6 +60,7 @@ export function plugInCommand({
             user,
             limits,
             onOutput: (text, say) => output.push(text, say),
+            hasResult: () => output.hasResult(),
           },
           signal,
         );

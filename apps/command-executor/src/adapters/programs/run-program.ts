@@ -42,6 +42,8 @@ export interface Program {
   limits: ProgramLimits;
   /** It goes on when this process stops: its very purpose is to end all of them. */
   survivesStop?: boolean;
+  /** After exit code 0: it has handed over its result, so a cancel came too late. */
+  hasResult?(): boolean;
   /** More of its environment. */
   env?: Record<string, string>;
   /** @param say writes a line to the log, within the same bounds as its standard error. */
@@ -93,7 +95,8 @@ export class Programs {
       tree.endedTicks = nowTicks();
       await this.#endRest(tree, program, grace());
       await Promise.race([closed, sleep(LAST_OUTPUT_MS)]);
-      signal.throwIfAborted();
+      const isTooLate = code === 0 && isCancelled(signal) && program.hasResult?.() === true;
+      if (!isTooLate) signal.throwIfAborted();
       if (code !== 0) throw new RejectedError('command-failed', failure(code, endedBy, told()));
     } finally {
       const isLeft = program.survivesStop === true && isStopping(signal);
@@ -182,6 +185,9 @@ const graceMs = (signal: AbortSignal, usualMs: number): number =>
 
 const isStopping = ({ reason }: AbortSignal): boolean =>
   reason instanceof CancelledError && reason.code === 'stopping';
+
+const isCancelled = ({ reason }: AbortSignal): boolean =>
+  reason instanceof CancelledError && reason.code === 'cancelled';
 
 /** Only root can become somebody else. */
 function userToBecome(user: string | undefined): string | undefined {
