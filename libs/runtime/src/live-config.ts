@@ -59,7 +59,7 @@ const CLOUD_ON_TOP = ['file', 'local', 'environment', 'flag', 'cloud'] as const;
 /**
  * The configuration of a running app: what its owner laid down, and over the file the section that the cloud sent, which
  * lies in the app's own state folder, so that it holds before the gateway is there. Precedence:
- * defaults < file < cloud < local override < environment < flags (docs/adr/0016).
+ * defaults < file < cloud < local override < environment < flags (docs/adr/0019).
  *
  * What the cloud sent can never keep an app from starting: a section that does not fit any more is set aside and told.
  */
