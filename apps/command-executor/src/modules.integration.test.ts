@@ -164,6 +164,55 @@ describe('a command module in TypeScript', () => {
     expect(await device.ended(order)).toMatchObject({ status: 'cancelled' });
   });
 
+  test.each([
+    ['logs', 'for (let i = 0; i < 200_000; i += 1) context.log("y".repeat(3000)); return n;'],
+    [
+      'writes to standard output',
+      'for (let i = 0; i < 2000; i += 1) { console.log("y".repeat(3000)); await new Promise(setImmediate); } return n;',
+    ],
+  ])('when it %s without measure, the log takes as much as it may and says so', async (_, run) => {
+    device.configure({ outputLogChars: 10_000 });
+    write('double.ts', { run });
+    const executor = device.start();
+    expect(await ordered(7)).toMatchObject({ status: 'succeeded', result: 7 });
+    await executor.output(/the module says more than is logged/);
+    expect(
+      executor
+        .stdout()
+        .match(/y{1000,}/g)
+        ?.map(({ length }) => length),
+    ).toEqual(Array.from({ length: 5 }, () => 2000));
+    expect(peakMebibytes(executor.pid)).toBeLessThan(400);
+    expect(await executor.kill('SIGINT')).toEqual({ code: 0, signal: null });
+  });
+
+  test('when it tells its progress without end, its time ends it and the newest now and then is told', async () => {
+    write('double.ts', {
+      more: 'timeoutMs: 3000,',
+      run: 'for (let i = 0; ; i += 1) context.progress({ note: String(i).padStart(1000) });',
+    });
+    const executor = device.start();
+    expect(await ordered()).toMatchObject({
+      status: 'failed',
+      error: { code: 'timed-out' },
+    });
+    const notes = device.gateway?.progress.map((each) => Number((each as { note?: string }).note)) ?? [];
+    expect(notes.length).toBeGreaterThan(0);
+    expect(notes).toEqual(notes.toSorted((one, other) => one - other));
+    expect(peakMebibytes(executor.pid)).toBeLessThan(400);
+    expect(await executor.kill('SIGINT')).toEqual({ code: 0, signal: null });
+  });
+
+  test('when it tells no progress at all, or one that is too long, that is left out and it goes on', async () => {
+    write('double.ts', {
+      run: `const { progress } = context as unknown as { progress(value?: unknown): void };
+        progress(); progress({ data: { all: "x".repeat(300_000) } }); progress({ percent: 1 }); return n;`,
+    });
+    device.start();
+    expect(await ordered(2)).toMatchObject({ result: 2 });
+    expect(device.gateway?.progress).toMatchObject([{ percent: 1 }]);
+  });
+
   test('when others may write it, it is left out', async () => {
     write('double.ts', DOUBLE);
     chmodSync(join(device.modulesFolder, 'double.ts'), 0o666);
@@ -172,6 +221,10 @@ describe('a command module in TypeScript', () => {
     expect(await broken()).toMatchObject([{ name: 'double.ts', why: expect.stringContaining('chmod go-w') }]);
   });
 });
+
+/** The most memory that a process has had resident. */
+const peakMebibytes = (pid: number): number =>
+  Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1]) / 1024;
 
 /** How many threads have a module in them. */
 const threads = (pid: number): number =>

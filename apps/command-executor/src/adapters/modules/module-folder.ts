@@ -28,7 +28,13 @@ interface Loaded {
 export interface ModuleFolderOptions {
   config: Pick<
     ExecutorConfig,
-    'modulesFolder' | 'maxModules' | 'moduleMemoryBytes' | 'moduleLoadMs' | 'killGraceMs'
+    | 'modulesFolder'
+    | 'maxModules'
+    | 'moduleMemoryBytes'
+    | 'moduleLoadMs'
+    | 'killGraceMs'
+    | 'outputLogChars'
+    | 'outputLineChars'
   >;
   /** Of the bundle or source of module-thread.ts. */
   thread: URL;
@@ -130,7 +136,8 @@ export class ModuleFolder {
   #start(file: string): ModuleThread {
     const { config, thread, clock, log } = this.#options;
     const { moduleLoadMs: loadMs, killGraceMs, moduleMemoryBytes: memoryBytes } = config;
-    const limits = { loadMs, killGraceMs, memoryBytes };
+    const { outputLogChars: logChars, outputLineChars: progressChars } = config;
+    const limits = { loadMs, killGraceMs, memoryBytes, logChars, progressChars };
     return new ModuleThread({ thread, file, limits, clock, log: log.child({ module: file }) });
   }
 }

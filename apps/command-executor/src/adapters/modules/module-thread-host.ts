@@ -5,6 +5,7 @@ import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/er
 import type { CommandContext } from '../../core/command.ts';
 import { OutputLines } from '../../core/output-lines.ts';
 import { asProgress } from '../../core/program-output.ts';
+import type { ThreadData } from '../../module-thread.ts';
 
 export interface ThreadOptions {
   /** Of the bundle or source of module-thread.ts. */
@@ -18,6 +19,10 @@ export interface ThreadOptions {
     killGraceMs: number;
     /** Of its heap. */
     memoryBytes: number;
+    /** What an order may log in all; so much again what is written to standard output meanwhile. */
+    logChars: number;
+    /** Of one progress as JSON. */
+    progressChars: number;
   };
   clock: Clock;
   log: Logger;
@@ -26,7 +31,7 @@ export interface ThreadOptions {
 type Message =
   | { type: 'ready'; description: string }
   | { type: 'progress'; orderId: string; progress: string }
-  | { type: 'log'; orderId: string; text: string }
+  | { type: 'log'; orderId: string; text: string; isLast: boolean }
   | { type: 'result'; orderId: string; result: string }
   | { type: 'failure'; orderId: string; message: string };
 
@@ -50,25 +55,30 @@ export class ModuleThread {
   readonly #description = Promise.withResolvers<unknown>();
   #fault: Error | undefined;
   #retired = false;
+  /** Characters of its standard output that are still logged; anew with each run. */
+  #outputRoom: number;
   ended = false;
 
   constructor(options: ThreadOptions) {
     this.#options = options;
-    const { thread, file, limits, clock, log } = options;
+    const { thread, file, limits, clock } = options;
+    const { logChars, progressChars } = limits;
+    this.#outputRoom = logChars;
+    const workerData: ThreadData = {
+      url: pathToFileURL(file).href,
+      limits: { logChars, lineChars: LOG_LINE_CHARS, progressChars },
+    };
     this.#worker = new Worker(thread, {
       // Seen in /proc and by top.
       name: 'bowline-module',
-      workerData: { url: pathToFileURL(file).href },
+      workerData,
       env: childEnvironment(),
       execArgv: [],
       stdout: true,
       stderr: true,
       resourceLimits: { maxOldGenerationSizeMb: Math.ceil(limits.memoryBytes / MEBIBYTE) },
     });
-    const lines = new OutputLines(
-      ({ text }) => log.info({ output: text }, 'the module says'),
-      LOG_LINE_CHARS,
-    );
+    const lines = new OutputLines(({ text }) => this.#logOutput(text), LOG_LINE_CHARS);
     for (const stream of [this.#worker.stdout, this.#worker.stderr])
       stream.setEncoding('utf8').on('data', (text: string) => lines.push(text));
     const late = clock.after(limits.loadMs, () => this.#end(`it has not loaded within ${limits.loadMs} ms`));
@@ -117,6 +127,7 @@ export class ModuleThread {
         signal.removeEventListener('abort', stop);
         this.#endIfIdle();
       };
+      this.#outputRoom = this.#options.limits.logChars;
       this.#runs.set(orderId, {
         context,
         result: (json) => (over(), resolve(JSON.parse(json))),
@@ -146,15 +157,23 @@ export class ModuleThread {
         return;
       }
       case 'log':
-        return this.#options.log.info(
-          { orderId: message.orderId, output: message.text.slice(0, LOG_LINE_CHARS) },
-          'the module says',
-        );
+        return this.#log(message.text, message.isLast, { orderId: message.orderId });
       case 'result':
         return run.result(message.result);
       case 'failure':
         return run.fail(new RejectedError('command-failed', message.message));
     }
+  }
+
+  #logOutput(output: string): void {
+    if (this.#outputRoom <= 0) return;
+    this.#outputRoom -= output.length + 1;
+    this.#log(output, this.#outputRoom <= 0);
+  }
+
+  #log(output: string, isLast: boolean, about: { orderId?: string } = {}): void {
+    this.#options.log.info({ ...about, output }, 'the module says');
+    if (isLast) this.#options.log.warn(about, 'the module says more than is logged: the rest is left out');
   }
 
   #end(why: string): void {
