@@ -23,6 +23,9 @@ sleep ${first} &
 ${hidden ? `( env -i setsid sleep ${first + 4} & )` : ''}
 `;
 
+/** Seconds that no other run of these tests sleeps. */
+const OURS = process.pid * 1000;
+
 /** Pids of the sleepers of {@link hiding}. */
 const sleepers = (first: number): string[] =>
   readdirSync('/proc').filter((pid) => {
@@ -102,17 +105,17 @@ describe('plug-ins', () => {
     });
 
     test('when one ends and leaves processes behind, in whatever session, none of them is left', async () => {
-      device.plugIn('leave', `${hiding(1000, hidden)}\necho 1`);
+      device.plugIn('leave', `${hiding(OURS, hidden)}\necho 1`);
       device.policy({ leave: {} });
       const executor = device.start();
       expect(await device.outcome(device.order('leave'))).toMatchObject({ status: 'succeeded', result: 1 });
-      expect(sleepers(1000)).toEqual([]);
+      expect(sleepers(OURS)).toEqual([]);
       await executor.output(/left processes behind/);
     });
 
     test.each([
-      ['its time is over', 1100, { timeoutMs: 1500 }, 'failed'],
-      ['it is cancelled', 1200, {}, 'cancelled'],
+      ['its time is over', OURS + 100, { timeoutMs: 1500 }, 'failed'],
+      ['it is cancelled', OURS + 200, {}, 'cancelled'],
     ])(
       'when %s and it hears no SIGTERM, it and all that it started is killed before the order ends',
       async (_, first, limit, status) => {
