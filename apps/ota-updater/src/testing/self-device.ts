@@ -127,7 +127,8 @@ export class SelfDevice {
       'deploy/ecosystem.config.cjs': ecosystem,
       'deploy/data-formats.json': '{ "store": { "reads": 2, "writes": 2 } }',
       'node_modules/pm2/bin/pm2-runtime': `require(${JSON.stringify(pm2)});`,
-      'apps/ws-gateway/dist/main.js': 'setInterval(() => {}, 1e6);',
+      // A unit would end it with its pm2.
+      'apps/ws-gateway/dist/main.js': `setInterval(() => {}, 1e6); process.on('disconnect', () => process.exit());`,
       'apps/ota-updater/dist/main.js': `import(${JSON.stringify(program)});`,
     };
   }
