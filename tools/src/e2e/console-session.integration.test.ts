@@ -1,7 +1,7 @@
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { AuditPage } from '@bowline/messages';
-import { afterThisFile, needs } from '@bowline/testing';
+import { afterThisFile, needs, waitFor } from '@bowline/testing';
 import { openBrowser } from '@bowline/testing/browser';
 import { certificateAuthority } from '@bowline/testing/certificates';
 import type { BrowserContext, Page } from 'playwright-core';
@@ -50,7 +50,10 @@ describe.runIf(needs('chromium') && needs('openssl'))(
       await page.getByText('Live', { exact: true }).waitFor();
       await page.getByRole('button', { name: 'Sign out' }).click();
       await page.getByLabel('Operator token').waitFor();
-      expect(await browser.cookies(server.url)).toEqual([]);
+      // The page does not wait for the server's answer.
+      await waitFor(async () => (await browser.cookies(server.url)).length === 0, {
+        what: 'the cookie to go',
+      });
       expect(complaints).toEqual([]);
     });
 
