@@ -1,10 +1,9 @@
 import { describeErrors } from '@bowline/messages/check';
 import { RejectedError } from '@bowline/runtime/errors';
 import { defineCommand, type Command, type JsonSchema, type ParamsCheck } from '../../core/command.ts';
+import { described } from '../../core/described-command.ts';
 import type { Description } from '../../manifest.ts';
 import type { ModuleThread } from './module-thread-host.ts';
-
-const NO_PARAMS: JsonSchema = { type: 'object', properties: {}, additionalProperties: false };
 
 /**
  * A module of the folder as a command.
@@ -13,23 +12,15 @@ const NO_PARAMS: JsonSchema = { type: 'object', properties: {}, additionalProper
  * @throws Error of ajv: one of its schemas is none.
  */
 export function moduleCommand(
-  { name, description, idempotent, params = NO_PARAMS, result = {}, ...more }: Description,
+  description: Description,
   thread: () => Promise<ModuleThread>,
   compile: (schema: JsonSchema) => ParamsCheck,
 ): Command {
-  const checkResult = compile(result);
-  const { concurrency, timeoutMs, policy } = more;
+  const definition = described(description);
+  const checkResult = compile(definition.result);
   return defineCommand<Record<string, unknown>>(
     {
-      name,
-      description,
-      idempotent,
-      params,
-      result,
-      ...(concurrency === undefined ? {} : { concurrency }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      signed: policy?.signed === true,
-      endsWhenTold: true,
+      ...definition,
       run: async (given, context) => {
         const value = await (await thread()).run(given, context);
         if (!checkResult(value))
@@ -37,7 +28,7 @@ export function moduleCommand(
         return value;
       },
     },
-    compile(params),
+    compile(definition.params),
     'module',
   );
 }

@@ -1,12 +1,11 @@
 import { describeErrors } from '@bowline/messages/check';
 import { RejectedError } from '@bowline/runtime/errors';
 import { defineCommand, type Command, type JsonSchema, type ParamsCheck } from '../../core/command.ts';
+import { described } from '../../core/described-command.ts';
 import type { Manifest } from '../../manifest.ts';
 import { CutResult } from '../../core/outcome.ts';
 import { ProgramOutput, shown } from '../../core/program-output.ts';
 import type { Programs } from '../programs/run-program.ts';
-
-const NO_PARAMS: JsonSchema = { type: 'object', properties: {}, additionalProperties: false };
 
 export interface PlugInParts {
   manifest: Manifest;
@@ -32,21 +31,15 @@ export function plugInCommand({
   compile,
   lineChars,
 }: PlugInParts): Command {
-  const { name, description, idempotent, params = NO_PARAMS, result = {}, user, limits = {} } = manifest;
+  const { user, limits = {} } = manifest;
+  const definition = described(manifest);
+  const { name, result } = definition;
   const checkResult = compile(result);
   const isPromised = Object.keys(result).length > 0;
   return defineCommand<Record<string, unknown>>(
     {
-      name,
-      description,
-      idempotent,
-      params,
-      result,
-      ...(manifest.concurrency === undefined ? {} : { concurrency: manifest.concurrency }),
-      ...(manifest.timeoutMs === undefined ? {} : { timeoutMs: manifest.timeoutMs }),
-      signed: manifest.policy?.signed === true,
+      ...definition,
       user: () => user,
-      endsWhenTold: true,
       run: async (given, { order, signal, progress }) => {
         const output = new ProgramOutput(progress, lineChars);
         await programs.run(
@@ -74,7 +67,7 @@ export function plugInCommand({
         return value;
       },
     },
-    compile(params),
+    compile(definition.params),
     'plug-in',
   );
 }

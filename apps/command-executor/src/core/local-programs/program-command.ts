@@ -1,5 +1,6 @@
 import { describeErrors } from '@bowline/messages/check';
 import { CancelledError, RejectedError } from '@bowline/runtime/errors';
+import { described } from '../described-command.ts';
 import type { Description } from '../../manifest.ts';
 import { defineCommand, type Command, type JsonSchema, type ParamsCheck, type Progress } from '../command.ts';
 
@@ -35,8 +36,6 @@ export interface ProgramCommandParts {
   maxRuns: number;
 }
 
-const NO_PARAMS: JsonSchema = { type: 'object', properties: {}, additionalProperties: false };
-
 /**
  * A command that a program of the device carries out.
  *
@@ -49,19 +48,12 @@ export function programCommand({
   present,
   maxRuns,
 }: ProgramCommandParts): Command {
-  const { name, idempotent, params = NO_PARAMS, result = {}, concurrency, timeoutMs, policy } = description;
-  const checkResult = compile(result);
+  const definition = described(description);
+  const { name, idempotent } = definition;
+  const checkResult = compile(definition.result);
   const command = defineCommand<Record<string, unknown>>(
     {
-      name,
-      description: description.description,
-      idempotent,
-      params,
-      result,
-      ...(concurrency === undefined ? {} : { concurrency }),
-      ...(timeoutMs === undefined ? {} : { timeoutMs }),
-      signed: policy?.signed === true,
-      endsWhenTold: true,
+      ...definition,
       run: async (given, { order, signal, progress, startAgain }) => {
         for (let runs = 0; ; runs += 1) {
           const program = await whenPresent(present, signal, name, runs > 0);
@@ -76,7 +68,7 @@ export function programCommand({
         }
       },
     },
-    compile(params),
+    compile(definition.params),
     'program',
   );
   return { ...command, isAway };
