@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyFromPem, signClaims } from '@bowline/identity';
@@ -8,6 +7,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { TestFleet } from './test-fleet.ts';
+import { signerToken, TestSigner } from './test-signer.ts';
 
 let fleet: TestFleet;
 let folder: string;
@@ -22,7 +22,7 @@ beforeAll(async () => {
   await fleet.untilOnline();
 }, 90_000);
 
-const SIGNER_ENV = { BOWLINE_SIGNER_TOKEN: 'token-of-ada' };
+const SIGNER_ENV = { BOWLINE_SIGNER_TOKEN: signerToken('ada') };
 
 /** The operator's own machine: keys there, the server far away. */
 async function bowline(...args: string[]): Promise<{ code: number | null; out: string }> {
@@ -78,19 +78,9 @@ test('when the server is captured, what it holds makes no device run a command t
 });
 
 test('when a signer process holds the key, an order runs that its policy allows, and no other is signed', async () => {
-  const tokenSha256 = createHash('sha256').update(SIGNER_ENV.BOWLINE_SIGNER_TOKEN).digest('hex');
   const command = { names: ['ping'], audiences: [DEVICE_ID], maxSeconds: 600 };
-  const policyFile = join(folder, 'signer-policy.json');
-  writeFileSync(policyFile, JSON.stringify({ operators: { ada: { tokenSha256, command } } }), {
-    mode: 0o600,
-  });
   const key = join(folder, '.config/bowline/keys/ops.pem');
-  const infoFile = join(folder, 'signer.json');
-  const flags = { stateDir: join(folder, 'signer'), policyFile, 'keys.command': key, port: '0', infoFile };
-  const main = join(WORKSPACE, 'apps/signer/dist/main.js');
-  const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-  await startProcess(process.execPath, [main, ...args]).output(/"message":"listening"/);
-  const { url } = JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string };
+  const { url } = await TestSigner.start({ command: key }, { ada: { command } });
 
   expect(await bowline(...ping, '--signer', url)).toMatchObject({ code: 0 });
   const refused = await bowline('fleet', 'command', DEVICE_ID, 'listCommands', '--signer', url);

@@ -32,6 +32,13 @@ export async function askSigner<T extends SignedType>(
   throw new CliError(
     typeof code === 'string' ? code : `http-${response.status}`,
     `The signer refused (${response.status}): ${typeof detail === 'string' ? detail : 'no reason given'}`,
-    { exitCode: EXIT.serverRefused, advice: '', details: { status: response.status } },
+    {
+      exitCode: EXIT.serverRefused,
+      advice:
+        response.status === 401
+          ? 'Put your token of the signer (not that of the server) into BOWLINE_SIGNER_TOKEN.'
+          : '',
+      details: { status: response.status },
+    },
   );
 }
