@@ -12,8 +12,13 @@ export interface ProgramEnd {
 }
 
 const KEPT_CHARS = 16 * 1024;
+/** So long what it said may still be on its way after its end. */
+const DRAIN_MS = 500;
 
-/** Runs a program in a process group of its own, which ends with it: what it leaves behind, or hangs, must not stay. */
+/**
+ * Runs a program in a process group of its own, which ends with it: what it leaves behind, or hangs, must not stay. What it has
+ * started in a session of its own stays, as a service would, and its streams are not waited for.
+ */
 export function runProgram(
   program: string,
   args: readonly string[],
@@ -48,8 +53,16 @@ export function runProgram(
       resolve({ code: undefined, stdout, said, why: `cannot be started: ${error.message}` }),
     );
     // What it left behind may hold its streams open.
-    child.once('exit', end);
+    let drained: NodeJS.Timeout | undefined;
+    child.once('exit', () => {
+      end();
+      drained = setTimeout(() => {
+        child.stdout.destroy();
+        child.stderr.destroy();
+      }, DRAIN_MS);
+    });
     child.once('close', (code) => {
+      clearTimeout(drained);
       signal.removeEventListener('abort', end);
       resolve(
         code === null
