@@ -14,6 +14,7 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
   const buffer = new SampleBuffer({ samples: bufferSamples, bytes: 1_000_000 });
   const accepted: OutgoingMessage[] = [];
   let answer: (signal: AbortSignal) => Promise<void> = () => Promise.resolve();
+  let isRefused: (messages: OutgoingMessage[]) => boolean = () => false;
   let calls = 0;
   let ids = 0;
   const handOver = new HandOver({
@@ -21,6 +22,7 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
     enqueue: async (messages, signal) => {
       calls += 1;
       await answer(signal);
+      if (isRefused(messages)) throw new RejectedError('invalid', 'no');
       accepted.push(...messages);
     },
     newId: () => `01900000-0000-7000-8000-${String((ids += 1)).padStart(12, '0')}`,
@@ -36,6 +38,7 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
     handOver,
     calls: () => calls,
     answerWith: (next: typeof answer) => void (answer = next),
+    refuse: (which: typeof isRefused) => void (isRefused = which),
     add: (...moments: number[]) => {
       buffer.add(moments.map(sample), clock.monotonicMs());
       handOver.noticed();
@@ -138,6 +141,36 @@ describe('HandOver', () => {
     await clock.advance(1000);
     expect(moments()).toEqual([2]);
     expect(accepted.at(-1)).toMatchObject({ type: 'gap', payload: { count: 1, fromAt: 1, toAt: 1 } });
+  });
+
+  test('when one of many samples is refused for good, it alone is given up, and the others go in order', async () => {
+    const { clock, buffer, add, moments, accepted, refuse } = setUp({ commitMs: 0 });
+    refuse((messages) =>
+      messages.some(
+        ({ type, payload }) => type === 'telemetry' && payload.samples.some(({ at }) => at === 7),
+      ),
+    );
+    add(...Array.from({ length: 20 }, (_, index) => index + 1));
+    await clock.advance(0);
+    await clock.advance(2000);
+    add(21);
+    await clock.advance(2000);
+    expect(moments()).toEqual([1, 2, 3, 4, 5, 6, ...Array.from({ length: 14 }, (_, index) => index + 8)]);
+    const gaps = accepted.filter(({ type }) => type === 'gap');
+    expect(gaps).toMatchObject([{ payload: { count: 1, fromAt: 7, toAt: 7 } }]);
+    expect(buffer.totals).toEqual({ added: 21, givenUp: 1 });
+  });
+
+  test('when one of many is refused for good at the stop, the others still go', async () => {
+    const { add, moments, handOver, refuse } = setUp();
+    refuse((messages) =>
+      messages.some(
+        ({ type, payload }) => type === 'telemetry' && payload.samples.some(({ at }) => at === 2),
+      ),
+    );
+    add(1, 2, 3);
+    expect(await handOver.stop(new AbortController().signal)).toBe(0);
+    expect(moments()).toEqual([1, 3]);
   });
 
   test('when samples must be durable, they go at once in batches, and it resolves only when all are', async () => {

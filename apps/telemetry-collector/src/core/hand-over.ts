@@ -9,6 +9,9 @@ export type OutgoingMessage = { id: string; sentAt: number } & (
   { type: 'telemetry'; payload: { samples: Sample[] } } | { type: 'gap'; payload: Gap }
 );
 
+/** Of a portion: the gateway's; back in the buffer for now, or for smaller ones; given up. */
+type Outcome = 'accepted' | 'later' | 'narrowed' | 'refused';
+
 export interface HandOverOptions {
   buffer: SampleBuffer;
   /** Resolves once all of it is on the gateway's disk, however long the gateway is away; rejects if it is refused. */
@@ -33,6 +36,8 @@ export class HandOver {
   #first = true;
   #failures = 0;
   #notBeforeMs = 0;
+  /** Most samples of the next message, after one was refused for good: which of them is wrong is found by halves. */
+  #narrowed = Infinity;
   #timer: Timer | undefined;
   #underWay: Promise<void> | undefined;
   #stopping = false;
@@ -82,7 +87,7 @@ export class HandOver {
     signal.addEventListener('abort', onAbort, { once: true });
     await this.#underWay;
     while (!buffer.isEmpty && !signal.aborted) {
-      if (!(await this.#next())) break;
+      if ((await this.#next()) === 'later') break;
     }
     signal.removeEventListener('abort', onAbort);
     return buffer.samples;
@@ -95,8 +100,8 @@ export class HandOver {
     });
   }
 
-  /** One portion; whether it was accepted. */
-  async #next(): Promise<boolean> {
+  /** One portion, and what became of it. */
+  async #next(): Promise<Outcome> {
     const { buffer, enqueue, log } = this.#options;
     const portion = this.#portionOf(buffer);
     const messages = this.#messages(portion);
@@ -104,20 +109,29 @@ export class HandOver {
       await enqueue(messages, this.#giveUp.signal);
       this.#first = false;
       this.#failures = 0;
+      this.#narrowed *= 2;
       const ids = messages.map(({ id }) => id);
       log.debug({ ids, samples: portion.entries.length, waiting: buffer.samples }, 'samples handed over');
-      return true;
+      return 'accepted';
     } catch (error) {
-      this.#failed(portion, error);
-      return false;
+      return this.#failed(portion, error);
     }
   }
 
-  #failed(portion: Portion, error: unknown): void {
+  #failed(portion: Portion, error: unknown): Outcome {
     const { buffer, clock, log, random } = this.#options;
     if (!(error instanceof BowlineError)) throw error;
     const { code } = error;
-    if (error instanceof CancelledError) return buffer.restore(portion);
+    if (error instanceof CancelledError) {
+      buffer.restore(portion);
+      return 'later';
+    }
+    if (!mayPass(error) && portion.entries.length > 1) {
+      // One sample that is wrong must not cost the others.
+      this.#narrowed = Math.ceil(portion.entries.length / 2);
+      buffer.restore(portion);
+      return 'narrowed';
+    }
     const delayMs = backoffMs(this.#failures, random(), { minMs: 1000, capMs: 60_000 });
     this.#failures += 1;
     this.#notBeforeMs = clock.monotonicMs() + delayMs;
@@ -125,15 +139,17 @@ export class HandOver {
     if (mayPass(error)) {
       buffer.restore(portion);
       log.warn(fields, `samples refused for now: ${error.message}`);
-    } else {
-      buffer.discard(portion);
-      log.error(fields, `samples refused for good: ${error.message}`);
+      return 'later';
     }
+    buffer.discard(portion);
+    this.#narrowed *= 2;
+    log.error(fields, `samples refused for good: ${error.message}`);
+    return 'refused';
   }
 
   #portionOf(buffer: SampleBuffer): Portion {
     const { batchSamples, batchBytes } = this.#limits;
-    return buffer.take({ samples: batchSamples, bytes: batchBytes });
+    return buffer.take({ samples: Math.min(batchSamples, this.#narrowed), bytes: batchBytes });
   }
 
   #messages({ entries, thinned }: Portion): OutgoingMessage[] {

@@ -24,6 +24,14 @@ describe('mergeSamples', () => {
     expect(mergeSamples(of(10), of(20))).toMatchObject({ at: 15, monoMs: 15, bootId: BOOT });
   });
 
+  test('when values and counts are as large as they can be, the average is one that the contract takes', () => {
+    const of = (value: number) =>
+      sample(1, value, { count: Number.MAX_SAFE_INTEGER, min: value, max: value });
+    const merged = mergeSamples(of(-Number.MAX_VALUE), of(Number.MAX_VALUE));
+    expect(() => checkOutgoing('telemetry', { samples: [merged] })).not.toThrow();
+    expect(JSON.stringify(merged)).not.toContain('null');
+  });
+
   test.each<[string, Sample, Sample]>([
     ['one is a text', sample(1, 'on'), sample(2, 1)],
     ['both are truth values', sample(1, true), sample(2, false)],

@@ -13,7 +13,8 @@ export function mergeSamples(a: Sample, b: Sample): Sample | undefined {
   if (typeof x !== 'number' || typeof y !== 'number') return undefined;
   if (a.unit !== b.unit || a.quality !== b.quality || a.bootId !== b.bootId) return undefined;
   const [m, n] = [a.count ?? 1, b.count ?? 1];
-  const average = (left: number, right: number) => left + (right - left) * (n / (m + n));
+  // By shares: a difference of large values would be no number any more.
+  const average = (left: number, right: number) => left * (m / (m + n)) + right * (n / (m + n));
   return {
     ...a,
     at: Math.round(average(a.at, b.at)),
@@ -21,7 +22,7 @@ export function mergeSamples(a: Sample, b: Sample): Sample | undefined {
     ...(a.monoMs === undefined || b.monoMs === undefined
       ? {}
       : { monoMs: Math.round(average(a.monoMs, b.monoMs)) }),
-    count: m + n,
+    count: Math.min(m + n, Number.MAX_SAFE_INTEGER),
     min: Math.min(a.min ?? x, b.min ?? y),
     max: Math.max(a.max ?? x, b.max ?? y),
   };

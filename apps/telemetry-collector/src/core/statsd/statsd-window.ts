@@ -2,7 +2,7 @@ import type { GivenSample } from '../../bodies.ts';
 import { parseStatsd, type StatsdMetric } from './parse-statsd.ts';
 
 export interface WindowLimits {
-  /** Most series; lines of further ones are not taken. */
+  /** Most series; lines of further ones are not taken. Gauges of earlier windows make room. */
   series: number;
 }
 
@@ -69,27 +69,33 @@ export class StatsdWindow {
   }
 
   #add(metric: StatsdMetric): boolean {
-    const { series, kind, value } = metric;
+    const { series, kind } = metric;
     if (kind === 'gauge') return this.#setGauge(metric);
     const known = this.#entries.get(series);
-    if (known === undefined && this.#entries.size + this.#gauges.size >= this.#limits.series) return false;
+    if (known === undefined && !this.#hasRoom()) return false;
     const entry = known ?? NEW[kind]();
+    if (!isTakenBy(entry, metric)) return false;
     this.#entries.set(series, entry);
-    if (entry.kind === 'counter' && kind === 'counter') entry.sum += Number(value) / metric.rate;
-    else if (entry.kind === 'timer' && kind === 'timer') addToTimer(entry, Number(value), metric.rate);
-    else if (entry.kind === 'set' && kind === 'set' && entry.values.size < MOST_VALUES)
-      entry.values.add(String(value));
-    // The same name for another kind, or a set that is full.
-    else return entry.kind === kind && entry.kind === 'set' && entry.values.has(String(value));
     return true;
   }
 
   #setGauge({ series, value, isRelative }: StatsdMetric): boolean {
     const before = this.#gauges.get(series);
-    if (before === undefined && this.#entries.size + this.#gauges.size >= this.#limits.series) return false;
-    this.#gauges.set(series, (isRelative ? (before ?? 0) : 0) + Number(value));
+    const now = (isRelative ? (before ?? 0) : 0) + Number(value);
+    if (!Number.isFinite(now) || (before === undefined && !this.#hasRoom())) return false;
+    // The one that was set last stands last.
+    this.#gauges.delete(series);
+    this.#gauges.set(series, now);
     this.#set.add(series);
     return true;
+  }
+
+  /** A gauge that was not set in this window is kept only as long as nobody else needs its place. */
+  #hasRoom(): boolean {
+    if (this.#entries.size + this.#gauges.size < this.#limits.series) return true;
+    const [oldest] = this.#gauges.keys();
+    if (oldest === undefined || this.#set.has(oldest)) return false;
+    return this.#gauges.delete(oldest);
   }
 }
 
@@ -107,13 +113,32 @@ const NEW: Record<Entry['kind'], () => Entry> = {
   set: () => ({ kind: 'set', values: new Set() }),
 };
 
-function addToTimer(timer: Timer, value: number, rate: number): void {
-  timer.count += 1 / rate;
+/** False: the same name for another kind, a set that is full, or sums that no sample can hold. */
+function isTakenBy(entry: Entry, { kind, value, rate }: StatsdMetric): boolean {
+  if (entry.kind === 'counter') return kind === 'counter' && addToCounter(entry, Number(value), rate);
+  if (entry.kind === 'timer') return kind === 'timer' && addToTimer(entry, Number(value), rate);
+  if (kind !== 'set') return false;
+  if (entry.values.size < MOST_VALUES) entry.values.add(String(value));
+  return entry.values.has(String(value));
+}
+
+function addToCounter(counter: { sum: number }, value: number, rate: number): boolean {
+  const sum = counter.sum + value / rate;
+  if (!Number.isFinite(sum)) return false;
+  counter.sum = sum;
+  return true;
+}
+
+function addToTimer(timer: Timer, value: number, rate: number): boolean {
+  const count = timer.count + 1 / rate;
+  if (!Number.isFinite(timer.sum + value) || count > Number.MAX_SAFE_INTEGER) return false;
+  timer.count = count;
   timer.taken += 1;
   timer.sum += value;
   timer.min = Math.min(timer.min, value);
   timer.max = Math.max(timer.max, value);
   if (timer.values.length < MOST_VALUES) timer.values.push(value);
+  return true;
 }
 
 function samplesOf(series: string, entry: Entry): GivenSample[] {

@@ -54,6 +54,34 @@ describe('StatsdWindow', () => {
     expect(flushed('u:anna|s', 'u:bert|s', 'u:anna|s').samples).toEqual([{ series: 'u', value: 2 }]);
   });
 
+  test('when sums would be no numbers any more, those lines are not taken and the others are', () => {
+    const lines = [
+      'c:1e308|c',
+      'c:1e308|c',
+      'n:1|c|@1e-320',
+      't:1|ms|@1e-300',
+      'g:1e308|g',
+      'g:+1e308|g',
+      'ok:1|c',
+    ];
+    const { samples, refused } = flushed(...lines);
+    expect(refused).toBe(4);
+    expect(samples).toEqual([
+      { series: 'g', value: 1e308 },
+      { series: 'c', value: 1e308 },
+      { series: 'ok', value: 1 },
+    ]);
+  });
+
+  test('when gauges come under ever new names, those that are not set any more make room', () => {
+    const window = new StatsdWindow({ series: 3 });
+    for (let round = 0; round < 10; round += 1) {
+      window.take(`a${round}:1|g\nb${round}:1|g\nc${round}:1|c`);
+      expect(window.flush()).toHaveLength(3);
+    }
+    expect(window.refused).toBe(0);
+  });
+
   test('when there are too many series or nonsense, it is counted and the rest is taken', () => {
     const many = Array.from({ length: 12 }, (_, index) => `c${index}:1|c`);
     const { samples, refused } = flushed(...many, 'nonsense', 'c0:1|ms');
