@@ -35,7 +35,27 @@ describe('History', () => {
     history.record(samples.slice(8000), { unsent: true });
     const [from, to] = [AT + 7_500_000, AT + 8_500_000];
     expect(history.query({ series: 'a', from, to }).points).toEqual(pointsOf(samples.slice(7500, 8500)));
-    expect(history.estimatePoints({ series: 'a', from, to })).toBeGreaterThanOrEqual(1000);
+    history.close();
+  });
+
+  test('when it is asked how large an answer would be, what is outside the range or of other series does not count', () => {
+    const { history } = openTestHistory();
+    for (const part of [0, 1] as const) {
+      const from = AT + part * 9_000_000;
+      history.record(
+        ['a', 'b'].flatMap((series) => seconds(series, 9000, from)),
+        { unsent: part === 1 },
+      );
+      if (part === 0) history.seal();
+    }
+    const [from, to] = [AT + 8_500_000, AT + 9_500_000];
+    expect(history.estimatePoints({ series: 'a', from, to })).toEqual({ samples: 1000, joined: 0 });
+    expect(history.estimatePoints({ series: 'a', from, to, resolutionMs: 100_000 })).toEqual({
+      samples: 0,
+      joined: 11,
+    });
+    expect(history.estimatePoints({ series: 'none', from, to })).toEqual({ samples: 0, joined: 0 });
+    expect(history.pendingPoints({ from, to }).get('b')).toBe(500);
     history.close();
   });
 

@@ -7,7 +7,14 @@ import { Blocks, type BlockHead } from './blocks.ts';
 import { HistoryFiles } from './history-files.ts';
 import { openNewest, replace, type HistoryIncident } from './open-file.ts';
 import { Pending } from './pending.ts';
-import { estimatePoints, query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
+import {
+  estimatePoints,
+  query,
+  type Estimate,
+  type HistoryAnswer,
+  type HistoryQuery,
+  type QueryParts,
+} from './query.ts';
 import { drop, FULL_SHARE, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
 import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
@@ -163,9 +170,14 @@ export class History {
     return answer;
   }
 
-  /** At most so many points would be the answer. */
-  estimatePoints(asked: HistoryQuery): number {
-    return this.#run((parts) => estimatePoints(parts, asked));
+  /** Of what is not in blocks yet: samples of each series within a range. All of it has to be read for that. */
+  pendingPoints(range: { from: number; to: number }): ReadonlyMap<string, number> {
+    return this.#run(({ pending }) => pending.countsIn(range));
+  }
+
+  /** How large an answer would be. @param pending for whoever asks of many series: {@link pendingPoints} of the same range */
+  estimatePoints(asked: HistoryQuery, pending = this.pendingPoints(asked)): Estimate {
+    return this.#run((parts) => estimatePoints(parts, asked, pending.get(asked.series) ?? 0));
   }
 
   /** Names, sorted. */

@@ -8,7 +8,7 @@ export {
   type UnsentBlock,
 } from './history.ts';
 export type { HistoryIncident } from './open-file.ts';
-export type { HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './query.ts';
+export type { Estimate, HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './query.ts';
 export type { Retention } from './retention.ts';
 export type { Totals } from './totals.ts';
 export type { Value } from './value-column.ts';

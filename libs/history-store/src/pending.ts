@@ -50,6 +50,15 @@ export class Pending {
     return { samples, damaged };
   }
 
+  /** Samples of each series with from ≤ at < to. */
+  countsIn({ from, to }: { from: number; to: number }): Map<string, number> {
+    const counts = new Map<string, number>();
+    for (const [name, list] of this.read(undefined).samples) {
+      counts.set(name, list.filter(({ at }) => at >= from && at < to).length);
+    }
+    return counts;
+  }
+
   #readRow(data: Uint8Array, crc: number, only: number | undefined, into: BySeries): void {
     const bytes = unpack({ data, crc });
     if (bytes === undefined) throw new RangeError('the checksum does not fit');

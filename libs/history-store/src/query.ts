@@ -62,11 +62,10 @@ export function query(
   const unit = parts.series.unit(series);
   const answer: HistoryAnswer = { series, ...(unit === undefined ? {} : { unit }), points: [] };
   if (id === undefined || from >= to) return answer;
-  const finest: Tier = resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
   const buckets = resolutionMs > 0 ? new Buckets(resolutionMs) : undefined;
   const reader = new Reader(parts, id, buckets, limit ?? DEFAULT_LIMIT);
   let next: number | undefined;
-  for (const stretch of stretches(parts.blocks, id, finest, from, to)) {
+  for (const stretch of stretches(parts.blocks, id, finestTier(resolutionMs), from, to)) {
     next = reader.read(stretch);
     if (next !== undefined) break;
   }
@@ -187,17 +186,43 @@ class Reader {
   }
 }
 
-/** At most so many points, without reading them: blocks that only touch the range count whole. */
+/** About how large an answer would be. */
+export interface Estimate {
+  /** Samples as they came. */
+  samples: number;
+  /** Points that stand for several. */
+  joined: number;
+}
+
+/**
+ * How many points the answer would have: of blocks that lie within the range by their heads, of those at its ends by their times.
+ *
+ * @param pending of the series and the range, see {@link Pending.countsIn}
+ */
 export function estimatePoints(
   parts: QueryParts,
   { series, from, to, resolutionMs = 0 }: HistoryQuery,
-): number {
+  pending: number,
+): Estimate {
   const id = parts.series.id(series);
-  if (id === undefined || from >= to) return 0;
-  const finest: Tier = resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
-  let points = parts.pending.counts().samples;
-  for (const stretch of stretches(parts.blocks, id, finest, from, to)) {
-    for (const { samples } of parts.blocks.inRange({ series: id, ...stretch })) points += samples;
+  if (id === undefined || from >= to) return { samples: 0, joined: 0 };
+  const estimate: Estimate = { samples: pending, joined: 0 };
+  for (const stretch of stretches(parts.blocks, id, finestTier(resolutionMs), from, to)) {
+    for (const head of parts.blocks.inRange({ series: id, ...stretch })) {
+      estimate[stretch.tier === 0 ? 'samples' : 'joined'] += pointsWithin(parts.blocks, head, stretch);
+    }
   }
-  return resolutionMs > 0 ? Math.min(points, Math.ceil((to - from) / resolutionMs) + 1) : points;
+  if (resolutionMs === 0) return estimate;
+  const points = Math.min(estimate.samples + estimate.joined, Math.ceil((to - from) / resolutionMs) + 1);
+  return { samples: 0, joined: points };
+}
+
+const finestTier = (resolutionMs: number): Tier =>
+  resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
+
+function pointsWithin(blocks: Blocks, head: BlockHead, { from, to }: Stretch): number {
+  if (head.firstAt >= from && head.lastAt < to) return head.samples;
+  const moments =
+    head.tier === 0 ? blocks.samplesOf(head)?.at : blocks.aggregatesOf(head)?.map(({ at }) => at);
+  return moments?.filter((at) => at >= from && at < to).length ?? 0;
 }

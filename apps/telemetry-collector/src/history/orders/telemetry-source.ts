@@ -1,5 +1,6 @@
 import type { History, HistoryPoint } from '@bowline/history-store';
 import type { HistoryRequest } from '@bowline/messages';
+import { setImmediate as othersTurn } from 'node:timers/promises';
 import type { Cursor, HistorySource, Item } from './item.ts';
 
 /** As JSON, generously: `[1790000000000,21.53],`, and with least, greatest, mean and count. */
@@ -12,38 +13,50 @@ const POINTS_AT_ONCE = 5000;
  * resolution was asked for or only minutes or hours are left.
  */
 export function telemetrySource(
-  history: Pick<History, 'query' | 'estimatePoints' | 'seriesNames'>,
+  history: Pick<History, 'query' | 'estimatePoints' | 'pendingPoints' | 'seriesNames'>,
   { series, from, to, resolutionMs = 0 }: HistoryRequest,
 ): HistorySource {
   const names = () => (series === undefined ? history.seriesNames() : [...new Set(series)].toSorted());
   const of = (name: string, since = from) => ({ series: name, from: since, to, resolutionMs });
   return {
-    estimate: async () => {
-      const items = names().reduce((sum, name) => sum + history.estimatePoints(of(name)), 0);
-      const bytes = items * (resolutionMs > 0 ? AGGREGATE_BYTES : POINT_BYTES);
+    estimate: async (signal) => {
+      const pending = history.pendingPoints({ from, to });
+      let [items, bytes] = [0, 0];
+      for (const name of names()) {
+        signal.throwIfAborted();
+        const { samples, joined } = history.estimatePoints(of(name), pending);
+        items += samples + joined;
+        bytes += samples * POINT_BYTES + joined * AGGREGATE_BYTES;
+        await othersTurn();
+      }
       return { items, bytes, advice: 'ask for fewer series, a shorter range or a coarser resolutionMs' };
     },
     async *items(cursor, signal) {
-      for (const [groupIndex, name] of names().entries()) {
-        if (groupIndex < cursor.group) continue;
-        let toSkip = groupIndex === cursor.group ? cursor.skip : 0;
-        const begin = groupIndex === cursor.group ? Math.max(from, cursor.at) : from;
+      for (const [index, name] of namesFrom(names(), cursor).entries()) {
+        // By its name: with one that came meanwhile the numbers would not fit any more.
+        const isResumed = index === 0 && (cursor.mark ?? name) === name;
+        let toSkip = isResumed ? cursor.skip : 0;
+        const begin = isResumed ? Math.max(from, cursor.at) : from;
+        const groupIndex = cursor.group + index;
         for (let next: number | undefined = begin; next !== undefined;) {
           signal.throwIfAborted();
           const answer = history.query({ ...of(name, next), limit: POINTS_AT_ONCE });
           const group = { series: name, ...(answer.unit === undefined ? {} : { unit: answer.unit }) };
           for (const point of answer.points) {
             if (toSkip > 0 && isAt(cursor, point)) toSkip -= 1;
-            else yield { ...itemOf(point), group, groupIndex };
+            else yield { ...itemOf(point), group, groupIndex, mark: name };
           }
           next = answer.next;
-          // Others get their turn.
-          await new Promise((resolve) => setImmediate(resolve));
+          await othersTurn();
         }
       }
     },
   };
 }
+
+/** @param names sorted */
+const namesFrom = (names: readonly string[], { group, mark }: Cursor): string[] =>
+  mark === undefined ? names.slice(group) : names.filter((name) => name >= mark);
 
 const isAt = (cursor: Cursor, { at }: { at: number }): boolean => at === cursor.at;
 
