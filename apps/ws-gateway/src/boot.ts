@@ -70,7 +70,7 @@ export async function boot({
   const trust = new TrustKeeper(config.stateDir);
   const signingTime = new SigningTime({ clock, serverClock });
   const accepted = (enrolment: Enrolment) => trust.enrolled(enrolment.trust);
-  const identity = await DeviceIdentity.open({ config, agentVersion, signingTime, accepted, log });
+  const identity = await DeviceIdentity.open({ live, agentVersion, signingTime, accepted, log });
 
   // 2. The apps: their sockets, their orders, their messages.
   const bootId = readBootId();

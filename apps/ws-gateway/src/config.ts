@@ -112,6 +112,23 @@ export const GatewayConfig = Type.Object(
         clientKeyFile: Type.Optional(
           Type.String({ minLength: 1, localOnly: true, description: 'PEM: its private key' }),
         ),
+        proxy: Type.Optional(
+          Type.String({
+            // Whoever has a name has a password: what shows addresses to people leaves that out.
+            pattern:
+              '^https?://([^\\s/:@]+:[^\\s/:@]+@)?(\\[[0-9a-fA-F:.]+\\]|[^\\s/:@\\[]+)(:[0-9]{1,5})?/?$',
+            localOnly: true,
+            description:
+              'http(s)://[USER:PASSWORD@]HOST[:PORT]: the link and enrolment go through it (CONNECT), TLS end to end; without it directly',
+          }),
+        ),
+        proxyCaFile: Type.Optional(
+          Type.String({
+            minLength: 1,
+            localOnly: true,
+            description: "PEM: authority to be trusted for an https proxy, instead of the system's",
+          }),
+        ),
         connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1, HOUR_MS),
         welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1, HOUR_MS),
         compression: Type.Boolean({

@@ -1,13 +1,14 @@
 import { STATUS_CODES, type ClientRequest } from 'node:http';
-import { isIP } from 'node:net';
+import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ProblemDocument } from '@bowline/messages';
 import { problem } from '@bowline/messages/http';
-import { TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
 import { WebSocket } from 'ws';
 import type { CertificateValidity } from '../trusted-time.ts';
 import type { LinkStage } from './connection-state.ts';
+import { LinkError } from './link-error.ts';
+import { openTunnel, through, type ProxySettings } from './proxy-tunnel.ts';
 import { retryAfterOf } from './retry-after.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
@@ -16,29 +17,6 @@ export const SUBPROTOCOL = 'bowline.v1';
 /** Said whenever `allowInsecure` is made use of. */
 export const NOT_ENCRYPTED =
   'NOT ENCRYPTED: whoever is on the way reads and changes everything. Use https and wss, and link.allowInsecure only to try things out';
-
-/** An attempt that did not become a socket. */
-export class LinkError extends TransientError {
-  readonly stage: LinkStage;
-  /** HTTP status of a refused upgrade. */
-  readonly status: number | undefined;
-  /** Of a 401's problem document, epoch milliseconds: the device signs once more with it. */
-  readonly serverTime: number | undefined;
-
-  constructor(
-    code: string,
-    message: string,
-    facts: { stage: LinkStage; status?: number; serverTime?: number; retryAfterMs?: number; cause?: unknown },
-  ) {
-    super(code, message, {
-      cause: facts.cause,
-      ...(facts.retryAfterMs === undefined ? {} : { retryAfterMs: facts.retryAfterMs }),
-    });
-    this.stage = facts.stage;
-    this.status = facts.status;
-    this.serverTime = facts.serverTime;
-  }
-}
 
 export interface OpenOptions<T> {
   url: string;
@@ -51,6 +29,8 @@ export interface OpenOptions<T> {
   /** Offers permessage-deflate (ADR 0022). */
   compression: boolean;
   tls: TlsSettings;
+  /** The only way out, if not the direct one. */
+  proxy?: ProxySettings | undefined;
   signal: AbortSignal;
   /** The connection is up and the request for the upgrade goes out. @param certificate what proved the server, with TLS. */
   onUpgrading(certificate: CertificateValidity | undefined): void;
@@ -71,23 +51,30 @@ const COMPRESSION = { clientNoContextTakeover: true, serverNoContextTakeover: tr
 const PROBLEM_BYTES = 16 * 1024;
 
 /**
- * One attempt: DNS, TCP, TLS, upgrade. Resolves with what `attach` made of the open socket.
+ * One attempt: DNS and TCP, or the proxy, then TLS, upgrade. Resolves with what `attach` made of the open socket.
  *
  * @throws LinkError with the stage that failed.
  */
-export function openSocket<T>(options: OpenOptions<T>): Promise<T> {
+export async function openSocket<T>(options: OpenOptions<T>): Promise<T> {
+  const { url, proxy, clock, deadlineMs, signal } = options;
+  if (!URL.canParse(url)) throw new LinkError('bad-url', `${url} is not a URL`, { stage: 'dns' });
+  if (proxy === undefined) return upgrade(options);
+  const startedAtMs = clock.monotonicMs();
+  const tunnel = await openTunnel({ proxy, target: new URL(url), clock, deadlineMs, signal });
+  return upgrade({ ...options, deadlineMs: deadlineMs - (clock.monotonicMs() - startedAtMs) }, tunnel);
+}
+
+function upgrade<T>(options: OpenOptions<T>, tunnel?: Socket): Promise<T> {
   return new Promise((resolve, reject) => {
-    if (!URL.canParse(options.url)) {
-      reject(new LinkError('bad-url', `${options.url} is not a URL`, { stage: 'dns' }));
-      return;
-    }
-    let stage: LinkStage = isAddress(new URL(options.url).hostname) ? 'tcp' : 'dns';
+    const target = new URL(options.url);
+    let stage: LinkStage = isAddress(target.hostname) ? 'tcp' : 'dns';
     const socket = new WebSocket(options.url, [SUBPROTOCOL], {
       headers: { authorization: `Bearer ${options.token}` },
       perMessageDeflate: options.compression && COMPRESSION,
       maxPayload: options.maxPayload,
       followRedirects: false,
       ...options.tls,
+      ...(tunnel === undefined ? {} : through(tunnel, target, options.tls)),
       finishRequest: (request: ClientRequest) => {
         watchStages(request, (next, certificate) => {
           stage = next;
@@ -161,6 +148,8 @@ function watchStages(
     const secure = 'encrypted' in socket && (socket as TLSSocket).encrypted;
     socket.once('lookup', () => enter('tcp'));
     socket.once('connect', () => enter(secure ? 'tls' : 'upgrade'));
+    // Through a proxy it is connected already.
+    if (!socket.connecting) enter(secure ? 'tls' : 'upgrade');
     if (secure) socket.once('secureConnect', () => enter('upgrade', validityOf(socket as TLSSocket)));
   });
 }

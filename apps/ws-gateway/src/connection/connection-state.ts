@@ -1,7 +1,7 @@
 import type { LinkStateName } from '@bowline/messages/hub';
 
 /** Where an attempt stood when it failed, for people who must find out why a device is dark. */
-export type LinkStage = 'enrol' | 'dns' | 'tcp' | 'tls' | 'upgrade' | 'auth' | 'welcome' | 'online';
+export type LinkStage = 'enrol' | 'proxy' | 'dns' | 'tcp' | 'tls' | 'upgrade' | 'auth' | 'welcome' | 'online';
 
 export interface LinkFailure {
   /** Wall clock, epoch milliseconds. */

@@ -9,7 +9,7 @@ import type { SigningTime } from '../identity/signing-time.ts';
 import { queueSummary } from '../sender/send-heartbeat.ts';
 import type { CertificateValidity } from '../trusted-time.ts';
 import { AttemptLog } from './attempt-log.ts';
-import { LinkError, NOT_ENCRYPTED, openSocket } from './client.ts';
+import { NOT_ENCRYPTED, openSocket } from './client.ts';
 import {
   transition,
   type ConnectionEvent,
@@ -17,6 +17,7 @@ import {
   type LinkFailure,
 } from './connection-state.ts';
 import { afterEnd, NO_POISON, type PoisonWatch } from './poison.ts';
+import { LinkError } from './link-error.ts';
 import { nextAttempt, type LinkEnd } from './reconnect.ts';
 import { LinkSession, type SessionEnd, type SessionPorts } from './session.ts';
 import type { Disturbance } from './surroundings.ts';
@@ -165,7 +166,7 @@ export class Connection {
     const generation = this.#generation;
     this.#enter({ type: 'attempt' });
     try {
-      const { key, enrolment, tls } = await this.#ports.identity();
+      const { key, enrolment, tls, proxy } = await this.#ports.identity();
       const url = config.link.url ?? enrolment.link;
       this.#server = url;
       if (!url.startsWith('wss://') && !config.link.allowInsecure) {
@@ -183,6 +184,7 @@ export class Connection {
         compression: config.link.compression,
         signal: this.#stopping.signal,
         tls,
+        proxy,
         onUpgrading: (certificate) => {
           this.#ports.provenBy(certificate);
           this.#enter({ type: 'upgrading' });

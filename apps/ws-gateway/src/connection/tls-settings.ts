@@ -2,6 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { ConfigError } from '@bowline/runtime';
+import type { ProxySettings } from './proxy-tunnel.ts';
 
 /** For every TLS connection to the cloud; names are checked against the host of the URL (RFC 9525), as Node does. */
 export interface TlsSettings {
@@ -47,6 +48,30 @@ export function tlsSettings({ caFile, clientCertFile, clientKeyFile }: TlsFiles,
     throw unusable(`${clientCertFile} and ${clientKeyFile} are no certificate and its key`, error);
   }
   return { ...base, cert, key };
+}
+
+/** Undefined: the way to the cloud is direct. @throws ConfigError `bad-certificate`, `bad-proxy` */
+export function proxySettings(link: { proxy?: string; proxyCaFile?: string }): ProxySettings | undefined {
+  const { proxy, proxyCaFile } = link;
+  if (proxy === undefined) return undefined;
+  const url = parseProxy(proxy);
+  if (proxyCaFile === undefined) return { url };
+  const ca = read(proxyCaFile, 'link.proxyCaFile');
+  mustParse(ca, proxyCaFile);
+  return { url, ca };
+}
+
+/** Its text is not repeated: it may hold a password. */
+function parseProxy(text: string): URL {
+  try {
+    const url = new URL(text);
+    decodeURIComponent(`${url.username}${url.password}`);
+    return url;
+  } catch (cause) {
+    const message =
+      'link.proxy is no address: write http://HOST:PORT, a name and password in front of it with %XX for what is no letter or digit';
+    throw new ConfigError('bad-proxy', message, { cause });
+  }
 }
 
 function read(file: string, setting: string): string {

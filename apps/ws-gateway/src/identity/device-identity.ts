@@ -1,9 +1,10 @@
 import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyFromPem, loadOrCreateKey, type SigningKey } from '@bowline/identity';
-import { ConfigError, writeFileDurably, type Logger } from '@bowline/runtime';
-import { LinkError } from '../connection/client.ts';
-import { tlsSettings, type TlsSettings } from '../connection/tls-settings.ts';
+import { ConfigError, writeFileDurably, type LiveConfig, type Logger } from '@bowline/runtime';
+import { LinkError } from '../connection/link-error.ts';
+import type { ProxySettings } from '../connection/proxy-tunnel.ts';
+import { proxySettings, tlsSettings, type TlsSettings } from '../connection/tls-settings.ts';
 import type { GatewayConfig } from '../config.ts';
 import { enrol, enrolmentError, type EnrolmentSurroundings, type EnrolmentWish } from './enrol.ts';
 import type { Enrolment } from './enrolment-schema.ts';
@@ -12,7 +13,8 @@ import { loadEnrolment, saveEnrolment } from './kept-enrolment.ts';
 import type { SigningTime } from './signing-time.ts';
 
 export interface DeviceIdentityOptions {
-  config: GatewayConfig;
+  /** As it is now: the link's part of it may change. */
+  live: Pick<LiveConfig<GatewayConfig>, 'current'>;
   agentVersion: string;
   signingTime: SigningTime;
   /** Told of an enrolment before it counts, and at each start. */
@@ -25,6 +27,8 @@ export interface LinkIdentity {
   key: SigningKey;
   enrolment: Enrolment;
   tls: TlsSettings;
+  /** Undefined: the way is direct. */
+  proxy: ProxySettings | undefined;
 }
 
 /**
@@ -62,11 +66,15 @@ export class DeviceIdentity {
   }
 
   private constructor(options: DeviceIdentityOptions) {
-    const { stateDir, enrolment } = options.config;
+    const { stateDir, enrolment } = options.live.current;
     this.#options = options;
     this.#keyFile = join(stateDir, 'device.pem');
     this.#nextKeyFile = join(stateDir, 'device.next.pem');
     this.#tokenFile = enrolment.tokenFile ?? join(stateDir, 'enrolment-token');
+  }
+
+  get #config(): GatewayConfig {
+    return this.#options.live.current;
   }
 
   /** undefined as long as the device is not enrolled. */
@@ -92,7 +100,8 @@ export class DeviceIdentity {
       const key = await this.#ownKey();
       const enrolment = this.#enrolment;
       if (enrolment === undefined) throw enrolmentError('not-enrolled', 'the device is not enrolled');
-      return { key, enrolment, tls: tlsSettings(this.#options.config.link, enrolment.ca) };
+      const { link } = this.#config;
+      return { key, enrolment, tls: tlsSettings(link, enrolment.ca), proxy: proxySettings(link) };
     });
   }
 
@@ -124,7 +133,7 @@ export class DeviceIdentity {
   /** The files as they are, and what a kill has left half done. */
   async #read(): Promise<void> {
     if (this.#enrolment !== undefined) return;
-    const kept = loadEnrolment(this.#options.config.stateDir);
+    const kept = loadEnrolment(this.#config.stateDir);
     if (kept === undefined) return;
     const named = kept.made?.keyThumbprint;
     const next = await this.#nextKey();
@@ -140,7 +149,7 @@ export class DeviceIdentity {
   }
 
   async #enrolByConfig(): Promise<void> {
-    const { server, factoryRoot } = this.#options.config.enrolment;
+    const { server, factoryRoot } = this.#config.enrolment;
     if (server === undefined) {
       const how = 'bowline enroll --server URL --token TOKEN, or set enrolment.server';
       throw enrolmentError('not-enrolled', `the device is not enrolled: ${how}`);
@@ -183,7 +192,7 @@ export class DeviceIdentity {
 
   async #adopt(key: SigningKey, enrolment: Enrolment): Promise<void> {
     await this.#options.accepted(enrolment);
-    saveEnrolment(this.#options.config.stateDir, enrolment);
+    saveEnrolment(this.#config.stateDir, enrolment);
     if (key.thumbprint !== this.#key?.thumbprint) this.#promote(key);
     this.#enrolment = enrolment;
     this.#clearToken(enrolment);
@@ -224,11 +233,12 @@ export class DeviceIdentity {
   }
 
   #around(key: SigningKey): EnrolmentSurroundings {
-    const { config, agentVersion, signingTime, log } = this.#options;
-    const { link, enrolment } = config;
+    const { agentVersion, signingTime, log } = this.#options;
+    const { link, enrolment } = this.#config;
     return {
       key,
       tls: tlsSettings(link),
+      proxy: proxySettings(link),
       factoryRoot: enrolment.factoryRoot,
       allowInsecure: link.allowInsecure,
       agentVersion,

@@ -4,7 +4,9 @@ import { check, type EnrolmentDevice, type EnrolmentResponse, type ProblemDocume
 import { enrolmentResponse, problem } from '@bowline/messages/http';
 import { bootId, type Logger } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
-import { LinkError, NOT_ENCRYPTED } from '../connection/client.ts';
+import { NOT_ENCRYPTED } from '../connection/client.ts';
+import { LinkError } from '../connection/link-error.ts';
+import type { ProxySettings } from '../connection/proxy-tunnel.ts';
 import { retryAfterOf } from '../connection/retry-after.ts';
 import type { TlsSettings } from '../connection/tls-settings.ts';
 import { hashOfToken } from './enrolment-token-file.ts';
@@ -23,6 +25,7 @@ export interface EnrolmentWish {
 export interface EnrolmentSurroundings {
   key: SigningKey;
   tls: TlsSettings;
+  proxy?: ProxySettings | undefined;
   factoryRoot: string | undefined;
   allowInsecure: boolean;
   agentVersion: string;
@@ -50,7 +53,7 @@ export async function enrol(wish: EnrolmentWish, around: EnrolmentSurroundings):
 
 async function ask(
   { server, token, trustOnFirstUse }: EnrolmentWish,
-  { key, tls, factoryRoot, allowInsecure, agentVersion, signingTime, log }: EnrolmentSurroundings,
+  { key, tls, proxy, factoryRoot, allowInsecure, agentVersion, signingTime, log }: EnrolmentSurroundings,
 ): Promise<Enrolment> {
   if (!URL.canParse(server)) throw enrolmentError('bad-url', `${server} is not a URL`);
   const { origin, protocol } = new URL(server);
@@ -64,7 +67,7 @@ async function ask(
   if (protocol === 'http:') log.warn({ server: origin }, NOT_ENCRYPTED);
   const root = chooseRoot({ factoryRoot, token, trustOnFirstUse });
   const device = { os: platform(), arch: arch(), bootId: bootId(), agentVersion };
-  const request = { token, key, origin, device, tls };
+  const request = { token, key, origin, device, tls, proxy };
   let answer = await post(request, signingTime.nowMs());
   const problemOf401 = answer.status === 401 ? problemIn(answer) : undefined;
   if (problemOf401?.serverTime !== undefined) {
@@ -93,16 +96,17 @@ async function post(
     origin: string;
     device: EnrolmentDevice;
     tls: TlsSettings;
+    proxy: ProxySettings | undefined;
   },
   nowMs: number,
 ): Promise<JsonAnswer> {
-  const { token, key, origin, device, tls } = request;
+  const { token, key, origin, device, tls, proxy } = request;
   const claims = token === undefined ? { device, origin, nowMs } : { token, device, origin, nowMs };
   const proof = await signEnrolmentProof(key, claims);
   const body = { ...(token === undefined ? {} : { token }), publicKey: key.publicJwk, proof, device };
   const limits = { deadlineMs: REQUEST_DEADLINE_MS, maxBytes: RESPONSE_BYTES };
   try {
-    return await postJson(new URL(`${origin}/v1/enrolments`), body, { tls, ...limits });
+    return await postJson(new URL(`${origin}/v1/enrolments`), body, { tls, proxy, ...limits });
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause);
     throw enrolmentError('enrolment-unreachable', `cannot reach ${origin}: ${why}`, { cause });

@@ -1,5 +1,7 @@
 import { request as requestPlain, type IncomingHttpHeaders } from 'node:http';
 import { request as requestTls, type RequestOptions } from 'node:https';
+import { systemClock } from '@bowline/runtime';
+import { openTunnel, through, type ProxySettings } from '../connection/proxy-tunnel.ts';
 import type { TlsSettings } from '../connection/tls-settings.ts';
 
 export interface JsonAnswer {
@@ -11,6 +13,8 @@ export interface JsonAnswer {
 
 export interface PostOptions {
   tls: TlsSettings;
+  /** The only way out, if not the direct one. */
+  proxy?: ProxySettings | undefined;
   /** Absolute: a server that trickles its answer does not hold us. */
   deadlineMs: number;
   /** An answer that is larger is given up: an endless one must not fill the memory. */
@@ -18,11 +22,13 @@ export interface PostOptions {
 }
 
 /** One POST over HTTP or HTTPS; no redirects. Rejects with what Node says. */
-export function postJson(
+export async function postJson(
   url: URL,
   value: unknown,
-  { tls, deadlineMs, maxBytes }: PostOptions,
+  { tls, proxy, deadlineMs, maxBytes }: PostOptions,
 ): Promise<JsonAnswer> {
+  const signal = AbortSignal.timeout(deadlineMs);
+  const tunnel = proxy && (await openTunnel({ proxy, target: url, clock: systemClock, deadlineMs, signal }));
   const text = JSON.stringify(value);
   const options: RequestOptions = {
     method: 'POST',
@@ -31,8 +37,9 @@ export function postJson(
       'content-length': Buffer.byteLength(text),
       accept: 'application/json, application/problem+json',
     },
-    agent: false,
-    signal: AbortSignal.timeout(deadlineMs),
+    // Either of the two: an agent would make a connection of its own.
+    ...(tunnel === undefined ? { agent: false } : through(tunnel, url, tls)),
+    signal,
     ...tls,
   };
   return new Promise((resolve, reject) => {
