@@ -15,6 +15,10 @@ const TrialConfig = Type.Object(
       1_800_000,
       'a trial that nobody is to blame for ends here, as `rolled back: inconclusive`',
     ),
+    linkBackMs: milliseconds(
+      300_000,
+      "a link that was lost in a trial is the release's fault once the server has answered others for so long; more than the gateway's longest back-off, or the end of an outage rolls good releases back",
+    ),
     bootLoopRestarts: count(3, 'restarts of its process while it starts that make a boot loop'),
     bootLoopTrials: count(3, 'boots of the device within one trial that make a boot loop'),
     probeFailures: count(3, 'bad probes in a row that fail it'),

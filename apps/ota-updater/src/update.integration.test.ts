@@ -175,38 +175,53 @@ test(
   'when only the link is lost, the release is at fault if the server answers otherwise; else nobody is',
   { timeout: LONG },
   async () => {
-    const server = createServer((_, response) => response.end());
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    // It refuses a link without a token, as servers do.
+    let asked = 0;
+    const server = createServer().on('upgrade', (_, socket) => {
+      asked += 1;
+      socket.end('HTTP/1.1 401 Unauthorized\r\nConnection: close\r\n\r\n');
+    });
+    const listen = (wanted: number) =>
+      new Promise<void>((resolve) => server.listen(wanted, '127.0.0.1', resolve));
+    await listen(0);
     const { port } = server.address() as AddressInfo;
     device = await UpdateDevice.open({}, `ws://127.0.0.1:${port}/v1/devices/d1/link`);
+    device.trial = { ...device.trial, soakMs: 1500, trialMaxMs: 3000 };
     device.start();
-    device.release('kiosk', '1.0.0');
+    device.release('kiosk', '1.0.0', { filesOnly: true });
     await device.update('kiosk', '1.0.0');
 
-    // The release cuts the link as soon as it runs.
-    device.release('kiosk', '2.0.0');
+    // The release cuts the link as soon as it is there.
     const cutsLink = async (version: string) => {
+      device.release('kiosk', version, { filesOnly: true });
       const end = device.update('kiosk', version, { retryFailed: true });
-      await waitFor(async () => (await device.running('kiosk')) === version, { what: `${version} to run` });
+      await waitFor(() => device.inPlace('kiosk') === version, { what: `${version} to be in place` });
       device.gateway.setLink('offline');
-      const found = await end;
-      device.gateway.setLink('online');
-      return found;
+      return end;
     };
-    device.trial = { ...device.trial, soakMs: 3000 };
-    await device.updater?.kill();
-    device.start();
     expect((await cutsLink('2.0.0')).error).toMatchObject({ code: 'link-lost' });
+    device.gateway.setLink('online');
     expect((await device.update('kiosk', '2.0.0')).error?.code).toBe('denied-release');
 
     await new Promise((resolve) => server.close(resolve));
-    device.release('kiosk', '3.0.0');
     expect((await cutsLink('3.0.0')).error).toMatchObject({
       code: 'inconclusive',
       message: expect.stringContaining('rolled back: inconclusive'),
     });
     expect(device.inPlace('kiosk')).toBe('1.0.0');
-    expect((await device.update('kiosk', '3.0.0')).status).toBe('succeeded');
+
+    // The outage ends: the server answers at once, the link is back only when the gateway tries again.
+    device.gateway.setLink('online');
+    device.trial = { ...device.trial, trialMaxMs: 60_000, linkBackMs: 30_000 };
+    await device.updater?.kill();
+    device.start();
+    const end = cutsLink('3.0.0');
+    asked = 0;
+    await listen(port);
+    await waitFor(() => asked >= 2, { what: 'the server to answer for a while' });
+    device.gateway.setLink('online');
+    expect((await end).status).toBe('succeeded');
+    await new Promise((resolve) => server.close(resolve));
   },
 );
 

@@ -23,7 +23,14 @@ describe.runIf(canBootMachine())(
       execFileSync(process.execPath, [join(CHECKOUT, 'tools/src/build/bowline-tree.ts'), whole]);
       execFileSync('find', [whole, '-name', '*.map', '-delete']); // half of its bytes
       fleet = await MachineFleet.start({
-        trial: { graceMs: 6000, soakMs: 1000, trialMaxMs: 30_000, observeMs: 300, lookMs: 200 },
+        trial: {
+          graceMs: 6000,
+          soakMs: 1000,
+          trialMaxMs: 30_000,
+          linkBackMs: 3000,
+          observeMs: 300,
+          lookMs: 200,
+        },
       });
       await fleet.makeRepository();
     }, 3 * MINUTES);

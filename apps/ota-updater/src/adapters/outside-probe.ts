@@ -1,29 +1,43 @@
-import { request as httpRequest } from 'node:http';
+import { randomBytes } from 'node:crypto';
+import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
 
 const TIMEOUT_MS = 10_000;
+/** To a link without a token (protocol, section 1). */
+const OF_A_SERVER = [101, 401, 403];
 
 /**
- * Whether the server of the link answers to this process, which is not the one that holds the link: any answer over HTTP
- * counts. A certificate that cannot be checked here counts as none: then a trial ends inconclusive rather than as failed.
+ * Whether the server of the link answers to this process, which is not the one that holds the link: it is asked for a link
+ * without a token. A proxy whose server is away (502, 503), a server that is overloaded or drains, and somebody else on the way
+ * who answers anything do not count, nor does a certificate that cannot be checked here: then a trial ends inconclusive rather
+ * than as failed.
  *
  * @param link address of the link, `wss://HOST/…` or `ws://HOST/…`.
  */
 export function serverAnswers(link: string, signal: AbortSignal): Promise<boolean> {
-  const { protocol, host } = new URL(link);
+  const { protocol, host, pathname, search } = new URL(link);
   const secure = protocol === 'wss:' || protocol === 'https:';
   const send = secure ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
     const until = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
-    const asked = send(
-      `${secure ? 'https' : 'http'}://${host}/`,
-      { signal: until, agent: false },
-      (response) => {
-        response.destroy();
-        resolve(true);
+    const asked = send(`${secure ? 'https' : 'http'}://${host}${pathname}${search}`, {
+      signal: until,
+      agent: false,
+      headers: {
+        connection: 'Upgrade',
+        upgrade: 'websocket',
+        'sec-websocket-version': '13',
+        'sec-websocket-key': randomBytes(16).toString('base64'),
+        'sec-websocket-protocol': 'bowline.v1',
       },
-    );
-    asked.once('error', () => resolve(false));
+    });
+    const answered = ({ statusCode = 0 }: IncomingMessage) => {
+      asked.destroy();
+      resolve(OF_A_SERVER.includes(statusCode));
+    };
+    asked.once('response', answered);
+    asked.once('upgrade', answered);
+    asked.on('error', () => resolve(false));
     asked.end();
   });
 }

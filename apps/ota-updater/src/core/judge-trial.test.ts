@@ -7,6 +7,7 @@ const limits = {
   graceMs: 100,
   soakMs: 200,
   trialMaxMs: 1000,
+  linkBackMs: 400,
   bootLoopRestarts: 3,
   probeFailures: 2,
   bootLoopTrials: 3,
@@ -15,10 +16,10 @@ const well: TrialView = {
   elapsedMs: 300,
   trial: 1,
   process: { up: true, restarts: 0 },
-  probe: { asked: true, badInARow: 0, why: '' },
+  probe: { asked: true, badInARow: 0, lastBadMs: 0, why: '' },
   wasOnline: true,
   online: true,
-  outsideReaches: undefined,
+  outsideReachesMs: undefined,
 };
 const judged = (change: Partial<TrialView>) => {
   const verdict = judgeTrial({ ...well, ...change }, limits);
@@ -29,7 +30,7 @@ test('when it was well through grace and soak, it is kept; not a moment earlier'
   expect(judged({})).toBe('commit');
   expect(judged({ elapsedMs: 299 })).toBe('go-on');
   expect(judged({ process: undefined, probe: undefined })).toBe('commit');
-  expect(judged({ probe: { asked: false, badInARow: 0, why: '' } })).toBe('go-on');
+  expect(judged({ probe: { asked: false, badInARow: 0, lastBadMs: 0, why: '' } })).toBe('go-on');
 });
 
 test('when its process is down or was restarted, that is forgiven only while it starts, and a boot loop never', () => {
@@ -43,20 +44,36 @@ test('when its process is down or was restarted, that is forgiven only while it 
 });
 
 test('when its probe is bad, that counts after the grace, and several times in a row', () => {
-  const bad = (badInARow: number) => ({ asked: true, badInARow, why: 'no' });
+  const bad = (badInARow: number) => ({ asked: true, badInARow, lastBadMs: 0, why: 'no' });
   expect(judged({ elapsedMs: 50, probe: bad(9) })).toBe('go-on');
   expect(judged({ elapsedMs: 150, probe: bad(1) })).toBe('go-on');
   expect(judged({ probe: bad(1) })).toBe('go-on');
   expect(judged({ elapsedMs: 150, probe: bad(2) })).toBe('probe-failed');
 });
 
+test('when its probe is bad now and then, it must be good through a whole soak, and is not waited for for ever', () => {
+  const badAt = (lastBadMs: number) => ({ asked: true, badInARow: 0, lastBadMs, why: 'no' });
+  expect(judged({ probe: badAt(99) })).toBe('commit');
+  expect(judged({ probe: badAt(101) })).toBe('go-on');
+  expect(judged({ elapsedMs: 301, probe: badAt(101) })).toBe('commit');
+  expect(judged({ elapsedMs: 999, probe: badAt(900) })).toBe('go-on');
+  expect(judged({ elapsedMs: 1000, probe: badAt(900) })).toBe('probe-failed');
+});
+
 test('when only the link is missing, the outside is asked, and an outage of the cloud is nobody’s fault', () => {
   const lost = { online: false };
   expect(judged(lost)).toBe('ask-outside');
-  expect(judged({ ...lost, outsideReaches: true })).toBe('link-lost');
-  expect(judged({ ...lost, outsideReaches: false })).toBe('go-on');
-  expect(judged({ ...lost, outsideReaches: false, elapsedMs: 1000 })).toBe('inconclusive, not denied');
+  expect(judged({ ...lost, outsideReachesMs: 0 })).toBe('ask-outside');
+  expect(judged({ ...lost, outsideReachesMs: 0, elapsedMs: 1000 })).toBe('inconclusive, not denied');
   expect(judged({ ...lost, wasOnline: false })).toBe('commit');
+});
+
+test('when the server answers again, the link has time to come back before the release is at fault', () => {
+  const lost = { online: false };
+  expect(judged({ ...lost, outsideReachesMs: 399 })).toBe('ask-outside');
+  expect(judged({ ...lost, outsideReachesMs: 400 })).toBe('link-lost');
+  expect(judged({ ...lost, outsideReachesMs: 399, elapsedMs: 1000 })).toBe('inconclusive, not denied');
+  expect(judged({ outsideReachesMs: 399 })).toBe('commit');
 });
 
 test('when holds and shells put an update off, they do so for a limited time; the window always counts', () => {

@@ -6,6 +6,8 @@ export interface TrialLimits {
   soakMs: number;
   /** A trial whose link does not come back, and for which nobody is to blame, ends here. */
   trialMaxMs: number;
+  /** So long the server must have answered others, without a break, before a link that stays down is the release's fault. */
+  linkBackMs: number;
   /** Restarts within the grace that make a boot loop. */
   bootLoopRestarts: number;
   /** Bad probes in a row, after the grace, that fail it. */
@@ -22,18 +24,21 @@ export interface TrialView {
   trial: number;
   /** Of the release's process; undefined if it has none. */
   process: { up: boolean; restarts: number } | undefined;
-  /** Of the release's own probe; undefined if it has none. `badInARow` 0: the last one was good; `asked` once there was one. */
-  probe: { asked: boolean; badInARow: number; why: string } | undefined;
+  /**
+   * Of the release's own probe; undefined if it has none. `badInARow` 0: the last one was good; `asked` once there was one;
+   * `lastBadMs` on the scale of `elapsedMs`, 0 if none was bad.
+   */
+  probe: { asked: boolean; badInARow: number; lastBadMs: number; why: string } | undefined;
   /** The link to the cloud was up at the switch. */
   wasOnline: boolean;
   online: boolean;
-  /** A probe from outside the new code reaches the server; undefined: not asked. */
-  outsideReaches: boolean | undefined;
+  /** So long a probe from outside the new code has reached the server, without a break; undefined: not asked. */
+  outsideReachesMs: number | undefined;
 }
 
 export type TrialVerdict =
   | { kind: 'go-on' }
-  /** Only the link is missing: the outside is to be asked before the next look. */
+  /** Only the link is missing: the outside is to be asked. */
   | { kind: 'ask-outside' }
   | { kind: 'commit' }
   | { kind: 'fail'; code: string; message: string; deny: boolean };
@@ -60,18 +65,38 @@ export function judgeTrial(view: TrialView, limits: TrialLimits): TrialVerdict {
       message: `its probe failed ${probe.badInARow} times in a row: ${probe.why}`,
     });
   if (elapsedMs < limits.graceMs + limits.soakMs) return { kind: 'go-on' };
-  if (probe !== undefined && (!probe.asked || probe.badInARow > 0)) return { kind: 'go-on' };
+  if (probe !== undefined && !isSoaked(probe, elapsedMs, limits)) {
+    if (elapsedMs < limits.trialMaxMs) return { kind: 'go-on' };
+    const why = probe.why === '' ? '' : `: ${probe.why}`;
+    return fail({ code: 'probe-failed', message: `its probe was never good for ${limits.soakMs} ms${why}` });
+  }
   if (!view.wasOnline || view.online) return { kind: 'commit' };
   return judgeLink(view, limits);
 }
 
-/** The link was there and is gone: the release's fault only if the server can be reached without it. */
-function judgeLink({ elapsedMs, outsideReaches }: TrialView, { trialMaxMs }: TrialLimits): TrialVerdict {
-  if (outsideReaches === undefined) return { kind: 'ask-outside' };
-  if (outsideReaches)
-    return fail({ code: 'link-lost', message: 'the server answers, but the link did not come back' });
-  if (elapsedMs < trialMaxMs) return { kind: 'go-on' };
-  const message = 'inconclusive: neither the link nor anything else reached the server';
+/** One that is bad now and then, and good at the end, is not well. */
+const isSoaked = (
+  { asked, badInARow, lastBadMs }: NonNullable<TrialView['probe']>,
+  elapsedMs: number,
+  { graceMs, soakMs }: TrialLimits,
+) => asked && badInARow === 0 && elapsedMs - Math.max(graceMs, lastBadMs) >= soakMs;
+
+/**
+ * The link was there and is gone: the release's fault only if the server can be reached without it, and that for longer than
+ * the gateway backs off. After an outage the server answers again long before every link is back.
+ */
+function judgeLink(
+  { elapsedMs, outsideReachesMs }: TrialView,
+  { trialMaxMs, linkBackMs }: TrialLimits,
+): TrialVerdict {
+  if (outsideReachesMs !== undefined && outsideReachesMs >= linkBackMs)
+    return fail({
+      code: 'link-lost',
+      message: `the server has answered for ${linkBackMs} ms, and the link did not come back`,
+    });
+  if (elapsedMs < trialMaxMs || outsideReachesMs === undefined) return { kind: 'ask-outside' };
+  const message =
+    'inconclusive: the link did not come back, and nothing else reached the server for long enough';
   return { kind: 'fail', code: 'inconclusive', message, deny: false };
 }
 

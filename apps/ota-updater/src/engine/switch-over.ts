@@ -1,5 +1,6 @@
 import { BowlineError, TransientError, wait } from '@bowline/runtime';
 import { judgeTrial, type TrialView } from '../core/judge-trial.ts';
+import { OutsideReach } from '../core/outside-reach.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
@@ -21,7 +22,7 @@ const NOTHING_BUT_ITS_PROCESS = {
   probe: undefined,
   wasOnline: false,
   online: false,
-  outsideReaches: undefined,
+  outsideReachesMs: undefined,
 };
 
 /** Attempts to put the old release back before the device is called degraded. */
@@ -111,8 +112,8 @@ export class SwitchOver {
 
     const begunMs = clock.monotonicMs();
     const { probe } = state.plan;
-    const asked: TrialView['probe'] = { asked: false, badInARow: 0, why: '' };
-    let outsideReaches: boolean | undefined;
+    const asked: TrialView['probe'] = { asked: false, badInARow: 0, lastBadMs: 0, why: '' };
+    const outside = new OutsideReach(limits.linkBackMs);
     for (;;) {
       const elapsedMs = clock.monotonicMs() - begunMs;
       let process: TrialView['process'];
@@ -128,17 +129,20 @@ export class SwitchOver {
         const timeoutMs = probe.timeoutMs ?? limits.probeTimeoutMs;
         const why = await askProbe(probe, { tree: kind.treeOf(state.plan), timeoutMs, signal });
         signal.throwIfAborted();
+        const nowMs = clock.monotonicMs() - begunMs;
         // While it starts a bad probe is no news.
-        const counts = clock.monotonicMs() - begunMs >= limits.graceMs;
+        const counts = nowMs >= limits.graceMs;
         Object.assign(asked, {
           asked: true,
           badInARow: why === undefined ? 0 : counts ? asked.badInARow + 1 : 1,
+          lastBadMs: why === undefined ? asked.lastBadMs : nowMs,
           why: why ?? '',
         });
       }
       const { trial } = state;
       const { online: wasOnline } = state.previous;
       const online = isOnline();
+      if (online) outside.forget();
       const seen = probe === undefined ? undefined : asked;
       const view: TrialView = {
         elapsedMs,
@@ -147,7 +151,7 @@ export class SwitchOver {
         probe: seen,
         wasOnline,
         online,
-        outsideReaches: online ? undefined : outsideReaches,
+        outsideReachesMs: outside.lastedMs(clock.monotonicMs()),
       };
       const verdict = judgeTrial(view, limits);
       if (verdict.kind === 'commit') return journal.append({ ...this.#head(state), type: 'committing' });
@@ -155,11 +159,10 @@ export class SwitchOver {
         const { code, message, deny } = verdict;
         return this.#giveBack(state, kind, { code, message, deny });
       }
-      outsideReaches = undefined;
-      if (verdict.kind === 'ask-outside') {
-        outsideReaches = await this.#outsideReaches(state, kind, signal);
+      if (verdict.kind === 'ask-outside' && outside.isDue(clock.monotonicMs())) {
+        const reaches = await this.#outsideReaches(state, kind, signal);
         signal.throwIfAborted();
-        // Its answer counts for the next look, after one more chance for the link.
+        outside.answered(reaches, clock.monotonicMs());
       }
       const done = elapsedMs / (limits.graceMs + limits.soakMs);
       progress(state.orderId, progressOf('trial', done, noteOf(view, seen?.why)));

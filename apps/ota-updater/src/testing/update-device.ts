@@ -65,6 +65,7 @@ export class UpdateDevice {
     graceMs: 400,
     soakMs: 400,
     trialMaxMs: 5000,
+    linkBackMs: 300,
     bootLoopRestarts: 3,
     bootLoopTrials: 3,
     probeFailures: 2,
