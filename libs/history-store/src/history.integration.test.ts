@@ -38,6 +38,61 @@ describe('History', () => {
     history.close();
   });
 
+  test('when there are as many series as there may be, the smallest make room, and what only we have stays', () => {
+    const { history, folder } = openTestHistory({ mostSeries: 20 });
+    history.record([...seconds('sensor', 100), ...seconds('other', 50)], { unsent: false });
+    history.record(seconds('unsent', 1), { unsent: true });
+    const madeUp = Array.from({ length: 1000 }, (_, index) => ({
+      series: `x${index}`,
+      at: AT + index,
+      value: 1,
+    }));
+    expect(history.record(madeUp, { unsent: false })).toEqual(madeUp.slice(17));
+    expect(
+      history.record([...madeUp.slice(999), ...seconds('sensor', 1, AT + DAY_MS)], { unsent: true }),
+    ).toEqual(madeUp.slice(999));
+    history.seal();
+    history.prune(AT);
+    expect(history.seriesNames()).toHaveLength(18);
+    expect(history.seriesNames()).toEqual(expect.arrayContaining(['sensor', 'other', 'unsent', 'x2', 'x16']));
+    expect(history.record(seconds('new', 1), { unsent: false })).toEqual([]);
+    expect(history.query({ series: 'sensor', from: AT, to: AT + 2 * DAY_MS }).points).toHaveLength(101);
+    history.close();
+    const { history: again } = openTestHistory({ folder, mostSeries: 20 });
+    expect(again.seriesNames()).toHaveLength(19);
+    expect(again.query({ series: 'x0', from: AT, to: AT + DAY_MS }).points).toEqual([]);
+    again.close();
+  });
+
+  test('when samples of very many series are given up, most are told by name and the rest as one', () => {
+    const { history } = openTestHistory({}, { rawMs: 3_600_000 });
+    history.record(
+      Array.from({ length: 1100 }, (_, index) => ({ series: `x${index}`, at: AT, value: 1 })),
+      { unsent: true },
+    );
+    history.seal();
+    history.prune(AT + DAY_MS);
+    let ids = 0;
+    const gaps = history.gaps(() => `gap-${(ids += 1)}`);
+    expect(gaps).toHaveLength(1001);
+    expect(gaps.find(({ series }) => series === '')?.count).toBe(100);
+    history.close();
+  });
+
+  test('when nothing of a series is left, its name is forgotten', () => {
+    const { history } = openTestHistory({}, { rawMs: 3_600_000, minutesMs: 3_600_000, hoursMs: 3_600_000 });
+    history.record(seconds('gone', 10), { unsent: false });
+    history.seal();
+    history.record(seconds('new', 10, AT + DAY_MS), { unsent: false });
+    history.prune(AT + DAY_MS);
+    // It may stand in what is pending.
+    expect(history.seriesNames()).toEqual(['gone', 'new']);
+    history.seal();
+    history.prune(AT + DAY_MS);
+    expect(history.seriesNames()).toEqual(['new']);
+    history.close();
+  });
+
   test('when it is asked how large an answer would be, what is outside the range or of other series does not count', () => {
     const { history } = openTestHistory();
     for (const part of [0, 1] as const) {
@@ -227,7 +282,7 @@ describe('History', () => {
     history.record(noisy, { unsent: false });
     history.seal();
     const limits = { rawMs: DAY_MS, minutesMs: DAY_MS, hoursMs: DAY_MS, maxBytes: 100_000 };
-    history.reconfigure({ retention: limits, reserveBytes: 0 });
+    history.reconfigure({ retention: limits, reserveBytes: 0, mostSeries: 10_000 });
     history.prune();
     expect(history.stats().fileBytes).toBeLessThanOrEqual(100_000);
     history.close();

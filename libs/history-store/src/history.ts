@@ -15,7 +15,15 @@ import {
   type HistoryQuery,
   type QueryParts,
 } from './query.ts';
-import { drop, FULL_SHARE, noteGap, pruneByAge, pruneBySize, type Retention } from './retention.ts';
+import {
+  drop,
+  FULL_SHARE,
+  noteGap,
+  pruneByAge,
+  pruneBySize,
+  pruneSeries,
+  type Retention,
+} from './retention.ts';
 import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
@@ -33,6 +41,8 @@ export interface HistoryOptions {
   retention: Retention;
   /** With less than this free on the disk nothing is recorded, bytes: the gateway's queue has the first right to it. */
   reserveBytes: number;
+  /** Samples of further series are left out. */
+  mostSeries: number;
   /** The file was damaged and has been replaced by what could be read of it. */
   onIncident?(incident: HistoryIncident): void;
   /** A block was damaged and has been removed. */
@@ -93,29 +103,32 @@ export class History {
   }
 
   /** Other limits, from the next call on. */
-  reconfigure(limits: Pick<HistoryOptions, 'retention' | 'reserveBytes'>): void {
+  reconfigure(limits: Pick<HistoryOptions, 'retention' | 'reserveBytes' | 'mostSeries'>): void {
     this.#options = { ...this.#options, ...limits };
     limitFile(this.#parts.database, limits.retention.maxBytes);
   }
 
   /**
-   * Records samples, all or none. @param unsent nobody else has them: they are kept until {@link markSent}.
+   * Records samples in one commit. @param unsent nobody else has them: they are kept until {@link markSent}.
    *
-   * @throws TransientError `history-refused`: the disk is full, or does not take them.
+   * @returns those that were left out, of series beyond `mostSeries`: {@link prune} makes room for further ones.
+   * @throws TransientError `history-refused`: the disk is full, or does not take them. Then none is recorded.
    */
-  record(samples: readonly Sample[], { unsent }: { unsent: boolean }): void {
-    if (samples.length === 0) return;
+  record(samples: readonly Sample[], { unsent }: { unsent: boolean }): readonly Sample[] {
+    const { taken, leftOut } = this.#parts.series.admit(samples, this.#options.mostSeries);
+    if (taken.length === 0) return leftOut;
     this.#mustHaveRoom();
     this.#withRoom(() =>
       this.#change(({ database, pending }) => {
-        noteUnsure(database, samples);
-        pending.add(samples, unsent ? 1 : 0);
+        noteUnsure(database, taken);
+        pending.add(taken, unsent ? 1 : 0);
         addTotals(database, {
-          recorded: samples.length,
-          ...(unsent ? { unsentRecorded: samples.length } : {}),
+          recorded: taken.length,
+          ...(unsent ? { unsentRecorded: taken.length } : {}),
         });
       }),
     );
+    return leftOut;
   }
 
   /** Again, if the file has reached its limit before anybody looked, with more and more room. */
@@ -148,11 +161,16 @@ export class History {
     );
   }
 
-  /** @param nowMs epoch milliseconds; absent while the clock cannot be trusted: then nothing is too old. */
+  /**
+   * Makes room: of what is too old, too much, and of too many series.
+   *
+   * @param nowMs epoch milliseconds; absent while the clock cannot be trusted: then nothing is too old.
+   */
   prune(nowMs?: number): void {
     const { retention } = this.#options;
     if (nowMs !== undefined) while (this.#change((parts) => pruneByAge(parts, retention, nowMs)));
     this.#makeRoom();
+    this.#change((parts) => pruneSeries(parts, this.#options.mostSeries));
     this.#run(({ database }) => {
       const { usedBytes, fileBytes } = sizeOf(database);
       // What was freed is used again; only much of it is given back to the disk.

@@ -3,7 +3,7 @@ import type { Sample } from '@bowline/messages';
 import { Buckets, TIER_MS } from './aggregate.ts';
 import { toColumns, toSamples } from './block.ts';
 import type { BlockHead, Blocks } from './blocks.ts';
-import { sizeOf } from './schema.ts';
+import { numberOf, sizeOf } from './schema.ts';
 import type { SeriesTable } from './series-table.ts';
 import { addTotals } from './totals.ts';
 import { unsureBehind } from './unsure-times.ts';
@@ -64,6 +64,31 @@ export function pruneBySize(parts: RetentionParts, { maxBytes }: Retention, shar
   return false;
 }
 
+/** Of the series that there may be, how many are kept once there are that many. */
+const SERIES_SHARE = 0.9;
+
+/**
+ * Series of which nothing is left are forgotten. When there are as many as there may be, those with the fewest samples make room,
+ * the oldest first: names that were made up have few, a sensor has many. What only we have stays.
+ */
+export function pruneSeries({ database, series }: RetentionParts, most: number): void {
+  // What is pending names series by their numbers.
+  if (numberOf(database, 'SELECT count(*) FROM pending') > 0) return;
+  const empty = database.prepare('SELECT id FROM series WHERE id NOT IN (SELECT series FROM blocks)').all();
+  for (const { id } of empty) series.forget(Number(id));
+  if (series.size < most) return;
+  const smallest = database
+    .prepare(
+      `SELECT series AS id FROM blocks GROUP BY series HAVING max(unsent) = 0
+         ORDER BY sum(CASE tier WHEN 0 THEN samples ELSE 0 END), max(last_at) LIMIT ?`,
+    )
+    .all(series.size - Math.floor(SERIES_SHARE * most));
+  for (const { id } of smallest) {
+    database.prepare('DELETE FROM blocks WHERE tier IN (0, 1, 2) AND series = ?').run(id as number);
+    series.forget(Number(id));
+  }
+}
+
 function dropAll(parts: RetentionParts, heads: readonly BlockHead[]): true {
   for (const head of heads) drop(parts, head);
   return true;
@@ -118,6 +143,9 @@ function giveUp(
   if (count > 0) noteGap(database, { series: series.name(id), count, fromAt: firstAt, toAt: lastAt });
 }
 
+/** Beyond so many entries the rest is one. */
+const MOST_GAPS = 1000;
+
 /**
  * Noted in the transaction in which it happens; told later by `gap`. One entry a series, until it is being told.
  *
@@ -128,6 +156,8 @@ export function noteGap(
   { series, count, fromAt, toAt }: { series: string; count: number; fromAt: number; toAt: number },
 ): void {
   const known = database.prepare('SELECT id FROM gaps WHERE series = ? AND message_id IS NULL').get(series);
+  if (known === undefined && series !== '' && numberOf(database, 'SELECT count(*) FROM gaps') >= MOST_GAPS)
+    return noteGap(database, { series: '', count, fromAt, toAt });
   if (known === undefined) {
     database
       .prepare('INSERT INTO gaps (series, count, from_at, to_at) VALUES (?, ?, ?, ?)')

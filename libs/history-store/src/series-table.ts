@@ -1,4 +1,5 @@
 import type { DatabaseSync } from 'node:sqlite';
+import type { Sample } from '@bowline/messages';
 
 /** Numbers stand for names in the file. Names are few and kept in memory. */
 export class SeriesTable {
@@ -16,6 +17,10 @@ export class SeriesTable {
         row['unit'] === null ? undefined : String(row['unit']),
       );
     }
+  }
+
+  get size(): number {
+    return this.#ids.size;
   }
 
   get names(): string[] {
@@ -50,6 +55,36 @@ export class SeriesTable {
       this.#units.set(known, unit);
     }
     return known;
+  }
+
+  /**
+   * What of these samples may be recorded, so that there are at most so many series: names that a program makes up as it goes
+   * must not fill memory and file.
+   */
+  admit(samples: readonly Sample[], most: number): { taken: Sample[]; leftOut: Sample[] } {
+    const added = new Set<string>();
+    const taken: Sample[] = [];
+    const leftOut: Sample[] = [];
+    for (const sample of samples) {
+      const { series } = sample;
+      const isKnown = this.#ids.has(series) || added.has(series);
+      if (!isKnown && this.#ids.size + added.size >= most) {
+        leftOut.push(sample);
+        continue;
+      }
+      if (!isKnown) added.add(series);
+      taken.push(sample);
+    }
+    return { taken, leftOut };
+  }
+
+  /** Within the caller's transaction; nothing of it may be left. */
+  forget(id: number): void {
+    this.#database.prepare('DELETE FROM series WHERE id = ?').run(id);
+    const name = this.#names.get(id);
+    this.#names.delete(id);
+    this.#units.delete(id);
+    if (name !== undefined) this.#ids.delete(name);
   }
 
   #know(id: number, name: string, unit: string | undefined): void {

@@ -113,6 +113,7 @@ function compare(
 ): { recorded: number; faults: string[] } {
   const faults: string[] = [];
   const opened = new History({
+    mostSeries: 10_000,
     folder,
     retention: { rawMs: EVER, minutesMs: EVER, hoursMs: EVER, maxBytes },
     reserveBytes: 0,

@@ -147,4 +147,14 @@ describe('SampleBuffer', () => {
       expect(buffer.bytes).toBe(held.entries.reduce((sum, { bytes }) => sum + bytes, 0));
     }
   });
+
+  test('when samples of ever new series have to go, so many are counted by name and the rest as one', () => {
+    const buffer = new SampleBuffer({ samples: 16, bytes: 1_000_000 });
+    for (let at = 0; at < 5016; at += 1) buffer.add([{ series: `s${at}`, at, value: 1 }], 0);
+    const { thinned } = buffer.take({ samples: 1, bytes: 1000 });
+    expect(thinned).toHaveLength(1001);
+    expect(thinned.filter(({ series }) => series === undefined)).toEqual([
+      { count: 4000, fromAt: 1000, toAt: 4999 },
+    ]);
+  });
 });

@@ -4,7 +4,8 @@ import { corrected, type KnownOffset } from './sample.ts';
 
 /** Samples of one series that will not come by themselves (protocol, section 4, `gap`): given up, or part of an average. */
 export interface Thinned {
-  series: string;
+  /** Absent: of many, see {@link MOST_THINNED}. */
+  series?: string;
   count: number;
   fromAt: number;
   toAt: number;
@@ -165,9 +166,11 @@ export class SampleBuffer {
   }
 
   #note({ series, count, fromAt, toAt }: Thinned): void {
-    const known = this.#thinned.get(series);
-    this.#thinned.set(series, {
-      series,
+    const isOwn = series !== undefined && (this.#thinned.has(series) || this.#thinned.size < MOST_THINNED);
+    const name = isOwn ? series : REST;
+    const known = this.#thinned.get(name);
+    this.#thinned.set(name, {
+      ...(isOwn ? { series } : {}),
       count: count + (known?.count ?? 0),
       fromAt: Math.min(fromAt, known?.fromAt ?? fromAt),
       toAt: Math.max(toAt, known?.toAt ?? toAt),
@@ -181,6 +184,11 @@ function entryOf(sample: Sample, sinceMs: number): Entry {
   const bytes = (ASCII.test(json) ? json.length : 3 * json.length) + 1;
   return { sample, bytes, sinceMs };
 }
+
+/** So many series have a count of their own: each is a message in the end, and names may be made up without end. */
+const MOST_THINNED = 1000;
+/** No series is called so. */
+const REST = '';
 
 const ASCII = /^[\x20-\x7e]*$/;
 const sumOfBytes = (entries: readonly Entry[]): number => entries.reduce((sum, { bytes }) => sum + bytes, 0);

@@ -93,6 +93,13 @@ export const HistoryConfig = Type.Object(
       'bytes',
       "with less free on the disk nothing is recorded; above the gateway's own reserve",
     ),
+    mostSeries: bounded(
+      16,
+      10_000,
+      1_000_000,
+      'series',
+      'most series; samples of further ones are not recorded until those with the fewest samples have made room',
+    ),
     retryMs: bounded(
       1000,
       60_000,

@@ -64,6 +64,7 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     folder: join(config.stateDir, 'history'),
     retention: config.history,
     reserveBytes: config.history.reserveBytes,
+    mostSeries: config.history.mostSeries,
     onIncident: (incident) => {
       log.error({ ...incident }, 'the history was damaged: what could be read of it has been saved');
       event('history-damaged', 'error', { ...incident });
@@ -209,7 +210,8 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     },
     reconfigure: (next) => {
       config = next;
-      history.reconfigure({ retention: config.history, reserveBytes: config.history.reserveBytes });
+      const { reserveBytes, mostSeries } = config.history;
+      history.reconfigure({ retention: config.history, reserveBytes, mostSeries });
       recorder.reconfigure(config.history);
       plan();
       logUploads.plan(config.history.uploads);

@@ -8,6 +8,9 @@ import { Spill } from './spill.ts';
 const MINUTE = 60_000;
 const sample = (n: number): Sample => ({ series: 'a', at: n, value: n });
 
+/** To a history that has as many series as it may. */
+const isKnown = ({ series }: Sample): boolean => series !== 'too-many';
+
 function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
   const clock = new FakeClock();
   const recorded: { n: number[]; unsent: boolean }[] = [];
@@ -23,7 +26,9 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
     history: {
       record: (samples, { unsent }) => {
         if (state.full) throw new TransientError('history-refused', 'the disk is full');
-        recorded.push({ n: samples.map(({ at }) => at), unsent });
+        const [taken, leftOut] = [samples.filter(isKnown), samples.filter((each) => !isKnown(each))];
+        recorded.push({ n: taken.map(({ at }) => at), unsent });
+        return leftOut;
       },
       putRight: (bootId) => void (state.putRight = bootId),
       seal: () => void (state.sealed += 1),
@@ -51,6 +56,24 @@ describe('Recorder', () => {
     expect(recorded).toEqual([{ n: [1, 2], unsent: false }]);
     recorder.add([3, 4, 5, 6, 7].map(sample));
     expect(recorded).toHaveLength(2);
+  });
+
+  test('when there are too many series, samples of further ones are left out or handed back, the others recorded', async () => {
+    const { clock, recorder, recorded, handedBack, state } = setUp();
+    const further = { series: 'too-many', at: 1, value: 1 };
+    recorder.add([further, sample(2)]);
+    recorder.commit();
+    expect([recorder.unrecorded, handedBack]).toEqual([1, []]);
+    state.online = false;
+    recorder.add([]);
+    await clock.advance(10 * MINUTE);
+    expect(recorder.add([further, sample(3)])).toBe(true);
+    recorder.commit();
+    expect(handedBack).toEqual([further]);
+    expect(recorded).toEqual([
+      { n: [2], unsent: false },
+      { n: [3], unsent: true },
+    ]);
   });
 
   test('when the cloud has been away for long, samples are ours alone, until it is back', async () => {

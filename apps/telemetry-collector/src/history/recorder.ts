@@ -44,6 +44,8 @@ export class Recorder implements SampleSink {
   #unrecorded = 0;
   /** Recorded since blocks were made last. */
   #unsealed = 0;
+  /** Since then, for there are too many series. */
+  #leftOut = 0;
   #isRefusing = false;
   #commitTimer: Timer | undefined;
   #sealTimer: Timer | undefined;
@@ -92,29 +94,34 @@ export class Recorder implements SampleSink {
 
   /** Records what waits. */
   commit(): void {
-    const { history, clock, spill, handBack } = this.#options;
+    const { clock, spill, handBack } = this.#options;
     this.#commitTimer?.cancel();
     this.#commitTimer = undefined;
     const { own } = this.#waiting;
     if (own.length > 0) {
       this.#waiting.own = [];
-      if (this.#tried(() => history.record(own, { unsent: true }))) this.#recorded(own);
-      else {
-        spill.refused(clock.monotonicMs() + this.#limits.retryMs);
-        handBack(own);
-      }
+      const leftOut = this.#record(own, true);
+      if (leftOut === undefined) spill.refused(clock.monotonicMs() + this.#limits.retryMs);
+      if (leftOut?.length !== 0) handBack(leftOut ?? own);
     }
     const { shared } = this.#waiting;
     if (shared.length > 0) {
-      if (this.#tried(() => history.record(shared, { unsent: false })))
-        this.#recorded(this.#waiting.shared.splice(0));
-      else this.#bound();
+      const leftOut = this.#record(shared, false);
+      if (leftOut === undefined) this.#bound();
+      else this.#waiting.shared = [];
+      this.#unrecorded += leftOut?.length ?? 0;
     }
     if (this.#unsealed >= this.#limits.sealSamples) this.#makeBlocks();
   }
 
-  #recorded({ length }: readonly Sample[]): void {
-    this.#unsealed += length;
+  /** Those that were left out, since there are too many series; undefined: none was recorded. */
+  #record(samples: readonly Sample[], unsent: boolean): readonly Sample[] | undefined {
+    const { history } = this.#options;
+    let leftOut: readonly Sample[] = [];
+    if (!this.#tried(() => void (leftOut = history.record(samples, { unsent })))) return undefined;
+    this.#unsealed += samples.length - leftOut.length;
+    this.#leftOut += leftOut.length;
+    return leftOut;
   }
 
   /** Records what waits and reads the clock no more. */
@@ -142,8 +149,11 @@ export class Recorder implements SampleSink {
   }
 
   #makeBlocks(): void {
-    const { history, trustedWallMs } = this.#options;
+    const { history, trustedWallMs, log } = this.#options;
     this.#unsealed = 0;
+    if (this.#leftOut > 0)
+      log.warn({ samples: this.#leftOut }, 'not recorded: there are too many series; delivery goes on');
+    this.#leftOut = 0;
     this.#tried(() => {
       history.seal();
       history.prune(trustedWallMs());

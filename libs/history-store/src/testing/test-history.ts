@@ -25,6 +25,7 @@ export function openTestHistory(
   const damaged: unknown[] = [];
   const history = new History({
     reserveBytes: 0,
+    mostSeries: 10_000,
     onIncident: (incident) => void incidents.push(incident),
     onDamagedBlock: (head) => void damaged.push(head),
     ...options,

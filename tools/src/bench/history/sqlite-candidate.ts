@@ -9,7 +9,7 @@ export class SqliteCandidate {
 
   constructor(folder: string) {
     const retention = { rawMs: YEAR_MS, minutesMs: YEAR_MS, hoursMs: YEAR_MS, maxBytes: 2 ** 30 };
-    this.#history = new History({ folder, retention, reserveBytes: 0 });
+    this.#history = new History({ folder, retention, reserveBytes: 0, mostSeries: 10_000 });
   }
 
   record(samples: Sample[]): void {

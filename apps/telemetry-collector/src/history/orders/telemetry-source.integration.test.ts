@@ -14,6 +14,7 @@ const open = () =>
   new History({
     folder: temporaryFolder(),
     reserveBytes: 0,
+    mostSeries: 100,
     retention: { rawMs: 7 * DAY_MS, minutesMs: 7 * DAY_MS, hoursMs: 7 * DAY_MS, maxBytes: 64 * 2 ** 20 },
   });
 const seconds = (series: string, count: number): Sample[] =>
