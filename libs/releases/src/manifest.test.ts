@@ -32,6 +32,7 @@ describe('checkManifest', () => {
     ['a\\b', 'unsafe-path'],
     ['a\u0000b', 'unsafe-path'],
     ['a\nb', 'unsafe-path'],
+    ['a\u009bb', 'unsafe-path'],
     [`${'a/'.repeat(32)}b`, 'unsafe-path'],
     ['x'.repeat(256), 'unsafe-path'],
     ['\ud800', 'unsafe-path'],
@@ -60,6 +61,15 @@ describe('checkManifest', () => {
       expect(() => checkManifest(linked(target))).toThrow(code('unsafe-path'));
     expect(() => checkManifest(linked('c'))).toThrow(code('bad-manifest'));
     expect(linkTarget('a/b/c', '../x')).toBe('a/x');
+  });
+
+  test('when a link goes up again behind a name, which may be a link to a place higher up, it is refused', () => {
+    const links = [
+      { path: 'a/b/c/up', target: '../../../top' },
+      { path: 'out', target: 'a/b/c/up/../../x' },
+    ];
+    expect(() => checkManifest({ ...withFiles('a/b/x', 'top/y'), links })).toThrow(code('unsafe-path'));
+    expect(() => checkManifest({ ...withFiles('a/b/x', 'top/y'), links: links.slice(0, 1) })).not.toThrow();
   });
 
   test('when the same hash has two sizes, or the version is none, it is refused', () => {

@@ -27,16 +27,21 @@ export function pathNames(path: string): string[] {
 }
 
 /**
- * Where a link at `path` points to, from the top of the release.
+ * Where a link at `path` points to, from the top of the release. `..` only leads it: behind a name it goes up from where that
+ * leads if it is a link itself, which a path cannot tell.
  *
  * @throws ContractError `unsafe-path` if that is outside the release, or the target is absolute.
  */
 export function linkTarget(path: string, target: string): string {
   const at = pathNames(path).slice(0, -1);
+  let descends = false;
   if (target.startsWith('/')) throw refused(target, `(link ${path}) must be relative`);
   for (const name of target.split('/')) {
     if (name === '' || name === '.') continue;
-    if (name !== '..') at.push(name);
+    if (name !== '..') {
+      at.push(name);
+      descends = true;
+    } else if (descends) throw refused(target, `(link ${path}) has ".." behind a name`);
     else if (at.pop() === undefined) throw refused(target, `(link ${path}) leads out of the release`);
   }
   if (at.length === 0) throw refused(target, `(link ${path}) is the release itself`);
@@ -47,7 +52,7 @@ export function linkTarget(path: string, target: string): string {
 function hasControl(name: string): boolean {
   for (const character of name) {
     const code = character.codePointAt(0) ?? 0;
-    if (code < 0x20 || code === 0x7f || character === '\\') return true;
+    if (code < 0x20 || (code >= 0x7f && code < 0xa0) || character === '\\') return true;
   }
   return false;
 }

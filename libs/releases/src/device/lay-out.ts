@@ -3,6 +3,7 @@ import { chmodSync, constants, lstatSync, mkdirSync, readdirSync, readlinkSync, 
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, syncFolder, TransientError } from '@bowline/runtime';
+import { ContractError, hasCode } from '@bowline/runtime/errors';
 import { foldersOf } from '../manifest.ts';
 import type { ReleaseFile, ReleaseManifest } from '../manifest-schema.ts';
 import { hasContent, noSpaceTold, pieces } from './content-store.ts';
@@ -20,7 +21,7 @@ const modeOf = ({ executable }: ReleaseFile) => (executable === true ? 0o755 : 0
  *
  * @param sourceOf where a content lies.
  * @param bad told of a content that is not there, or is another.
- * @throws TransientError `content-missing`, `no-space`; ConfigError `folder-not-empty`
+ * @throws TransientError `content-missing`, `no-space`; ConfigError `folder-not-empty`; ContractError `bad-manifest`
  */
 export async function layOut(
   manifest: ReleaseManifest,
@@ -34,13 +35,14 @@ export async function layOut(
     throw new ConfigError('folder-not-empty', `${folder} must be empty for a release to be laid out in it`);
   const folders = foldersOf(manifest).map((path) => join(folder, path));
   for (const each of folders) {
-    mkdirSync(each);
+    mkdirSync(each, { recursive: true }); // where names fold together it is there
     chmodSync(each, FOLDER_MODE); // whatever the umask is
   }
   for (const file of manifest.files) {
     until.throwIfAborted();
     const target = join(folder, file.path);
-    if (!(await noSpaceTold(() => copy(sourceOf(file), target, file)))) {
+    const copied = noSpaceTold(() => copy(sourceOf(file), target, file));
+    if (!(await copied.catch((error: unknown) => mustBeApart(file.path, error)))) {
       bad(file);
       throw new TransientError(
         'content-missing',
@@ -49,8 +51,23 @@ export async function layOut(
     }
     chmodSync(target, modeOf(file));
   }
-  for (const { path, target } of manifest.links ?? []) symlinkSync(target, join(folder, path));
+  for (const { path, target } of manifest.links ?? [])
+    try {
+      symlinkSync(target, join(folder, path));
+    } catch (error) {
+      mustBeApart(path, error);
+    }
   for (const each of [...folders.toReversed(), folder]) syncFolder(each);
+}
+
+/** Two names that differ only in case, or in how Unicode writes them, are one to some file systems. */
+function mustBeApart(path: string, error: unknown): never {
+  if (!hasCode(error, 'EEXIST')) throw error;
+  throw new ContractError(
+    'bad-manifest',
+    `${path} and another name of the release are the same on this file system`,
+    { cause: error },
+  );
 }
 
 /** @returns false if the source is absent or has another content. */

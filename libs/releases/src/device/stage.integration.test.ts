@@ -135,6 +135,17 @@ describe('a release that is laid out', () => {
     expect(readdirSync(join(folder, 'state/content'))).toEqual(['partial']);
   });
 
+  test('when two of its names are one on this file system, it is refused for good', async () => {
+    await repository.release({ a: 'first', b: 'second' });
+    const { source, resolve } = device();
+    const plan = await resolve();
+    await source.fetch(plan, () => {}, never);
+    // As where names fold: the second finds the first.
+    const files = plan.manifest.files.map((file) => ({ ...file, path: 'a' }));
+    const folded = { ...plan, manifest: { ...plan.manifest, files } };
+    await expect(source.stage(folded, at(''), never)).rejects.toThrow(code('bad-manifest'));
+  });
+
   test('when it is called off, it stops between two files', async () => {
     await repository.release(TREE);
     const { source, resolve } = device();
