@@ -142,7 +142,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const { orderId, claims: grant } = order;
     const { hub, records, log, bootId } = this.#ports;
     let folder: string | undefined;
-    const receivedAtMs = this.#ports.clock.monotonicMs();
+    const receivedAtMs = this.#ports.clock.sinceBootMs();
     try {
       const { sessionId, user, by, reason, jti } = grant;
       hub.gate.spent.begin(order.id);
@@ -175,7 +175,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const serverNowMs = hub.serverClock.nowMs();
     if (serverNowMs === undefined)
       throw new RejectedError('no-server-time', 'the time is not known any more');
-    const nowMs = clock.monotonicMs();
+    const nowMs = clock.sinceBootMs();
     const times = sessionTimes(grant, serverNowMs, nowMs);
     const recorder = grant.record === true ? this.#recorder(grant.user) : undefined;
     const folder = await makeSessionFolder(grant, {

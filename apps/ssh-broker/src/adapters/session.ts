@@ -29,7 +29,7 @@ export interface SessionParts {
   folder: SessionFolder;
   processes: SessionProcesses;
   recorder: Recorder | undefined;
-  /** When the grant came, monotonic. */
+  /** When the grant came, since boot. */
   receivedAtMs: number;
 }
 
@@ -64,7 +64,7 @@ export class Session {
     this.grant = parts.grant;
     this.#parts = parts;
     this.#ports = ports;
-    this.#startedAtMs = ports.clock.monotonicMs();
+    this.#startedAtMs = ports.clock.sinceBootMs();
     this.#activeAtMs = this.#startedAtMs;
     const { sessionId, user, by, reason, capabilities, streams } = this.grant;
     ports.audit.append('ssh.started', {
@@ -104,7 +104,7 @@ export class Session {
     const { processes, folder } = this.#parts;
     const { sessionId, user } = this.grant;
     this.#streams += 1;
-    this.#activeAtMs = this.#ports.clock.monotonicMs();
+    this.#activeAtMs = this.#ports.clock.sinceBootMs();
     this.#ports.audit.append('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
     const sshd = processes.start(this.#streams, this.#ports.sshdPath, folder.config);
     let before = { sent: 0, received: 0 };
@@ -113,8 +113,8 @@ export class Session {
       this.#bytes.received += bytes.received - before.received;
       before = { ...bytes };
       if (bytes.sent > 0)
-        this.#firstByteMs ??= Math.round(this.#ports.clock.monotonicMs() - this.#parts.receivedAtMs);
-      this.#activeAtMs = this.#ports.clock.monotonicMs();
+        this.#firstByteMs ??= Math.round(this.#ports.clock.sinceBootMs() - this.#parts.receivedAtMs);
+      this.#activeAtMs = this.#ports.clock.sinceBootMs();
       this.#warned.delete('idle');
     });
     end.onClose(() => {
@@ -124,7 +124,7 @@ export class Session {
 
   #tick(): void {
     this.#timer = this.#ports.clock.after(TICK_MS, () => {
-      const nowMs = this.#ports.clock.monotonicMs();
+      const nowMs = this.#ports.clock.sinceBootMs();
       const due = dueAt(this.#parts.times, { nowMs, activeAtMs: this.#activeAtMs, warned: this.#warned });
       if (due === 'warn-expiry') this.#ports.note(this.#expiryWarning(nowMs));
       if (due === 'warn-idle') this.#warnOfIdling();
@@ -167,7 +167,7 @@ export class Session {
     const result = {
       sessionId,
       end,
-      seconds: Math.round((clock.monotonicMs() - this.#startedAtMs) / 1000),
+      seconds: Math.round((clock.sinceBootMs() - this.#startedAtMs) / 1000),
       streams: this.#streams,
       bytesUp: this.#bytes.sent,
       bytesDown: this.#bytes.received,

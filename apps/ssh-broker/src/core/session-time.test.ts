@@ -8,7 +8,7 @@ const YEAR_MS = 365 * 24 * 3600 * 1000;
 const T = 1_800_000_000;
 
 describe('the end of a session', () => {
-  const times = sessionTimes({ exp: T + 600, idleSeconds: 120 }, T * 1000, 5000);
+  const times = sessionTimes({ nbf: T, exp: T + 600, idleSeconds: 120 }, T * 1000, 5000);
   const due = (nowMs: number, activeAtMs = nowMs, warned: Warning[] = []) =>
     dueAt(times, { nowMs, activeAtMs, warned: new Set(warned) });
 
@@ -30,18 +30,25 @@ describe('the end of a session', () => {
     const clock = new FakeClock(T * 1000);
     const server = new ServerClock(clock);
     server.told(T * 1000);
-    const own = sessionTimes({ exp: T + 600, idleSeconds: 900 }, server.nowMs() ?? 0, clock.monotonicMs());
+    const grant = { nbf: T, exp: T + 600, idleSeconds: 900 };
+    const own = sessionTimes(grant, server.nowMs() ?? 0, clock.sinceBootMs());
     clock.setWallMs(clock.wallMs() + jumpMs);
     await clock.advance(599_999);
     const at = () => ({
-      nowMs: clock.monotonicMs(),
-      activeAtMs: clock.monotonicMs(),
+      nowMs: clock.sinceBootMs(),
+      activeAtMs: clock.sinceBootMs(),
       warned: new Set<Warning>(['expiry']),
     });
     expect(dueAt(own, at())).toBeUndefined();
     expect(Math.round(server.nowMs() ?? 0)).toBe(T * 1000 + 599_999);
     await clock.advance(1);
     expect(dueAt(own, at())).toBe('expired');
+  });
+
+  test('when the gateway says that it is a year earlier than when the grant was judged, the session is no longer', () => {
+    const grant = { nbf: T, exp: T + 600, idleSeconds: 120 };
+    expect(sessionTimes(grant, T * 1000 - YEAR_MS, 5000).endsAtMs).toBe(605_000);
+    expect(sessionTimes(grant, T * 1000 + 500_000, 5000).endsAtMs).toBe(105_000);
   });
 });
 

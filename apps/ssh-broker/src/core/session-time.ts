@@ -4,7 +4,10 @@ import type { SshGrant } from '@bowline/messages';
 export type EndReason =
   'expired' | 'idle' | 'cancelled' | 'ended-by-operator' | 'broker-stopped' | 'tunnel-refused' | 'failed';
 
-/** Moments on the monotonic clock: whatever happens to the wall clock, a session is no longer and no shorter. */
+/**
+ * Moments since the device was started, those included in which it was suspended: whatever happens to the wall clock, and however
+ * long the device sleeps, a session is no longer.
+ */
 export interface SessionTimes {
   endsAtMs: number;
   warnAtMs: number;
@@ -14,13 +17,18 @@ export interface SessionTimes {
 /** How long before the end those in the session are told. */
 export const WARNING_MS = 60_000;
 
-/** @param serverNowMs server time, as the grant's; @param nowMs the same moment on the monotonic clock. */
+/**
+ * The server's time comes through a gateway, which may be captured and say another than when the grant was judged: a session lasts
+ * no longer than from `nbf` to `exp`, which is signed, and which the policy has bounded.
+ *
+ * @param serverNowMs server time, as the grant's; @param nowMs the same moment since boot.
+ */
 export function sessionTimes(
-  { exp, idleSeconds }: Pick<SshGrant, 'exp' | 'idleSeconds'>,
+  { nbf, exp, idleSeconds }: Pick<SshGrant, 'nbf' | 'exp' | 'idleSeconds'>,
   serverNowMs: number,
   nowMs: number,
 ): SessionTimes {
-  const endsAtMs = nowMs + exp * 1000 - serverNowMs;
+  const endsAtMs = nowMs + Math.min(exp * 1000 - serverNowMs, (exp - nbf) * 1000);
   return { endsAtMs, warnAtMs: endsAtMs - WARNING_MS, idleMs: idleSeconds * 1000 };
 }
 
