@@ -23,7 +23,8 @@ export function acquireLock(file: string): Lock {
     closeSync(openSync(file, 'a', 0o600)); // SQLite would make it readable by the group, who could then hold it
     const database = new DatabaseSync(file);
     try {
-      database.exec('PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
+      // Without a journal on the disk: it would be the one thing here that a full disk refuses, at every start.
+      database.exec('PRAGMA journal_mode = MEMORY; PRAGMA locking_mode = EXCLUSIVE; BEGIN EXCLUSIVE');
     } catch (error) {
       database.close();
       throw error;
