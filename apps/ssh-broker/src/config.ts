@@ -60,6 +60,7 @@ export const BrokerConfig = Type.Object(
       description: 'of the recording of one terminal; at the bound the terminal ends',
     }),
     recordingsKept: count(50, 1, 10_000, 'recordings; the oldest go first'),
+    recordingsOfSession: count(16, 1, 1000, 'recordings of one session that are kept, the first of them'),
   },
   { additionalProperties: false },
 );

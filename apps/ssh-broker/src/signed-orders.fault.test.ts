@@ -128,6 +128,7 @@ test.runIf(needs('openssh-server'))(
     expect(await code(await signed({ publicKey: 'command="x" ssh-ed25519 AAAA' }))).toBe('bad-public-key');
     const { publicKey: _, ...rest } = { publicKey: '' };
     expect(await code(await signed({ ...rest, publicKey: PUBLIC_KEY, principal: 'ops' }))).toBe('no-user-ca');
+    expect(await code(await signed({ capabilities: [], command: '/bin/sh' }))).toBe('command-not-granted');
     expect(await code(await signed({ streams: 9 }))).toBe('too-many-streams');
     const url = 'ws://relay.example/v1/tunnels/s1/device';
     expect(await code(await signed({ sessionId: 's1' }, { tunnelUrl: url }))).toBe('bad-tunnel-url');

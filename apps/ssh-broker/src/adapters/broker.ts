@@ -193,7 +193,13 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const folder = join(config.stateDir, 'recordings');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
     const owner = process.getuid?.() === 0 ? localUsers().get(user) : undefined;
-    return new Recorder({ folder, maxBytes: config.recordBytes, keep: config.recordingsKept, owner });
+    return new Recorder({
+      folder,
+      maxBytes: config.recordBytes,
+      keep: config.recordingsKept,
+      keepOfSession: config.recordingsOfSession,
+      owner,
+    });
   }
 
   #sessionPorts(orderId: string) {

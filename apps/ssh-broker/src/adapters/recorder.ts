@@ -1,17 +1,22 @@
 import { createHash } from 'node:crypto';
 import {
-  chmodSync,
   chownSync,
+  closeSync,
+  constants,
+  fstatSync,
   lstatSync,
   mkdirSync,
+  opendirSync,
+  openSync,
   readdirSync,
   readFileSync,
   rmSync,
-  writeFileSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SshGrant } from '@bowline/messages';
 import { writeFileDurably } from '@bowline/runtime';
+import { hasCode } from '@bowline/runtime/errors';
 import { asciicast } from '../core/asciicast.ts';
 
 export interface RecorderOptions {
@@ -21,6 +26,8 @@ export interface RecorderOptions {
   maxBytes: number;
   /** Recordings kept; the oldest go first. */
   keep: number;
+  /** Of one session, at most; the first of them. */
+  keepOfSession: number;
   owner: { uid: number; gid: number } | undefined;
 }
 
@@ -30,8 +37,17 @@ export interface Recording {
   sha256: string;
 }
 
+const LOGS = 'rec';
+const RECORDED = /^(\d{1,10})\.out$/;
+/** What `stty size` says: rows, columns. */
+const SIZE = /^(\d{1,4}) (\d{1,4})$/m;
+/** Where nothing says how large a terminal was. */
 const WIDTH = 80;
 const HEIGHT = 24;
+/** Lines around what was recorded. */
+const FRAME_BYTES = 4096;
+/** Of the files in a folder that somebody else has filled. */
+const MOST_LOOKED_AT = 4096;
 
 /**
  * Records what is put out on the terminals of a session. Advisory: it runs as the session's user, who can evade it, and root
@@ -44,36 +60,65 @@ export class Recorder {
     this.#options = options;
   }
 
-  /** @returns the command that sshd is to force upon every client of this session. */
-  wrap(grant: SshGrant, folder: string): string {
-    const logs = join(folder, 'rec');
+  /** Makes the place where the terminals of a session are recorded, for the session's user to write. */
+  prepare(folder: string): { folder: string; maxBytes: number } {
+    const logs = join(folder, LOGS);
     mkdirSync(logs, { mode: 0o700 });
     const { owner, maxBytes } = this.#options;
     if (owner !== undefined) chownSync(logs, owner.uid, owner.gid);
-    const file = join(folder, 'record');
-    writeFileSync(file, wrapperScript(logs, grant, maxBytes));
-    chmodSync(file, 0o755);
-    return file;
+    return { folder: logs, maxBytes };
   }
 
-  /** After the end: keeps what was recorded, as asciicast. */
-  collect(grant: Pick<SshGrant, 'sessionId' | 'user' | 'by'>, folder: string, at: number): Recording[] {
-    const logs = join(folder, 'rec');
+  /**
+   * After the end: keeps what was recorded, as asciicast. The folder was the session's user's, so whatever it holds is bounded: he
+   * must not push out the recordings of others with files of his own, nor hold up the broker.
+   *
+   * @param at the device's wall clock, epoch milliseconds, for what does not say when it began.
+   * @returns what was kept, and how many beyond the bound were not.
+   */
+  async collect(
+    grant: Pick<SshGrant, 'sessionId' | 'user' | 'by'>,
+    folder: string,
+    at: number,
+  ): Promise<{ kept: Recording[]; left: number }> {
+    const found = recordedIn(join(folder, LOGS));
     const kept: Recording[] = [];
-    for (const name of readdirSync(logs).filter((each) => /^\d+\.out$/.test(each))) {
-      const output = readPlainFile(join(logs, name), this.#options.maxBytes * 2);
-      const timing = readPlainFile(join(logs, name.replace(/out$/, 'timing')), this.#options.maxBytes * 2);
-      if (output === undefined || timing === undefined) continue;
-      const title = `${grant.user}, ${grant.by}, ${grant.sessionId}`;
-      const header = { timestamp: Math.floor(at / 1000), title, width: WIDTH, height: HEIGHT };
-      const cast = asciicast(timing.toString('latin1'), output, header);
-      const file = join(this.#options.folder, `${grant.sessionId}-${name.replace(/out$/, 'cast')}`);
-      writeFileDurably(file, cast);
-      const sha256 = createHash('sha256').update(cast).digest('hex');
-      kept.push({ file, bytes: Buffer.byteLength(cast), sha256 });
+    const { keepOfSession } = this.#options;
+    for (const name of found.slice(0, keepOfSession)) {
+      const recording = this.#keep(grant, join(folder, LOGS, name), at);
+      if (recording !== undefined) kept.push(recording);
+      await nextTurn(); // other sessions may be due
     }
     this.#forgetOldest();
-    return kept;
+    return { kept, left: Math.max(0, found.length - keepOfSession) };
+  }
+
+  /** @param recorded without its ending. */
+  #keep(
+    { sessionId, user, by }: Pick<SshGrant, 'sessionId' | 'user' | 'by'>,
+    recorded: string,
+    at: number,
+  ): Recording | undefined {
+    // `script` bounds both by `maxBytes`, without the lines by which it begins and ends.
+    const most = this.#options.maxBytes + FRAME_BYTES;
+    const [output, timing] = [
+      readPlainFile(`${recorded}.out`, most),
+      readPlainFile(`${recorded}.timing`, most),
+    ];
+    if (output === undefined || timing === undefined) return undefined;
+    const size = readPlainFile(`${recorded}.size`, FRAME_BYTES);
+    const [, rows = HEIGHT, columns = WIDTH] = SIZE.exec(size?.content.toString('latin1') ?? '') ?? [];
+    const header = {
+      timestamp: Math.floor((size?.changedAtMs ?? at) / 1000),
+      title: `${user}, ${by}, ${sessionId}`,
+      width: Number(columns),
+      height: Number(rows),
+    };
+    const cast = asciicast(timing.content.toString('latin1'), output.content, header);
+    const file = join(this.#options.folder, `${sessionId}-${basename(recorded)}.cast`);
+    writeFileDurably(file, cast);
+    const sha256 = createHash('sha256').update(cast).digest('hex');
+    return { file, bytes: Buffer.byteLength(cast), sha256 };
   }
 
   #forgetOldest(): void {
@@ -87,28 +132,42 @@ export class Recorder {
   }
 }
 
-/** The folder is the session's user's: what is a link or too large there is not read. */
-function readPlainFile(file: string, maxBytes: number): Buffer | undefined {
-  const stat = lstatSync(file, { throwIfNoEntry: false });
-  return stat?.isFile() === true && stat.size <= maxBytes ? readFileSync(file) : undefined;
+/** Names of what `script` wrote, without their endings, oldest first. */
+function recordedIn(logs: string): string[] {
+  const names: string[] = [];
+  const folder = opendirSync(logs);
+  try {
+    for (let looked = 0; looked < MOST_LOOKED_AT; looked += 1) {
+      const entry = folder.readSync();
+      if (entry === null) break;
+      const [, name] = RECORDED.exec(entry.name) ?? [];
+      if (name !== undefined) names.push(name);
+    }
+  } finally {
+    folder.closeSync();
+  }
+  const born = (name: string) =>
+    lstatSync(join(logs, `${name}.out`), { throwIfNoEntry: false })?.birthtimeMs ?? Infinity;
+  return names
+    .map((name) => ({ name, at: born(name) }))
+    .toSorted((a, b) => a.at - b.at)
+    .map(({ name }) => name);
 }
 
-function wrapperScript(logs: string, { command, capabilities }: SshGrant, maxBytes: number): string {
-  const wanted = command === undefined ? '${SSH_ORIGINAL_COMMAND-}' : shellQuoted(command);
-  const sftp = capabilities.includes('sftp') ? 'exec /usr/lib/openssh/sftp-server' : 'exit 1';
-  return `#!/bin/sh
-# The grant of this session says that it is recorded. Only terminals are: a program without one gets its bytes as they are.
-shell=\${SHELL:-/bin/sh}
-command=${command === undefined ? `"${wanted}"` : wanted}
-if [ "$command" = internal-sftp ]; then ${sftp}; fi
-if [ -t 0 ]; then
-  set -- -q -e -f -o ${maxBytes} -O ${shellQuoted(logs)}/$$.out -T ${shellQuoted(logs)}/$$.timing
-  if [ -n "$command" ]; then exec script "$@" -c "$command"; fi
-  exec script "$@"
-fi
-if [ -n "$command" ]; then exec "$shell" -c "$command"; fi
-exec "$shell"
-`;
+/** The folder is the session's user's: what is a link, a pipe or too large there is not read. */
+function readPlainFile(file: string, maxBytes: number): { content: Buffer; changedAtMs: number } | undefined {
+  let handle: number;
+  try {
+    handle = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK);
+  } catch (error) {
+    if (hasCode(error, 'ENOENT', 'ELOOP', 'ENXIO', 'EACCES')) return undefined;
+    throw error;
+  }
+  try {
+    const stat = fstatSync(handle);
+    if (!stat.isFile() || stat.size > maxBytes) return undefined;
+    return { content: readFileSync(handle), changedAtMs: stat.mtimeMs };
+  } finally {
+    closeSync(handle);
+  }
 }
-
-const shellQuoted = (text: string): string => `'${text.replaceAll("'", String.raw`'\''`)}'`;

@@ -6,6 +6,7 @@ import { promisify } from 'node:util';
 import type { SshGrant } from '@bowline/messages';
 import { childEnvironment } from '@bowline/runtime';
 import { capabilitiesOf } from '../core/judge-access.ts';
+import { entryScript } from '../core/entry-script.ts';
 import { authorizedKey, keyOptions, plainPublicKey, sshdConfig } from '../core/sshd-config.ts';
 import type { Recorder } from './recorder.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -58,8 +59,10 @@ export async function makeSessionFolder(
   const config = at('sshd_config');
   const { userCaFile } = options;
   const { strictModes } = options.run;
-  const wrapper = options.recorder?.wrap(grant, folder);
-  writeFileSync(config, sshdConfig({ grant, capabilities, files, userCaFile, strictModes, wrapper }), {
+  const script = entryScript({ grant, capabilities, recording: options.recorder?.prepare(folder) });
+  const entry = script === undefined ? undefined : at('entry');
+  if (entry !== undefined) writeFileSync(entry, script ?? '', readable);
+  writeFileSync(config, sshdConfig({ grant, capabilities, files, userCaFile, strictModes, entry }), {
     mode: 0o600,
   });
   const [type = '', key = ''] = readFileSync(`${files.hostKey}.pub`, 'utf8').trim().split(' ');

@@ -161,8 +161,11 @@ export class Session {
     this.#tunnel.close();
     const survivors = await processes.end(clock);
     const { sessionId, user, by } = this.grant;
-    for (const recording of recorder?.collect(this.grant, folder.folder, clock.wallMs()) ?? [])
-      audit.append('ssh.recorded', { sessionId, user, by, ...recording });
+    if (recorder !== undefined) {
+      const { kept, left } = await recorder.collect(this.grant, folder.folder, clock.wallMs());
+      for (const recording of kept) audit.append('ssh.recorded', { sessionId, user, by, ...recording });
+      if (left > 0) log.warn({ sessionId, left }, 'more recordings than are kept of one session');
+    }
     removeSessionFolder(folder.folder);
     const result = {
       sessionId,

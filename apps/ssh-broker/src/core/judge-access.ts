@@ -1,5 +1,6 @@
 import type { SshAccess, SshGrant } from '@bowline/messages';
 import { isCapability, type Capability } from './capabilities.ts';
+import { runsPrograms } from './entry-script.ts';
 import { plainPublicKey } from './sshd-config.ts';
 
 /** What the device itself can and allows, beside its policy file. */
@@ -39,11 +40,13 @@ export function judgeAccess(
 }
 
 function judgeGrant(grant: SshGrant, facts: LocalFacts): Refusal | undefined {
-  const { user, capabilities, principal, publicKey, streams } = grant;
+  const { user, capabilities, principal, publicKey, streams, command } = grant;
   if (!facts.hasSshd) return { code: 'no-sshd', message: 'there is no sshd here: install openssh-server' };
   const strange = capabilities.filter((name) => !isCapability(name));
   if (strange.length > 0)
     return { code: 'unknown-capability', message: `this device knows no ${strange.join(', ')}` };
+  if (command !== undefined && !runsPrograms(capabilitiesOf(grant)))
+    return { code: 'command-not-granted', message: 'a grant with a command needs pty or exec' };
   if (!facts.users.has(user)) return { code: 'unknown-user', message: `there is no user ${user} here` };
   if (!facts.isRoot && user !== facts.ownUser)
     return {

@@ -13,7 +13,7 @@ const facts = (
   files: { hostKey: '/r/host_key', authorizedKeys: '/r/authorized_keys', principals: '/r/principals' },
   userCaFile: undefined,
   strictModes: true,
-  wrapper: undefined,
+  entry: undefined,
   ...more,
 });
 const config = (...args: Parameters<typeof facts>) => sshdConfig(facts(...args)).split('\n');
@@ -46,12 +46,10 @@ describe('sshdConfig', () => {
     expect(config(['pty']).some((line) => line.startsWith('ForceCommand'))).toBe(false);
   });
 
-  test('when a command is given, it is forced; and the recorder before everything', () => {
-    expect(config(['exec'], { command: 'uptime' })).toContain('ForceCommand uptime');
-    expect(config(['pty'], {}, { wrapper: '/r/record' })).toContain('ForceCommand /r/record');
-    expect(config(['pty'], { command: 'uptime' }, { wrapper: '/r/record' })).toContain(
-      'ForceCommand /r/record',
-    );
+  test('when there is a script to go through, it is forced where programs may run, by sh', () => {
+    const entry = '/r/entry';
+    expect(config(['exec'], {}, { entry })).toContain('ForceCommand /bin/sh /r/entry');
+    expect(config(['sftp'], {}, { entry })).toContain('ForceCommand internal-sftp');
   });
 
   test('when a principal is named, certificates of the authority count and no key', () => {

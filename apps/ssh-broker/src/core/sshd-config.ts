@@ -1,5 +1,6 @@
 import type { SshGrant } from '@bowline/messages';
 import type { Capability } from './capabilities.ts';
+import { runsPrograms } from './entry-script.ts';
 
 /** Files of one session, all in its own folder. */
 export interface SessionFiles {
@@ -9,15 +10,15 @@ export interface SessionFiles {
 }
 
 export interface SessionFacts {
-  grant: Pick<SshGrant, 'sessionId' | 'user' | 'command' | 'principal'>;
+  grant: Pick<SshGrant, 'sessionId' | 'user' | 'principal'>;
   capabilities: ReadonlySet<Capability>;
   files: SessionFiles;
   /** The authority of operators' certificates, for a grant that names a principal. */
   userCaFile: string | undefined;
   /** Whether sshd is to check the folders above the keys itself; else that was done by us. */
   strictModes: boolean;
-  /** Forced before whatever the client asks for: the recorder. */
-  wrapper: string | undefined;
+  /** Forced before whatever the client asks for (entry-script.ts): a file whose name sshd and a shell take as it is. */
+  entry: string | undefined;
 }
 
 /** Marks every process of a session in its environment, so that they are found at its end (sshd's `SetEnv`). */
@@ -103,11 +104,12 @@ export function plainPublicKey(text: string): string | undefined {
   return type === undefined || key === undefined ? undefined : `${type} ${key}`;
 }
 
-/** sshd runs it by the user's shell. Without `pty` and `exec` there is no shell to be had. */
-function forcedCommand({ grant, capabilities, wrapper }: SessionFacts): string | undefined {
-  const runs = capabilities.has('pty') || capabilities.has('exec');
-  if (grant.command !== undefined) return wrapper ?? grant.command;
-  if (runs) return wrapper;
+/**
+ * sshd runs it by the user's shell; the script by `sh`, since the run folder may be on a file system from which nothing is
+ * executed. Without `pty` and `exec` no program is to be had.
+ */
+function forcedCommand({ capabilities, entry }: SessionFacts): string | undefined {
+  if (runsPrograms(capabilities)) return entry === undefined ? undefined : `/bin/sh ${entry}`;
   return capabilities.has('sftp') ? 'internal-sftp' : '/bin/false';
 }
 
