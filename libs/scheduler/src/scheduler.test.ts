@@ -4,7 +4,8 @@ import type { Logger } from '@bowline/runtime';
 import { FakeClock, temporaryFolder } from '@bowline/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { nextMoment } from './schedule.ts';
-import { Scheduler, type Job } from './scheduler.ts';
+import type { Job } from './job.ts';
+import { Scheduler } from './scheduler.ts';
 
 const log: Logger = { debug() {}, info() {}, warn() {}, error() {}, child: () => log };
 const MINUTE = 60_000;
@@ -32,6 +33,10 @@ const job = (fields: Partial<Job> = {}): Job => ({
   },
   ...fields,
 });
+const untilAborted = (signal: AbortSignal) =>
+  new Promise<void>((_resolve, reject) => {
+    signal.addEventListener('abort', () => reject(signal.reason as Error));
+  });
 const begin = Date.UTC(2026, 0, 1);
 const hoursOf = () => starts.map((at) => (at - begin) / HOUR);
 
@@ -157,20 +162,203 @@ describe('Scheduler', () => {
     expect(subject.view()[0]).toMatchObject({ runs: 1, state: 'waiting', succeededAt: begin });
   });
 
-  test('when the app stops, the job is told, waited for, and runs again after the start', async () => {
+  test('when the app stops, the job is told and waited for; after the start it is gone on with soon', async () => {
     const first = scheduler();
-    first.set(
-      job({
-        run: (signal) =>
-          new Promise((_resolve, reject) => {
-            signal.addEventListener('abort', () => reject(signal.reason as Error));
-          }),
-      }),
-    );
-    await clock.advance(HOUR);
+    first.set(job({ schedule: { everyMs: DAY }, run: untilAborted }));
+    await clock.advance(DAY);
     await first.stop();
     expect(clock.pendingTimers).toBe(0);
     expect(first.view()[0]).toMatchObject({ failures: 0 });
+    expect(() => first.runNow('upload')).toThrow(expect.objectContaining({ code: 'stopping' }));
+    const second = scheduler(0.5);
+    second.set(job({ schedule: { everyMs: DAY } }));
+    await clock.advance(2 * MINUTE);
+    expect(hoursOf().map(Math.floor)).toEqual([24]);
+    await clock.advance(3 * HOUR);
+    expect(starts).toHaveLength(1);
+  });
+
+  test('when the app is killed again and again while a job runs, it is begun ever more rarely', async () => {
+    const begun: number[] = [];
+    let subject = scheduler(0.999);
+    const live = () =>
+      subject.set(
+        job({
+          schedule: { cron: '0 3 * * *' },
+          run: () => {
+            begun.push(clock.wallMs());
+            return new Promise(() => {});
+          },
+        }),
+      );
+    live();
+    void subject.runNow('upload');
+    for (let life = 0; life < 6; life += 1) {
+      subject = scheduler(0.999);
+      live();
+      const before = begun.length;
+      while (begun.length === before) await clock.advance(MINUTE);
+    }
+    const waits = begun.slice(1).map((at, index) => at - (begun[index] ?? 0));
+    expect(waits[0]).toBeLessThanOrEqual(2 * MINUTE);
+    expect(waits.toSorted((a, b) => a - b)).toEqual(waits);
+    expect(waits.at(-1)).toBeGreaterThan(20 * MINUTE);
+  });
+
+  test('when it failed and the app starts anew, it does not wait for its next moment', async () => {
+    const first = scheduler();
+    first.set(job({ schedule: { everyMs: DAY }, run: () => Promise.reject(new Error('no room')) }));
+    await clock.advance(DAY);
+    await first.stop();
+    const second = scheduler();
+    second.set(job({ schedule: { everyMs: DAY } }));
+    await clock.advance(MINUTE);
+    expect(starts).toHaveLength(1);
+  });
+
+  test('when the device is switched off every night, a job that never ran gets its turn all the same', async () => {
+    const jobs = [
+      { name: 'daily', schedule: { everyMs: DAY } },
+      { name: 'nightly', schedule: { cron: '30 3 * * *' } },
+    ];
+    const ran: string[] = [];
+    // On at eight in the morning where the tests run, off at four in the afternoon.
+    clock.setWallMs(new Date(2026, 0, 1, 8).getTime());
+    for (let day = 0; day < 3; day += 1) {
+      const subject = scheduler();
+      for (const each of jobs) {
+        subject.set(
+          job({
+            ...each,
+            run: () => {
+              ran.push(`${each.name} on day ${day}`);
+              return Promise.resolve();
+            },
+          }),
+        );
+      }
+      await clock.advance(8 * HOUR);
+      await subject.stop();
+      clock.setWallMs(clock.wallMs() + 16 * HOUR + MINUTE);
+    }
+    expect(ran).toEqual(['daily on day 1', 'nightly on day 1', 'daily on day 2', 'nightly on day 2']);
+  });
+
+  test('when the clock was far ahead at the last run, the job still gets its turn on a device that is off every night', async () => {
+    clock.setWallMs(Date.UTC(2099, 0, 1));
+    const first = scheduler();
+    first.set(job({ schedule: { everyMs: DAY } }));
+    await first.runNow('upload');
+    await first.stop();
+    clock.setWallMs(begin);
+    for (let day = 0; day < 2; day += 1) {
+      const subject = scheduler();
+      subject.set(job({ schedule: { everyMs: DAY } }));
+      await clock.advance(8 * HOUR);
+      await subject.stop();
+      clock.setWallMs(clock.wallMs() + 16 * HOUR + MINUTE);
+    }
+    expect(starts).toHaveLength(2);
+  });
+
+  test('when what is missed is left out, starts of the app do not put the next moment off', async () => {
+    const set = (subject: Scheduler) => subject.set(job({ schedule: { everyMs: DAY }, missed: 'skip' }));
+    const first = scheduler();
+    set(first);
+    await clock.advance(DAY);
+    await first.stop();
+    clock.setWallMs(clock.wallMs() + 2 * DAY);
+    for (let hour = 0; hour < 25; hour += 1) {
+      const subject = scheduler();
+      set(subject);
+      await clock.advance(HOUR);
+      await subject.stop();
+    }
+    expect(hoursOf()).toEqual([24, 96]);
+  });
+
+  test('when its schedule is another one now, what that would have missed earlier does not count', async () => {
+    const subject = scheduler();
+    subject.set(job({ schedule: { cron: '0 3 * * *' } }));
+    await clock.advance(DAY);
+    expect(starts).toHaveLength(1);
+    subject.set(job({ schedule: { cron: '*/5 * * * *' } }));
+    await clock.advance(MINUTE);
+    expect(starts).toHaveLength(1);
+    await clock.advance(5 * MINUTE);
+    expect(starts).toHaveLength(2);
+  });
+
+  test('when it is set anew while it runs and that run fails, it is tried again, as it now is', async () => {
+    const subject = scheduler();
+    let fail: (error: Error) => void = () => {};
+    const set = (run: Job['run']) => subject.set(job({ schedule: { everyMs: DAY }, run }));
+    set(() => new Promise((_resolve, reject) => (fail = reject)));
+    void subject.runNow('upload');
+    set(job().run);
+    expect(() => subject.runNow('upload')).toThrow(expect.objectContaining({ code: 'job-running' }));
+    fail(new Error('no room'));
+    await clock.advance(MINUTE);
+    expect([starts.length, subject.view()[0]?.runs]).toEqual([1, 2]);
+  });
+
+  test('when it is removed while it runs, that run is ended; set again meanwhile, there are never two', async () => {
+    const subject = scheduler();
+    let now = 0;
+    let most = 0;
+    let end = () => {};
+    const run = async (signal: AbortSignal) => {
+      most = Math.max(most, (now += 1));
+      await new Promise<void>((resolve) => (end = resolve));
+      now -= 1;
+      signal.throwIfAborted();
+    };
+    subject.set(job({ run }));
+    void subject.runNow('upload');
+    subject.remove('upload');
+    expect(subject.view()).toEqual([]);
+    subject.set(job({ run }));
+    expect(() => subject.runNow('upload')).toThrow(expect.objectContaining({ code: 'job-running' }));
+    await clock.advance(2 * HOUR);
+    end();
+    await clock.advance(MINUTE);
+    expect([now, most]).toEqual([1, 1]);
+    subject.remove('upload');
+    const stopped = subject.stop();
+    let isStopped = false;
+    void stopped.then(() => (isStopped = true));
+    await clock.advance(1);
+    expect(isStopped).toBe(false);
+    end();
+    await stopped;
+    expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({});
+  });
+
+  test('when a moment is left out while it runs, that is still counted when the run has ended', async () => {
+    const subject = scheduler();
+    let end = () => {};
+    subject.set(job({ run: () => new Promise<void>((resolve) => (end = resolve)) }));
+    await clock.advance(2 * HOUR);
+    end();
+    await clock.advance(1);
+    expect(subject.view()[0]).toMatchObject({ skipped: 1, state: 'waiting' });
+  });
+
+  test('when many devices are woken at one moment, what they missed is put off by the jitter', async () => {
+    scheduler(0.5).set(job({ jitterMs: 10 * MINUTE }));
+    await clock.advance(30 * MINUTE);
+    clock.setWallMs(clock.wallMs() + 8 * HOUR);
+    await clock.advance(4 * MINUTE);
+    expect(starts).toEqual([]);
+    await clock.advance(2 * MINUTE);
+    expect(starts).toHaveLength(1);
+  });
+
+  test('when an error is long, only its beginning is kept', async () => {
+    const subject = scheduler();
+    subject.set(job({ run: () => Promise.reject(new Error('x'.repeat(10_000))) }));
+    await subject.runNow('upload');
+    expect(subject.view()[0]?.lastError).toHaveLength(500);
   });
 
   test('when the file of the last runs is spoilt, it starts as if nothing were known', async () => {

@@ -1,22 +1,12 @@
-import { backoffMs, type Clock, type Logger, type Timer } from '@bowline/runtime';
+import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
+import type { Job } from './job.ts';
+import { countedSince, earliest, firstOf, LOOK_EVERY_MS, nextOf, type Now, retryAt } from './plan.ts';
 import { RunRecords, type RunRecord } from './run-records.ts';
-import { checkSchedule, inWords, nextMoment, type Schedule } from './schedule.ts';
-
-export interface Job {
-  /** Kebab-case. */
-  name: string;
-  schedule: Schedule;
-  /** Each moment is put off by a random part of this, milliseconds, so that a fleet does not act in step. */
-  jitterMs: number;
-  /** What becomes of moments that went by while the device was off or asleep: one run for all of them, or none. */
-  missed: 'run' | 'skip';
-  /** Ends early with the signal's reason when the app stops. One run at a time. */
-  run(signal: AbortSignal): Promise<void>;
-}
+import { checkSchedule, inWords, nextMoment } from './schedule.ts';
 
 /** As `bowline status` shows it. Times in epoch milliseconds. */
-export interface JobView extends RunRecord {
+export interface JobView extends Omit<RunRecord, 'fruitless' | 'since'> {
   name: string;
   schedule: string;
   state: 'running' | 'waiting';
@@ -30,30 +20,23 @@ export interface SchedulerOptions {
   log: Logger;
   /** In [0, 1). */
   random(): number;
-  /** A job began or ended. */
+  /** A job was set or removed, began or ended. */
   onChange?(): void;
 }
 
-/**
- * The wall clock is looked at this often, milliseconds: it may have been set, and timers stand still while a machine sleeps.
- * A moment that is over by more than twice as much was missed.
- */
-const LOOK_EVERY_MS = 30_000;
-/** After a failure a job is tried again before its next moment, with backoff from a minute to an hour. */
-const RETRY = { minMs: 30_000, baseMs: 60_000, capMs: 3_600_000 };
+const MOST_ERROR_CHARS = 500;
 
 interface Entry {
   job: Job;
   nextAt: number | undefined;
-  /** Failures in a row. */
-  failures: number;
-  running: Promise<void> | undefined;
 }
 
 export class Scheduler {
   readonly #options: SchedulerOptions;
   readonly #records: RunRecords;
   readonly #entries = new Map<string, Entry>();
+  /** By name, beside the entries: a run goes on when its job is set anew, and takes its time to end when it is removed. */
+  readonly #running = new Map<string, { ended: Promise<void>; abort: AbortController }>();
   readonly #stopping = new AbortController();
   #timer: Timer | undefined;
 
@@ -69,80 +52,78 @@ export class Scheduler {
    */
   set(job: Job): void {
     checkSchedule(job.schedule);
-    const known = this.#entries.get(job.name);
-    const entry = { job, nextAt: undefined, failures: 0, running: known?.running };
+    const before = this.#records.of(job.name);
+    const record = countedSince(before, job, this.#now());
+    if (record !== before) this.#records.note(job.name, record);
+    const entry: Entry = { job, nextAt: undefined };
     this.#entries.set(job.name, entry);
-    if (!this.#wasMissed(job)) this.#plan(entry, undefined);
-    else if (job.missed === 'run') this.#plan(entry, this.#now() + this.#jitter(job));
-    else this.#leaveOut(entry);
+    if (this.#running.has(job.name)) this.#plan(entry);
+    else {
+      const first = firstOf(job, record, this.#moment());
+      if (first === 'leave-out') this.#leaveOut(entry);
+      else entry.nextAt = first;
+    }
+    this.#options.onChange?.();
     this.#arm();
   }
 
+  /** Ends its run, and forgets it. */
   remove(name: string): void {
     this.#entries.delete(name);
+    this.#records.forget(name);
+    this.#running.get(name)?.abort.abort(new CancelledError('job-removed', `the job ${name} was removed`));
+    this.#options.onChange?.();
   }
 
-  /** At once, beside its schedule. @throws RejectedError `unknown-job`, `job-running` */
+  /** At once, beside its schedule. @throws RejectedError `unknown-job`, `job-running`; CancelledError `stopping` */
   runNow(name: string): Promise<void> {
+    this.#stopping.signal.throwIfAborted();
     const entry = this.#entries.get(name);
     if (entry === undefined) {
       const known = [...this.#entries.keys()].join(', ') || 'none';
       throw new RejectedError('unknown-job', `there is no job "${name}"; there are: ${known}`);
     }
-    if (entry.running !== undefined) throw new RejectedError('job-running', `${name} is running already`);
+    if (this.#running.has(name)) throw new RejectedError('job-running', `${name} is running already`);
     return this.#begin(entry);
   }
 
   view(): JobView[] {
-    return [...this.#entries.values()].map(({ job, nextAt, running }) => ({
-      name: job.name,
-      schedule: inWords(job.schedule),
-      state: running === undefined ? 'waiting' : 'running',
-      ...(nextAt === undefined ? {} : { nextAt: Math.round(nextAt) }),
-      ...this.#records.of(job.name),
-    }));
+    return [...this.#entries.values()].map(({ job, nextAt }) => {
+      const { fruitless: _, since: __, ...record } = this.#records.of(job.name);
+      return {
+        ...record,
+        name: job.name,
+        schedule: inWords(job.schedule),
+        state: this.#running.has(job.name) ? 'running' : 'waiting',
+        ...(nextAt === undefined ? {} : { nextAt: Math.round(nextAt) }),
+      };
+    });
   }
 
   /** Nothing begins any more; waits for what runs. */
   async stop(): Promise<void> {
     this.#timer?.cancel();
     this.#stopping.abort(new CancelledError('stopping', 'the app is stopping'));
-    await Promise.all([...this.#entries.values()].map(({ running }) => running));
+    await Promise.all([...this.#running.values()].map(({ ended }) => ended));
   }
 
   #now(): number {
     return this.#options.clock.wallMs();
   }
 
-  #jitter({ jitterMs }: Job): number {
-    return this.#options.random() * jitterMs;
-  }
-
-  /** Moments went by between its last run and now. */
-  #wasMissed({ name, schedule }: Job): boolean {
-    const { startedAt } = this.#records.of(name);
-    if (startedAt === undefined) return false;
-    const due = nextMoment(schedule, startedAt, startedAt);
-    return due !== undefined && due <= this.#now();
+  #moment(): Now {
+    return { nowMs: this.#now(), random: this.#options.random };
   }
 
   #leaveOut(entry: Entry): void {
-    const { job } = entry;
-    const record = this.#records.of(job.name);
-    this.#records.note(job.name, { ...record, skipped: record.skipped + 1 });
-    // From now on: an interval that counts from the last start would be due at once again.
-    const next = nextMoment(job.schedule, this.#now(), this.#now());
-    this.#plan(entry, next === undefined ? undefined : next + this.#jitter(job));
+    const { name } = entry.job;
+    const record = this.#records.of(name);
+    this.#records.note(name, { ...record, skipped: record.skipped + 1, since: this.#now() });
+    this.#plan(entry);
   }
 
-  #plan(entry: Entry, at: number | undefined): void {
-    if (at !== undefined) {
-      entry.nextAt = at;
-      return;
-    }
-    const { job } = entry;
-    const next = nextMoment(job.schedule, this.#now(), this.#records.of(job.name).startedAt);
-    entry.nextAt = next === undefined ? undefined : next + this.#jitter(job);
+  #plan(entry: Entry): void {
+    entry.nextAt = nextOf(entry.job, this.#records.of(entry.job.name), this.#moment());
   }
 
   #arm(): void {
@@ -163,9 +144,11 @@ export class Scheduler {
   }
 
   #due(entry: Entry, lateMs: number): void {
-    const { job, running } = entry;
-    const isMissed = lateMs > 2 * LOOK_EVERY_MS && job.missed === 'skip';
-    if (running !== undefined || isMissed) this.#leaveOut(entry);
+    const { name, missed, jitterMs } = entry.job;
+    const isMissed = lateMs > 2 * LOOK_EVERY_MS;
+    if (this.#running.has(name) || (isMissed && missed === 'skip')) this.#leaveOut(entry);
+    // A fleet that is woken, or told the time, at one moment does not act in step either.
+    else if (isMissed && jitterMs > 0) entry.nextAt = this.#now() + this.#options.random() * jitterMs;
     else void this.#begin(entry);
   }
 
@@ -173,50 +156,67 @@ export class Scheduler {
   #mindClock(entry: Entry): void {
     const { job, nextAt } = entry;
     const next = nextMoment(job.schedule, this.#now(), this.#now());
-    if (nextAt !== undefined && next !== undefined && nextAt > next + job.jitterMs)
-      this.#plan(entry, undefined);
+    if (nextAt !== undefined && next !== undefined && nextAt > next + job.jitterMs) this.#plan(entry);
   }
 
   #begin(entry: Entry): Promise<void> {
-    const running = this.#run(entry).finally(() => {
-      // It may have been set anew meanwhile.
-      const present = this.#entries.get(entry.job.name);
-      if (present !== undefined) present.running = undefined;
+    const { name } = entry.job;
+    const abort = new AbortController();
+    const ended = this.#run(entry, abort.signal).finally(() => {
+      this.#running.delete(name);
       this.#options.onChange?.();
       this.#arm();
     });
-    entry.running = running;
+    this.#running.set(name, { ended, abort });
     this.#options.onChange?.();
-    return running;
+    return ended;
   }
 
-  async #run(entry: Entry): Promise<void> {
+  async #run(entry: Entry, removed: AbortSignal): Promise<void> {
     const { job } = entry;
-    const { clock, log, random } = this.#options;
+    const { clock, log } = this.#options;
     const before = this.#records.of(job.name);
-    const record: RunRecord = { ...before, startedAt: this.#now(), runs: before.runs + 1 };
-    this.#records.note(job.name, record);
-    this.#plan(entry, undefined);
+    this.#records.note(job.name, {
+      ...before,
+      startedAt: this.#now(),
+      runs: before.runs + 1,
+      fruitless: before.fruitless + 1,
+    });
+    this.#plan(entry);
     const startedMs = clock.monotonicMs();
     try {
-      await job.run(this.#stopping.signal);
-      entry.failures = 0;
-      delete record.lastError;
-      this.#records.note(job.name, { ...record, endedAt: this.#now(), succeededAt: this.#now() });
+      await job.run(AbortSignal.any([this.#stopping.signal, removed]));
+      if (!removed.aborted) this.#succeeded(job.name);
       log.info({ job: job.name, tookMs: Math.round(clock.monotonicMs() - startedMs) }, 'job done');
     } catch (error) {
+      // Cut off: it is gone on with after the next start.
       if (this.#stopping.signal.aborted) return;
-      const retryAt = this.#now() + backoffMs(entry.failures, random(), RETRY);
-      entry.failures += 1;
-      if (entry.nextAt === undefined || retryAt < entry.nextAt) this.#plan(entry, retryAt);
-      const lastError = error instanceof BowlineError ? `${error.code}: ${error.message}` : String(error);
-      this.#records.note(job.name, {
-        ...record,
-        endedAt: this.#now(),
-        lastError,
-        failures: record.failures + 1,
-      });
-      log.warn({ job: job.name, error }, 'job failed');
+      if (!removed.aborted) this.#failed(job.name, error);
+    } finally {
+      // Removed and set again meanwhile: what was cut off for that is gone on with.
+      const present = this.#entries.get(job.name);
+      if (removed.aborted && present !== undefined)
+        present.nextAt = earliest(present.nextAt, retryAt(1, this.#moment()));
     }
+  }
+
+  #succeeded(name: string): void {
+    const { lastError: _, ...record } = this.#records.of(name);
+    this.#records.note(name, { ...record, endedAt: this.#now(), succeededAt: this.#now(), fruitless: 0 });
+  }
+
+  #failed(name: string, error: unknown): void {
+    const record = this.#records.of(name);
+    const text = error instanceof BowlineError ? `${error.code}: ${error.message}` : String(error);
+    this.#records.note(name, {
+      ...record,
+      endedAt: this.#now(),
+      lastError: text.slice(0, MOST_ERROR_CHARS),
+      failures: record.failures + 1,
+    });
+    const present = this.#entries.get(name);
+    if (present !== undefined)
+      present.nextAt = earliest(present.nextAt, retryAt(record.fruitless, this.#moment()));
+    this.#options.log.warn({ job: name, error }, 'job failed');
   }
 }
