@@ -53,7 +53,7 @@ export function addSsh(
       const { L = [], R = [], D = [], A = false, N = false } = given;
       const wish: SshWish = {
         program: 'ssh',
-        hasCommand: words.length > 0 || N,
+        runs: words.length > 0 ? 'command' : N ? 'nothing' : 'shell',
         localForward: L.length + D.length > 0,
         remoteForward: R.length > 0,
         agentForward: A,
@@ -90,9 +90,9 @@ export function addSsh(
           exitCode: EXIT.usage,
           advice: `Write DEVICE:PATH, e.g. bowline ${program} ${program === 'sftp' ? 'demo:' : 'file demo:/tmp'}`,
         });
-      const wish = {
+      const wish: SshWish = {
         program,
-        hasCommand: true,
+        runs: 'command',
         localForward: false,
         remoteForward: false,
         agentForward: false,

@@ -240,6 +240,14 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     expect(folders()).toEqual([`session-${order.sessionId}`]);
   });
 
+  test('when nothing moves for as long as the grant says, the session ends', async () => {
+    const { sessionId, ...order } = await signed({ idleSeconds: 1 });
+    await gateway.outcome(APP, order, 'started');
+    expect(await gateway.reported(order.orderId, 'succeeded')).toMatchObject({
+      result: { sessionId, end: 'idle', survivors: 0 },
+    });
+  });
+
   test('when the broker is asked to stop, sessions end first', async () => {
     const { sessionId, ...order } = await signed();
     await gateway.outcome(APP, order, 'started');

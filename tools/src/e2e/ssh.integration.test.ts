@@ -117,7 +117,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     ].join('\n');
     const options = [
       '--for',
-      '20s',
+      '12s',
       '-L',
       `${port}:127.0.0.1:${new URL(ssh.fleet.operatorEnv.BOWLINE_SERVER).port}`,
     ];
@@ -194,6 +194,14 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cancelled', survivors: 0 });
     expect((await child.exited).code).not.toBe(0);
     await waitFor(async () => (await ssh.fleet.api.order(order?.orderId ?? '')).status === 'cancelled');
+    await nothingLeft();
+  }, 60_000);
+
+  test('when the window of the client is closed, the session ends with it, and no key of it stays', async () => {
+    const { child, sessionId } = await holdOpen();
+    await child.kill('SIGHUP');
+    expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
+    expect(readdirSync(ssh.home).filter((name) => name.startsWith('bowline-ssh-'))).toEqual([]);
     await nothingLeft();
   }, 60_000);
 

@@ -47,8 +47,9 @@ export class SessionFiles {
     identityFile: string | undefined;
     tunnel: { url: string; token: string };
     sshProxy: string;
+    agentForward: boolean;
   }): void {
-    const { deviceId, user, sessionId, hostKey, tunnel, sshProxy } = facts;
+    const { deviceId, user, sessionId, hostKey, tunnel, sshProxy, agentForward } = facts;
     const write = (name: string, text: string) => writeFileSync(this.#at(name), text, { mode: 0o600 });
     write('known_hosts', `${sessionId} ${hostKey}\n`);
     write('tunnel.json', JSON.stringify(tunnel));
@@ -60,6 +61,7 @@ export class SessionFiles {
         identityFile: facts.identityFile ?? this.#at('key'),
         knownHostsFile: this.#at('known_hosts'),
         hostKeyAlias: sessionId,
+        agentForward,
         proxyCommand: [process.execPath, sshProxy, this.#at('tunnel.json')]
           .map((part) => `"${part}"`)
           .join(' '),

@@ -22,19 +22,13 @@ import { remark } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
 import { exitCodeOf, whyNot } from '../core/order-progress.ts';
-import { capabilitiesFor, type SshWish } from '../core/ssh-wish.ts';
+import { grantFor, type GrantOptions } from '../core/ssh-grant.ts';
+import type { SshWish } from '../core/ssh-wish.ts';
 import type { Context } from './context.ts';
 
-export interface SshOptions {
-  user: string;
-  /** How long the grant is good, milliseconds. */
-  forMs: number;
-  idleMs: number;
-  reason: string;
+export interface SshOptions extends GrantOptions {
   sign: string | undefined;
   signer: string | undefined;
-  streams: number;
-  record: boolean;
   /** Thumbprint that the device's key must have. */
   deviceKey: string | undefined;
   /** A certificate of the operator's own instead of a key for this session. */
@@ -42,6 +36,8 @@ export interface SshOptions {
   identity: string | undefined;
 }
 
+/** The window was closed, or somebody ends us: the session goes with its client, and so do key and token. */
+const LEAVING = ['SIGHUP', 'SIGTERM'] as const;
 const POLL_MS = 100;
 /** A device that is online answers at once; one that is not is not waited for. */
 const START_WITHIN_MS = 30_000;
@@ -61,11 +57,15 @@ export async function ssh(
   argsWith: (configFile: string) => string[],
 ): Promise<number> {
   await findDevice(api, deviceId);
+  const leaving = new AbortController();
+  const leave = () => leaving.abort();
+  for (const signal of LEAVING) process.on(signal, leave);
   const files = new SessionFiles();
   let session: NewSshSession | undefined;
   try {
-    session = await openSession(context, api, deviceId, wish, options, files);
-    return await run(wish.program, argsWith(files.config));
+    const signal = AbortSignal.any([context.signal, leaving.signal]);
+    session = await openSession({ ...context, signal }, api, deviceId, wish, options, files);
+    return await run(wish.program, argsWith(files.config), leaving.signal);
   } finally {
     files.remove();
     if (session !== undefined) await api.endSshSession(session.sessionId).catch(() => undefined);
@@ -89,11 +89,12 @@ async function openSession(
       { server: api.url, deviceId, key: session.deviceKey },
       options.deviceKey,
     );
-    const claims = grantFor(deviceId, session, wish, options, await keyClaims(options, files));
+    const ids = { orderId: newId(), jti: newId() };
+    const claims = grantFor(deviceId, session, wish, options, await keyClaims(options, files), ids);
     const grant = await signed(context, options, claims);
     const order = await api.giveOrder(deviceId, {
       type: 'sshAccess',
-      orderId: claims.orderId ?? newId(),
+      orderId: ids.orderId,
       payload: { grant, tunnelUrl, token },
       expiresInMs: forMs,
     });
@@ -111,7 +112,16 @@ async function openSession(
     }
     const tunnel = { url: operatorUrl, token: operatorToken };
     const { sshProxy } = context;
-    files.write({ deviceId, user, sessionId, hostKey, identityFile: options.identity, tunnel, sshProxy });
+    files.write({
+      deviceId,
+      user,
+      sessionId,
+      hostKey,
+      identityFile: options.identity,
+      tunnel,
+      sshProxy,
+      agentForward: wish.agentForward,
+    });
     remark(`Session ${sessionId}, as ${user}, for ${duration(forMs)}.`);
     return session;
   } catch (error) {
@@ -125,34 +135,6 @@ async function keyClaims(
   files: SessionFiles,
 ): Promise<Pick<SshGrant, 'publicKey' | 'principal'>> {
   return principal === undefined ? { publicKey: await files.makeKey() } : { principal };
-}
-
-function grantFor(
-  deviceId: string,
-  { sessionId, expiresAt, createdAt, operator }: NewSshSession,
-  wish: SshWish,
-  { user, idleMs, streams, reason, record }: SshOptions,
-  key: Pick<SshGrant, 'publicKey' | 'principal'>,
-): SshGrant {
-  // The server's clock, since the device judges by that; a signer puts its own `iat`.
-  const nbf = Math.floor(createdAt / 1000);
-  return {
-    orderId: newId(),
-    aud: deviceId,
-    jti: newId(),
-    iat: nbf,
-    nbf,
-    exp: Math.floor(expiresAt / 1000),
-    sessionId,
-    user,
-    ...key,
-    capabilities: capabilitiesFor(wish),
-    streams,
-    idleSeconds: Math.max(1, Math.round(idleMs / 1000)),
-    reason,
-    by: operator,
-    ...(record ? { record } : {}),
-  };
 }
 
 async function signed({ env }: Context, { sign, signer }: SshOptions, claims: SshGrant): Promise<string> {
@@ -190,9 +172,12 @@ function fingerprint(hostKey: string): string {
 }
 
 /** In the foreground, as if it had been started by hand; Ctrl-C is its own. */
-function run(program: string, args: string[]): Promise<number> {
+function run(program: string, args: string[], leaving: AbortSignal): Promise<number> {
   return new Promise((resolve, reject) => {
     const child = spawn(program, args, { stdio: 'inherit' });
+    const leave = () => child.kill('SIGHUP');
+    if (leaving.aborted) leave();
+    leaving.addEventListener('abort', leave);
     child.once('error', (cause) =>
       reject(
         new CliError('no-ssh', `${program} could not be started.`, {

@@ -1,8 +1,8 @@
 /** What a person wants of a session, before it is a grant. */
 export interface SshWish {
   program: 'ssh' | 'scp' | 'sftp' | 'rsync';
-  /** A command instead of a shell. */
-  hasCommand: boolean;
+  /** On the device; nothing, if only forwards are wanted. */
+  runs: 'shell' | 'command' | 'nothing';
   localForward: boolean;
   remoteForward: boolean;
   agentForward: boolean;
@@ -10,9 +10,9 @@ export interface SshWish {
 
 /** No more than what was asked for: the grant names it, and the device holds to that. */
 export function capabilitiesFor(wish: SshWish): string[] {
-  const { program, hasCommand, localForward, remoteForward, agentForward } = wish;
+  const { program, runs, localForward, remoteForward, agentForward } = wish;
   const base = {
-    ssh: hasCommand ? ['exec'] : ['pty', 'exec'],
+    ssh: { shell: ['pty', 'exec'], command: ['exec'], nothing: [] }[runs],
     scp: ['sftp'],
     sftp: ['sftp'],
     rsync: ['exec'],
@@ -37,7 +37,10 @@ export function deviceIn(
   return undefined;
 }
 
-/** Configuration of stock ssh for one session: its key, the host key that the device vouched for, and no other way. */
+/**
+ * Configuration of stock ssh for one session: its key, the host key that the device vouched for, and no other way. It sends nothing by
+ * itself: that would count as use, and no session would ever be idle; the tunnel has pings of its own.
+ */
 export function sshClientConfig(facts: {
   deviceId: string;
   user: string;
@@ -45,14 +48,15 @@ export function sshClientConfig(facts: {
   knownHostsFile: string;
   hostKeyAlias: string;
   proxyCommand: string;
+  /** The agent is to be forwarded; the session's own key is used all the same. */
+  agentForward: boolean;
 }): string {
   const { deviceId, user, identityFile, knownHostsFile, hostKeyAlias, proxyCommand } = facts;
   return `Host ${deviceId}
   User ${user}
   IdentityFile "${identityFile}"
   IdentitiesOnly yes
-  IdentityAgent none
-  PreferredAuthentications publickey
+${facts.agentForward ? '' : '  IdentityAgent none\n'}  PreferredAuthentications publickey
   HostKeyAlias ${hostKeyAlias}
   HostKeyAlgorithms ssh-ed25519
   UserKnownHostsFile "${knownHostsFile}"
@@ -63,7 +67,7 @@ export function sshClientConfig(facts: {
   ControlMaster no
   ControlPath none
   ExitOnForwardFailure yes
-  ServerAliveInterval 15
+  ServerAliveInterval 0
   LogLevel ERROR
   ProxyCommand ${proxyCommand}
 `;

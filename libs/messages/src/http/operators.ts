@@ -13,6 +13,7 @@ import {
   perLane,
   Text,
   WireErrorSchema,
+  SessionId,
 } from '../primitives.ts';
 import { ORDER_STATUSES, ROLES, SAMPLE_QUALITIES, SEVERITIES } from '../names.ts';
 
@@ -335,7 +336,7 @@ export type Backup = Static<typeof Backup>;
 
 /** A session of `sshAccess` at the relay (protocol, section 8). `user` and `reason` are what its operator says; the grant rules. */
 export const SshSession = Type.Object({
-  sessionId: Text,
+  sessionId: SessionId,
   deviceId: DeviceId,
   operator: Text,
   createdAt: EpochMs,
