@@ -71,3 +71,49 @@ test.runIf(canMount)(
     await waitFor(() => store.reports.some(({ status }) => status === 'succeeded'));
   },
 );
+
+test.runIf(canMount)(
+  'when the disk of all of its files is full, it runs and delivers, and refuses only what must be on its disk (needs mount namespaces)',
+  async () => {
+    const folder = temporaryFolder();
+    const socketPath = join(folder, 'in/s');
+    const store = new TestStore();
+    gateway = await openTestGateway(join(folder, 'hub'), { store, serverTime: () => Date.now() });
+    const state = join(folder, 'state');
+    mkdirSync(state);
+    // As after a restart of the machine: the lock was made long ago, and the clock belongs to another boot.
+    const script = `mount -t tmpfs -o size=8m tmpfs ${state} && touch ${state}/lock && { cat /dev/zero > ${state}/filler 2>/dev/null; exec "$@"; }`;
+    const command = collectorCommand(folder, `--ingest.socket=${socketPath}`, '--series.cpu.intervalMs=50');
+    collector = startProcess('unshare', [...UNSHARE, 'sh', '-c', script, 'sh', ...command], {
+      env: { PATH: process.env['PATH'] },
+    });
+    await collector.output(/may hand in samples/);
+    const event = (headers: Record<string, string>) =>
+      call(
+        { socketPath },
+        {
+          path: '/v1/events',
+          headers: { 'content-type': 'application/json', ...headers },
+          body: '{"kind":"door"}',
+        },
+      );
+    await waitFor(() => store.samples.length > 10);
+    expect((await event({})).status).toBe(201);
+    expect(await event({ 'idempotency-key': 'k' })).toMatchObject({
+      status: 503,
+      body: { code: 'keys-unwritable' },
+    });
+    const inside = spawnSync('nsenter', [
+      '-t',
+      String(collector.pid),
+      '-U',
+      '-m',
+      'rm',
+      join(state, 'filler'),
+    ]);
+    expect(inside.status).toBe(0);
+    expect((await event({ 'idempotency-key': 'k' })).status).toBe(201);
+    expect((await event({ 'idempotency-key': 'k' })).body).toMatchObject({ repeated: true });
+    expect(await collector.kill('SIGTERM')).toMatchObject({ code: 0 });
+  },
+);

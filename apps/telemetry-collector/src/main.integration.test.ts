@@ -1,12 +1,13 @@
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Sample } from '@bowline/messages';
 import { AGENT_VERSION } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
+import { call } from './testing/call.ts';
 import {
   openTestGateway,
   TestStore,
@@ -16,6 +17,7 @@ import {
 import { silent } from './testing/running-collector.ts';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
+const AT = 1_790_000_000_000;
 
 let folder: string;
 let hubFolder: string;
@@ -60,8 +62,11 @@ async function totalsAtTheEnd(child: TestProcess) {
       .stdout()
       .split('\n')
       .findLast((each) => each.includes('stopped sampling')) ?? '{}';
-  const { sampled, givenUp, lost } = JSON.parse(line) as { sampled: number; givenUp: number; lost: number };
-  return { sampled, givenUp, lost };
+  const { sampled, givenUp, kept, lost } = JSON.parse(line) as Record<
+    'sampled' | 'givenUp' | 'kept' | 'lost',
+    number
+  >;
+  return { sampled, givenUp, kept, lost };
 }
 const named = (samples: readonly Sample[], series: string) =>
   samples.filter((sample) => sample.series === series);
@@ -180,14 +185,63 @@ describe('telemetry-collector as a process', () => {
     expect(sampled).toBeGreaterThan(handedOverFirst);
   });
 
-  test('when it gets SIGTERM without a gateway, it ends in time with exit code 0 and says what is lost', async () => {
-    const child = startCollector(...cpuEvery(1, 0), '--stopGraceMs=200', '--telemetry.bufferSamples=16');
-    await child.output(/starting/);
-    const end = performance.now() + 1000;
-    await waitFor(() => performance.now() > end);
-    const { sampled, lost } = await totalsAtTheEnd(child);
-    expect(lost).toBeGreaterThan(0);
-    expect(lost).toBeLessThanOrEqual(sampled);
+  test('when it gets SIGTERM without a gateway, it ends in time with exit code 0, and the next start hands over what was left', async () => {
+    const socketPath = join(folder, 'in/s');
+    const flags = [
+      ...silent(),
+      `--ingest.socket=${socketPath}`,
+      '--stopGraceMs=50',
+      '--telemetry.bufferSamples=16',
+    ];
+    let [sampled, givenUp] = [0, 0];
+    for (let life = 0; life < 2; life += 1) {
+      const child = startCollector(...flags);
+      await child.output(/may hand in samples/);
+      const samples = Array.from({ length: 20 }, (_, value) => ({
+        series: 'level',
+        value,
+        at: AT + 20 * life + value,
+      }));
+      const headers = { 'content-type': 'application/json' };
+      const sent = await call(
+        { socketPath },
+        { path: '/v1/samples', headers, body: JSON.stringify(samples) },
+      );
+      expect(sent.status).toBe(202);
+      const totals = await totalsAtTheEnd(child);
+      expect([totals.sampled, totals.kept + totals.givenUp, totals.lost]).toEqual([20, 20, 0]);
+      sampled += totals.sampled;
+      givenUp += totals.givenUp;
+    }
+    expect(givenUp).toBeGreaterThan(0);
+    gateway = await open();
+    const third = startCollector(...silent());
+    await third.output(/left over is handed over/);
+    expect(store.samples.length).toBe(sampled - givenUp);
+    expect(store.gaps.reduce((sum, { count }) => sum + count, 0)).toBe(givenUp);
+    expect(await third.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    const fourth = startCollector(...cpuEvery(20, 0));
+    await waitFor(() => store.samples.length > sampled - givenUp);
+    expect(fourth.stdout()).not.toContain('left over');
+  });
+
+  test('when it is killed before the gateway knows that the clock is right, the next life tells it, once', async () => {
+    const marker = join(folder, 'synchronized');
+    writeFileSync(marker, '');
+    const flags = [...cpuEvery(20, 0), `--clockSynchronisedFile=${marker}`];
+    const clockFile = join(folder, 'state/clock.json');
+    const first = startCollector(...flags);
+    await waitFor(() => existsSync(clockFile) && readFileSync(clockFile, 'utf8').includes('true'));
+    await first.kill('SIGKILL');
+    gateway = await open();
+    const second = startCollector(...flags);
+    expect(await waitFor(() => store.events[0])).toMatchObject({ kind: 'clock-synchronised' });
+    await waitFor(() => !readFileSync(clockFile, 'utf8').includes('toTellMs'));
+    await second.kill('SIGKILL');
+    const count = store.samples.length;
+    startCollector(...flags);
+    await waitFor(() => store.samples.length > count + 5);
+    expect(store.events).toHaveLength(1);
   });
 
   test('when the gateway restarts, no sample is missing and none comes twice', async () => {
@@ -199,7 +253,12 @@ describe('telemetry-collector as a process', () => {
       await gateway.close();
       gateway = await open();
     }
-    expect(await totalsAtTheEnd(child)).toEqual({ sampled: store.samples.length, givenUp: 0, lost: 0 });
+    expect(await totalsAtTheEnd(child)).toEqual({
+      sampled: store.samples.length,
+      givenUp: 0,
+      kept: 0,
+      lost: 0,
+    });
     expect(new Set(store.messageIds).size).toBe(store.messageIds.length);
   });
 

@@ -1,11 +1,12 @@
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import type { Sample } from '@bowline/messages';
-import type { Clock, Logger, ServerClock } from '@bowline/runtime';
+import { retry, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
 import { CancelledError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 import { deviceMoment } from './adapters/device-moment.ts';
 import { EventKeys } from './adapters/event-keys.ts';
+import { LeftOver } from './adapters/left-over.ts';
 import { IngestListener } from './adapters/ingest-listener.ts';
 import { ownReader } from './adapters/own-source.ts';
 import { OtlpListener } from './adapters/otlp-listener.ts';
@@ -22,6 +23,8 @@ import { SampleBuffer } from './core/sample-buffer.ts';
 import type { KnownOffset } from './core/sample.ts';
 import { SeriesRules } from './core/series-rules.ts';
 import { sourcesOf } from './core/sources.ts';
+
+const LEFT_OVER_RETRY = { minMs: 1000, capMs: 60_000 };
 
 export interface TelemetryOptions {
   config: CollectorConfig;
@@ -45,8 +48,8 @@ export interface Telemetry {
    * @throws ConfigError if a listener cannot be opened as it says; the rest of it holds.
    */
   reconfigure(config: CollectorConfig): Promise<void>;
-  /** Takes nothing more and hands over what is there, until `signal`. */
-  stop(signal: AbortSignal): Promise<{ sampled: number; givenUp: number; lost: number }>;
+  /** Takes nothing more and hands over what is there, until `signal`; what is left then is `kept` for the next start. */
+  stop(signal: AbortSignal): Promise<{ sampled: number; givenUp: number; kept: number; lost: number }>;
 }
 
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
@@ -68,17 +71,39 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const intake = new Intake({ buffer, handOver, clock, sinks });
   const accept = (samples: readonly Sample[]) => intake.accept(samples);
 
-  const onSynchronised = (boot: KnownOffset) => {
-    intake.synchronised(boot);
+  const onSynchronised = async (boot: KnownOffset): Promise<boolean> => {
+    const isPutRight = intake.synchronised(boot);
     log.info(boot, 'the clock is right now: samples from before are corrected');
     const sentAt = Math.round(clock.wallMs());
     const payload = { kind: 'clock-synchronised', severity: 'info', at: sentAt, data: boot };
     const message = { id: newId(), type: 'event' as const, sentAt, payload };
-    enqueue([message], stopping.signal).catch((error: unknown) =>
-      log.warn({ error }, 'the correction of the clock could not be handed over'),
-    );
+    try {
+      await enqueue([message], stopping.signal);
+      return isPutRight;
+    } catch (error) {
+      log.warn({ error }, 'the correction of the clock could not be handed over: the next start does');
+      return false;
+    }
   };
-  const moment = deviceMoment(clock, { serverClock, ...config, onSynchronised });
+  const moment = deviceMoment(clock, { serverClock, ...config, onSynchronised, log });
+
+  const leftOver = new LeftOver(join(config.stateDir, 'left-over.json'), log);
+  const handOverLeft = async () => {
+    const messages = leftOver.read();
+    for (const each of messages) {
+      const attempt = () => enqueue([each], stopping.signal);
+      await retry(attempt, { clock, signal: stopping.signal, backoff: LEFT_OVER_RETRY }).catch(
+        (error: unknown) => {
+          if (stopping.signal.aborted) throw error;
+          log.error({ error }, 'what an earlier life left over is refused for good');
+        },
+      );
+    }
+    leftOver.remove();
+    if (messages.length > 0)
+      log.info({ messages: messages.length }, 'what an earlier life left over is handed over');
+  };
+  handOverLeft().catch(() => undefined);
 
   const readers = { ...(await systemReaders(config)), bowline: ownReader(client) };
   const sources = () =>
@@ -132,9 +157,11 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       stopping.abort(new CancelledError('stopping', 'the collector is stopping'));
       await Promise.all([local.close(), otlp.close(), statsd.close()]);
       keys.close();
-      const lost = await handOver.stop(signal);
+      const left = await handOver.stop(signal);
+      const messages = handOver.leftOver();
+      const isKept = messages.length === 0 || leftOver.add(messages, config.telemetry.bufferBytes);
       const { added: sampled, givenUp } = buffer.totals;
-      return { sampled, givenUp, lost };
+      return { sampled, givenUp, kept: isKept ? left : 0, lost: isKept ? 0 : left };
     },
   };
 }

@@ -7,6 +7,7 @@ export {
   type HistoryStats,
   type UnsentBlock,
 } from './history.ts';
+export { isDamage } from './sqlite-errors.ts';
 export type { HistoryIncident } from './open-file.ts';
 export type { Estimate, HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './query.ts';
 export type { Retention } from './retention.ts';

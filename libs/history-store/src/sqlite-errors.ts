@@ -8,9 +8,11 @@ export const damageFound = (what: string): Error => new DamageFound(what);
 /** SQLite's result codes (sqlite.org/rescode.html), without what the extended ones add. */
 const PRIMARY_CODE = 0xff;
 const ERROR = 1;
+const READONLY = 8;
 const IOERR = 10;
 const CORRUPT = 11;
 const FULL = 13;
+const CANTOPEN = 14;
 const NOTADB = 26;
 
 function codeOf(error: unknown): number | undefined {
@@ -25,10 +27,10 @@ export const isDamage = (error: unknown): boolean => {
   return code === CORRUPT || code === NOTADB || error instanceof DamageFound;
 };
 
-/** Nothing was written and what is there is whole: there is no room, or the disk did not take it. */
+/** Nothing was written and what is there is whole: there is no room, or the disk (by now) takes no writes. */
 export const isRefusal = (error: unknown): boolean => {
   const code = codeOf(error);
-  return code === FULL || code === IOERR;
+  return code === FULL || code === IOERR || code === READONLY || code === CANTOPEN;
 };
 
 /**

@@ -1,5 +1,6 @@
 import { rmSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
+import { isDamage } from '@bowline/history-store';
 import { hasCode, TransientError } from '@bowline/runtime/errors';
 
 /** What is known of a key: which event it stood for, and whether that is the gateway's. */
@@ -27,10 +28,16 @@ const SCHEMA = `
  * repeat makes a second event, nothing worse.
  */
 export class EventKeys {
-  readonly #database: DatabaseSync;
+  readonly #file: string;
+  #opened: DatabaseSync | undefined;
 
   constructor(file: string) {
-    this.#database = open(file);
+    this.#file = file;
+  }
+
+  /** Opened when it is needed first: a disk that is full by then refuses that event, not the start. */
+  get #database(): DatabaseSync {
+    return (this.#opened ??= open(this.#file));
   }
 
   /** @throws TransientError `keys-unwritable`: the disk is full or gone. */
@@ -61,7 +68,7 @@ export class EventKeys {
   }
 
   close(): void {
-    this.#database.close();
+    this.#opened?.close();
   }
 
   #try<T>(work: () => T): T {
@@ -80,7 +87,7 @@ function open(file: string): DatabaseSync {
   try {
     return opened(file);
   } catch (error) {
-    if (!hasCode(error, 'ERR_SQLITE_ERROR')) throw error;
+    if (!isDamage(error)) throw error;
     for (const suffix of ['', '-wal', '-shm']) rmSync(`${file}${suffix}`, { force: true });
     return opened(file);
   }

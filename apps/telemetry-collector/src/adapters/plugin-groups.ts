@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
-import { bootId, readJsonIfPresent, writeFileDurably } from '@bowline/runtime';
+import { bootId, readJsonIfPresent, type Logger } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
+import { SpareFile } from './spare-file.ts';
 
 interface Group {
   pid: number;
@@ -13,16 +14,18 @@ interface Group {
  * before it starts its own.
  */
 export class PluginGroups {
-  readonly #file: string;
+  readonly #path: string;
+  readonly #file: SpareFile;
   readonly #groups = new Map<string, Group>();
 
-  constructor(file: string) {
-    this.#file = file;
+  constructor(path: string, log: Pick<Logger, 'warn'>) {
+    this.#path = path;
+    this.#file = new SpareFile(path, log);
   }
 
   /** Ends what an earlier life has left behind; how many groups that were. */
   endLeftovers(): number {
-    const leftovers = readGroups(this.#file).filter(
+    const leftovers = readGroups(this.#path).filter(
       ({ pid, startTicks }) => startTicksOf(pid) === startTicks,
     );
     for (const { pid } of leftovers) {
@@ -47,7 +50,7 @@ export class PluginGroups {
   }
 
   #write(): void {
-    writeFileDurably(this.#file, JSON.stringify({ bootId: bootId(), groups: [...this.#groups.values()] }));
+    this.#file.write(JSON.stringify({ bootId: bootId(), groups: [...this.#groups.values()] }));
   }
 }
 

@@ -21,7 +21,7 @@ export class Plugins {
 
   constructor(options: PluginsOptions) {
     this.#options = options;
-    this.#groups = new PluginGroups(join(options.stateDir, 'plugins.json'));
+    this.#groups = new PluginGroups(join(options.stateDir, 'plugins.json'), options.log);
     const ended = this.#groups.endLeftovers();
     if (ended > 0) options.log.warn({ groups: ended }, 'plug-ins of an earlier life were ended');
   }

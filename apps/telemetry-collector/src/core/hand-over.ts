@@ -77,7 +77,7 @@ export class HandOver {
     await Promise.all(batches.map((messages) => enqueue(messages, signal)));
   }
 
-  /** Hands everything over now, until `signal`. Returns how many samples could not be: they are lost. */
+  /** Hands everything over now, until `signal`. Returns how many samples could not be: see {@link leftOver}. */
   async stop(signal: AbortSignal): Promise<number> {
     const { buffer } = this.#options;
     this.#stopping = true;
@@ -91,6 +91,14 @@ export class HandOver {
     }
     signal.removeEventListener('abort', onAbort);
     return buffer.samples;
+  }
+
+  /** What a stop could not hand over, out of the buffer: for the next life. */
+  leftOver(): OutgoingMessage[] {
+    const { buffer } = this.#options;
+    const messages: OutgoingMessage[] = [];
+    while (!buffer.isEmpty) messages.push(...this.#messages(this.#portionOf(buffer)));
+    return messages;
   }
 
   #begin(): void {

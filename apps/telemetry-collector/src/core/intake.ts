@@ -11,8 +11,12 @@ export interface SampleSink {
    * @returns true: the sink keeps them and hands them over itself, later. Nobody else is to do so.
    */
   add(samples: readonly Sample[], isHandedOver?: boolean): boolean | void;
-  /** From now on it is known when the `unsynchronised` samples of this boot were: see `corrected`. */
-  synchronised?(boot: KnownOffset): void;
+  /**
+   * From now on it is known when the `unsynchronised` samples of this boot were: see `corrected`.
+   *
+   * @returns false: not all that it holds is put right durably yet.
+   */
+  synchronised?(boot: KnownOffset): boolean;
 }
 
 export interface IntakeOptions {
@@ -60,10 +64,10 @@ export class Intake {
     for (const sink of sinks) sink.add(samples, true);
   }
 
-  /** The clock is right now: what still waits is corrected before it goes. */
-  synchronised(boot: KnownOffset): void {
+  /** The clock is right now: what still waits is corrected before it goes. @returns whether all of it is, durably. */
+  synchronised(boot: KnownOffset): boolean {
     const { buffer, sinks = [] } = this.#options;
     buffer.correct(boot);
-    for (const sink of sinks) sink.synchronised?.(boot);
+    return !sinks.map((sink) => sink.synchronised?.(boot)).includes(false);
   }
 }

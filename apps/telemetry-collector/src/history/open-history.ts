@@ -41,6 +41,8 @@ export interface LocalHistory {
 }
 
 const JOB = 'history-upload';
+/** A gateway that is away for less is being started anew. */
+const GATEWAY_RESTARTS_MS = 10_000;
 const RETRY = { minMs: 20, baseMs: 100, capMs: 2000 };
 
 /** @throws ConfigError `history-newer`, `schedule-invalid`; TransientError `history-refused`: the disk has no room for the file. */
@@ -77,12 +79,19 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
 
   let link = 'offline';
   const isOnline = () => client.connected && link === 'online';
-  const spill = new Spill(() => config.history.spillAfterMs, clock.monotonicMs());
+  const reach = () => ({ online: isOnline(), gateway: client.connected });
+  const spill = new Spill(
+    () => ({
+      afterMs: config.history.spillAfterMs,
+      gatewayAfterMs: Math.max(GATEWAY_RESTARTS_MS, config.telemetry.commitMs),
+    }),
+    clock.monotonicMs(),
+  );
   const recorder = new Recorder({
     history,
     spill,
     limits: config.history,
-    isOnline,
+    reach,
     trustedWallMs: () => serverClock.nowMs(),
     handBack,
     clock,
@@ -205,7 +214,7 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     linkIs: (state) => {
       const was = link;
       link = state;
-      spill.heard(isOnline(), clock.monotonicMs());
+      spill.heard(reach(), clock.monotonicMs());
       if (was !== 'online' && state === 'online') void uploadSoon();
     },
     reconfigure: (next) => {

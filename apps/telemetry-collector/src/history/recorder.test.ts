@@ -17,6 +17,7 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
   const handedBack: Sample[] = [];
   const state = {
     online: true,
+    gateway: true,
     full: false,
     sealed: 0,
     putRight: '',
@@ -30,13 +31,16 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
         recorded.push({ n: taken.map(({ at }) => at), unsent });
         return leftOut;
       },
-      putRight: (bootId) => void (state.putRight = bootId),
+      putRight: (bootId) => {
+        if (state.full) throw new TransientError('history-refused', 'the disk is full');
+        state.putRight = bootId;
+      },
       seal: () => void (state.sealed += 1),
       prune: (at) => void (state.prunedAt = at),
     },
-    spill: new Spill(() => spillAfterMs, clock.monotonicMs()),
+    spill: new Spill(() => ({ afterMs: spillAfterMs, gatewayAfterMs: MINUTE }), clock.monotonicMs()),
     limits: { retryMs: MINUTE, commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE, sealSamples: 20 },
-    isOnline: () => state.online,
+    reach: () => ({ online: state.online, gateway: state.gateway }),
     trustedWallMs: () => undefined,
     handBack: (samples) => void handedBack.push(...samples),
     clock,
@@ -56,6 +60,32 @@ describe('Recorder', () => {
     expect(recorded).toEqual([{ n: [1, 2], unsent: false }]);
     recorder.add([3, 4, 5, 6, 7].map(sample));
     expect(recorded).toHaveLength(2);
+  });
+
+  test('when the gateway itself is away, samples are ours alone much sooner; 0 means never', async () => {
+    for (const spillAfterMs of [10 * MINUTE, 0]) {
+      const { clock, recorder, state } = setUp({ spillAfterMs });
+      recorder.add([sample(1)]);
+      Object.assign(state, { online: false, gateway: false });
+      expect(recorder.add([sample(2)])).toBe(false);
+      await clock.advance(MINUTE);
+      expect(recorder.add([sample(3)])).toBe(spillAfterMs > 0);
+      state.gateway = true;
+      expect(recorder.add([sample(4)])).toBe(false);
+    }
+  });
+
+  test('when the history cannot put right what it has, it says so and does it with the next blocks', async () => {
+    const { clock, recorder, state } = setUp();
+    state.full = true;
+    expect(recorder.synchronised({ bootId: 'b', offsetMs: 1 })).toBe(false);
+    state.full = false;
+    await clock.advance(15 * MINUTE);
+    expect(state.putRight).toBe('b');
+    state.putRight = '';
+    await clock.advance(15 * MINUTE);
+    expect(state.putRight).toBe('');
+    expect(recorder.synchronised({ bootId: 'c', offsetMs: 1 })).toBe(true);
   });
 
   test('when there are too many series, samples of further ones are left out or handed back, the others recorded', async () => {

@@ -4,7 +4,7 @@ import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import type { SampleSink } from '../core/intake.ts';
 import { corrected, type KnownOffset } from '../core/sample.ts';
-import type { Spill } from './spill.ts';
+import type { Reach, Spill } from './spill.ts';
 
 export interface RecorderLimits {
   /** The longest that a sample waits in memory, milliseconds. */
@@ -24,7 +24,7 @@ export interface RecorderOptions {
   spill: Spill;
   limits: RecorderLimits;
   /** Asked with each sample: the hub's client knows when the gateway has gone. */
-  isOnline(): boolean;
+  reach(): Reach;
   /** Epoch milliseconds, as far as the clock can be trusted. */
   trustedWallMs(): number | undefined;
   /** Samples that the history alone was to have, and refused. */
@@ -47,6 +47,8 @@ export class Recorder implements SampleSink {
   /** Since then, for there are too many series. */
   #leftOut = 0;
   #isRefusing = false;
+  /** The history has refused to put it right: again with the next blocks. */
+  #toPutRight: KnownOffset | undefined;
   #commitTimer: Timer | undefined;
   #sealTimer: Timer | undefined;
 
@@ -71,9 +73,9 @@ export class Recorder implements SampleSink {
 
   /** @returns whether the samples are ours alone, and nobody else is to hand them over. */
   add(samples: readonly Sample[], isHandedOver = false): boolean {
-    const { spill, isOnline, clock } = this.#options;
+    const { spill, reach, clock } = this.#options;
     const nowMs = clock.monotonicMs();
-    spill.heard(isOnline(), nowMs);
+    spill.heard(reach(), nowMs);
     const isOwn = !isHandedOver && spill.isOn(nowMs);
     const { shared, own } = this.#waiting;
     for (const sample of samples) (isOwn ? own : shared).push(sample);
@@ -83,13 +85,23 @@ export class Recorder implements SampleSink {
   }
 
   /** What waits from before the clock was right is put right, and what is recorded. */
-  synchronised(boot: KnownOffset): void {
+  synchronised(boot: KnownOffset): boolean {
     const { shared, own } = this.#waiting;
     this.#waiting = {
       shared: shared.map((sample) => corrected(sample, boot)),
       own: own.map((sample) => corrected(sample, boot)),
     };
-    this.#tried(() => this.#options.history.putRight(boot.bootId, (sample) => corrected(sample, boot)));
+    this.#toPutRight = boot;
+    return this.#putRight();
+  }
+
+  #putRight(): boolean {
+    const boot = this.#toPutRight;
+    if (boot === undefined) return true;
+    const { history } = this.#options;
+    const isDone = this.#tried(() => history.putRight(boot.bootId, (sample) => corrected(sample, boot)));
+    if (isDone) this.#toPutRight = undefined;
+    return isDone;
   }
 
   /** Records what waits. */
@@ -144,6 +156,7 @@ export class Recorder implements SampleSink {
 
   #seal(): void {
     this.commit();
+    this.#putRight();
     this.#makeBlocks();
     this.#armSeal();
   }

@@ -49,7 +49,7 @@ export function startHistory(options: LocalHistoryOptions): LocalHistory {
   return {
     sink: {
       add: (samples, isHandedOver) => opened?.sink.add(samples, isHandedOver),
-      synchronised: (boot) => opened?.sink.synchronised?.(boot),
+      synchronised: (boot) => opened?.sink.synchronised?.(boot) ?? false,
     },
     linkIs: (state) => {
       link = state;
