@@ -185,15 +185,21 @@ test(
       new Promise<void>((resolve) => server.listen(wanted, '127.0.0.1', resolve));
     await listen(0);
     const { port } = server.address() as AddressInfo;
-    device = await UpdateDevice.open({}, `ws://127.0.0.1:${port}/v1/devices/d1/link`);
+    device = await UpdateDevice.open(
+      {},
+      {
+        server: `ws://127.0.0.1:${port}/v1/devices/d1/link`,
+        processes: false,
+      },
+    );
     device.trial = { ...device.trial, soakMs: 1500, trialMaxMs: 3000 };
     device.start();
-    device.release('kiosk', '1.0.0', { filesOnly: true });
+    device.release('kiosk', '1.0.0');
     await device.update('kiosk', '1.0.0');
 
     // The release cuts the link as soon as it is there.
     const cutsLink = async (version: string) => {
-      device.release('kiosk', version, { filesOnly: true });
+      device.release('kiosk', version);
       const end = device.update('kiosk', version, { retryFailed: true });
       await waitFor(() => device.inPlace('kiosk') === version, { what: `${version} to be in place` });
       device.gateway.setLink('offline');

@@ -30,7 +30,7 @@ export function readHolds(folder: string, nowMs: number): Hold[] {
 function readHold(file: string, owner: string, nowMs: number): Hold {
   const latest = nowMs + LONGEST_HOLD_MS;
   try {
-    const { until, reason } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const { until, reason } = Object(JSON.parse(readFileSync(file, 'utf8'))) as Record<string, unknown>;
     if (typeof until === 'number')
       return {
         owner,
@@ -38,7 +38,6 @@ function readHold(file: string, owner: string, nowMs: number): Hold {
         ...(typeof reason === 'string' ? { reason: reason.slice(0, 200) } : {}),
       };
   } catch (error) {
-    if (!(error instanceof SyntaxError) && !hasCode(error, 'ENOENT')) throw error;
     if (hasCode(error, 'ENOENT')) return { owner, until: 0 };
   }
   return { owner, until: latest, reason: 'its file cannot be read' };

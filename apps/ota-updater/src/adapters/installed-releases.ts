@@ -1,6 +1,6 @@
 import { readFileIfPresent } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
-import { decodeManifest } from '@bowline/releases';
+import { decodeManifest, type ReleaseManifest } from '@bowline/releases';
 import type { Ledger } from '../core/ledger.ts';
 import { ReleaseTrees } from '../kinds/release-trees.ts';
 import type { InstalledReleases } from '../supply/release-source.ts';
@@ -16,14 +16,14 @@ export const installedReleases =
     const digests = [installed.digest, ...own.trees().filter((digest) => digest !== installed.digest)];
     const trees = digests.flatMap((digest) => {
       const folder = own.treeOf(digest);
-      const manifest = manifestOf(`${folder}.json`);
+      const manifest = readManifest(`${folder}.json`);
       return manifest === undefined ? [] : [{ folder, manifest }];
     });
     return { version, trees, ...(minSecureVersion === undefined ? {} : { minSecureVersion }) };
   };
 
-/** One that does not read only means that more is fetched. */
-function manifestOf(file: string) {
+/** The manifest that lies beside a tree. One that does not read is none: more is fetched then. */
+export function readManifest(file: string): ReleaseManifest | undefined {
   const text = readFileIfPresent(file);
   if (text === undefined) return undefined;
   try {

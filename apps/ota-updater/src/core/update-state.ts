@@ -124,7 +124,7 @@ const ENDS: readonly Phase[] = ['committed', 'rolled-back', 'failed', 'cancelled
 const FROM: Record<UpdateRecord['type'], readonly Phase[]> = {
   accepted: [],
   deferred: ['accepted', 'deferred', 'fetching'],
-  fetching: ['accepted', 'deferred', 'staging'],
+  fetching: ['accepted', 'deferred', 'staging', 'staged', 'waiting'],
   verified: ['fetching'],
   staging: ['verified'],
   staged: ['staging'],

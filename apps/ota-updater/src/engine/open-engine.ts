@@ -34,6 +34,9 @@ const DEFER_SECONDS = 7 * 24 * 3600;
 /** Names in pm2 that no program of the user may have. */
 const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server', SELF];
 
+type ProcessKeeper = ConstructorParameters<typeof AppKind>[0]['pm2'] &
+  ConstructorParameters<typeof SelfKind>[0]['pm2'];
+
 interface Sources {
   server: ReleaseSource;
   bundle(file: string): ReleaseSource;
@@ -51,6 +54,8 @@ export interface OpenEngineOptions<S extends Sources> {
   bootId?: string;
   /** Main file of this process, if it is not what Node was started with. */
   program?: string;
+  /** Default: the daemon of `pm2Home`. */
+  pm2?: ProcessKeeper;
   /** What must be well after an update of Bowline itself, if not all of its apps. */
   apps?: readonly string[];
   /** Where a test may end the process. */
@@ -73,7 +78,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
   const seam = checkpoint === undefined ? {} : { checkpoint };
   const nowMs = () => Math.round(clock.wallMs());
   const journal = new Journal({ file: join(stateDir, 'updates.journal'), higher, log, nowMs, ...seam });
-  const pm2 = new Pm2({ home: pm2Home, env: callerEnvironment(childEnvironment(), {}) });
+  const pm2 = options.pm2 ?? new Pm2({ home: pm2Home, env: callerEnvironment(childEnvironment(), {}) });
   const apps = new AppKind({ releasesDir, pm2, reserved: RESERVED, ...seam });
 
   const modules = new ModuleKind({

@@ -35,7 +35,7 @@ export interface EnginePorts {
   journal: Journal;
   /** Where the release of an update comes from. */
   sourceOf(update: UpdateState): ReleaseSource;
-  kindOf(plan: PlannedRelease): ReleaseKind | undefined;
+  kindOf(plan: Pick<PlannedRelease, 'kind'>): ReleaseKind | undefined;
   /** What the device's policy has against a release, now that it is known what it is. */
   judge(plan: PlannedRelease, order: UpdateClaims): Promise<{ code: string; message: string } | undefined>;
   /** Windows, holds, sessions, as they are now. */

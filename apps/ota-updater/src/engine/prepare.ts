@@ -1,14 +1,14 @@
-import { existsSync, mkdirSync, rmSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, rmSync } from 'node:fs';
 import { backoffMs } from '@bowline/runtime/backoff';
-import { wait, writeFileDurably } from '@bowline/runtime';
+import { wait } from '@bowline/runtime';
 import { BowlineError, mayPass, RejectedError, TransientError } from '@bowline/runtime';
 import { isHeld, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import { planOf, type Failure, type PlannedRelease, type UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
-import { isDiskFull } from './full-disk.ts';
+import { isDiskFull, isSystemError } from './full-disk.ts';
+import { isTreeSound, layOutTree } from './laid-out.ts';
 import type { EnginePorts } from './ports.ts';
 
 /** Pause before a look at the server after a failure that may pass: it never gives up for good. */
@@ -19,7 +19,10 @@ export class Preparation {
   readonly #ports: EnginePorts;
   /** As it was resolved last by this process; the journal has only what must survive. */
   #resolved: ReleasePlan | undefined;
-  #failures = 0;
+  /** Digest of the tree that this process has looked at, and nobody has had time to spoil since. */
+  #sound: string | undefined;
+  /** Failures in a row of the one order that is tried again. */
+  #failed = { orderId: '', times: 0 };
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
@@ -29,12 +32,16 @@ export class Preparation {
   async step(state: UpdateState, signal: AbortSignal): Promise<void> {
     try {
       await this.#step(state, signal);
-      this.#failures = 0;
+      this.#failed.times = 0;
     } catch (error) {
       signal.throwIfAborted();
       if (isDiskFull(error)) {
         const full = new TransientError('no-space', (error as Error).message, { cause: error });
         return this.#tryLater(state, full, signal);
+      }
+      if (isSystemError(error)) {
+        const failed = new TransientError('disk-failed', (error as Error).message, { cause: error });
+        return this.#tryLater(state, failed, signal);
       }
       if (mayPass(error)) return this.#tryLater(state, error as BowlineError, signal);
       if (!(error instanceof BowlineError)) throw error;
@@ -95,9 +102,10 @@ export class Preparation {
     // A hold stops what is under way, too; what was fetched is not fetched again.
     const held = new AbortController();
     const watch = setInterval(() => {
-      void this.#view(state).then((now) => {
-        if (isHeld(now) !== undefined) held.abort(new RejectedError('held', 'held'));
-      });
+      this.#view(state).then(
+        (now) => isHeld(now) !== undefined && held.abort(new RejectedError('held', 'held')),
+        (error: unknown) => this.#ports.log.warn({ orderId: state.orderId, error }, 'holds cannot be read'),
+      );
     }, this.#ports.limits.lookMs);
     try {
       await sourceOf(state).fetch(
@@ -122,21 +130,11 @@ export class Preparation {
     const plan = await this.#resolve(state, signal);
     const tree = this.#kind(plan).treeOf(plan);
     this.#ports.progress(state.orderId, progressOf('staging', 0));
-    rmSync(tree, { recursive: true, force: true });
-    checkpoint('tree wiped');
-    mkdirSync(dirname(tree), { recursive: true, mode: 0o755 });
-    mkdirSync(tree, { mode: 0o755 });
-    try {
-      await sourceOf(state).stage(plan, tree, signal);
-    } catch (error) {
-      signal.throwIfAborted();
-      if (!(error instanceof BowlineError && error.code === 'content-missing')) throw error;
+    if (!(await layOutTree(sourceOf(state), plan, tree, { signal, checkpoint })))
       return journal.append({ ...this.#head(state), type: 'fetching', plan: journaled(plan) });
-    }
-    checkpoint('tree laid out');
-    writeFileDurably(`${tree}.json`, JSON.stringify(plan.manifest), 0o644);
     signal.throwIfAborted();
     journal.append({ ...this.#head(state), type: 'staged' });
+    this.#sound = plan.digest;
   }
 
   async #awaitMoment(state: UpdateState, signal: AbortSignal): Promise<void> {
@@ -146,7 +144,10 @@ export class Preparation {
     signal.throwIfAborted();
     if (plan === undefined) return;
     if (why === undefined) {
-      const digest = this.#kind(plan).current(plan.name);
+      const isSound =
+        this.#sound === plan.digest || (await isTreeSound(this.#kind(plan).treeOf(plan), signal));
+      if (!isSound) return journal.append({ ...this.#head(state), type: 'fetching', plan });
+      const digest = this.#standing(plan);
       const server = await linkServer();
       signal.throwIfAborted();
       const previous = {
@@ -156,10 +157,17 @@ export class Preparation {
       };
       return journal.append({ ...this.#head(state), type: 'switching', previous });
     }
+    this.#sound = undefined;
     if (state.phase !== 'waiting' || state.why !== why)
       return journal.append({ ...this.#head(state), type: 'waiting', why });
     this.#ports.progress(state.orderId, progressOf('waiting', 0, { note: why }));
     await wait(this.#ports.clock, this.#ports.limits.lookMs, signal);
+  }
+
+  /** Where the journal lost how far the switch had come, the new release stands there already. */
+  #standing({ name, digest, kind }: PlannedRelease): string | undefined {
+    const current = this.#ports.kindOf({ kind })?.current(name);
+    return current === digest ? this.#ports.journal.ledger.installed(name)?.digest : current;
   }
 
   /** The release of an update that has begun is the one that was planned, even if there is a newer one by now. */
@@ -167,8 +175,9 @@ export class Preparation {
     const digest = planOf(state)?.digest;
     const { order } = state;
     if (this.#resolved !== undefined && this.#resolved.digest === digest) return this.#resolved;
-    const wanted = digest === undefined || state.phase === 'deferred' ? order : { ...order, digest };
-    this.#resolved = await this.#ports.sourceOf(state).resolve(wanted, signal);
+    const begun = digest !== undefined && state.phase !== 'deferred';
+    const wanted = begun ? { ...order, digest } : order;
+    this.#resolved = await this.#ports.sourceOf(state).resolve(wanted, signal, begun);
     signal.throwIfAborted();
     return this.#resolved;
   }
@@ -192,11 +201,12 @@ export class Preparation {
   async #tryLater(state: UpdateState, error: BowlineError, signal: AbortSignal): Promise<void> {
     const { journal, log, clock, random, progress } = this.#ports;
     const { orderId } = state;
+    if (this.#failed.orderId !== orderId) this.#failed = { orderId, times: 0 };
     const delayMs = Math.max(
-      backoffMs(this.#failures, random(), RETRY),
+      backoffMs(this.#failed.times, random(), RETRY),
       'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0,
     );
-    this.#failures += 1;
+    this.#failed.times += 1;
     const why = `${error.code}: ${error.message}`;
     log.warn({ orderId, code: error.code, delayMs: Math.round(delayMs) }, error.message);
     progress(orderId, progressOf(state.phase, 0, { note: why }));

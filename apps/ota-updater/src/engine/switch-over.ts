@@ -4,7 +4,7 @@ import { OutsideReach } from '../core/outside-reach.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
-import { isDiskFull } from './full-disk.ts';
+import { isDiskFull, isSystemError } from './full-disk.ts';
 import { askProbe } from './probe.ts';
 import type { EnginePorts } from './ports.ts';
 import { Rebooting } from './rebooting.ts';
@@ -278,7 +278,10 @@ const NOT_ITS_FAULT = ['pm2-away', 'restart-refused', 'data-format-newer'];
 
 function failureOf(code: string, error: unknown): Failure {
   if (!(error instanceof Error)) throw error;
-  const passes = isDiskFull(error) || (error instanceof BowlineError && NOT_ITS_FAULT.includes(error.code));
+  const passes =
+    isDiskFull(error) ||
+    isSystemError(error) ||
+    (error instanceof BowlineError && NOT_ITS_FAULT.includes(error.code));
   return { code, message: error.message, deny: !passes };
 }
 

@@ -23,7 +23,7 @@ export function openReleaseSources(options: SourceOptions): ReleaseSources {
   const inTurn = turns();
   const alone = (source: ReleaseSource): ReleaseSource => ({
     ...source,
-    resolve: (order, until) => inTurn(() => source.resolve(order, until)),
+    resolve: (order, until, begun) => inTurn(() => source.resolve(order, until, begun)),
     newest: (wanted, until) => inTurn(() => source.newest(wanted, until)),
   });
   const { mirrors } = options.config.supply;
@@ -38,9 +38,9 @@ export function openReleaseSources(options: SourceOptions): ReleaseSources {
         });
       return {
         ...source,
-        resolve: (order, until) =>
+        resolve: (order, until, begun) =>
           settled(
-            source.resolve(order, until).then(async (plan) => {
+            source.resolve(order, until, begun).then(async (plan) => {
               await supply.mustBeWhole(plan.manifest, until);
               return plan;
             }),

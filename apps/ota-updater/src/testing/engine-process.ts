@@ -2,7 +2,7 @@
  * The updater as it is, over releases in a folder (`TEST_SOURCE`), which may be told to die: the file `TEST_DIE` ends it with
  * SIGKILL at points between writing an intent, having an effect and writing what became of it: at the Nth from then on (N), or
  * at each of those that it names (a list; each is taken out of it). At the point that the file `TEST_FILL` names it fills the
- * disks that are named there.
+ * disks that are named there. With `TEST_NO_PM2` there are no processes.
  */
 import { readFileSync, rmSync, writeFileSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
@@ -15,7 +15,16 @@ import { config as validateConfig } from '../generated/config.js';
 import { fillDisk } from './fill-disk.ts';
 import { folderSource } from './folder-source.ts';
 
-const { TEST_SOURCE = '', TEST_DIE = '', TEST_FILL, TEST_BOOT = '', TEST_APPS } = process.env;
+const { TEST_SOURCE = '', TEST_DIE = '', TEST_FILL, TEST_BOOT = '', TEST_APPS, TEST_NO_PM2 } = process.env;
+/** A pm2 that has no processes, for releases without: to ask the real one, a program is started each time. */
+const noPm2 = {
+  list: async () => [],
+  restart: async () => {},
+  start: async () => {},
+  remove: async () => {},
+  isRunning: async () => true,
+  daemonPid: () => undefined,
+};
 /** The id of this boot, if a test reboots the device: what it would end is this process. */
 const bootId = readFileIfPresent(TEST_BOOT)?.trim();
 let points = 0;
@@ -69,6 +78,7 @@ await runApp<UpdaterConfig>({
       signal,
       checkpoint,
       ...(bootId === undefined ? {} : { bootId }),
+      ...(TEST_NO_PM2 === undefined ? {} : { pm2: noPm2 }),
       ...(TEST_APPS === undefined ? {} : { apps: TEST_APPS.split(',') }),
     });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));

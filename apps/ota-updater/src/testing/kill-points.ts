@@ -1,5 +1,6 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { crc32 } from 'node:zlib';
 import { waitFor } from '@bowline/testing';
 import type { UpdateDevice } from './update-device.ts';
 
@@ -8,8 +9,8 @@ export interface KillOptions {
   broken: boolean;
   /** With a process under pm2; else only files, judged by their probe. */
   withProcess: boolean;
-  /** The control: the last record is lost with each kill, as by a journal that is not synced. */
-  loseLastRecord?: boolean;
+  /** The control: with each kill the journal says that it was rolled back, as if records were written before their effects. */
+  saysTooEarly?: boolean;
   /** The first point that is tried; default 1. */
   from?: number;
   /** No more than these are tried; default all. */
@@ -32,7 +33,7 @@ const BAD_PROBE = '#!/bin/sh\necho broken\nexit 1\n';
  * before its point comes. After each kill another life must end the update by itself, with the right release in place.
  */
 export async function killEverywhere(device: UpdateDevice, options: KillOptions): Promise<KillResult> {
-  const { broken, withProcess, loseLastRecord = false, from = 1, most = Infinity, say = () => {} } = options;
+  const { broken, withProcess, saysTooEarly = false, from = 1, most = Infinity, say = () => {} } = options;
   const points: string[] = [];
   const findings: string[] = [];
   const release = (version: string, bad: boolean) =>
@@ -63,14 +64,11 @@ export async function killEverywhere(device: UpdateDevice, options: KillOptions)
     }
     const where = lastPoint(first.stderr());
     points.push(where);
-    if (loseLastRecord) dropLastLine(join(device.folder, 'state', 'updates.journal'));
+    if (saysTooEarly) sayRolledBack(join(device.folder, 'state', 'updates.journal'), order.orderId);
     device.start();
     // As the gateway does with every order that has not ended; the connection of the dead one may still be there.
     await waitFor(() => device.gateway.hand('ota-updater', order).then(() => true));
     const end = await device.ended(order.orderId);
-    // It knows that it had begun, and that its journal is lost: the control is after what it does not know.
-    const isLost = loseLastRecord && end.status === 'indeterminate';
-    if (isLost) continue;
     await device.told(order.orderId);
     const expected = broken ? standing : version;
     const found = device.inPlace('kiosk');
@@ -89,13 +87,11 @@ function lastPoint(output: string): string {
   return points.at(-1)?.[1] ?? 'at no point';
 }
 
-function dropLastLine(file: string): void {
-  const lines = readFileSync(file, 'utf8').trimEnd().split('\n');
-  writeFileSync(
-    file,
-    lines
-      .slice(0, -1)
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
+/** Appends the records that the way back ends with. */
+function sayRolledBack(journal: string, orderId: string): void {
+  const failure = { code: 'probe-failed', message: 'its probe failed', deny: true };
+  for (const more of [{ type: 'rolling-back', failure }, { type: 'rolled-back' }]) {
+    const json = JSON.stringify({ orderId, at: 0, ...more });
+    appendFileSync(journal, `${crc32(json).toString(16).padStart(8, '0')} ${json}\n`);
+  }
 }

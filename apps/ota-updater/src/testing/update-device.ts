@@ -54,6 +54,7 @@ export class UpdateDevice {
   readonly pm2: Pm2;
   readonly gateway: TestGateway;
   readonly #key: SigningKey;
+  readonly #processes: boolean;
   updater: TestProcess | undefined;
   /** Reboots the device, in place of the system's program. */
   rebootProgram = '/bin/false';
@@ -76,14 +77,19 @@ export class UpdateDevice {
     rebootMs: 5000,
   };
 
-  private constructor(folder: string, pm2: Pm2, gateway: TestGateway, key: SigningKey) {
+  private constructor(folder: string, pm2: Pm2, gateway: TestGateway, key: SigningKey, processes: boolean) {
     this.folder = folder;
     this.pm2 = pm2;
     this.gateway = gateway;
     this.#key = key;
+    this.#processes = processes;
   }
 
-  static async open(policy: object = {}, server?: string): Promise<UpdateDevice> {
+  /** @param processes false: all its releases are files only, and there is no pm2. */
+  static async open(
+    policy: object = {},
+    { server, processes = true }: { server?: string; processes?: boolean } = {},
+  ): Promise<UpdateDevice> {
     if (!existsSync(PROGRAM)) bundle();
     const folder = temporaryFolder();
     const [root, key] = [await createKey(), await createKey()];
@@ -98,8 +104,8 @@ export class UpdateDevice {
     const home = mkdtempSync(join(tmpdir(), 'bwl-pm2-'));
     chmodSync(home, 0o700);
     const pm2 = new Pm2({ home, env: callerEnvironment(process.env, { PM2_WORKER_INTERVAL: '300' }) });
-    await pm2.startDaemon();
-    const device = new UpdateDevice(folder, pm2, gateway, key);
+    if (processes) await pm2.startDaemon();
+    const device = new UpdateDevice(folder, pm2, gateway, key, processes);
     device.setPolicy(policy);
     for (const each of ['state', 'releases', 'source']) mkdirSync(join(folder, each), { mode: 0o700 });
     afterThisFile(() => device.close());
@@ -153,6 +159,7 @@ export class UpdateDevice {
       TEST_SOURCE: join(this.folder, 'source'),
       TEST_BOOT: this.bootFile,
       TEST_DIE: this.dieFile,
+      ...(this.#processes ? {} : { TEST_NO_PM2: '1' }),
       ...(this.fillFile === undefined ? {} : { TEST_FILL: this.fillFile }),
       // What was compiled once need not be again.
       NODE_COMPILE_CACHE: join(this.folder, 'compiled'),
@@ -164,7 +171,7 @@ export class UpdateDevice {
   release(
     name: string,
     version: string,
-    { files = {}, manifest, memory, filesOnly = false }: NewRelease = {},
+    { files = {}, manifest, memory, filesOnly = !this.#processes }: NewRelease = {},
   ): void {
     const tree = join(this.folder, 'source', name, version);
     const app = {

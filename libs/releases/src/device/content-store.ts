@@ -38,6 +38,14 @@ export class ContentStore {
     return statSync(this.fileOf(sha256), { throwIfNoEntry: false })?.size === size;
   }
 
+  /** Bytes that have come of these contents, none of which is whole. */
+  partialBytes(wanted: ReadonlyMap<string, number>): number {
+    let bytes = 0;
+    for (const [sha256, size] of wanted)
+      bytes += Math.min(size, statSync(join(this.#partial, sha256), { throwIfNoEntry: false })?.size ?? 0);
+    return bytes;
+  }
+
   /** Removes what is damaged. */
   drop(sha256: string): void {
     rmSync(this.fileOf(sha256), { force: true });

@@ -34,6 +34,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
   async function resolve(
     given: Parameters<ReleaseSource['resolve']>[0],
     until: AbortSignal,
+    begun = false,
   ): Promise<ReleasePlan> {
     const order = namedBy(given);
     const release = await catalogue.find(order, until);
@@ -42,9 +43,11 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
     const here = installed(manifest.name, kind);
     judgeRelease(order, release, here);
     const plan = planOf(manifest, digest, here);
+    if (begun) return plan;
+    const lacking = missing(manifest, here);
     checkRoom(
       [
-        { folder: stateDir, bytes: plan.fetchBytes, inodes: missing(manifest, here).size },
+        { folder: stateDir, bytes: plan.fetchBytes - store.partialBytes(lacking), inodes: lacking.size },
         { folder: releasesDir, bytes: plan.totalBytes, inodes: entriesOf(manifest) },
       ],
       reserveBytes,

@@ -3,7 +3,7 @@ export { type RootAnchor } from './catalogue.ts';
 export { createReleaseSource, type ReleaseSourceOptions } from './create-release-source.ts';
 export { httpSupply, type HttpSupplyOptions } from './http-supply.ts';
 export { trustedTime } from './judge-release.ts';
-export { differences } from './lay-out.ts';
+export { differences, isLaidOut } from './lay-out.ts';
 export type {
   FetchProgress,
   InstalledRelease,

@@ -1,5 +1,14 @@
 import { createHash } from 'node:crypto';
-import { chmodSync, constants, lstatSync, mkdirSync, readdirSync, readlinkSync, symlinkSync } from 'node:fs';
+import {
+  chmodSync,
+  constants,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  readlinkSync,
+  symlinkSync,
+} from 'node:fs';
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, syncFolder, TransientError } from '@bowline/runtime';
@@ -136,4 +145,16 @@ export async function differences(
   };
   walk([]);
   return found;
+}
+
+/** Whether a folder is exactly that release, and all of it on the disk, whoever laid it out. */
+export async function isLaidOut(
+  manifest: ReleaseManifest,
+  folder: string,
+  until: AbortSignal,
+): Promise<boolean> {
+  if (!existsSync(folder) || (await differences(manifest, folder, until)).length > 0) return false;
+  // Its files were written through to the disk; their names may not be there yet.
+  for (const each of [...foldersOf(manifest).toReversed(), '']) syncFolder(join(folder, each));
+  return true;
 }

@@ -67,9 +67,10 @@ export interface ReleaseSource {
    * Refreshes the TUF metadata, finds the release that the order names, and holds both against each other, against what is
    * installed (downgrade, `minSecureVersion`) and against the room on the disk. Fetches nothing but metadata and manifest.
    *
+   * @param begun its fetching has begun: room was found then, and some of it is taken by what it has brought since.
    * @throws RejectedError: a final answer to the order; TransientError: try again later (docs/errors.md, "Updates").
    */
-  resolve(order: UpdateOrder, until: AbortSignal): Promise<ReleasePlan>;
+  resolve(order: UpdateOrder, until: AbortSignal, begun?: boolean): Promise<ReleasePlan>;
   /**
    * Refreshes the TUF metadata and looks whether there is something newer; the newest of each, none where there is not.
    *

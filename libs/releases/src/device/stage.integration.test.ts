@@ -25,7 +25,7 @@ import {
   type TestServer,
   type TestTree,
 } from '../testing/index.ts';
-import { differences } from './lay-out.ts';
+import { differences, isLaidOut } from './lay-out.ts';
 import type { FetchProgress } from './release-source.ts';
 
 const code = (name: string) => expect.objectContaining({ code: name });
@@ -107,6 +107,15 @@ describe('a release that is laid out', () => {
       'var/deep',
       'var/deep/none',
     ]);
+  });
+
+  test('when it lies there already, it is known for whole, and any other folder is not', async () => {
+    await repository.release(TREE);
+    const { manifest } = (await device().bring(at(''))).plan;
+    expect(await isLaidOut(manifest, at(''), never)).toBe(true);
+    rmSync(at('var/deep/none'), { recursive: true });
+    expect(await isLaidOut(manifest, at(''), never)).toBe(false);
+    expect(await isLaidOut(manifest, join(folder, 'nowhere'), never)).toBe(false);
   });
 
   test('when the folder is not empty, nothing is laid out in it', async () => {
@@ -222,9 +231,23 @@ describe('a release that is not installed', () => {
     await expect(device().resolve()).rejects.toThrow(code('fetch-broken'));
   });
 
-  test('when there is not enough room for it, nothing is fetched', async () => {
+  test('when there is not enough room for it, nothing is fetched; once it has begun, room is not asked for twice', async () => {
     await repository.release({ a: '1' });
-    await expect(device({ reserveBytes: 2 ** 52 }).resolve()).rejects.toThrow(code('no-space'));
+    const { source, order, resolve } = device({ reserveBytes: 2 ** 52 });
+    await expect(resolve()).rejects.toThrow(code('no-space'));
+    expect(await source.resolve(order(), never, true)).toMatchObject({ name: 'kiosk' });
+  });
+
+  test('when a part of it has come, that part needs no more room', async () => {
+    const { manifest } = await repository.release({ big: Buffer.alloc(1e6) });
+    const [{ sha256 = '' } = {}] = manifest.files;
+    const lacks = () =>
+      device({ reserveBytes: 2 ** 52 })
+        .resolve()
+        .catch(({ message }: Error) => Number(/: (\d+) are needed/.exec(message)?.[1]));
+    expect(await lacks()).toBe(2e6);
+    writeFileSync(join(folder, 'state/content/partial', sha256), Buffer.alloc(4e5));
+    expect(await lacks()).toBe(16e5);
   });
 
   test('when the time cannot be right, it is refused until it can', async () => {

@@ -1,0 +1,79 @@
+import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { isRunning, waitFor } from '@bowline/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UpdateDevice } from '../testing/update-device.ts';
+
+const NEVER = { windows: [{ opens: '0 0 30 2 *', minutes: 1 }] };
+const GOOD = '#!/bin/sh\nexit 0\n';
+const BAD = '#!/bin/sh\nexit 1\n';
+
+let device: UpdateDevice;
+beforeAll(async () => {
+  device = await UpdateDevice.open({}, { processes: false });
+  device.trial = { ...device.trial, graceMs: 0, soakMs: 0 };
+  device.start();
+});
+afterAll(() => device.close());
+
+const release = (version: string, probe = GOOD) =>
+  device.release('kiosk', version, {
+    files: { probe },
+    manifest: { probe: { command: ['probe'] } },
+  });
+const inPlace = (path: string) => join(device.folder, 'releases/kiosk/current', path);
+const note = (text: string) =>
+  waitFor(() => device.gateway.progress.some((told) => told.note?.includes(text)), { what: text });
+
+test('when a tree is spoilt while it waits for its window, it is laid out anew before it runs', async () => {
+  release('1.0.0');
+  device.setPolicy(NEVER);
+  const order = await device.order('kiosk', '1.0.0');
+  await device.gateway.hand('ota-updater', order);
+  await note('no maintenance window');
+  const journal = readFileSync(join(device.folder, 'state/updates.journal'), 'utf8');
+  const [, digest] = /"digest":"([0-9a-f]{64})"/.exec(journal) ?? [];
+  const file = join(device.folder, 'releases/kiosk', digest ?? '', 'probe');
+  writeFileSync(file, BAD);
+  device.setPolicy({});
+  expect((await device.ended(order.orderId)).status).toBe('succeeded');
+  expect(readFileSync(inPlace('probe'), 'utf8')).toBe(GOOD);
+});
+
+test('when the release before is ordered again, the tree that lies there still is taken as it is', async () => {
+  const { ino } = statSync(inPlace('version.txt'));
+  release('2.0.0');
+  expect((await device.update('kiosk', '2.0.0')).status).toBe('succeeded');
+  expect((await device.update('kiosk', '1.0.0')).status).toBe('succeeded');
+  expect(statSync(inPlace('version.txt')).ino).toBe(ino);
+});
+
+test('when the disk refuses, that is told and waited for, by the same process', async () => {
+  const folder = join(device.folder, 'releases/other');
+  writeFileSync(folder, 'in the way');
+  device.release('other', '1.0.0');
+  const order = await device.order('other', '1.0.0');
+  await device.gateway.hand('ota-updater', order);
+  await note('disk-failed');
+  rmSync(folder);
+  expect((await device.ended(order.orderId)).status).toBe('succeeded');
+  expect(isRunning(device.updater?.pid ?? 0)).toBe(true);
+});
+
+test('when the journal loses that the switch had begun, a roll back still leads to the release before', async () => {
+  release('3.0.0', BAD);
+  device.dieAt(['after trial']);
+  const order = await device.order('kiosk', '3.0.0');
+  const died = device.updater?.exited;
+  device.gateway.hand('ota-updater', order).catch(() => {});
+  await died;
+  const file = join(device.folder, 'state/updates.journal');
+  const lines = readFileSync(file, 'utf8').split('\n');
+  const at = lines.findLastIndex((line) => line.includes('"type":"switching"'));
+  expect(lines[at]).toContain(order.orderId);
+  lines[at] = lines[at]?.replace('switching', 'swatching') ?? '';
+  writeFileSync(file, lines.join('\n'));
+  device.start();
+  expect(await device.ended(order.orderId)).toMatchObject({ error: { code: 'probe-failed' } });
+  expect(device.inPlace('kiosk')).toBe('1.0.0');
+});
