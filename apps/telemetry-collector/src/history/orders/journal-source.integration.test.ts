@@ -49,6 +49,16 @@ describe.runIf(needs('systemd-journal-remote'))('journalSource, with a real jour
     expect([items, bytes]).toEqual([3, JSON.stringify(found).length + 1 + 2]);
   });
 
+  test('when an entry is too long to be taken, a note stands in its place', async () => {
+    const command = writeJournal(temporaryFolder(), [
+      entry(0, 'a'),
+      entry(1, 'l'.repeat(2 ** 20)),
+      entry(2, 'b'),
+    ]);
+    const { messages } = await read(command, {});
+    expect(messages.toSorted()).toEqual(['An entry of more than 1048576 characters is left out.', 'a', 'b']);
+  });
+
   test('when a range is asked for, its first moment belongs to it and its last does not', async () => {
     const command = writeJournal(
       temporaryFolder(),

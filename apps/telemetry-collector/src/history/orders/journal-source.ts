@@ -15,6 +15,8 @@ import type { HistorySource, Item } from './item.ts';
 
 /** An entry whose JSON is longer is left out as a whole, with a note in its place. */
 const MOST_ENTRY_CHARS = 2 ** 20;
+/** Stands for one among the lines. */
+const TOO_LONG: unique symbol = Symbol('too long');
 const MOST_STDERR_CHARS = 500;
 const FIELDS = 'MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_SYSTEMD_UNIT,UNIT';
 
@@ -32,14 +34,22 @@ export function journalSource(
   async function* entries(begin: readonly string[], signal: AbortSignal): AsyncGenerator<Item> {
     const end = `--until=@${to / 1000}`;
     let at = from;
+    let mark: string | undefined;
     for await (const line of linesOf(command, [...begin, end, ...matchesOf(app)], signal)) {
+      if (line === TOO_LONG) {
+        const message = `An entry of more than ${MOST_ENTRY_CHARS} characters is left out.`;
+        const text = JSON.stringify({ time: new Date(at).toISOString(), message });
+        yield { at, text, ...(mark === undefined ? {} : { mark }) };
+        continue;
+      }
       const entry = parsed(line);
       const moment = timeOf(entry);
       if (moment < from || moment >= to) continue;
       // A clock that was put back leaves the order of the entries alone.
       at = Math.max(at, moment);
+      mark = cursorOf(entry);
       const text = rendered(entry);
-      if (text.includes(filter)) yield { at, text, mark: cursorOf(entry) };
+      if (text.includes(filter)) yield { at, text, mark };
     }
   }
   const fromStart = [`--since=@${from / 1000}`];
@@ -63,7 +73,7 @@ export function journalSource(
 /** journalctl says nothing and succeeds where there is no journal at all. */
 async function mustBeReadable(command: readonly string[], signal: AbortSignal): Promise<void> {
   for await (const line of linesOf(command, ['--lines=1'], signal)) {
-    parsed(line);
+    if (line !== TOO_LONG) parsed(line);
     return;
   }
   throw noJournal('there is nothing in it; is systemd-journald running?');
@@ -83,7 +93,7 @@ async function* linesOf(
   [program = '', ...options]: readonly string[],
   args: readonly string[],
   signal: AbortSignal,
-): AsyncGenerator<string> {
+): AsyncGenerator<string | typeof TOO_LONG> {
   const child = spawn(
     program,
     [...options, '--no-pager', '--quiet', '--all', '--output=json', `--output-fields=${FIELDS}`, ...args],
@@ -104,7 +114,9 @@ async function* linesOf(
     child.stdout.setEncoding('utf8');
     for await (const chunk of child.stdout as AsyncIterable<string>) {
       signal.throwIfAborted();
+      const before = lines.tooLong;
       yield* lines.push(chunk);
+      for (let number = before; number < lines.tooLong; number += 1) yield TOO_LONG;
     }
     const { code, cause } = await ended;
     signal.throwIfAborted();

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs';
+import { renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { temporaryFolder } from '@bowline/testing';
@@ -58,6 +58,68 @@ describe('logSource', () => {
       13, 14, 15,
     ]);
     expect((await read({}, { group: 0, at: AT + 39_000, skip: 2 })).numbers).toEqual([40]);
+  });
+
+  test('when one line has a time that is yet to come, or a clock was put back, the lines behind it come all the same', async () => {
+    const folder = temporaryFolder();
+    const future = `${JSON.stringify({ time: '2099-01-01T00:00:00.000Z', n: 99 })}\n  at its stack\n`;
+    writeFileSync(join(folder, 'a.log'), `${line(1)}\n${future}${line(3)}\n${line(2)}\nodd\n${line(4)}\n`);
+    const request = { kind: 'logs', app: 'a', from: AT, to: AT + 3_600_000 } as const;
+    const found: { at: number; text: string }[] = [];
+    for await (const item of logSource(folder, request).items(BEGINNING, signal)) found.push(item);
+    const expected = [line(1), line(3), line(2), '"odd"', line(4)];
+    expect(found.map(({ text }) => text)).toEqual(expected);
+    expect(found.map(({ at }) => (at - AT) / 1000)).toEqual([1, 3, 3, 3, 4]);
+    const rest: string[] = [];
+    const behindTwo = { group: 0, at: AT + 3000, skip: 2 };
+    for await (const { text } of logSource(folder, request).items(behindTwo, signal)) rest.push(text);
+    expect(rest).toEqual(expected.slice(3));
+  });
+
+  test('when the files are rotated while they are read, every line comes once', async () => {
+    const folder = logs();
+    const numbers: unknown[] = [];
+    const request = { kind: 'logs', app: 'a', from: AT, to: AT + 3_600_000, filter: 'n' } as const;
+    for await (const { text } of logSource(folder, request).items(BEGINNING, signal)) {
+      numbers.push((JSON.parse(text) as { n?: number }).n);
+      if (numbers.length !== 1) continue;
+      rmSync(join(folder, 'a.log.10.gz'));
+      renameSync(join(folder, 'a.log.2.gz'), join(folder, 'a.log.3.gz'));
+      renameSync(join(folder, 'a.log.1'), join(folder, 'a.log.2'));
+      renameSync(join(folder, 'a.log'), join(folder, 'a.log.1'));
+      writeFileSync(join(folder, 'a.log'), lines(41, 42));
+    }
+    expect(numbers).toEqual([...upTo(0, 40), undefined, 40]);
+  });
+
+  test('when a packed file is torn off, that is said in its place, and the others come', async () => {
+    const folder = logs();
+    const packed = gzipSync(lines(10, 20));
+    writeFileSync(join(folder, 'a.log.2.gz'), packed.subarray(0, packed.length - 12));
+    const request = { kind: 'logs', app: 'a', from: AT, to: AT + 3_600_000, filter: 'ticked' } as const;
+    const source = logSource(folder, request);
+    const found: string[] = [];
+    for await (const { text } of source.items(BEGINNING, signal)) found.push(text);
+    expect(found.filter((text) => text.includes('cannot be read further'))).toHaveLength(1);
+    expect(found.slice(0, 10)).toEqual(upTo(0, 10).map((n) => line(n)));
+    expect(found.slice(-20)).toEqual(upTo(20, 40).map((n) => line(n)));
+    expect((await source.estimate(signal)).items).toBe(found.length);
+  });
+
+  test('when a log is one endless line, no more than its beginning is held', async () => {
+    const folder = temporaryFolder();
+    const endless = `{"time":"${new Date(AT).toISOString()}","message":"${'x'.repeat(100 * 2 ** 20)}`;
+    writeFileSync(join(folder, 'a.log'), `${endless}\n${line(1)}\n`);
+    const request = { kind: 'logs', app: 'a', from: AT, to: AT + 3_600_000 } as const;
+    const before = process.memoryUsage().heapUsed;
+    let most = 0;
+    const sampling = setInterval(() => (most = Math.max(most, process.memoryUsage().heapUsed)), 1);
+    const found: string[] = [];
+    for await (const { text } of logSource(folder, request).items(BEGINNING, signal)) found.push(text);
+    expect(found.map((text) => text.length < 20_000)).toEqual([true, true]);
+    expect(found[1]).toBe(line(1));
+    clearInterval(sampling);
+    expect(most - before).toBeLessThan(40 * 2 ** 20);
   });
 
   test('when there is no such log, or it names a path, it is refused with those that there are', async () => {

@@ -1,17 +1,20 @@
-import { createReadStream, existsSync, readdirSync } from 'node:fs';
+import { closeSync, createReadStream, existsSync, fstatSync, openSync, readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import { createGunzip } from 'node:zlib';
 import type { HistoryRequest } from '@bowline/messages';
-import { RejectedError } from '@bowline/runtime/errors';
+import { BowlineError, hasCode, RejectedError } from '@bowline/runtime/errors';
 import type { Cursor, HistorySource, Item } from './item.ts';
 
-/** Longer lines are cut. */
+/** Longer lines are cut: in the answer, and before, where a log is one endless line. */
 const MOST_LINE_CHARS = 16 * 1024;
+const MOST_READ_CHARS = 64 * 1024;
+/** Rotations that may come while the files are opened, one after the other. */
+const ROTATIONS = 5;
 
 /**
  * What an app has logged, line by line, from its rotated files too (`APP.log.N`, `.gz`), oldest first. `filter` is a text that a
- * line has to contain. A line without a time of its own has that of the line before it.
+ * line has to contain. A line without a time of its own has that of the line before it; where a clock was put back, the lines stay
+ * in the order in which they were written. What of a file cannot be read (a power cut while it was packed) is said in its place.
  *
  * @throws RejectedError `no-such-log`
  */
@@ -29,14 +32,23 @@ export function logSource(
     );
   }
   async function* lines(begin: number, signal: AbortSignal): AsyncGenerator<Item> {
+    const files = openAll(folder, app);
     let at = 0;
-    for (const file of filesOf(folder, app)) {
-      for await (const line of linesOf(file)) {
-        signal.throwIfAborted();
-        at = Math.max(at, timeOf(line) ?? at);
-        if (at >= to) return;
-        if (at >= begin && line.includes(filter)) yield { at, text: rendered(line) };
+    let isInRange = false;
+    try {
+      for (let file = files.shift(); file !== undefined; file = files.shift()) {
+        for await (const line of linesOf(file)) {
+          signal.throwIfAborted();
+          const moment = line.isNote ? undefined : timeOf(line.text);
+          // One line from a clock that was ahead, or that quotes another, must not hide those behind it.
+          if (moment !== undefined) isInRange = moment < to;
+          if (moment !== undefined && isInRange) at = Math.max(at, moment);
+          if (at < begin || !(isInRange || line.isNote)) continue;
+          if (line.isNote || line.text.includes(filter)) yield { at, text: rendered(line.text) };
+        }
       }
+    } finally {
+      for (const { handle } of files) closeSync(handle);
     }
   }
   return {
@@ -74,32 +86,71 @@ function filesOf(folder: string, app: string): string[] {
       : null;
     return match === null ? [] : [{ name, age: Number(match[1]) }];
   });
-  const names = [...rotated.toSorted((a, b) => b.age - a.age).map(({ name }) => name), `${app}.log`];
-  return names.map((name) => join(folder, name));
+  return [...rotated.toSorted((a, b) => b.age - a.age).map(({ name }) => name), `${app}.log`];
 }
 
-async function* linesOf(file: string): AsyncGenerator<string> {
-  const bytes = createReadStream(file);
-  const input = file.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
-  // What fails to be read must end the loop with its error, not the process.
-  const failed = new Promise<never>((_, reject) => {
-    bytes.on('error', reject);
-    input.on('error', reject);
-  });
-  failed.catch(() => undefined);
-  const reader = createInterface({ input, crlfDelay: Infinity });
-  const iterator = reader[Symbol.asyncIterator]();
-  try {
-    for (;;) {
-      const next = await Promise.race([iterator.next(), failed]);
-      if (next.done === true) return;
-      yield next.value;
+interface OpenFile {
+  name: string;
+  handle: number;
+}
+
+/** All at once: a rotation gives the files other names while they are read, and one would come twice or not at all. */
+function openAll(folder: string, app: string): OpenFile[] {
+  for (let attempt = 1; ; attempt += 1) {
+    const files: OpenFile[] = [];
+    try {
+      for (const name of filesOf(folder, app))
+        files.push({ name, handle: openSync(join(folder, name), 'r') });
+      if (attempt > ROTATIONS || files.every((file) => isStillCalledSo(folder, file))) return files;
+    } catch (error) {
+      // Renamed, or packed, since they were listed; and for a moment after a rotation there is no newest.
+      if (!hasCode(error, 'ENOENT') || attempt > ROTATIONS) {
+        if (hasCode(error, 'ENOENT')) return files;
+        for (const { handle } of files) closeSync(handle);
+        throw error;
+      }
     }
-  } finally {
-    reader.close();
-    bytes.destroy();
+    for (const { handle } of files) closeSync(handle);
   }
 }
+
+const isStillCalledSo = (folder: string, { name, handle }: OpenFile): boolean =>
+  fstatSync(handle).ino === statSync(join(folder, name)).ino;
+
+interface Line {
+  text: string;
+  /** Not of the log: what there is to say about it. */
+  isNote?: true;
+}
+
+async function* linesOf({ name, handle }: OpenFile): AsyncGenerator<Line> {
+  const bytes = createReadStream(name, { fd: handle });
+  const input = name.endsWith('.gz') ? bytes.pipe(createGunzip()) : bytes;
+  bytes.once('error', (error) => input.destroy(error));
+  let begun = '';
+  try {
+    for await (const chunk of input.setEncoding('utf8') as AsyncIterable<string>) {
+      const pieces = chunk.split('\n');
+      const last = pieces.pop() ?? '';
+      for (const piece of pieces) {
+        yield { text: whole(begun, piece) };
+        begun = '';
+      }
+      begun = whole(begun, last);
+    }
+  } catch (error) {
+    if (error instanceof BowlineError || !(error instanceof Error)) throw error;
+    yield { text: `${name} cannot be read further: ${error.message}`, isNote: true };
+  } finally {
+    input.destroy();
+    bytes.destroy();
+  }
+  if (begun !== '') yield { text: begun };
+}
+
+/** A line or its beginning, up to the longest that is read. */
+const whole = (begun: string, more: string): string =>
+  (begun + more.slice(0, MOST_READ_CHARS - begun.length)).replace(/\r$/, '');
 
 /** Of a line as our logger writes it (libs/runtime/src/logger.ts). */
 function timeOf(line: string): number | undefined {
