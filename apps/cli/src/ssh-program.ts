@@ -129,7 +129,7 @@ function withOptions(command: Command): Command {
     .option('--sign <key>', 'your access key (bowline keys), by name or file; default: "access"')
     .option(
       '--signer <url>',
-      'have the grant signed by a signer process; its token is in BOWLINE_SIGNER_TOKEN',
+      'have the grant signed by a signer; by your token in BOWLINE_SIGNER_TOKEN, or the code of its page',
     )
     .option('--streams <count>', 'connections at a time', wholeNumber, 3)
     .option('--record', 'record what is shown on its terminals')

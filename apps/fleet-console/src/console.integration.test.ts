@@ -1,5 +1,5 @@
 import { needs, waitFor } from '@bowline/testing';
-import type { Device } from '@bowline/messages';
+import type { Device, SshSession } from '@bowline/messages';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { openConsole, startFakeServer } from './testing/console-page.ts';
@@ -264,6 +264,69 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await page.getByRole('button', { name: 'Cancel order ping' }).click();
       await waitFor(() => server.cancelled.length, { what: 'the cancel' });
       expect(server.cancelled).toEqual([server.orders[0]!.orderId]);
+    });
+  });
+
+  describe('access by ssh', () => {
+    const session = (more: Partial<SshSession> = {}): SshSession => ({
+      sessionId: 's-1',
+      deviceId: 'demo',
+      operator: 'ada',
+      user: 'support',
+      reason: 'the pump is silent',
+      createdAt: Date.now() - 60_000,
+      expiresAt: Date.now() + 600_000,
+      streams: 3,
+      ready: true,
+      openStreams: 1,
+      opened: 1,
+      bytesUp: 0,
+      bytesDown: 2048,
+      ...more,
+    });
+
+    test('when sessions are open, those of the device are shown, and one is ended with a click', async () => {
+      const server = await serverWith(device());
+      server.sshSessions.push(session(), session({ sessionId: 's-2', deviceId: 'other', operator: 'eve' }));
+      const { page, complaints } = await openConsole(server);
+      const panel = page.getByRole('region', { name: 'Access by ssh' });
+      const row = panel.getByRole('listitem');
+      await row.getByText('ada as support: the pump is silent').waitFor();
+      await row.getByText(/ends in 9 min · 1 of 3 connections · 2 KiB so far/).waitFor();
+      expect(await row.count()).toBe(1);
+      server.refuse = { path: /end$/, status: 403, code: 'forbidden', detail: 'Ask an operator.' };
+      await panel.getByRole('button', { name: 'End the session of ada as support' }).click();
+      await panel.getByRole('alert').getByText('Ask an operator.').waitFor();
+      server.refuse = undefined;
+      await panel.getByRole('button', { name: 'End the session of ada as support' }).click();
+      await panel.getByText('No session is open.').waitFor();
+      expect(server.sshSessions).toMatchObject([{ sessionId: 's-2' }]);
+      expect(complaints).toEqual([]);
+    });
+
+    test('when there is a signer, the way leads to its page, with the device; the page itself sends it nothing', async () => {
+      const server = await serverWith(device());
+      server.signerUrl = 'https://signer.example';
+      const { page } = await openConsole(server);
+      const link = page.getByRole('link', { name: 'Request access' });
+      expect(await link.getAttribute('href')).toBe('https://signer.example/access?device=demo');
+      expect(await link.getAttribute('rel')).toBe('noopener noreferrer');
+      expect(await link.getAttribute('target')).toBe('_blank');
+      await page.getByText('npx bowline ssh --signer https://signer.example demo').waitFor();
+    });
+
+    test('when there is none, or the role does not allow it, the page does not offer it', async () => {
+      const server = await serverWith(device());
+      const { page } = await openConsole(server);
+      await page.getByText('npx bowline ssh demo --reason').waitFor();
+      expect(await page.getByRole('link', { name: 'Request access' }).count()).toBe(0);
+      server.signerUrl = 'https://signer.example';
+      server.role = 'viewer';
+      server.sshSessions.push(session());
+      const { page: viewer } = await openConsole(server);
+      await viewer.getByText('ada as support').waitFor();
+      expect(await viewer.getByRole('link', { name: 'Request access' }).count()).toBe(0);
+      expect(await viewer.getByRole('button', { name: /^End the session/ }).count()).toBe(0);
     });
   });
 

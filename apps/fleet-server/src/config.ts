@@ -68,6 +68,14 @@ export const ServerConfig = Type.Object(
         description: 'files of the console; default: fleet-console/dist',
       }),
     ),
+    signerUrl: Type.Optional(
+      Type.String({
+        pattern: '^(https://[^/?#@]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:\\d+)?)$',
+        localOnly: true,
+        description:
+          'origin of the signer (apps/signer): the console sends people to its page for access; default: none',
+      }),
+    ),
     releasesDir: Type.Optional(
       Type.String({
         minLength: 1,

@@ -166,6 +166,7 @@ async function serve(
       backend,
       files,
       backups: new Backups({ backend, identity, clock }, config),
+      signerUrl: config.signerUrl,
       tokens,
       access,
       links,

@@ -68,6 +68,27 @@ export const SignerConfig = Type.Object(
       },
       { additionalProperties: false, default: {} },
     ),
+    publicUrl: Type.Optional(
+      Type.String({
+        pattern: '^(https://[^/?#@]+|http://(127\\.0\\.0\\.1|localhost|\\[::1\\])(:\\d+)?)$',
+        localOnly: true,
+        description:
+          'origin by which browsers reach its page, of a proxy with TLS; default: where it listens',
+      }),
+    ),
+    approvals: Type.Object(
+      {
+        validMs: Type.Integer({
+          minimum: 1000,
+          maximum: 3_600_000,
+          default: 600_000,
+          unit: 'ms',
+          description: 'the code of an approval is good for so long',
+        }),
+        most: count(1000, 1, 100_000, 'approvals that are remembered; the oldest go first'),
+      },
+      { additionalProperties: false, default: {} },
+    ),
     infoFile: Type.Optional(
       Type.String({ minLength: 1, localOnly: true, description: 'written once it listens: { url }' }),
     ),

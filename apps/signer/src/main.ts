@@ -1,7 +1,9 @@
 import { join } from 'node:path';
 import { readKeyFile, type SigningKey } from '@bowline/identity';
 import { AGENT_VERSION, ConfigError, runApp, waitForLock, writeFileDurably } from '@bowline/runtime';
+import { Approvals } from './adapters/approvals.ts';
 import { AuditFile } from './adapters/audit-file.ts';
+import { Decisions } from './adapters/decisions.ts';
 import { createSigner } from './adapters/http.ts';
 import type { SignerConfig } from './config.ts';
 import { config as validateConfig } from './generated/config.js';
@@ -26,8 +28,12 @@ await runApp<SignerConfig>({
     const { cutBytes } = audit;
     if (cutBytes > 0) log.warn({ cutBytes }, 'the audit log ended in half a line, which nobody was answered');
     const { policyFile, rate } = config;
-    const http = createSigner({ policyFile, keys, audit, rate, clock, log });
-    const url = await http.listen({ host: config.host, port: config.port });
+    const decisions = new Decisions({ policyFile, audit, rate, clock, log });
+    const approvals = new Approvals(clock, config.approvals);
+    let url = '';
+    const publicUrl = () => new URL(config.publicUrl ?? url).origin;
+    const http = createSigner({ policyFile, keys, audit, decisions, approvals, publicUrl, log });
+    url = await http.listen({ host: config.host, port: config.port });
     if (config.infoFile !== undefined) writeFileDurably(config.infoFile, `${JSON.stringify({ url })}\n`);
     log.info({ url, roles: [...keys.keys()] }, 'listening');
     ready();

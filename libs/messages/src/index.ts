@@ -31,6 +31,7 @@ export type {
   ProblemDocument,
   TrustBundle,
 } from './http/enrolment.ts';
+export type { AccessApproval, AccessWish } from './http/signer.ts';
 export type {
   HistoryAnswer,
   HistoryUploadAnswer,

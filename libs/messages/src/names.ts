@@ -49,6 +49,20 @@ const TERMINAL = ['succeeded', 'failed', 'cancelled', 'rejected', 'expired', 'in
 /** Whether nothing more will happen to an order in this state (protocol, section 4). */
 export const isTerminal = (status: string): boolean => TERMINAL.includes(status);
 
+/**
+ * What a grant of a session may ask for, and a device's policy allow. `pty` is a shell or command on a terminal, `exec` one
+ * without (rsync needs it), `sftp` files (sftp, scp); each forward must be granted by itself.
+ */
+export const SSH_CAPABILITIES = [
+  'pty',
+  'exec',
+  'sftp',
+  'local-forward',
+  'remote-forward',
+  'agent-forward',
+] as const;
+export type SshCapability = (typeof SSH_CAPABILITIES)[number];
+
 export const SEVERITIES = ['debug', 'info', 'warning', 'error', 'critical'] as const;
 export const GAP_REASONS = ['overflow', 'expired', 'corrupt', 'too-large', 'thinned'] as const;
 export const SAMPLE_QUALITIES = ['good', 'unsynchronised', 'estimated'] as const;

@@ -10,6 +10,7 @@ import {
   TrustBundle,
 } from './http/enrolment.ts';
 import { OPERATORS } from './http/operators.ts';
+import { AccessApproval, AccessWish } from './http/signer.ts';
 import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from './local/hub.ts';
 import { strict } from './strict.ts';
 import { SIGNED } from './wire/signed.ts';
@@ -44,6 +45,8 @@ export const schemas: Record<string, Record<string, TSchema>> = {
   operators: OPERATORS,
   /** Claims of what an order carries signed, by the type of the order. */
   signed: SIGNED,
+  /** Between a signer and those who ask it. */
+  signer: { accessWish: AccessWish, accessApproval: AccessApproval },
   tunnel: {
     attached: TunnelAttached,
     paired: TunnelPaired,

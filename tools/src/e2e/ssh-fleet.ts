@@ -55,6 +55,11 @@ export class SshFleet {
     return this.run(process.execPath, this.main, ...args);
   }
 
+  /** And in another environment. */
+  startWith(env: NodeJS.ProcessEnv, ...args: string[]): TestProcess {
+    return startProcess(process.execPath, [this.main, ...args], { cwd: this.home, env });
+  }
+
   /** Starts a program in the operator's home. */
   run(program: string, ...args: string[]): TestProcess {
     return startProcess(program, args, { cwd: this.home, env: this.env });
@@ -84,7 +89,7 @@ export class SshFleet {
     env: NodeJS.ProcessEnv,
     ...args: string[]
   ): Promise<{ code: number | null; out: string }> {
-    const child = startProcess(process.execPath, [this.main, ...args], { cwd: this.home, env });
+    const child = this.startWith(env, ...args);
     const { code } = await child.exited;
     return { code, out: child.stdout() + child.stderr() };
   }

@@ -24,6 +24,7 @@ import { duration } from '../core/format.ts';
 import { exitCodeOf, whyNot } from '../core/order-progress.ts';
 import { grantFor, type GrantOptions } from '../core/ssh-grant.ts';
 import type { SshWish } from '../core/ssh-wish.ts';
+import { approvedBy } from './approved-ssh.ts';
 import type { Context } from './context.ts';
 
 export interface SshOptions extends GrantOptions {
@@ -34,6 +35,8 @@ export interface SshOptions extends GrantOptions {
   /** A certificate of the operator's own instead of a key for this session. */
   principal: string | undefined;
   identity: string | undefined;
+  /** Of an approval at the signer. */
+  code?: string;
 }
 
 /** The window was closed, or somebody ends us: the session goes with its client, and so do key and token. */
@@ -57,6 +60,7 @@ export async function ssh(
   argsWith: (configFile: string) => string[],
 ): Promise<number> {
   await findDevice(api, deviceId);
+  const approved = await approvedBy(context, deviceId, wish, options);
   const leaving = new AbortController();
   const leave = () => leaving.abort();
   for (const signal of LEAVING) process.on(signal, leave);
@@ -64,7 +68,7 @@ export async function ssh(
   let session: NewSshSession | undefined;
   try {
     const signal = AbortSignal.any([context.signal, leaving.signal]);
-    session = await openSession({ ...context, signal }, api, deviceId, wish, options, files);
+    session = await openSession({ ...context, signal }, api, deviceId, wish, approved ?? options, files);
     return await run(wish.program, argsWith(files.config), leaving.signal);
   } finally {
     files.remove();
@@ -137,8 +141,13 @@ async function keyClaims(
   return principal === undefined ? { publicKey: await files.makeKey() } : { principal };
 }
 
-async function signed({ env }: Context, { sign, signer }: SshOptions, claims: SshGrant): Promise<string> {
-  if (signer !== undefined) return askSigner(env, signer, 'sshAccess', claims);
+async function signed(
+  { env }: Context,
+  { sign, signer, code }: SshOptions,
+  claims: SshGrant,
+): Promise<string> {
+  const by = code === undefined ? undefined : { token: code, isCode: true };
+  if (signer !== undefined) return askSigner(env, signer, 'sshAccess', claims, by);
   return signClaims('sshAccess', await openKey(env, sign ?? 'access'), claims);
 }
 

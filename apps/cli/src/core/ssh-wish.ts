@@ -1,3 +1,5 @@
+import type { SshCapability } from '@bowline/messages/names';
+
 /** What a person wants of a session, before it is a grant. */
 export interface SshWish {
   program: 'ssh' | 'scp' | 'sftp' | 'rsync';
@@ -9,20 +11,25 @@ export interface SshWish {
 }
 
 /** No more than what was asked for: the grant names it, and the device holds to that. */
-export function capabilitiesFor(wish: SshWish): string[] {
+export function capabilitiesFor(wish: SshWish): SshCapability[] {
   const { program, runs, localForward, remoteForward, agentForward } = wish;
-  const base = {
-    ssh: { shell: ['pty', 'exec'], command: ['exec'], nothing: [] }[runs],
+  const ssh: Record<SshWish['runs'], SshCapability[]> = {
+    shell: ['pty', 'exec'],
+    command: ['exec'],
+    nothing: [],
+  };
+  const base: Record<SshWish['program'], SshCapability[]> = {
+    ssh: ssh[runs],
     scp: ['sftp'],
     sftp: ['sftp'],
     rsync: ['exec'],
-  }[program];
-  return [
-    ...base,
-    ...(localForward ? ['local-forward'] : []),
-    ...(remoteForward ? ['remote-forward'] : []),
-    ...(agentForward ? ['agent-forward'] : []),
+  };
+  const forwards: [boolean, SshCapability][] = [
+    [localForward, 'local-forward'],
+    [remoteForward, 'remote-forward'],
+    [agentForward, 'agent-forward'],
   ];
+  return [...base[program], ...forwards.filter(([wanted]) => wanted).map(([, name]) => name)];
 }
 
 /** The device that arguments of scp, sftp or rsync name: `DEVICE:PATH` or `USER@DEVICE:PATH`. */

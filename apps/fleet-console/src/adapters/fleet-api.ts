@@ -9,6 +9,8 @@ import type {
   OperatorSession,
   Order,
   SeriesSummary,
+  ServerInfo,
+  SshSession,
   StoredEvent,
   StoredSample,
 } from '@bowline/messages';
@@ -139,6 +141,20 @@ export class FleetApi {
 
   async cancelOrder(orderId: string): Promise<void> {
     await this.#request('POST', `/v1/orders/${encodeURIComponent(orderId)}/cancel`, { body: {} });
+  }
+
+  /** The server itself. */
+  async server(): Promise<ServerInfo> {
+    return decode<ServerInfo>(contract.server, await this.#request('GET', '/v1/server', {}), 'server');
+  }
+
+  /** Sessions of all devices that have not ended. */
+  async sshSessions(): Promise<SshSession[]> {
+    return this.#list<SshSession>('/v1/ssh-sessions', 'sessions', contract.sshSession, undefined);
+  }
+
+  async endSshSession(sessionId: string): Promise<void> {
+    await this.#request('POST', `/v1/ssh-sessions/${encodeURIComponent(sessionId)}/end`, { body: {} });
   }
 
   async createEnrolmentToken(): Promise<EnrolmentToken> {

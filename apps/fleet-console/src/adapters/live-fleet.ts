@@ -1,5 +1,5 @@
 import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
-import type { EnrolmentToken } from '@bowline/messages';
+import type { EnrolmentToken, SshSession } from '@bowline/messages';
 import { afterNews, EMPTY_FLEET, type FleetNews, type FleetState } from '../core/fleet-state.ts';
 import { stateOf, type HistoryState } from '../core/history-query.ts';
 import type { JsonValue } from '../core/json.ts';
@@ -178,6 +178,16 @@ export class LiveFleet {
     await this.#signedIn().cancelOrder(orderId);
   }
 
+  /** Of all devices. @throws BowlineError what the server said, in words */
+  async sshSessions(): Promise<SshSession[]> {
+    return this.#signedIn().sshSessions();
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async endSshSession(sessionId: string): Promise<void> {
+    await this.#signedIn().endSshSession(sessionId);
+  }
+
   /** @throws BowlineError what the server said, in words */
   async createEnrolmentToken(): Promise<EnrolmentToken> {
     return this.#signedIn().createEnrolmentToken();
@@ -185,9 +195,10 @@ export class LiveFleet {
 
   async #loadAll(api: FleetApi): Promise<void> {
     await this.#guarded(async () => {
-      const [session, devices] = await Promise.all([api.session(), api.devices()]);
+      const [session, devices, server] = await Promise.all([api.session(), api.devices(), api.server()]);
       if (api !== this.#api) return;
       this.#tell({ kind: 'session', session });
+      this.#tell({ kind: 'server', server });
       this.#tell({ kind: 'devices', devices });
       const others = devices.filter(({ deviceId }) => deviceId !== this.#shown).slice(0, WATCHED_AT_ONCE);
       await Promise.all(

@@ -5,6 +5,7 @@ import type {
   Order,
   Role,
   SeriesSummary,
+  ServerInfo,
   StoredEvent,
   TelemetryNews,
 } from '@bowline/messages';
@@ -34,6 +35,8 @@ export type Session =
 
 export interface FleetState {
   session: Session;
+  /** Absent until the first answer. */
+  server: ServerInfo | undefined;
   link: Link;
   /** Absent until the first answer. */
   devices: ReadonlyMap<string, Device> | undefined;
@@ -48,6 +51,7 @@ export interface FleetState {
 
 export const EMPTY_FLEET: FleetState = {
   session: { kind: 'out' },
+  server: undefined,
   link: { kind: 'connecting' },
   devices: undefined,
   orders: new Map(),
@@ -60,6 +64,7 @@ export type FleetNews =
   | { kind: 'signingIn' }
   | { kind: 'signedIn' }
   | { kind: 'session'; session: { operator: string; role: Role } }
+  | { kind: 'server'; server: ServerInfo }
   | { kind: 'signedOut'; reason?: string }
   | { kind: 'link'; link: Link }
   | { kind: 'devices'; devices: readonly Device[] }
@@ -80,6 +85,8 @@ export function afterNews(state: FleetState, news: FleetNews): FleetState {
       const { operator, role } = news.session;
       return { ...state, session: { kind: 'in', operator, role } };
     }
+    case 'server':
+      return { ...state, server: news.server };
     case 'signedIn':
       return { ...EMPTY_FLEET, session: { kind: 'in' } };
     case 'signedOut':

@@ -14,6 +14,7 @@ import type {
   Order,
   Role,
   SeriesSummary,
+  SshSession,
   StoredEvent,
   StoredSample,
   TelemetryNews,
@@ -47,6 +48,10 @@ export class FakeFleetServer {
   readonly deadLetters: DeadLetter[] = [];
   /** Series by device and name, with all their samples. */
   readonly series = new Map<string, Map<string, { unit?: string; samples: StoredSample[] }>>();
+  /** Sessions at the relay that have not ended. */
+  readonly sshSessions: SshSession[] = [];
+  /** Where the console sends people for a grant. */
+  signerUrl: string | undefined;
   /** Bodies of the orders that the page sent, and the ids that it cancelled. */
   readonly sent: unknown[] = [];
   readonly cancelled: string[] = [];
@@ -189,6 +194,36 @@ export class FakeFleetServer {
       handle: (request, response) => {
         this.sessions.delete(this.#cookieOf(request));
         json(response, 200, {});
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/server$/,
+      handle: (_, response) => {
+        const { signerUrl } = this;
+        const about = {
+          serverId: 'fake',
+          serverEpoch: 'e',
+          store: { fileBytes: 0, usedBytes: 0 },
+          incidents: [],
+        };
+        const server = { ...about, ...(signerUrl !== undefined && { signerUrl }) };
+        json(response, 200, decode(contract.server, server, 'server'));
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/ssh-sessions$/,
+      handle: (_, response) => list(response, 'sessions', contract.sshSession, this.sshSessions),
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/ssh-sessions\/[^/]+\/end$/,
+      handle: (_, response, url) => {
+        const index = this.sshSessions.findIndex(({ sessionId }) => url.pathname.includes(sessionId));
+        if (index < 0) return problem(response, 404, 'unknown-session', 'There is no such session.');
+        const [ended] = this.sshSessions.splice(index, 1);
+        json(response, 200, ended);
       },
     },
     {

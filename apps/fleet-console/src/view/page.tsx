@@ -1,6 +1,7 @@
 import { watchAll, type Watched } from '../core/attention.ts';
 import { mayAct, ordersOf, type FleetState } from '../core/fleet-state.ts';
 import type { Zone } from '../core/time.ts';
+import { AccessPanel } from './access-panel.tsx';
 import { ChartGrid } from './chart-grid.tsx';
 import { DeviceHeader } from './device-header.tsx';
 import { DeviceList } from './device-list.tsx';
@@ -87,6 +88,8 @@ function Fleet({ state, shown, chosen, scheme, watched }: PageProps & { watched:
 function DeviceView({ state, current, scheme }: { state: FleetState; current: Watched; scheme: string }) {
   const { device } = current;
   const details = state.details?.deviceId === device.deviceId ? state.details : undefined;
+  const orders = ordersOf(state.orders, device.deviceId);
+  const sessions = orders.filter(({ type }) => type === 'sshAccess');
   return (
     <>
       <DeviceHeader watched={current} />
@@ -104,13 +107,19 @@ function DeviceView({ state, current, scheme }: { state: FleetState; current: Wa
         </div>
         <div class="column">
           <OrdersPanel
-            key={device.deviceId}
+            key={`orders:${device.deviceId}`}
             device={device}
-            orders={ordersOf(state.orders, device.deviceId)}
+            orders={orders}
             loaded={details !== undefined}
           />
+          <AccessPanel
+            key={`access:${device.deviceId}`}
+            device={device}
+            signerUrl={state.server?.signerUrl}
+            news={sessions.map(({ orderId, status }) => `${orderId} ${status}`).join()}
+          />
           <EventsPanel
-            key={device.deviceId}
+            key={`events:${device.deviceId}`}
             events={details?.events}
             deadLetters={details?.deadLetters ?? []}
           />

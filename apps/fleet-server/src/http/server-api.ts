@@ -12,14 +12,16 @@ export interface ServerApiPorts {
   backend: LmdbBackend;
   files: StoreFiles;
   backups: Backups;
+  signerUrl: string | undefined;
 }
 
 /** The server itself, for its operators: who it is, what befell its store, its backups. */
 export function serveServerItself(http: FastifyInstance, ports: ServerApiPorts): void {
-  const { identity, store, backend, files, backups } = ports;
+  const { identity, store, backend, files, backups, signerUrl } = ports;
   http.get('/v1/server', (): ServerInfo => ({
     serverId: identity.serverId,
     serverEpoch: identity.serverEpoch,
+    ...(signerUrl === undefined ? {} : { signerUrl }),
     store: { fileBytes: statSync(files.current).size, usedBytes: backend.usedBytes },
     incidents: incidents(store).toReversed(),
   }));

@@ -17,9 +17,11 @@ export interface AuditEntry {
   operator: string | undefined;
   type: string;
   claims: unknown;
-  /** `signed`, or the code of the refusal. */
+  /** `signed`, `approved`, or the code of the refusal. */
   outcome: string;
   signer?: string;
+  /** Entry of the approval by which it was asked for. */
+  approval?: number;
   /** Refusals since the entry before this one that were not written, since too many came. */
   unwritten?: number;
 }

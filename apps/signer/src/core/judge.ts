@@ -3,6 +3,11 @@ import type { SignerPolicy } from '../policy-schema.ts';
 
 export type Operator = SignerPolicy['operators'][string];
 export type Wanted = { [T in SignedType]: { type: T; claims: SignedClaims<T> } }[SignedType];
+/** As much of it as the policy speaks of. */
+type Judged =
+  | { type: 'command'; claims: Pick<SignedClaims<'command'>, 'aud' | 'exp' | 'name'> }
+  | { type: 'softwareUpdate'; claims: Pick<SignedClaims<'softwareUpdate'>, 'aud' | 'exp' | 'channel'> }
+  | { type: 'sshAccess'; claims: Pick<SignedClaims<'sshAccess'>, 'aud' | 'exp' | 'user'> };
 
 /**
  * Whether an operator may have this signed.
@@ -10,7 +15,7 @@ export type Wanted = { [T in SignedType]: { type: T; claims: SignedClaims<T> } }
  * @param nowSeconds wall clock of the signer.
  * @returns the rule that is against it, by its place in the policy; undefined if it may be.
  */
-export function judge(operator: Operator, wanted: Wanted, nowSeconds: number): string | undefined {
+export function judge(operator: Operator, wanted: Judged, nowSeconds: number): string | undefined {
   const { type, claims } = wanted;
   const rule = operator[type];
   if (rule === undefined) return `/${type} is not allowed`;

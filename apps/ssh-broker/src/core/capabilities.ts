@@ -1,16 +1,6 @@
-/**
- * What a grant may ask for, and a device's policy allow. `pty` is a shell or command on a terminal, `exec` one without (rsync
- * needs it), `sftp` files (sftp, scp); each forward must be granted by itself.
- */
-export const CAPABILITIES = [
-  'pty',
-  'exec',
-  'sftp',
-  'local-forward',
-  'remote-forward',
-  'agent-forward',
-] as const;
-export type Capability = (typeof CAPABILITIES)[number];
+import { SSH_CAPABILITIES, type SshCapability } from '@bowline/messages/names';
+
+export type Capability = SshCapability;
 
 export const isCapability = (name: string): name is Capability =>
-  (CAPABILITIES as readonly string[]).includes(name);
+  (SSH_CAPABILITIES as readonly string[]).includes(name);

@@ -319,6 +319,8 @@ export const ServerInfo = Type.Object({
   serverId: Text,
   serverEpoch: Text,
   store: Type.Object({ fileBytes: Count, usedBytes: Count }),
+  /** Where people have grants signed; this server only says where that is. */
+  signerUrl: Type.Optional(Text),
   incidents: Type.Array(ServerIncident),
 });
 export type ServerInfo = Static<typeof ServerInfo>;
