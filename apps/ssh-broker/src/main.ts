@@ -45,8 +45,9 @@ await runApp<BrokerConfig>({
     const auditPorts = { client, clock, log, signal: giveUp.signal };
     const audit = new AuditJournal(stateDir, () => live.current.auditBytes, auditPorts);
     const boot = bootId();
-    await settleCutOff({ records, groups: all, clock, audit, bootId: boot });
-    if (run.leftovers.length > 0) log.warn({ leftovers: run.leftovers }, 'leftovers of sessions removed');
+    const { leftovers } = run;
+    await settleCutOff({ records, groups: all, clock, audit, bootId: boot, leftovers, log });
+    if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
     const { sshd } = found;
     const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups };
     const broker = new Broker({ ...ports, config: () => live.current, random: Math.random });

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import { globSync, readdirSync, writeFileSync } from 'node:fs';
+import { spawnSync } from 'node:child_process';
+import { appendFileSync, globSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
@@ -12,13 +13,19 @@ import {
   type SigningKey,
 } from '@bowline/identity';
 import type { SessionStarted, SignedClaims } from '@bowline/messages';
-import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { hasCode } from '@bowline/runtime/errors';
+import { isRunning, needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
+import type { WebSocket } from 'ws';
+import { ATTACHED, openTestRelay, PAIRED } from './testing/test-relay.ts';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 const APP = 'ssh-broker';
 const USER = userInfo().username;
+/** A mount namespace of its own, for a small disk that is gone with the process. */
+const UNSHARE = ['--map-root-user', '--mount', '--'];
+const canMount = spawnSync('unshare', [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 const PUBLIC_KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
 
 let root: SigningKey;
@@ -52,16 +59,23 @@ afterEach(async () => {
 });
 
 function start(more: Record<string, string> = {}): void {
-  child = startProcess(process.execPath, [MAIN], {
-    env: {
-      PATH: process.env['PATH'],
-      BOWLINE_SSH_BROKER__STATE_DIR: join(folder, 'state'),
-      BOWLINE_SSH_BROKER__HUB_FOLDER: join(folder, 'hub'),
-      BOWLINE_SSH_BROKER__POLICY_FILE: join(folder, 'policy.json'),
-      BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
-      ...more,
-    },
-  });
+  child = startProcess(process.execPath, [MAIN], { env: { ...environment(), ...more } });
+}
+const environment = () => ({
+  PATH: process.env['PATH'],
+  BOWLINE_SSH_BROKER__STATE_DIR: join(folder, 'state'),
+  BOWLINE_SSH_BROKER__HUB_FOLDER: join(folder, 'hub'),
+  BOWLINE_SSH_BROKER__POLICY_FILE: join(folder, 'policy.json'),
+  BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
+});
+/** Until not one byte more has room. */
+function fill(file: string): void {
+  for (const size of [65_536, 1024, 1])
+    try {
+      for (;;) appendFileSync(file, ' '.repeat(size));
+    } catch (error) {
+      if (!hasCode(error, 'ENOSPC')) throw error;
+    }
 }
 const now = () => Math.floor(Date.now() / 1000);
 /** A grant whose tunnel leads to a port where nobody listens. */
@@ -247,6 +261,72 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
       result: { sessionId, end: 'idle', survivors: 0 },
     });
   });
+
+  test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
+    await child.kill('SIGTERM');
+    start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });
+    const { sessionId, ...order } = await signed();
+    expect(await gateway.outcome(APP, order, 'failed')).toMatchObject({ error: { code: 'session-cut-off' } });
+    expect(folders()).toEqual([]);
+    const group = `bowline-ssh-${sessionId}`;
+    expect(globSync(`/sys/fs/cgroup/**/${group}`)).toEqual([]);
+    await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.failed'));
+  });
+
+  test('when a folder is left of a session that is on no record, what runs of it ends at the start', async () => {
+    await child.kill('SIGTERM');
+    const sessionId = uuidv7();
+    mkdirSync(join(folder, 'state', 'run', `session-${sessionId}`), { recursive: true, mode: 0o711 });
+    const left = startProcess('sleep', ['1000'], { env: { ...process.env, BOWLINE_SESSION: sessionId } });
+    start();
+    expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
+    await waitFor(() => folders().length === 0);
+  });
+
+  test.skipIf(!canMount)(
+    'when the disk is full, sessions go on and end, and what the audit could not hold is written once there is room',
+    async () => {
+      await child.kill('SIGTERM');
+      const disk = join(folder, 'disk');
+      mkdirSync(disk);
+      const mounted = `mount -t tmpfs -o size=300k,mode=700 tmpfs ${disk} && exec "$@"`;
+      const broker = ['sh', '-c', mounted, 'sh', process.execPath, MAIN];
+      child = startProcess('unshare', [...UNSHARE, ...broker], {
+        env: { ...environment(), BOWLINE_SSH_BROKER__STATE_DIR: join(disk, 'state') },
+      });
+      await waitFor(() => gateway.peers().length > 0);
+      const inside = (...names: string[]) => join(`/proc/${child.pid}/root`, disk, ...names);
+      const standing: WebSocket[] = [];
+      const relay = await openTestRelay((socket) => {
+        socket.send(ATTACHED);
+        standing.push(socket);
+      });
+      const id = uuidv7();
+      const tunnelUrl = `${relay.origin}/v1/tunnels/${id}/device`;
+      const { sessionId: _, ...order } = await signed({ sessionId: id, streams: 3 }, { tunnelUrl });
+      await gateway.outcome(APP, order, 'started');
+      await waitFor(() => standing.length === 1);
+      await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.started'));
+
+      fill(inside('fill'));
+      fill(inside('state', 'audit.ndjson')); // what is left of its last block
+      standing[0]?.send(PAIRED);
+      await waitFor(() => standing.length === 2, { what: 'the next socket to stand by' });
+      const refused = await gateway.hand(APP, withoutId(await signed())).catch((error: unknown) => error);
+      expect(refused).toMatchObject({ code: 'spent-orders-unwritable' });
+      await gateway.cancel(APP, order.orderId);
+      expect(await gateway.reported(order.orderId, 'cancelled')).toMatchObject({ result: { survivors: 0 } });
+      expect(isRunning(child.pid)).toBe(true);
+
+      rmSync(inside('fill'));
+      const kinds = () =>
+        gateway.events.map(({ event }) => event.kind).filter((kind) => kind !== 'ssh.ready');
+      await waitFor(() => kinds().includes('ssh.ended'), { what: 'the end to be told' });
+      expect(kinds()).toEqual(['ssh.started', 'ssh.stream', 'ssh.ended']);
+      relay.close();
+    },
+    30_000,
+  );
 
   test('when the broker is asked to stop, sessions end first', async () => {
     const { sessionId, ...order } = await signed();

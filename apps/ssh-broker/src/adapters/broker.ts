@@ -6,7 +6,7 @@ import type { SshAccess, SshGrant } from '@bowline/messages';
 import { check } from '@bowline/messages/check';
 import type { AppRequests } from '@bowline/messages/hub';
 import { readFileIfPresent, type Clock, type Logger } from '@bowline/runtime';
-import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { BrokerConfig } from '../config.ts';
 import { judgeAccess, type LocalFacts } from '../core/judge-access.ts';
 import { Pace } from '../core/pace.ts';
@@ -19,7 +19,7 @@ import type { RunFolder } from './run-folder.ts';
 import { makeSessionFolder, removeSessionFolder } from './session-folder.ts';
 import type { SessionGroups } from './session-group.ts';
 import { SessionProcesses } from './session-processes.ts';
-import type { SessionOutcome, SessionRecords } from './session-records.ts';
+import { cutOff, type SessionOutcome, type SessionRecords } from './session-records.ts';
 import { Session } from './session.ts';
 
 export interface BrokerPorts {
@@ -139,12 +139,13 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   async #open(order: AdmittedOrder<'sshAccess'>, access: SshAccess): Promise<void> {
-    const { orderId, claims: grant } = order;
-    const { hub, records, log, bootId } = this.#ports;
+    const { orderId, claims: grant, signer } = order;
+    const { hub, records, log, bootId, groups, audit, clock } = this.#ports;
+    const { sessionId, user, by, reason, jti } = grant;
     let folder: string | undefined;
-    const receivedAtMs = this.#ports.clock.sinceBootMs();
+    let processes: SessionProcesses | undefined;
+    const receivedAtMs = clock.sinceBootMs();
     try {
-      const { sessionId, user, by, reason, jti } = grant;
       hub.gate.spent.begin(order.id);
       records.put({ orderId, bootId, grant: { sessionId, user, by, reason, jti } });
       const parts = await this.#prepare(grant);
@@ -158,19 +159,31 @@ export class Broker implements SignedOrders<'sshAccess'> {
         result: { hostKey, proof },
       });
       if (this.#stopping) throw new CancelledError('stopping', 'the ssh-broker is stopping');
-      const session = new Session({ ...parts, grant, access, receivedAtMs }, this.#sessionPorts(orderId));
+      if (clock.sinceBootMs() >= parts.times.endsAtMs)
+        throw new RejectedError('signature-expired', 'its time was up before it could begin');
+      processes = new SessionProcesses(sessionId, groups, log);
+      const session = new Session(
+        { ...parts, grant, access, receivedAtMs, signer, processes },
+        this.#sessionPorts(orderId),
+      );
       this.#start(orderId, session);
       if (this.#cancelled.delete(orderId)) void session.end('cancelled');
     } catch (error) {
-      if (!(error instanceof BowlineError) && !(error instanceof Error)) throw error;
+      if (!(error instanceof Error)) throw error;
+      const survivors = (await processes?.end(clock)) ?? 0;
       if (folder !== undefined) removeSessionFolder(folder);
       log.error({ orderId, error }, 'the session could not be opened');
-      this.#ended(orderId, cutOff(grant.sessionId, error.message));
+      audit.note(
+        'ssh.failed',
+        { sessionId, user, by, why: error.message, survivors },
+        { severity: 'warning' },
+      );
+      this.#ended(orderId, cutOff(sessionId, error.message, survivors));
     }
   }
 
   async #prepare(grant: SshGrant) {
-    const { clock, hub, run, groups, log } = this.#ports;
+    const { clock, hub, run } = this.#ports;
     const config = this.#ports.config();
     const serverNowMs = hub.serverClock.nowMs();
     if (serverNowMs === undefined)
@@ -185,7 +198,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
       expiresAtMs: clock.wallMs() + times.endsAtMs - nowMs,
       recorder,
     });
-    return { times, folder, recorder, processes: new SessionProcesses(grant.sessionId, groups, log) };
+    return { times, folder, recorder };
   }
 
   #recorder(user: string): Recorder {
@@ -219,9 +232,9 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   #ended(orderId: string, outcome: SessionOutcome): void {
-    const { records } = this.#ports;
-    const record = records.get(orderId);
-    if (record !== undefined) records.put({ ...record, outcome });
+    const { records, log } = this.#ports;
+    const error = records.ended(orderId, outcome);
+    if (error !== undefined) log.error({ orderId, error }, 'the end of a session could not be recorded');
     this.#report(orderId, outcome);
   }
 
@@ -231,8 +244,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
       .report({ orderId, status, result, ...(error === undefined ? {} : { error }) })
       .then(() => {
         const jti = records.get(orderId)?.grant.jti;
-        if (jti !== undefined) hub.gate.spent.end(jti);
         records.remove(orderId);
+        if (jti !== undefined) hub.gate.spent.end(jti);
       })
       .catch((cause: unknown) => {
         if (!(cause instanceof CancelledError)) log.warn({ orderId, error: cause }, 'the end was not taken');
@@ -241,10 +254,3 @@ export class Broker implements SignedOrders<'sshAccess'> {
     this.#reporting.add(reporting);
   }
 }
-
-/** A session of which nothing goes on any more, though its time was not up. */
-export const cutOff = (sessionId: string, why: string, survivors = 0): SessionOutcome => ({
-  status: 'failed',
-  result: { sessionId, end: 'cut-off', survivors },
-  error: { code: 'session-cut-off', message: why },
-});

@@ -19,7 +19,7 @@ describe('wipeLeftovers', () => {
     writeFileSync(join(folder, 'session-1', 'deep', 'key'), 'secret');
     writeFileSync(join(folder, 'session-2'), '');
     writeFileSync(join(folder, 'other'), '');
-    expect((await wipeLeftovers(folder)).leftovers.toSorted()).toEqual(['session-1', 'session-2']);
+    expect((await wipeLeftovers(folder)).leftovers.toSorted()).toEqual(['1', '2']);
     expect(readdirSync(folder)).toEqual(['other']);
   });
 

@@ -5,7 +5,7 @@ import { promisify } from 'node:util';
 import { childEnvironment } from '@bowline/runtime';
 import { ConfigError } from '@bowline/runtime/errors';
 
-const SESSION = /^session-/;
+const SESSION = /^session-(.+)$/;
 /** Others may pass through, for sshd reads a session's keys as that session's user; they may not list or write. */
 const MODE = 0o711;
 const OPEN_TO_OTHERS = 0o066;
@@ -17,7 +17,7 @@ export interface RunFolder {
   folder: string;
   /** Whether sshd's own check of the folders above (StrictModes) will pass; where they are sticky it would not. */
   strictModes: boolean;
-  /** Names of the sessions of which something was left. */
+  /** Ids of the sessions of which something was left. */
   leftovers: string[];
 }
 
@@ -44,7 +44,7 @@ export async function wipeLeftovers(folder: string): Promise<RunFolder> {
   const strictModes = await strictAbove(folder, unsafe);
   const leftovers = readdirSync(folder).filter((name) => SESSION.test(name));
   for (const name of leftovers) rmSync(join(folder, name), { recursive: true, force: true });
-  return { folder, strictModes, leftovers };
+  return { folder, strictModes, leftovers: leftovers.map((name) => name.replace(SESSION, '$1')) };
 }
 
 /** Nobody else may put another folder in the place of ours: what sshd asks too, but it takes no sticky folder for safe. */

@@ -22,20 +22,31 @@ export interface SessionFolder {
   hostKeySha256: string;
 }
 
+export interface SessionFolderOptions {
+  run: RunFolder;
+  sshKeygenPath: string;
+  userCaFile: string | undefined;
+  /** The device's wall clock, epoch milliseconds. */
+  expiresAtMs: number;
+  recorder: Recorder | undefined;
+}
+
 /** Everything that sshd needs for one session, in a folder of its own that goes with it. */
 export async function makeSessionFolder(
   grant: SshGrant,
-  options: {
-    run: RunFolder;
-    sshKeygenPath: string;
-    userCaFile: string | undefined;
-    /** The device's wall clock, epoch milliseconds. */
-    expiresAtMs: number;
-    recorder: Recorder | undefined;
-  },
+  options: SessionFolderOptions,
 ): Promise<SessionFolder> {
   const folder = join(options.run.folder, `session-${grant.sessionId}`);
   mkdirSync(folder, { mode: 0o711 });
+  try {
+    return await fill(folder, grant, options);
+  } catch (error) {
+    removeSessionFolder(folder);
+    throw error;
+  }
+}
+
+async function fill(folder: string, grant: SshGrant, options: SessionFolderOptions): Promise<SessionFolder> {
   const at = (name: string) => join(folder, name);
   const files = {
     hostKey: at('host_key'),

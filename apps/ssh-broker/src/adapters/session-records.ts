@@ -23,6 +23,13 @@ export interface SessionRecord {
   outcome?: SessionOutcome;
 }
 
+/** A session of which nothing goes on any more, though its time was not up. */
+export const cutOff = (sessionId: string, why: string, survivors = 0): SessionOutcome => ({
+  status: 'failed',
+  result: { sessionId, end: 'cut-off', survivors },
+  error: { code: 'session-cut-off', message: why },
+});
+
 const FILE = /^([0-9a-f-]{36})\.json$/;
 
 /** One small file an order, on disk before the session begins: after a crash nothing of it is forgotten. */
@@ -53,10 +60,25 @@ export class SessionRecords {
     this.#records.set(record.orderId, record);
   }
 
+  /** What a session that is on record came to. @returns why it is known to this life alone: the disk may be full. */
+  ended(orderId: string, outcome: SessionOutcome): Error | undefined {
+    const record = this.#records.get(orderId);
+    if (record === undefined) return undefined;
+    const ended = { ...record, outcome };
+    this.#records.set(orderId, ended);
+    try {
+      this.put(ended);
+      return undefined;
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return error;
+    }
+  }
+
   remove(orderId: string): void {
     rmSync(join(this.#folder, `${orderId}.json`), { force: true });
-    syncFolder(this.#folder);
     this.#records.delete(orderId);
+    syncFolder(this.#folder);
   }
 }
 

@@ -46,6 +46,7 @@ function tenMinutes(clock: FakeClock) {
       processes: new SessionProcesses(sessionId, cgroupGroups(undefined), log),
       recorder: undefined,
       receivedAtMs: clock.sinceBootMs(),
+      signer: 'k1',
     },
     { clock, log, audit, sshdPath: '/bin/false', ca: undefined, random: () => 0.5, note: () => undefined },
   );

@@ -31,6 +31,8 @@ export interface SessionParts {
   recorder: Recorder | undefined;
   /** When the grant came, since boot. */
   receivedAtMs: number;
+  /** Thumbprint of the key that signed the grant. */
+  signer: string;
 }
 
 const TICK_MS = 250;
@@ -71,6 +73,7 @@ export class Session {
       sessionId,
       user,
       by,
+      signer: parts.signer,
       reason,
       capabilities: capabilities.join(' '),
       cgroup: parts.processes.group.holds,
@@ -105,7 +108,7 @@ export class Session {
     const { sessionId, user } = this.grant;
     this.#streams += 1;
     this.#activeAtMs = this.#ports.clock.sinceBootMs();
-    this.#ports.audit.append('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
+    this.#ports.audit.note('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
     const sshd = processes.start(this.#streams, this.#ports.sshdPath, folder.config);
     let before = { sent: 0, received: 0 };
     carry(end, { source: sshd.stdout, sink: sshd.stdin }, (bytes) => {
@@ -161,11 +164,7 @@ export class Session {
     this.#tunnel.close();
     const survivors = await processes.end(clock);
     const { sessionId, user, by } = this.grant;
-    if (recorder !== undefined) {
-      const { kept, left } = await recorder.collect(this.grant, folder.folder, clock.wallMs());
-      for (const recording of kept) audit.append('ssh.recorded', { sessionId, user, by, ...recording });
-      if (left > 0) log.warn({ sessionId, left }, 'more recordings than are kept of one session');
-    }
+    if (recorder !== undefined) await this.#keepRecordings(recorder);
     removeSessionFolder(folder.folder);
     const result = {
       sessionId,
@@ -177,11 +176,25 @@ export class Session {
       survivors,
       ...(this.#firstByteMs === undefined ? {} : { firstByteMs: this.#firstByteMs }),
     };
-    audit.append('ssh.ended', { ...result, user, by }, { severity: survivors === 0 ? 'info' : 'critical' });
+    audit.note('ssh.ended', { ...result, user, by }, { severity: survivors === 0 ? 'info' : 'critical' });
     if (survivors > 0) log.error({ sessionId, survivors }, 'processes of a session did not end');
     const outcome = outcomeOf(result);
     this.onEnded(outcome);
     return outcome;
+  }
+
+  /** Whatever becomes of them, the session ends. */
+  async #keepRecordings(recorder: Recorder): Promise<void> {
+    const { clock, audit, log } = this.#ports;
+    const { sessionId, user, by } = this.grant;
+    try {
+      const { kept, left } = await recorder.collect(this.grant, this.#parts.folder.folder, clock.wallMs());
+      for (const recording of kept) audit.note('ssh.recorded', { sessionId, user, by, ...recording });
+      if (left > 0) log.warn({ sessionId, left }, 'more recordings than are kept of one session');
+    } catch (error) {
+      log.error({ sessionId, error }, 'recordings could not be kept');
+      audit.note('ssh.recording-lost', { sessionId, user, by }, { severity: 'warning' });
+    }
   }
 }
 

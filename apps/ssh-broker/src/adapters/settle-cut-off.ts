@@ -1,9 +1,9 @@
+import type { Logger } from '@bowline/runtime';
 import type { Clock } from '@bowline/runtime/clock';
 import type { AuditJournal } from './audit-journal.ts';
-import { cutOff } from './broker.ts';
 import type { SessionGroups } from './session-group.ts';
 import { endLeftovers } from './session-processes.ts';
-import type { SessionRecords } from './session-records.ts';
+import { cutOff, type SessionRecords } from './session-records.ts';
 
 /**
  * Sessions that an earlier life of this process left open: their processes are killed, and each counts as ended now, whether its
@@ -15,6 +15,8 @@ export async function settleCutOff({
   clock,
   audit,
   bootId,
+  leftovers,
+  log,
 }: {
   records: SessionRecords;
   /** Each where one may have run. */
@@ -22,17 +24,22 @@ export async function settleCutOff({
   clock: Clock;
   audit: AuditJournal;
   bootId: string;
+  /** Sessions of which a folder was left, on record or not. */
+  leftovers: readonly string[];
+  log: Pick<Logger, 'error'>;
 }): Promise<void> {
   const open = records.all().filter(({ outcome }) => outcome === undefined);
-  if (open.length === 0) return;
-  const ids = open.map(({ grant }) => grant.sessionId);
+  const ids = [...new Set([...open.map(({ grant }) => grant.sessionId), ...leftovers])];
+  if (ids.length === 0) return;
   const { killed, survivors } = await endLeftovers(ids, groups, clock);
   for (const record of open) {
     const rebooted = record.bootId !== bootId;
     const why = rebooted ? 'the device was restarted' : 'the ssh-broker was restarted';
     const { sessionId, user, by } = record.grant;
     const data = { sessionId, user, by, end: 'cut-off', rebooted, killed, survivors };
-    audit.append('ssh.ended', data, { severity: survivors === 0 ? 'warning' : 'critical' });
-    records.put({ ...record, outcome: cutOff(sessionId, `${why}: ask for a new grant`, survivors) });
+    audit.note('ssh.ended', data, { severity: survivors === 0 ? 'warning' : 'critical' });
+    const outcome = cutOff(sessionId, `${why}: ask for a new grant`, survivors);
+    const error = records.ended(record.orderId, outcome);
+    if (error !== undefined) log.error({ sessionId, error }, 'the end of a session could not be recorded');
   }
 }

@@ -13,6 +13,7 @@ import {
   TunnelEnd,
 } from '@bowline/tunnel';
 import { WebSocket } from 'ws';
+import { Pace } from '../core/pace.ts';
 
 export interface TunnelOptions {
   url: string;
@@ -39,6 +40,8 @@ const TICK_MS = 1000;
 const STALL_MS = 300_000;
 /** A session is short: its tunnel comes back sooner than a link. */
 const BACKOFF = { baseMs: 250, capMs: 10_000 };
+/** Of streams in a row. */
+const STREAM_RATE = { burst: 30, everyMs: 1000 };
 
 /**
  * The device's side of a session's tunnel (protocol, section 8): keeps one socket standing by while another stream may open,
@@ -57,13 +60,14 @@ export class Tunnel {
   #closed = false;
   #tick: Timer | undefined;
   #retry: Timer | undefined;
+  readonly #pace = new Pace();
 
   constructor(options: TunnelOptions, events: TunnelEvents) {
     this.#options = options;
     this.#events = events;
     this.#token = options.token;
-    this.#everySecond();
     this.#standBy();
+    this.#everySecond();
   }
 
   /** Streams that are open now. */
@@ -103,7 +107,7 @@ export class Tunnel {
     });
     socket.on('error', (error) => log.debug({ error: error.message }, 'tunnel failed'));
     socket.on('message', (data: Buffer, isBinary) => {
-      if (stream) return; // from now on they are the stream's
+      if (stream || this.#closed) return; // the stream's; or what was still in a buffer when all was over
       const told = isBinary ? undefined : readText(data);
       if (told === undefined) return socket.terminate();
       if (told.type === 'attached') {
@@ -117,7 +121,7 @@ export class Tunnel {
       this.#standby = undefined;
       this.#spendToken();
       this.#events.onStream(end, told);
-      this.#standBy();
+      this.#next();
     });
     end.onClose((code) => {
       deadline.cancel();
@@ -132,13 +136,22 @@ export class Tunnel {
   #afterClose(code: number, status: number | undefined, wasStream: boolean): void {
     if (this.#closed) return;
     if (code === TUNNEL_CLOSE.sessionOver) return this.#over('session-over');
-    if (wasStream) return this.#standBy();
+    if (wasStream) return this.#next();
     // The relay may have paired or replaced what we lost without our having heard of it: then the other token is the good one.
     if (status === 401 && !this.#spendToken()) return this.#over('token-refused');
     const delayMs = status === 401 ? 0 : backoffMs(this.#failures, this.#options.random(), BACKOFF);
     this.#failures += 1;
     this.#retry?.cancel();
     this.#retry = this.#options.clock.after(delayMs, () => this.#standBy());
+  }
+
+  /** One more stream may come, though not as fast as the other end can make them: each is a process and two entries of audit. */
+  #next(): void {
+    if (this.#closed || this.#standby !== undefined || this.#open >= this.#options.streams) return;
+    const { clock } = this.#options;
+    if (this.#pace.take(clock.monotonicMs(), STREAM_RATE)) return this.#standBy();
+    this.#retry?.cancel();
+    this.#retry = clock.after(STREAM_RATE.everyMs, () => this.#next());
   }
 
   #over(reason: 'session-over' | 'token-refused'): void {

@@ -41,7 +41,11 @@ export function judgeAccess(
 
 function judgeGrant(grant: SshGrant, facts: LocalFacts): Refusal | undefined {
   const { user, capabilities, principal, publicKey, streams, command } = grant;
-  if (!facts.hasSshd) return { code: 'no-sshd', message: 'there is no sshd here: install openssh-server' };
+  if (!facts.hasSshd)
+    return {
+      code: 'no-sshd',
+      message: 'there is no sshd here: install openssh-server, then bowline restart ssh-broker',
+    };
   const strange = capabilities.filter((name) => !isCapability(name));
   if (strange.length > 0)
     return { code: 'unknown-capability', message: `this device knows no ${strange.join(', ')}` };
@@ -69,6 +73,7 @@ function judgeTunnel(tunnelUrl: string, sessionId: string, facts: LocalFacts): R
   const url = URL.parse(tunnelUrl);
   if (url === null) return bad('tunnelUrl is no URL');
   if (url.pathname !== `/v1/tunnels/${sessionId}/device`) return bad('tunnelUrl is that of another session');
+  if (url.href !== `${url.origin}${url.pathname}`) return bad('tunnelUrl is more than host and path');
   if (url.protocol !== 'wss:' && !facts.allowInsecure && !LOOPBACK.includes(url.hostname))
     return bad('tunnelUrl must be wss:// (allowInsecure permits ws://)');
   if (facts.tunnelHosts !== undefined && !facts.tunnelHosts.includes(url.host))
