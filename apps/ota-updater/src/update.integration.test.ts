@@ -65,6 +65,29 @@ test(
   },
 );
 
+test(
+  'when the device is rebooted within a trial, the release is started once, and committed',
+  { timeout: LONG },
+  async () => {
+    await open();
+    device.release('kiosk', '1.0.0');
+    await device.update('kiosk', '1.0.0');
+    device.release('kiosk', '2.0.0');
+    device.dieAt(['after trial']);
+    const order = await device.order('kiosk', '2.0.0');
+    const died = device.updater?.exited;
+    device.gateway.hand('ota-updater', order).catch(() => {});
+    await died;
+    await device.pm2.kill();
+    writeFileSync(device.bootFile, 'another');
+    await device.pm2.startDaemon();
+    device.start();
+    expect(await device.ended(order.orderId)).toMatchObject({ status: 'succeeded' });
+    expect(await device.running('kiosk')).toBe('2.0.0');
+    expect(await device.pm2.list()).toMatchObject([{ name: 'kiosk', restarts: 0 }]);
+  },
+);
+
 test('when a release hangs, its probe over HTTP or by a command fails it', { timeout: LONG }, async () => {
   await open();
   device.release('kiosk', '1.0.0');

@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, type Pm2, type Pm2Process } from '@bowline/pm2';
+import { turns } from '../core/turns.ts';
 import type { PlannedRelease, Previous } from '../core/update-state.ts';
 import { tailOf } from './last-lines.ts';
 import type { ProcessView, ReleaseKind } from './release-kind.ts';
@@ -24,6 +25,8 @@ export interface AppKindOptions {
 export class AppKind implements ReleaseKind {
   readonly repeatsSwitch = true;
   readonly #options: AppKindOptions;
+  /** Whoever starts a program that pm2 has lost, and an update of it, must not both do it. */
+  readonly #inTurn = turns();
   /** pm2's count of restarts when the trial began. */
   readonly #restartsBefore = new Map<string, number>();
 
@@ -44,18 +47,22 @@ export class AppKind implements ReleaseKind {
     return this.#trees(name).current();
   }
 
-  async switchTo({ name, digest }: PlannedRelease): Promise<void> {
-    this.#trees(name).pointTo(digest);
-    this.#options.checkpoint?.('link set');
-    await this.#startAnew(name);
-    this.#options.checkpoint?.('restarted');
+  switchTo({ name, digest }: PlannedRelease): Promise<void> {
+    return this.#inTurn(async () => {
+      this.#trees(name).pointTo(digest);
+      this.#options.checkpoint?.('link set');
+      await this.#startAnew(name);
+      this.#options.checkpoint?.('restarted');
+    });
   }
 
-  async resumeTrial({ name }: PlannedRelease): Promise<void> {
-    const entry = await this.#entry(name);
-    // The device was started anew: pm2 has only what somebody starts.
-    if (entry === undefined) await this.#startAnew(name);
-    else this.#restartsBefore.set(name, entry.restarts);
+  resumeTrial({ name }: PlannedRelease): Promise<void> {
+    return this.#inTurn(async () => {
+      const entry = await this.#entry(name);
+      // The device was started anew: pm2 has only what somebody starts.
+      if (entry === undefined) await this.#startAnew(name);
+      else this.#restartsBefore.set(name, entry.restarts);
+    });
   }
 
   async observe({ name }: PlannedRelease): Promise<ProcessView | undefined> {
@@ -68,16 +75,18 @@ export class AppKind implements ReleaseKind {
 
   async commit(): Promise<void> {}
 
-  async rollBack({ name }: PlannedRelease, { digest }: Previous): Promise<void> {
-    const trees = this.#trees(name);
-    if (digest === undefined) {
-      await this.#options.pm2.remove(name);
-      trees.pointToNothing();
-      return;
-    }
-    trees.pointTo(digest);
-    this.#options.checkpoint?.('link set back');
-    await this.#startAnew(name);
+  rollBack({ name }: PlannedRelease, { digest }: Previous): Promise<void> {
+    return this.#inTurn(async () => {
+      const trees = this.#trees(name);
+      if (digest === undefined) {
+        await this.#options.pm2.remove(name);
+        trees.pointToNothing();
+        return;
+      }
+      trees.pointTo(digest);
+      this.#options.checkpoint?.('link set back');
+      await this.#startAnew(name);
+    });
   }
 
   async lastLines({ name }: PlannedRelease): Promise<string[]> {
@@ -94,9 +103,12 @@ export class AppKind implements ReleaseKind {
   }
 
   /** Starts what pm2 has lost with a reboot of the device. */
-  async ensureRunning(name: string): Promise<void> {
-    if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
-    if ((await this.#entry(name)) === undefined) await this.#options.pm2.start(this.#ecosystem(name), [name]);
+  ensureRunning(name: string): Promise<void> {
+    return this.#inTurn(async () => {
+      if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
+      if ((await this.#entry(name)) === undefined)
+        await this.#options.pm2.start(this.#ecosystem(name), [name]);
+    });
   }
 
   async #startAnew(name: string): Promise<void> {

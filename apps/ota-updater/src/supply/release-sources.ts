@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { bundleSupply } from '@bowline/releases/device';
 import { hasCode, RejectedError, TransientError } from '@bowline/runtime/errors';
+import { turns } from '../core/turns.ts';
 import { noSource } from './no-source.ts';
 import { openReleaseSource, sourceOf, type SourceOptions } from './open-release-source.ts';
 import type { ReleaseSource } from './release-source.ts';
@@ -60,13 +61,4 @@ function settledBy(file: string, error: unknown): unknown {
   if (!(error instanceof TransientError) || PASSING.includes(error.code)) return error;
   const isAway = !existsSync(file) || hasCode(error.cause, 'ENOENT', 'EIO', 'ENODEV', 'ENXIO');
   return isAway ? error : new RejectedError(error.code, error.message, { cause: error });
-}
-
-function turns(): <T>(act: () => Promise<T>) => Promise<T> {
-  let last: Promise<unknown> = Promise.resolve();
-  return (act) => {
-    const turn = last.then(act);
-    last = turn.catch(() => {});
-    return turn;
-  };
 }
