@@ -119,6 +119,7 @@ describe('the ingest socket', () => {
       400,
       'invalid',
     ],
+    ['names no path', { path: '//', headers: JSON_TYPE }, 400, 'invalid'],
     ['goes elsewhere', { path: '/v2/samples', headers: JSON_TYPE }, 404, 'not-found'],
     ['has another method', { path: '/v1/samples', method: 'GET' }, 405, 'method-not-allowed'],
     ['is too large', { path: '/v1/samples', headers: JSON_TYPE, body: ' '.repeat(3000) }, 413, 'too-large'],

@@ -1,5 +1,7 @@
 import { createSocket } from 'node:dgram';
-import { request } from 'node:http';
+import { once } from 'node:events';
+import { createServer, request } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { OTLPMetricExporter } from '@opentelemetry/exporter-metrics-otlp-http';
@@ -100,7 +102,10 @@ describe('OTLP', () => {
     expect([answered.status, answered.body]).toEqual([
       200,
       {
-        partialSuccess: { rejectedDataPoints: '1', errorMessage: 'a data point of a has no value to take' },
+        partialSuccess: {
+          rejectedDataPoints: '1',
+          errorMessage: 'a data point of a has no value to take, or no time',
+        },
       },
     ]);
     await waitFor(() => valueOf('a') === 1);
@@ -115,11 +120,25 @@ describe('OTLP', () => {
     await expect(tried).rejects.toThrow(/ECONNREFUSED/);
   });
 
-  test('when the port is taken, the app says so', async () => {
-    const port = await startOtlp();
-    const other = startCollector(temporaryFolder(), '--otlp.enabled=true', `--otlp.port=${port}`);
-    await other.output(/port-taken/);
-    await other.kill();
+  test('when the ports are taken, it says so, the rest of it runs, and it listens once they are free', async () => {
+    const blocker = createServer().listen(0, '127.0.0.1');
+    const udp = createSocket('udp4').bind(0, '127.0.0.1');
+    await Promise.all([once(blocker, 'listening'), once(udp, 'listening')]);
+    const flags = ['--otlp.enabled=true', `--otlp.port=${(blocker.address() as AddressInfo).port}`];
+    const child = start(
+      ...flags,
+      '--statsd.enabled=true',
+      `--statsd.port=${udp.address().port}`,
+      '--series.cpu.intervalMs=50',
+    );
+    await child.output(/port-taken.*otlp\.port/);
+    await child.output(/port-taken.*statsd\.port/);
+    await waitFor(() => store.samples.length > 0);
+    blocker.close();
+    udp.close();
+    await child.output(/may send metrics/);
+    await child.output(/may send StatsD/);
+    expect(child.stdout().match(/port-taken/g)?.length).toBe(2);
   });
 });
 

@@ -76,6 +76,16 @@ describe('source plug-ins', () => {
     expect(child.stdout().match(/lines of a plug-in were not taken/g)).toHaveLength(1);
   });
 
+  test('when one floods its standard error, so much of it is logged, and what it measures is taken', async () => {
+    const child = startWith(`
+      head -c 200000 /dev/zero | tr '\\0' '\\n' | sed 's/^/oops/' >&2
+      echo '{"series":"after","value":1}'
+      exec sleep 1000`);
+    await waitFor(() => values('after').length > 0);
+    await child.output(/says too much/);
+    expect(child.stdout().match(/oops/g)?.length).toBe(100);
+  });
+
   test('when one is not there, it is said, and the others and the collector go on', async () => {
     const plugins = {
       absent: { command: ['/nowhere/plugin'] },

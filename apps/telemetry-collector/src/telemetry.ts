@@ -45,7 +45,7 @@ export interface Telemetry {
   /**
    * Goes on with another configuration, without losing a sample.
    *
-   * @throws ConfigError if a listener cannot be opened as it says; the rest of it holds.
+   * @throws ConfigError if the socket of the ingest cannot be opened as it says.
    */
   reconfigure(config: CollectorConfig): Promise<void>;
   /** Takes nothing more and hands over what is there, until `signal`; what is left then is `kept` for the next start. */
@@ -128,7 +128,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     clock,
   });
   const local = new IngestListener(ingest, log);
-  const otlp = new OtlpListener(ingest, log);
+  const otlp = new OtlpListener(ingest, clock, log);
   const statsd = new StatsdListener(ingest, clock, log);
   const plugins = new Plugins({ ingest, stateDir: config.stateDir, clock, log });
   const listen = async () => {

@@ -74,7 +74,7 @@ export function httpEndpoint({ routes, limits, log }: HttpEndpointOptions): Serv
         throw new TransientError('too-fast', `${requestsAtOnce} requests are in work already`, {
           retryAfterMs: 1000,
         });
-      const { pathname, searchParams: query } = new URL(request.url ?? '/', 'http://localhost');
+      const { pathname, searchParams: query } = targetOf(request.url);
       const route = routeOf(routes, request.method, pathname);
       route.admit(request.headers);
       const body = await readBody(request, bodyBytes);
@@ -88,6 +88,12 @@ export function httpEndpoint({ routes, limits, log }: HttpEndpointOptions): Serv
     }
   }
   return server;
+}
+
+function targetOf(target = '/'): URL {
+  const url = URL.parse(target, 'http://localhost');
+  if (url === null) throw new ContractError('invalid', 'the target of the request is no path');
+  return url;
 }
 
 function routeOf(routes: readonly Route[], method: string | undefined, path: string): Route {

@@ -1,11 +1,12 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import type { Logger } from '@bowline/runtime';
+import type { Clock, Logger } from '@bowline/runtime';
 import { ConfigError } from '@bowline/runtime/errors';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
 import { httpEndpoint } from './http-endpoint.ts';
+import { KeepTrying } from './keep-trying.ts';
 import { closeServer } from './close-server.ts';
 import { otlpRoute } from './otlp-route.ts';
 
@@ -16,21 +17,28 @@ export class OtlpListener {
   readonly #ingest: Ingest;
   readonly #log: Logger;
   #config: CollectorConfig | undefined;
+  readonly #keepTrying: KeepTrying;
   #server: Server | undefined;
 
-  constructor(ingest: Ingest, log: Logger) {
+  constructor(ingest: Ingest, clock: Clock, log: Logger) {
     this.#ingest = ingest;
     this.#log = log;
+    this.#keepTrying = new KeepTrying(clock, log);
   }
 
-  /** @throws ConfigError `port-taken` */
+  /** A port that is taken is tried again. */
   async configure(config: CollectorConfig): Promise<void> {
     const { enabled, port } = config.otlp;
     const before = this.#config?.otlp;
     this.#config = config;
     if (before?.enabled === enabled && before.port === port) return;
     await this.close();
-    if (!enabled) return;
+    if (enabled) await this.#keepTrying.start(() => this.#open(config));
+  }
+
+  /** @throws ConfigError `port-taken` */
+  async #open(config: CollectorConfig): Promise<void> {
+    const { port } = config.otlp;
     const limits = () => (this.#config ?? config).ingest;
     const server = httpEndpoint({ routes: [otlpRoute(this.#ingest, limits)], limits, log: this.#log });
     try {
@@ -45,6 +53,7 @@ export class OtlpListener {
   }
 
   async close(): Promise<void> {
+    this.#keepTrying.stop();
     const server = this.#server;
     this.#server = undefined;
     if (server !== undefined) await closeServer(server);

@@ -33,6 +33,8 @@ const GRACE_MS = 2000;
 /** The same complaint is logged this often at most. */
 const COMPLAIN_EVERY_MS = 60_000;
 const MOST_STDERR_CHARS = 2000;
+/** Lines on standard error that are logged in a minute. */
+const MOST_SAID = 100;
 
 /**
  * One source plug-in: a program that prints JSON lines. It is started again whenever it ends, with backoff. It leads a process
@@ -167,7 +169,19 @@ export class PluginProcess {
   async #readErrors(stderr: Readable): Promise<void> {
     const lines = new LineSplitter(MOST_STDERR_CHARS);
     stderr.setEncoding('utf8');
-    const say = (each: string) => this.#log.warn({ stderr: each }, 'a plug-in says');
+    const { clock } = this.#options;
+    let [said, sinceMs] = [0, clock.monotonicMs()];
+    const say = (each: string) => {
+      if (clock.monotonicMs() - sinceMs >= COMPLAIN_EVERY_MS) {
+        if (said > MOST_SAID)
+          this.#log.warn({ lines: said - MOST_SAID }, 'a plug-in says too much: left out');
+        [said, sinceMs] = [0, clock.monotonicMs()];
+      }
+      said += 1;
+      if (said <= MOST_SAID) this.#log.warn({ stderr: each }, 'a plug-in says');
+      if (said === MOST_SAID)
+        this.#log.warn({}, 'a plug-in says too much: the rest of this minute is left out');
+    };
     for await (const chunk of stderr as AsyncIterable<string>) lines.push(chunk).forEach(say);
     lines.end().forEach(say);
   }

@@ -4,6 +4,7 @@ import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { ConfigError } from '@bowline/runtime/errors';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
+import { KeepTrying } from './keep-trying.ts';
 import { StatsdWindow } from '../core/statsd/statsd-window.ts';
 
 type StatsdConfig = CollectorConfig['statsd'];
@@ -19,26 +20,29 @@ export class StatsdListener {
   #socket: Socket | undefined;
   #window: StatsdWindow | undefined;
   #timer: Timer | undefined;
+  readonly #keepTrying: KeepTrying;
   #told = 0;
 
   constructor(ingest: Ingest, clock: Clock, log: Logger) {
     this.#ingest = ingest;
     this.#clock = clock;
     this.#log = log;
+    this.#keepTrying = new KeepTrying(clock, log);
   }
 
-  /** @throws ConfigError `port-taken` */
+  /** A port that is taken is tried again. */
   async configure(config: StatsdConfig): Promise<void> {
     const before = this.#config;
     this.#config = config;
     this.#window?.reconfigure({ series: config.series });
     if (before?.enabled === config.enabled && before.port === config.port) return;
     await this.close();
-    if (config.enabled) await this.#open(config);
+    if (config.enabled) await this.#keepTrying.start(() => this.#open(config));
   }
 
   /** What came and was not told yet goes into the buffer. */
   async close(): Promise<void> {
+    this.#keepTrying.stop();
     this.#timer?.cancel();
     this.#flush();
     const socket = this.#socket;
@@ -49,6 +53,7 @@ export class StatsdListener {
     await once(socket, 'close');
   }
 
+  /** @throws ConfigError `port-taken` */
   async #open({ port, series }: StatsdConfig): Promise<void> {
     const socket = createSocket('udp4');
     const window = new StatsdWindow({ series });
@@ -57,6 +62,7 @@ export class StatsdListener {
       socket.bind(port, LOOPBACK);
       await once(socket, 'listening');
     } catch (error) {
+      socket.close();
       throw new ConfigError('port-taken', `statsd.port ${port}: ${(error as Error).message}`, {
         cause: error,
       });

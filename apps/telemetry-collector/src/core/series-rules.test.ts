@@ -51,6 +51,27 @@ describe('SeriesRules', () => {
     expect(inUnit('Cel')).toMatchObject({ value: 3_145_728, unit: 'By' });
   });
 
+  test.each([
+    ['*', ['', 'a', 'system.cpu'], []],
+    ['a*', ['a', 'ab'], ['ba']],
+    ['*.limit:*', ['x.limit:', 'x.limit:y.limit:'], ['x.limit', 'limit:y']],
+    ['a*b*a', ['aba', 'axxbxxa', 'abba'], ['a', 'aa', 'ab', 'abab']],
+    ['ab*ba', ['abba', 'abxba'], ['aba']],
+    ['**a**', ['a', 'xax'], ['x']],
+  ])('when the pattern is %s, it matches what it says', (match, those, others) => {
+    const rules = new SeriesRules([{ match, enabled: false }]);
+    const left = rules.apply(
+      [...those, ...others].map((metric) => reading(1, metric)),
+      0,
+    );
+    expect(left.map(({ metric }) => metric)).toEqual(others);
+  });
+
+  test('when a pattern has very many stars, a name that fits nearly is answered at once', () => {
+    const rules = new SeriesRules([{ match: `${'*a'.repeat(60)}*b`, enabled: false }]);
+    expect(rules.apply([reading(1, 'a'.repeat(128))], 0)).toHaveLength(1);
+  });
+
   test('when a pattern holds characters of regular expressions, they are themselves', () => {
     const rules = new SeriesRules([{ match: 'a.b', enabled: false }]);
     expect(rules.apply([reading(1, 'axb')], 0)).toHaveLength(1);

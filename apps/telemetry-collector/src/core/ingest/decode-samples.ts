@@ -1,4 +1,5 @@
 import { ContractError } from '@bowline/runtime/errors';
+import { doubtOf } from './plausible-time.ts';
 import { sample as validSample } from '../../generated/ingest.js';
 import type { GivenSample } from '../../bodies.ts';
 
@@ -15,8 +16,6 @@ export function formatOf(contentType: string | undefined): BodyFormat | undefine
 
 /** So many faults are told; the rest is counted. */
 const MOST_FAULTS = 10;
-/** 1973 in milliseconds, 5138 in seconds: whoever sends less meant seconds. */
-const LEAST_PLAUSIBLE_MS = 100_000_000_000;
 
 /**
  * One sample, a list of them, or `{ samples: [...] }`; as NDJSON one sample a line. All or nothing: one that is wrong
@@ -67,9 +66,8 @@ function faultOf(value: unknown, where: string): string[] {
   const at = where === '' ? '' : `${where}: `;
   if (!validSample(value)) return [`${at}${explain(validSample, value)}`];
   const { at: atMs } = value as GivenSample;
-  if (atMs !== undefined && atMs < LEAST_PLAUSIBLE_MS)
-    return [`${at}"at" is in milliseconds since 1970, and ${atMs} looks like seconds`];
-  return [];
+  const doubt = doubtOf(atMs);
+  return doubt === undefined ? [] : [`${at}"at" is in milliseconds since 1970, and ${atMs} ${doubt}`];
 }
 
 /** As a compiled schema tells it. */

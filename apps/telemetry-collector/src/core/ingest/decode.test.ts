@@ -44,6 +44,7 @@ describe('decodeSamples', () => {
     ['a value of null', { series: 'a', value: null }, /"value" must be number,string,boolean/],
     ['a misspelt member', { ...one, units: 'Cel' }, /unknown member "units"/],
     ['seconds', { ...one, at: 1_750_000_000 }, /looks like seconds/],
+    ['microseconds', { ...one, at: 1_750_000_000_000_000 }, /looks like microseconds/],
     ['no object', 5, /must be an object such as/],
     ['an unknown quality', { ...one, quality: 'fine' }, /one of good,unsynchronised,estimated/],
   ])('when a sample has %s, it says so, and which one, and nothing is taken', (_, bad, message) => {

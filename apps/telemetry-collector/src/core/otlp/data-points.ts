@@ -1,3 +1,4 @@
+import { doubtOf } from '../ingest/plausible-time.ts';
 import { attributesIn, listIn, nanosecondsIn, numberIn, objectIn, type Json } from './read-json.ts';
 
 /** One data point of a metric, as the values that become samples. */
@@ -31,15 +32,12 @@ export function pointsOf(metric: Json): { points: Point[]; rejected: number; why
   for (const point of given) {
     if ((numberIn(point['flags']) ?? 0) % 2 === NO_RECORDED_VALUE) continue;
     const values = VALUES[kind](point);
-    if (values === undefined || values.length > MOST_PARTS) rejected += 1;
-    else
-      points.push({
-        attributes: attributesIn(point['attributes']),
-        atMs: nanosecondsIn(point['timeUnixNano']),
-        values,
-      });
+    const atMs = nanosecondsIn(point['timeUnixNano']);
+    if (values === undefined || values.length > MOST_PARTS || doubtOf(atMs) !== undefined) rejected += 1;
+    else points.push({ attributes: attributesIn(point['attributes']), atMs, values });
   }
-  const why = rejected === 0 ? undefined : `a data point of ${String(metric['name'])} has no value to take`;
+  const why =
+    rejected === 0 ? undefined : `a data point of ${String(metric['name'])} has no value to take, or no time`;
   return { points, rejected, why };
 }
 

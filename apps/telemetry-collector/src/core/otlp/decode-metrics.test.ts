@@ -70,7 +70,9 @@ describe('decodeMetrics', () => {
   });
 
   test('when some points cannot be taken, they are counted, and the others are taken', () => {
-    const gauge = { dataPoints: [{ asDouble: 'NaN' }, {}, { asDouble: 1 }, { flags: 1 }] };
+    // Milliseconds for nanoseconds.
+    const early = { asDouble: 1, timeUnixNano: '1790000000000' };
+    const gauge = { dataPoints: [{ asDouble: 'NaN' }, {}, { asDouble: 1 }, { flags: 1 }, early] };
     const broken = { dataPoints: [{ count: 1, explicitBounds: [1], bucketCounts: ['1'] }] };
     const { samples, rejected, why } = decode(
       request([
@@ -79,7 +81,11 @@ describe('decodeMetrics', () => {
         { gauge: { dataPoints: [{ asInt: 1 }] } },
       ]),
     );
-    expect([samples.length, rejected, why]).toEqual([1, 4, 'a data point of a has no value to take']);
+    expect([samples.length, rejected, why]).toEqual([
+      1,
+      5,
+      'a data point of a has no value to take, or no time',
+    ]);
   });
 
   test.each([
