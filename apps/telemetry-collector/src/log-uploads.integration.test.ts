@@ -46,13 +46,13 @@ async function start(uploads: object, ...flags: string[]): Promise<void> {
 }
 const log = join('logs', 'kiosk.log');
 /** Lines that hardly pack, so that many of them need several parts. */
-const write = (from: number, to: number) =>
+const write = (from: number, to: number, at = Date.now()) =>
   appendFileSync(
     join(folder, log),
     Array.from({ length: to - from }, (_, index) => {
       const n = from + index;
       const noise = createHash('sha512').update(`${n}`).digest('base64');
-      return `${JSON.stringify({ time: new Date().toISOString(), n, noise })}\n`;
+      return `${JSON.stringify({ time: new Date(at).toISOString(), n, noise })}\n`;
     }).join(''),
   );
 const job = (name: string) => gateway.jobs()?.find((each) => each.name === name);
@@ -124,10 +124,28 @@ describe('uploads of logs on a schedule', () => {
     });
     expect(before).toBeGreaterThan(0);
     expect(new Set(store.parts.map(({ orderId }) => orderId)).size).toBe(1);
-    expect(numbers()).toEqual(upTo(3000));
-    await waitFor(() => job('upload-kiosk')?.state === 'waiting');
-    await run('upload-kiosk');
+    // What came meanwhile goes with it.
     expect(numbers()).toEqual(upTo(3010));
+    await waitFor(() => job('upload-kiosk')?.state === 'waiting');
+    write(3010, 3020);
+    await run('upload-kiosk');
+    expect(numbers()).toEqual(upTo(3020));
+  });
+
+  test('when the clock was wrong while something was logged, it is sent all the same, once, and what comes after it', async () => {
+    await open();
+    write(0, 2);
+    await start({ kiosk: { kind: 'logs', app: 'kiosk' } });
+    await run('upload-kiosk');
+    write(2, 4, Date.UTC(2099, 0, 1));
+    write(4, 6);
+    write(6, 8, Date.UTC(1971, 0, 1));
+    await run('upload-kiosk');
+    write(8, 10, Date.UTC(2099, 0, 1));
+    await run('upload-kiosk');
+    write(10, 12);
+    await run('upload-kiosk');
+    expect(numbers()).toEqual(upTo(12));
   });
 
   test('when there is more than one upload may have, the next ones have the rest', async () => {

@@ -1,6 +1,6 @@
 /** One point, line or entry of an answer. */
 export interface Item {
-  /** Epoch milliseconds; rising within a group. */
+  /** Epoch milliseconds; rising within a group, unless it has a mark. */
   at: number;
   /** As JSON. */
   text: string;

@@ -6,7 +6,7 @@ import { behind, type Cursor, type Item } from './item.ts';
 export interface PackedPart {
   payload: Pick<History, 'encoding' | 'data'>;
   items: number;
-  /** Of the answer as JSON. */
+  /** Of JSON: what the whole answer grows by. */
   bytes: number;
   next: Cursor;
 }
@@ -21,13 +21,18 @@ const PLAIN_BYTES = 1024;
 type Numbered = Item & { groupIndex: number };
 
 /** Cuts items into parts that fit into a frame, whatever is in them. An answer without items is one part without items. */
-export async function* packParts(items: AsyncIterable<Numbered>, from: Cursor): AsyncGenerator<PackedPart> {
+export async function* packParts(
+  items: AsyncIterable<Numbered>,
+  from: Cursor,
+  mostBytes = PART_BYTES,
+): AsyncGenerator<PackedPart, void> {
+  const partBytes = Math.min(mostBytes, PART_BYTES);
   let gathered: Numbered[] = [];
   let bytes = 0;
   let cursor = from;
   let isEmpty = true;
   for await (const item of items) {
-    if (bytes + item.text.length > PART_BYTES && gathered.length > 0) {
+    if (bytes + item.text.length > partBytes && gathered.length > 0) {
       for (const part of fitting(gathered, cursor)) {
         cursor = part.next;
         yield part;
@@ -59,7 +64,8 @@ function* fitting(items: readonly Numbered[], from: Cursor): Generator<PackedPar
         ? { encoding: 'json', data: JSON.parse(text) as unknown }
         : { encoding: 'gzip+base64', data: packed },
     items: items.length,
-    bytes: Buffer.byteLength(text),
+    // Less one: brackets stand once around the whole answer, and a comma between two parts.
+    bytes: Buffer.byteLength(text) - 1,
     next: items.reduce((cursor, item) => behind(cursor, item), from),
   };
 }

@@ -14,6 +14,8 @@ export interface PartsDesk {
   room(): Promise<void>;
   /** Whether to end before the sum is this large; without it all goes. */
   isEnough?(bytes: number): boolean;
+  /** Of JSON in one part, if that is to be less than usual. */
+  partBytes?: number;
   /** Durable when it returns: what is sent next begins there. @param bytes the sum with it; may throw. */
   note(progress: PartsProgress, bytes: number): void;
   /** Resolves when the part is on the gateway's disk. */
@@ -31,12 +33,25 @@ export async function sendParts(
   desk: PartsDesk,
   signal: AbortSignal,
 ): Promise<PartsProgress> {
+  const parts = packParts(source.items(from.cursor, signal), from.cursor, desk.partBytes);
+  try {
+    return await sendAll(parts, from, desk);
+  } finally {
+    // What it reads from is closed, however this ends.
+    await parts.return(undefined);
+  }
+}
+
+async function sendAll(
+  parts: AsyncGenerator<PackedPart, void>,
+  from: PartsProgress,
+  desk: PartsDesk,
+): Promise<PartsProgress> {
   let state = from;
-  const parts = packParts(source.items(state.cursor, signal), state.cursor);
-  let held = (await parts.next()).value as PackedPart | undefined;
+  let held = (await parts.next()).value ?? undefined;
   while (held !== undefined) {
     const bytes = state.bytes + held.bytes;
-    const next = (await parts.next()).value as PackedPart | undefined;
+    const next: PackedPart | undefined = (await parts.next()).value ?? undefined;
     const following = next !== undefined && desk.isEnough?.(bytes + next.bytes) !== true ? next : undefined;
     await desk.room();
     desk.note(state, bytes);
@@ -45,6 +60,5 @@ export async function sendParts(
     desk.told?.(state);
     held = following;
   }
-  await parts.return(undefined);
   return state;
 }

@@ -10,7 +10,7 @@ export interface UploadState {
   /** Behind what was uploaded. */
   cursor: Cursor;
   /** The upload under way. */
-  current?: { id: string; from: number; to: number; part: number; bytes: number; items: number };
+  current?: { id: string; from: number; part: number; bytes: number; items: number };
 }
 
 export interface LogUploadOptions {
@@ -28,6 +28,8 @@ export interface LogUploadOptions {
 
 /** A first upload reaches back so far, milliseconds. */
 const FIRST_MS = 86_400_000;
+/** Behind what was uploaded everything is new, whatever time it says: clocks are wrong at times. The end of the year 9999. */
+const ANY_TIME = { from: 0, to: 253_402_300_799_000 };
 
 /**
  * Uploads what an app or the journal has gathered since the last upload, in parts like those of an answer, under an id of its
@@ -44,19 +46,19 @@ export async function uploadLog(options: LogUploadOptions, signal: AbortSignal):
   const current = known.current ?? {
     id: newId(),
     from: known.cursor.at,
-    to: nowMs,
     part: 0,
     bytes: 0,
     items: 0,
   };
-  const { id, from, to } = current;
-  const upload = { job: name, kind, from, to, ...(app === undefined ? {} : { app }) };
+  const { id, from } = current;
+  const upload = { job: name, kind, from, to: nowMs, ...(app === undefined ? {} : { app }) };
   const done = await sendParts(
-    source({ from, to }),
+    source(known.cursor.mark === undefined ? { from, to: nowMs } : ANY_TIME),
     { ...current, cursor: known.cursor },
     {
       room,
       isEnough: (bytes) => bytes > maxBytes,
+      partBytes: maxBytes,
       note: ({ cursor, ...came }) => state.write({ wish, cursor, current: { ...current, ...came } }),
       send: (part) =>
         part.part === 0 && part.last && isEmpty(part.data)
@@ -72,9 +74,10 @@ export async function uploadLog(options: LogUploadOptions, signal: AbortSignal):
 const isEmpty = (data: unknown): boolean => Array.isArray(data) && data.length === 0;
 
 function begun(known: UploadState | undefined, wish: string, nowMs: number): UploadState {
-  const atFirst = { wish, cursor: { group: 0, at: nowMs - FIRST_MS, skip: 0 } };
-  if (known === undefined) return atFirst;
+  const first = Math.max(0, nowMs - FIRST_MS);
+  const isSame = known?.wish === wish;
+  const cursor = isSame ? known.cursor : { group: 0, at: known?.cursor.at ?? first, skip: 0 };
   // A clock that was far ahead must not keep us from uploading until that time has come.
-  if (known.cursor.at > (known.current?.to ?? nowMs)) return atFirst;
-  return known.wish === wish ? known : { wish, cursor: { group: 0, at: known.cursor.at, skip: 0 } };
+  const at = cursor.at > nowMs ? first : cursor.at;
+  return { ...(isSame ? known : {}), wish, cursor: { ...cursor, at } };
 }
