@@ -17,6 +17,7 @@ import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
 import { addFleetHistory } from './fleet-history-program.ts';
 import { addConfig, addFleetConfig } from './config-program.ts';
+import { addFleetRollout } from './fleet-rollout-program.ts';
 import { addFleetServer } from './fleet-server-program.ts';
 import { addFleetUpdate } from './fleet-update-program.ts';
 import { addHistory } from './history-program.ts';
@@ -167,6 +168,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addConfig(root, { contextOf, json, exit });
   addFleetServer(fleet, { contextOf, apiOf, json });
   addFleetTrust(fleet, { contextOf, apiOf, json });
+  addFleetRollout(fleet, { contextOf, apiOf, json });
   addFleetUpdate(fleet, { contextOf, apiOf, json, exit });
   addSsh(root, fleet, { contextOf, apiOf, json }, exit);
   addKeys(root, { contextOf, json });

@@ -8,6 +8,9 @@ import {
   NewOperatorBody,
   NewOperatorTokenBody,
   OrderBody,
+  RolloutBody,
+  RolloutHaltBody,
+  RolloutStageBody,
   SshSessionBody,
   TrustBody,
 } from './http/bodies.ts';
@@ -27,5 +30,8 @@ export const schemas: Record<string, Record<string, object>> = {
     operatorToken: NewOperatorTokenBody,
     trust: TrustBody,
     sshSession: SshSessionBody,
+    rollout: RolloutBody,
+    rolloutStage: RolloutStageBody,
+    rolloutHalt: RolloutHaltBody,
   },
 };

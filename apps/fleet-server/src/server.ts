@@ -19,6 +19,7 @@ import {
   LinkServer,
   NewsDesk,
   OrderBook,
+  Rollouts,
   TunnelServer,
   TunnelSessions,
   UplinkLog,
@@ -137,6 +138,9 @@ async function serve(
     onRekeyed: (deviceId) => links.dismiss(deviceId, CLOSE.tokenRefused),
   });
 
+  const rollouts = new Rollouts({ store, devices, status, orders, identity, news, clock, log });
+  await rollouts.start();
+
   const tunnelSessions = new TunnelSessions(store, clock, config.tunnels);
   const tunnels = new TunnelServer(
     {
@@ -172,6 +176,7 @@ async function serve(
       links,
       tunnels,
       tunnelSessions,
+      rollouts,
       enrolment,
       origins: () => originsOf(url, config.publicUrl),
     },
@@ -201,6 +206,7 @@ async function serve(
   );
   const stop = async () => {
     disk.stop();
+    rollouts.stop();
     tls?.stop();
     await tunnels.drain();
     await links.drain();

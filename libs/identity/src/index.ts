@@ -23,6 +23,7 @@ export {
   type OrderRole,
 } from './orders/signed-claims.ts';
 export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from './orders/order-gate.ts';
+export { isInRollout, type Rollout } from './orders/rollout-share.ts';
 export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';
 export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './audit-chain.ts';
 export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';

@@ -10,6 +10,8 @@ export { RateLimiter, type Rate } from './link/rate-limiter.ts';
 export type { LinkServices } from './link/services.ts';
 export { NEWS_KINDS, NewsDesk, type Interest, type News, type NewsKind } from './news.ts';
 export { OrderBook, ORDER_LIFE_MS, type NewOrder, type OrderLimits } from './orders/order-book.ts';
+export { Rollouts, type RolloutsPorts } from './rollouts/rollouts.ts';
+export type { RolloutAim, SignedStage } from './rollouts/rollout.ts';
 export { refusal, type Refusal } from './problem.ts';
 export * from './store.ts';
 export { DeadLetters, type DeadLetterRecord } from './uplink/dead-letters.ts';

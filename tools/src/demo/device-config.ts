@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { writeFileDurably } from '@bowline/runtime';
-import { DEVICE_ID, type DemoLayout } from './layout.ts';
+import { DEMO_GROUP, DEVICE_ID, type DemoLayout } from './layout.ts';
 
 /** Where the gateway keeps its enrolment; a device that has one needs no token any more. */
 const ENROLMENT = 'enrolment.json';
@@ -40,7 +40,7 @@ export async function writeDeviceConfig(
     // Needs what the build generates, which is not there yet when this file is loaded.
     const { parseEnrolmentToken, writeTrustAnchor } = await import('@bowline/identity');
     const { rootThumbprint } = parseEnrolmentToken(token);
-    writeTrustAnchor(trustAnchorFile, { rootThumbprint, deviceId: DEVICE_ID, groups: [] });
+    writeTrustAnchor(trustAnchorFile, { rootThumbprint, deviceId: DEVICE_ID, groups: [DEMO_GROUP] });
   }
   const judges = { policyFile, trustAnchorFile };
   const own: Record<string, object> = {

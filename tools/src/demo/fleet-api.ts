@@ -29,8 +29,9 @@ export class FleetApi {
   }
 
   /** A token that enrols one device, once. */
-  async enrolmentToken(deviceId: string): Promise<string> {
-    const response = await this.#call('/v1/enrolment-tokens', { deviceId, name: 'Demo device', maxUses: 1 });
+  async enrolmentToken(deviceId: string, groups: string[] = []): Promise<string> {
+    const wanted = { deviceId, name: 'Demo device', groups, maxUses: 1 };
+    const response = await this.#call('/v1/enrolment-tokens', wanted);
     const { token } = (await response.json()) as { token?: string };
     if (response.ok && token !== undefined) return token;
     throw new DemoError(

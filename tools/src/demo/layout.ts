@@ -4,6 +4,8 @@ import { join } from 'node:path';
 import { DemoError } from './demo-error.ts';
 
 export const DEVICE_ID = 'demo';
+/** Of which the demo device is one. */
+export const DEMO_GROUP = 'demos';
 export const DEFAULT_PORT = 7400;
 
 /** Every path of the demo. State is in `.bowline`; sockets are in `runDir`, since their paths have 107 bytes at most. */

@@ -8,7 +8,7 @@ import { DemoError } from './demo-error.ts';
 import { isEnrolled, makeFolders, writeDeviceConfig, writeServerConfig } from './device-config.ts';
 import { endRun, pm2In } from './end-run.ts';
 import { FleetApi } from './fleet-api.ts';
-import { DEVICE_ID, makePrivateFolder, type DemoLayout } from './layout.ts';
+import { DEMO_GROUP, DEVICE_ID, makePrivateFolder, type DemoLayout } from './layout.ts';
 import { writeLogRotation } from './log-rotation.ts';
 import { markOf } from './marked-processes.ts';
 import { checkBuilt, checkPort, pinnedRuntime } from './preflight.ts';
@@ -110,7 +110,11 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
     options.say(`the server listens at ${url}`);
 
     const enrolled = isEnrolled(layout);
-    await writeDeviceConfig(layout, url, enrolled ? undefined : await fleet.enrolmentToken(DEVICE_ID));
+    await writeDeviceConfig(
+      layout,
+      url,
+      enrolled ? undefined : await fleet.enrolmentToken(DEVICE_ID, [DEMO_GROUP]),
+    );
     options.signal.throwIfAborted();
     const startedAt = Date.now();
     await pm2.start(ecosystem, [...DEVICE_APPS, UPKEEP]);

@@ -3,7 +3,7 @@ import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { DEVICE_ID } from '../demo/layout.ts';
+import { DEMO_GROUP, DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { TestFleet } from './test-fleet.ts';
 
@@ -124,22 +124,29 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     await signer.kill('SIGTERM');
   });
 
-  test('when somebody on the device holds updates, an order waits and says who, until they are let go', async () => {
+  test('when somebody on the device holds updates, a rollout waits and says who; paused it is called off, gone on with it is installed', async () => {
     await type(
       "echo \"require('http').createServer((q, r) => r.end('held')).listen(7460)\" > hello/server.cjs",
     );
     expect(await type(publish('1.3.0'))).toMatchObject({ code: 0 });
     await type('npx bowline update hold --owner oven --for 1h --reason baking');
-    const order = await type(`npx bowline fleet update ${DEVICE_ID} hello 1.3.0 --sign release --timeout 2s`);
-    expect(order.code).toBe(15);
+    const rollout = (what: string) => type(`npx bowline fleet rollout ${what}`);
+    const begun = await rollout(`start hello 1.3.0 --group ${DEMO_GROUP} --percent 100 --sign release`);
+    expect(begun).toMatchObject({ code: 0, out: expect.stringContaining('1 of 1 devices (100 %)') });
     await waitFor(async () => {
       const { out } = await type('npx bowline update status');
       return /hello 1\.3\.0 {2}\[#*-*\] +0 % {2}deferred[^]*held by oven until/.test(out);
     });
-    expect(await greeting()).toBe('hello, version 2\n');
+    const paused = await rollout('pause hello-1.3.0 --reason "too early"');
+    expect(paused).toMatchObject({ code: 0, out: expect.stringContaining('paused: by admin: too early') });
+    await waitFor(async () => (await rollout('show hello-1.3.0')).out.includes('1 called off'));
     expect(await type('npx bowline update release --owner oven')).toMatchObject({ code: 0 });
+    expect(await greeting()).toBe('hello, version 2\n');
+    expect(await rollout('go-on hello-1.3.0 --sign release')).toMatchObject({ code: 0 });
     await waitFor(async () => (await fleet.api.orders(DEVICE_ID))[0]?.status === 'succeeded');
     expect(await greeting()).toBe('held');
+    const [done = ''] = (await rollout('list')).out.split('\n').slice(-2);
+    expect(done).toMatch(/^hello-1\.3\.0 +demos +running .* 1 done, 0 failed, 0 under way, 0 waiting$/);
   });
 
   test('when the device has no link, a stick brings a release with its order, and a bad or older one is refused', async () => {

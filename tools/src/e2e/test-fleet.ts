@@ -14,7 +14,7 @@ import {
 import { makeFolders, writeDeviceConfig, writeServerConfig } from '../demo/device-config.ts';
 import { endRun } from '../demo/end-run.ts';
 import { FleetApi } from '../demo/fleet-api.ts';
-import { DEVICE_ID, demoLayout, makePrivateFolder, type DemoLayout } from '../demo/layout.ts';
+import { DEMO_GROUP, DEVICE_ID, demoLayout, makePrivateFolder, type DemoLayout } from '../demo/layout.ts';
 import { markOf } from '../demo/marked-processes.ts';
 import { pinnedRuntime } from '../demo/preflight.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -120,7 +120,7 @@ export class TestFleet {
   /** A one-time token for the device, as an operator makes it. */
   async prepareDevice(): Promise<void> {
     const fleet = new FleetApi(this.#url, this.#token);
-    await writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID));
+    await writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID, [DEMO_GROUP]));
   }
 
   /** Returns when pm2 has heard from each app that it is ready. */

@@ -17,6 +17,8 @@ import {
   type Order,
   type ProblemDocument,
   type Role,
+  type Rollout,
+  type RolloutReport,
   type SshSession,
   type TrustBundleJws,
 } from '@bowline/messages';
@@ -111,6 +113,30 @@ export class OperatorsApi {
   /** Withdraws an order that the device has not begun. */
   async cancelOrder(orderId: string): Promise<void> {
     await this.#call(`/v1/orders/${encodeURIComponent(orderId)}/cancel`, {});
+  }
+
+  async rollouts(): Promise<Rollout[]> {
+    const { rollouts } = (await this.#call('/v1/rollouts')) as { rollouts?: unknown };
+    return (Array.isArray(rollouts) ? rollouts : []).map((each) => check<Rollout>(operators.rollout, each));
+  }
+
+  async rollout(id: string): Promise<RolloutReport> {
+    return check<RolloutReport>(operators.rolloutReport, await this.#call(rolloutPath(id)));
+  }
+
+  async beginRollout(wanted: { order: string; maxFailedPercent?: number }): Promise<Rollout> {
+    return check<Rollout>(operators.rollout, await this.#call('/v1/rollouts', wanted, ANSWER_DEADLINE_MS));
+  }
+
+  /** @param order signed for the same rollout, for a share that is no smaller. */
+  async stageRollout(id: string, order: string): Promise<Rollout> {
+    const path = `${rolloutPath(id)}/stage`;
+    return check<Rollout>(operators.rollout, await this.#call(path, { order }, ANSWER_DEADLINE_MS));
+  }
+
+  async haltRollout(id: string, how: 'pause' | 'stop', reason: string | undefined): Promise<Rollout> {
+    const body = reason === undefined ? {} : { reason };
+    return check<Rollout>(operators.rollout, await this.#call(`${rolloutPath(id)}/${how}`, body));
   }
 
   async newSshSession(
@@ -281,6 +307,8 @@ export class OperatorsApi {
     throw refusal(response.status, value as ProblemDocument | undefined);
   }
 }
+
+const rolloutPath = (id: string): string => `/v1/rollouts/${encodeURIComponent(id)}`;
 
 function refusal(status: number, problem: ProblemDocument | undefined): CliError {
   const why = problem?.detail ?? problem?.title ?? 'no reason given';

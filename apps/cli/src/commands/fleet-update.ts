@@ -54,7 +54,8 @@ export async function printUpdate(context: Context, audience: string, update: Up
   print(await signUpdate(context, audience, update));
 }
 
-async function signUpdate(
+/** The signed order alone. @param orderId that it is for; absent: good for any one, once on each device. */
+export async function signUpdate(
   { env }: Context,
   audience: string,
   {

@@ -41,6 +41,13 @@ export const ACCESS: Record<string, Access> = {
   'POST /v1/devices/:deviceId/config': { role: 'operator', audit: 'config.push', grows: true },
   'POST /v1/orders/:orderId/cancel': { role: 'operator', audit: 'order.cancel' },
 
+  'GET /v1/rollouts': { role: 'viewer' },
+  'GET /v1/rollouts/:rolloutId': { role: 'viewer' },
+  'POST /v1/rollouts': { role: 'operator', audit: 'rollout.begin', grows: true },
+  'POST /v1/rollouts/:rolloutId/stage': { role: 'operator', audit: 'rollout.stage', grows: true },
+  'POST /v1/rollouts/:rolloutId/pause': { role: 'operator', audit: 'rollout.pause' },
+  'POST /v1/rollouts/:rolloutId/stop': { role: 'operator', audit: 'rollout.stop' },
+
   'GET /v1/ssh-sessions': { role: 'viewer' },
   'POST /v1/devices/:deviceId/ssh-sessions': { role: 'operator', audit: 'ssh-session.create', grows: true },
   'POST /v1/ssh-sessions/:sessionId/end': { role: 'operator', audit: 'ssh-session.end' },

@@ -1,7 +1,15 @@
 import { Type, type Static } from 'typebox';
 import { ORDER_TYPES, ROLES } from '@bowline/messages';
 import { Ed25519Jwk } from '@bowline/messages/http/enrolment';
-import { DeviceId, JsonObject, MessageId, Name, OperatorName, Text } from '@bowline/messages/primitives';
+import {
+  CompactJws,
+  DeviceId,
+  JsonObject,
+  MessageId,
+  Name,
+  OperatorName,
+  Text,
+} from '@bowline/messages/primitives';
 import { TrustBundleJws } from '@bowline/messages/wire/trust';
 
 /** Bodies of the operators' API. An unknown member is an error: whoever misspells one should hear of it. */
@@ -58,6 +66,23 @@ export const SshSessionBody = body({
   reason: Type.Optional(Text),
 });
 export type SshSessionBody = Static<typeof SshSessionBody>;
+
+/** An update order signed for `group:NAME`, with its claim `rollout`: what goes to whom stands in it. */
+export const RolloutBody = body({
+  order: CompactJws,
+  /** It pauses by itself once more than this share of its devices have failed. */
+  maxFailedPercent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+});
+export type RolloutBody = Static<typeof RolloutBody>;
+
+/** The same order for a larger share, or signed anew. */
+export const RolloutStageBody = body({ order: CompactJws });
+export type RolloutStageBody = Static<typeof RolloutStageBody>;
+
+export const RolloutHaltBody = body({
+  reason: Type.Optional(Type.String({ minLength: 1, maxLength: 500 })),
+});
+export type RolloutHaltBody = Static<typeof RolloutHaltBody>;
 
 export const TrustBody = body({ trust: TrustBundleJws });
 export type TrustBody = Static<typeof TrustBody>;

@@ -23,6 +23,7 @@ import { serveAccounts, type AccountsPorts } from './accounts.ts';
 import { serveOperators, type OperatorsPorts } from './operators.ts';
 import { refusalOf, sendRefusal } from './problems.ts';
 import { serveReleases } from './releases.ts';
+import { serveRollouts, type RolloutsPorts } from './rollouts.ts';
 import { serveServerItself, type ServerApiPorts } from './server-api.ts';
 import { serveSshSessions, type SshSessionsPorts } from './ssh-sessions.ts';
 import { serveStream } from './stream.ts';
@@ -36,7 +37,8 @@ export interface HttpPorts
     GatePorts,
     ServerApiPorts,
     TrustPorts,
-    SshSessionsPorts {
+    SshSessionsPorts,
+    RolloutsPorts {
   log: Logger;
   news: NewsDesk;
   links: LinkServer;
@@ -108,6 +110,7 @@ export async function createHttpServer(ports: HttpPorts, options: HttpOptions): 
   serveDevicesAdmin(http, ports);
   serveTrust(http, ports);
   serveSshSessions(http, ports);
+  serveRollouts(http, ports);
   serveServerItself(http, ports);
   serveAccounts(http, ports, gate);
   serveStream(http, ports.news, gate, options.maxStreams);

@@ -1,6 +1,7 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubMember } from '@bowline/device-app';
+import { isInRollout } from '@bowline/identity';
 import { judgeRelease } from '@bowline/identity/policy';
 import type { DeviceStatus } from '@bowline/messages/hub';
 import { callerEnvironment, DEVICE_APPS, Pm2 } from '@bowline/pm2';
@@ -8,7 +9,6 @@ import { bootId, childEnvironment, retry, type Clock, type Logger } from '@bowli
 import { BowlineError, ConfigError } from '@bowline/runtime/errors';
 import { gt } from 'semver';
 import { v7 as newId } from 'uuid';
-import { deviceShare } from '../adapters/device-share.ts';
 import { readHolds } from '../adapters/holds.ts';
 import { safeWindowOpensAt } from '../adapters/maintenance-window.ts';
 import { serverAnswers } from '../adapters/outside-probe.ts';
@@ -17,7 +17,6 @@ import { StatusFile } from '../adapters/status-file.ts';
 import type { UpdaterConfig } from '../config.ts';
 import type { Ledger } from '../core/ledger.ts';
 import type { ProgressFigures } from '../core/progress.ts';
-import { isInRollout } from '../core/rollout.ts';
 import { planOf } from '../core/update-state.ts';
 import { AppKind } from '../kinds/app-kind.ts';
 import { SELF } from '../kinds/launcher-files.ts';
@@ -133,8 +132,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
         maxDeferMs: maxDeferSeconds * 1000,
       };
     },
-    isInRollout: ({ rollout }) =>
-      rollout === undefined || isInRollout(rollout, deviceShare(rollout.salt, hub.deviceId ?? '')),
+    isInRollout: ({ rollout }) => isInRollout(rollout, hub.deviceId ?? ''),
     report: (report) => hub.report(report),
     tell: (id, event) => {
       const at = nowMs();

@@ -336,6 +336,53 @@ export const Backup = Type.Object({
 });
 export type Backup = Static<typeof Backup>;
 
+/** A staged rollout of one release to a group of devices. */
+export const Rollout = Type.Object({
+  /** Also the salt by which its devices are chosen. */
+  rolloutId: Text,
+  group: Name,
+  channel: Name,
+  name: Text,
+  version: Type.Optional(Text),
+  digest: Type.Optional(Text),
+  percent: Type.Number({ minimum: 0, maximum: 100 }),
+  status: Type.Enum(['running', 'paused', 'stopped']),
+  /** Why it is paused or stopped. */
+  why: Type.Optional(Text),
+  /** It pauses by itself once more than this share of its devices have failed, in percent. */
+  maxFailedPercent: Type.Number({ minimum: 0, maximum: 100 }),
+  by: Text,
+  createdAt: EpochMs,
+  changedAt: EpochMs,
+  /** Until then devices are given it; after that it must be signed anew. */
+  signedUntil: EpochMs,
+  /** Of the group, and of those the ones that it is for by now. */
+  groupDevices: Count,
+  devices: Count,
+  /** It is under way there. */
+  given: Count,
+  succeeded: Count,
+  failed: Count,
+  /** Called off, or too late, before it had an effect. */
+  recalled: Count,
+  /** Since it was signed last: how often which code. */
+  failures: Type.Record(Type.String(), Count),
+});
+export type Rollout = Static<typeof Rollout>;
+
+export const RolloutFailure = Type.Object({
+  deviceId: DeviceId,
+  orderId: Text,
+  code: Text,
+  message: Text,
+  at: EpochMs,
+});
+export type RolloutFailure = Static<typeof RolloutFailure>;
+
+/** `GET /v1/rollouts/ROLLOUT`: with the first devices on which it failed. */
+export const RolloutReport = Type.Object({ ...Rollout.properties, onDevices: Type.Array(RolloutFailure) });
+export type RolloutReport = Static<typeof RolloutReport>;
+
 /** A session of `sshAccess` at the relay (protocol, section 8). `user` and `reason` are what its operator says; the grant rules. */
 export const SshSession = Type.Object({
   sessionId: SessionId,
@@ -370,7 +417,7 @@ export type NewSshSession = Static<typeof NewSshSession>;
 
 /**
  * What the answers are made of: lists come as `{ devices }`, `{ orders }`, `{ series }`, `{ samples }`, `{ events }`,
- * `{ deadLetters }`, `{ tokens }`, `{ operators }`, `{ backups }`, `{ sessions }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
+ * `{ deadLetters }`, `{ tokens }`, `{ operators }`, `{ backups }`, `{ sessions }`, `{ rollouts }`. The events of `GET /v1/stream` are `device`, `order`, `telemetry` and `event`.
  */
 export const OPERATORS = {
   device: Device,
@@ -394,4 +441,6 @@ export const OPERATORS = {
   historyUploadAnswer: HistoryUploadAnswer,
   sshSession: SshSession,
   newSshSession: NewSshSession,
+  rollout: Rollout,
+  rolloutReport: RolloutReport,
 } as const;

@@ -35,6 +35,8 @@ export class DeviceStatusBook {
   readonly #news: NewsDesk;
   readonly #log: Logger;
   readonly #online = new Set<string>();
+  /** Told when a device has a link that is about to be open. */
+  onOnline: (deviceId: string) => void = () => {};
 
   constructor(
     store: ServerStore,
@@ -77,6 +79,7 @@ export class DeviceStatusBook {
       queue,
       ...this.#running(deviceId, hello),
     });
+    this.onOnline(deviceId);
   }
 
   wentOffline(deviceId: string): void {

@@ -58,6 +58,12 @@ export const keys = {
   /** TunnelRecord */
   tunnels: 'tunnel/',
   tunnel: (sessionId: string) => `tunnel/${sessionId}`,
+  /** RolloutRecord */
+  rollouts: 'rollout/',
+  rollout: (rolloutId: string) => `rollout/${rolloutId}`,
+  /** TakenPart: what became of it on each device. */
+  rolloutPartsOf: (rolloutId: string) => `rollout-part/${rolloutId}/`,
+  rolloutPart: (rolloutId: string, deviceId: string) => `rollout-part/${rolloutId}/${deviceId}`,
   /** Thumbprints of the keys that used a token. */
   enrolmentUsesOf: (hash: string) => `enrolment-use/${hash}/`,
   enrolmentUse: (hash: string, thumbprint: string) => `enrolment-use/${hash}/${thumbprint}`,

@@ -1,0 +1,28 @@
+import type { Rollout } from '@bowline/messages';
+
+/** Devices that it is for and that have not been given it: most of them are away. */
+export const waitingOf = ({ devices, given, succeeded, failed, recalled }: Rollout): number =>
+  Math.max(0, devices - given - succeeded - failed - recalled);
+
+/** How far a rollout is, in a line. */
+export function rolloutLine(rollout: Rollout): string {
+  const { devices, groupDevices, percent, given, succeeded, failed, recalled } = rollout;
+  const parts = [
+    `${devices} of ${groupDevices} devices (${percent} %)`,
+    `${succeeded} done`,
+    `${failed} failed`,
+    `${given} under way`,
+    `${waitingOf(rollout)} waiting`,
+  ];
+  if (recalled > 0) parts.push(`${recalled} called off`);
+  return parts.join(', ');
+}
+
+/** What an operator should know or do beside that; undefined: nothing. */
+export function rolloutAdvice(rollout: Rollout, nowMs: number): string | undefined {
+  const { status, why, signedUntil, rolloutId } = rollout;
+  if (status === 'stopped') return why === undefined ? undefined : `stopped ${why}`;
+  const again = `bowline fleet rollout go-on ${rolloutId} --sign KEY`;
+  if (status === 'paused') return `paused: ${why ?? ''}; to go on: ${again}`;
+  return signedUntil > nowMs ? undefined : `the signature has expired, nobody is given it any more: ${again}`;
+}
