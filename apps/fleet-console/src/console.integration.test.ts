@@ -89,9 +89,12 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       const points = rows.filter((_, index) => index < 100 || index > 160);
       const [given] = server.orders;
       server.answers.set(given?.orderId ?? '', [{ series: 'system.cpu.utilization', unit: '1', points }]);
-      await panel.getByText(/227 points\. A break in the line/).waitFor();
+      await panel.getByText(/227 points\. A break in the line .*; the shade reaches/).waitFor();
       await panel.locator('canvas').waitFor();
-      await panel.getByRole('img', { name: /, 1 gap$/ }).waitFor();
+      // Not the mean alone: what one looks for in a year are its peaks.
+      await panel.getByRole('img', { name: /last 50 %, between 10 % and 90 %, 1 gap$/ }).waitFor();
+      await panel.locator('.u-over').hover({ position: { x: 40, y: 20 } });
+      await panel.getByText('10 % to 90 %').waitFor();
 
       await panel.getByLabel('Time').selectOption({ label: 'last year' });
       await panel.getByRole('button', { name: 'Ask the device' }).click();

@@ -1,4 +1,4 @@
-import type { TelemetryNews } from '@bowline/messages';
+import type { StoredSample, TelemetryNews } from '@bowline/messages';
 import { SeriesBuffer, type Point } from '../core/series-buffer.ts';
 import type { FleetApi } from './fleet-api.ts';
 
@@ -94,6 +94,12 @@ export class TelemetryStore {
 }
 
 /** What a chart can draw of samples. */
-function numeric(samples: readonly { at: number; value: unknown }[]): Point[] {
-  return samples.flatMap(({ at, value }) => (typeof value === 'number' ? [{ at, value }] : []));
+function numeric(samples: readonly StoredSample[]): Point[] {
+  return samples.flatMap(({ at, value, min: least, max: most, count }) => {
+    if (typeof value !== 'number') return [];
+    // What the device thinned is a mean that stands for many.
+    const many =
+      least === undefined || most === undefined || count === undefined ? {} : { least, most, count };
+    return [{ at, value, ...many }];
+  });
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { alignLines, findGaps, summarise, toRates } from './chart-data.ts';
+import { alignLines, endsBefore, findGaps, summarise, toRates } from './chart-data.ts';
 import type { Point } from './series-buffer.ts';
 import { thin } from './thin.ts';
 
@@ -64,6 +64,20 @@ test('when samples lie outside of the range, only the nearest on each side is ke
 test('when there is nothing in the range, there is nothing to summarise', () => {
   expect(summarise(at(1, 2), 5_000, 9_000)).toBeUndefined();
   expect(summarise(at(6, 7, 8), 5_000, 9_000)).toEqual({ least: 6, most: 8, gaps: 0 });
+});
+
+test('when points stand for many samples, the least and the most of those are told', () => {
+  const joined = { at: 6000, value: 6, least: 1, most: 90, count: 60 };
+  expect(summarise([...at(5), joined, ...at(7)], 0, 9_000)).toEqual({ least: 1, most: 90, gaps: 0 });
+});
+
+test('when the last point is further away than points are apart, samples are missing at the end', () => {
+  expect(endsBefore([], 100_000, 0)).toBe(false);
+  expect(endsBefore(every(10, 0, 100), 130_000, 5_000)).toBe(false);
+  expect(endsBefore(every(10, 0, 100), 140_000, 5_000)).toBe(true);
+  expect(endsBefore(every(10, 0, 100), 140_000, 75_000)).toBe(false);
+  // A day each: the one that has not ended is no gap.
+  expect(endsBefore(every(86_400, 0, 864_000), 900_000_000, 75_000)).toBe(false);
 });
 
 test('when buckets are drawn, the least and the most of each line follow the values', () => {

@@ -37,6 +37,14 @@ export function findGaps(points: readonly Point[]): Gap[] {
   return gaps;
 }
 
+/** From the last point on it is longer than samples take here to come, and than any jitter. */
+export function endsBefore(points: readonly Point[], to: number, jitterMs: number): boolean {
+  const last = points.at(-1);
+  if (last === undefined) return false;
+  const steps = points.slice(-NEIGHBOURS).map(({ at }, index, few) => at - (few[index - 1]?.at ?? at));
+  return to - last.at > Math.max(jitterMs, GAP_FACTOR * median(steps.slice(1)));
+}
+
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[(values.length - 1) >> 1] ?? 0;
 
@@ -110,9 +118,9 @@ export function summarise(points: readonly Point[], from: number, to: number): S
   if (inside.length === 0) return undefined;
   let least = Infinity;
   let most = -Infinity;
-  for (const { value } of inside) {
-    least = Math.min(least, value);
-    most = Math.max(most, value);
+  for (const point of inside) {
+    least = Math.min(least, point.least ?? point.value);
+    most = Math.max(most, point.most ?? point.value);
   }
   return { least, most, gaps: findGaps(inside).length };
 }

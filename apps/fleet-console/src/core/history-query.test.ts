@@ -26,16 +26,20 @@ test('when a short past is asked for, every sample comes; of a long one about as
   expect(historyPayload('a', 365 * 24 * HOUR, 1e5 * HOUR)).toMatchObject({ resolutionMs: 86_400_000 });
 });
 
-test('when an answer is drawn, samples count as they are and joined ones by their mean; the rest is left out', () => {
+test('when an answer is drawn, samples count as they are and joined ones with all that they stand for; the rest is left out', () => {
   const items = [
-    { series: 'a', unit: 'm', points: [[1, 5], [2, 1, 9, 4, 60], [3, 'open'], 'nonsense'] },
+    {
+      series: 'a',
+      unit: 'm',
+      points: [[1, 5], [2, 1, 9, 4, 60], [3, 'open'], [3, 1, 'x', 4, 60], [3, 1, 2], [], 'nonsense'],
+    },
     { series: 'b', points: [[1, 7]] },
     { series: 'a', points: [[4, 6]] },
     'a line',
   ];
   expect(pointsOfAnswer({ items }, 'a')).toEqual([
     { at: 1, value: 5 },
-    { at: 2, value: 4 },
+    { at: 2, value: 4, least: 1, most: 9, count: 60 },
     { at: 4, value: 6 },
   ]);
 });

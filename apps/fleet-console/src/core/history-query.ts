@@ -27,7 +27,7 @@ export function historyPayload(series: string, pastMs: number, now: number): Rec
   return resolutionMs === 0 ? payload : { ...payload, resolutionMs };
 }
 
-/** What a chart can draw of an answer: of `[at, least, greatest, mean, count]` the mean, of `[at, value]` a number. */
+/** What a chart can draw of an answer: of `[at, least, greatest, mean, count]` all of it, of `[at, value]` a number. */
 export function pointsOfAnswer({ items }: Pick<HistoryAnswer, 'items'>, series: string): Point[] {
   const points: Point[] = [];
   for (const item of items) {
@@ -35,12 +35,21 @@ export function pointsOfAnswer({ items }: Pick<HistoryAnswer, 'items'>, series: 
     const { series: name, points: rows } = item as { series?: unknown; points?: unknown };
     if (name !== series || !Array.isArray(rows)) continue;
     for (const row of rows as unknown[]) {
-      if (!Array.isArray(row)) continue;
-      const [at, value]: unknown[] = row.length >= 5 ? [row[0], row[3]] : row;
-      if (typeof at === 'number' && typeof value === 'number') points.push({ at, value });
+      const point = pointOf(row);
+      if (point !== undefined) points.push(point);
     }
   }
   return points;
+}
+
+function pointOf(row: unknown): Point | undefined {
+  if (!Array.isArray(row)) return undefined;
+  const numbers = (row as unknown[]).filter((each) => typeof each === 'number');
+  if (numbers.length !== row.length) return undefined;
+  const [at, least, most, value, count] = numbers;
+  if (at === undefined || least === undefined) return undefined;
+  if (most === undefined) return { at, value: least };
+  return value === undefined || count === undefined ? undefined : { at, value, least, most, count };
 }
 
 export type HistoryState =

@@ -2,6 +2,10 @@ export interface Point {
   /** Epoch milliseconds. */
   at: number;
   value: number;
+  /** Of a mean: between which values what it stands for lay, and how many samples that was. */
+  least?: number;
+  most?: number;
+  count?: number;
 }
 
 /**

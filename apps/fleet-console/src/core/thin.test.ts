@@ -29,6 +29,13 @@ test('when there are many, each bucket has their mean and keeps the single peak 
   expect(buckets[51]).toMatchObject({ value: 10, least: 10, most: 10 });
 });
 
+test('when points stand for many samples, their least and most are kept, and their means count by how many', () => {
+  const joined = { at: 0, value: 10, least: 1, most: 90, count: 9 };
+  expect(thin([joined], 0, 10_000)).toEqual([{ at: 0, value: 10, least: 1, most: 90 }]);
+  const [bucket] = thin([joined, { at: 1000, value: 20 }], 0, 10_000, 1);
+  expect(bucket).toEqual({ at: 100, value: 11, least: 1, most: 90 });
+});
+
 test('when the window moves on by a little, the buckets stay the same', () => {
   const all = samples(1000, (index) => index % 7);
   const before = thin(all, 0, 900_000, 90);

@@ -15,25 +15,30 @@ export const MOST_BUCKETS = 120;
  */
 export function thin(points: readonly Point[], from: number, to: number, most = MOST_BUCKETS): Bucket[] {
   const inside = points.filter(({ at }) => at >= from && at <= to).length;
-  if (inside <= most) return points.map(({ at, value }) => ({ at, value, least: value, most: value }));
+  if (inside <= most) return points.map(bucketOf);
   const widthMs = Math.ceil((to - from) / most);
   const buckets: Bucket[] = [];
   let place: number | undefined;
   let size = 0;
-  for (const { at, value } of points) {
+  for (const point of points) {
+    const { at, value } = point;
+    const count = Math.max(1, point.count ?? 1);
+    const { least, most: greatest } = bucketOf(point);
     const here = Math.floor(at / widthMs);
     const last = buckets.at(-1);
     if (last === undefined || here !== place) {
-      buckets.push({ at, value, least: value, most: value });
+      buckets.push({ at, value, least, most: greatest });
       place = here;
-      size = 1;
+      size = count;
       continue;
     }
-    size += 1;
-    last.at += (at - last.at) / size;
-    last.value += (value - last.value) / size;
-    last.least = Math.min(last.least, value);
-    last.most = Math.max(last.most, value);
+    size += count;
+    last.at += ((at - last.at) * count) / size;
+    last.value += ((value - last.value) * count) / size;
+    last.least = Math.min(last.least, least);
+    last.most = Math.max(last.most, greatest);
   }
   return buckets;
 }
+
+const bucketOf = ({ at, value, least = value, most = value }: Point): Bucket => ({ at, value, least, most });

@@ -2,6 +2,7 @@ import { useCallback, useEffect, useMemo, useState } from 'preact/hooks';
 import type { Device, SeriesSummary } from '@bowline/messages';
 import { singleChart } from '../core/charts.ts';
 import { historyPayload, PASTS, type HistoryState } from '../core/history-query.ts';
+import type { Point } from '../core/series-buffer.ts';
 import { usePage } from './page-context.ts';
 import { TimeChart } from './time-chart.tsx';
 
@@ -118,6 +119,8 @@ export function HistoryPanel({ device, series, scheme }: HistoryPanelProps) {
   );
 }
 
+const isJoined = (points: readonly Point[]): boolean => points.some(({ least }) => least !== undefined);
+
 const failed = (error: unknown): HistoryState => ({
   kind: 'failed',
   reason: error instanceof Error ? error.message : String(error),
@@ -137,6 +140,6 @@ function words(state: HistoryState, isOnline: boolean): string {
     case 'there':
       return state.points.length === 0
         ? 'The device has nothing of that time.'
-        : `${state.points.length} points. A break in the line is a time without samples.`;
+        : `${state.points.length} points. A break in the line is a time without samples${isJoined(state.points) ? '; the shade reaches from the least to the greatest' : ''}.`;
   }
 }

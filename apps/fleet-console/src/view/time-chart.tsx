@@ -1,11 +1,11 @@
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import uPlot from 'uplot';
 import type { Snapshot } from '../adapters/telemetry-store.ts';
-import { alignLines, findGaps, summarise, toRates } from '../core/chart-data.ts';
+import { alignLines, endsBefore, findGaps, summarise, toRates } from '../core/chart-data.ts';
 import type { Chart } from '../core/charts.ts';
 import { formatDuration, formatReading } from '../core/format.ts';
 import type { Point } from '../core/series-buffer.ts';
-import { thin } from '../core/thin.ts';
+import { thin, type Bucket } from '../core/thin.ts';
 import type { Stretch } from '../core/time-window.ts';
 import { plotOptions, type Band } from './plot-options.ts';
 import { Moment } from './moment.tsx';
@@ -139,7 +139,7 @@ interface LegendEntryProps {
   label: string | undefined;
   last: Point | undefined;
   /** As they are drawn. */
-  points: readonly Point[];
+  points: readonly Bucket[];
   /** Seconds, as on the axis; absent while nobody points at the chart. */
   cursor: number | undefined;
   format: (value: number) => string;
@@ -153,7 +153,14 @@ function LegendEntry({ index, label, last, points, cursor, format }: LegendEntry
       <span class={`swatch swatch-${index}`} aria-hidden="true" />
       {label !== undefined && <span class="quiet">{label}</span>}
       {cursor !== undefined ? (
-        <b>{pointed === undefined ? '–' : format(pointed.value)}</b>
+        <>
+          <b>{pointed === undefined ? '–' : format(pointed.value)}</b>
+          {pointed !== undefined && pointed.least < pointed.most && (
+            <span class="quiet">
+              {format(pointed.least)} to {format(pointed.most)}
+            </span>
+          )}
+        </>
       ) : last === undefined ? (
         <b class="quiet">–</b>
       ) : (
@@ -168,7 +175,8 @@ function missingBands(lines: readonly (readonly Point[])[], from: number, to: nu
   const longest = lines.reduce<readonly Point[]>((a, b) => (b.length > a.length ? b : a), []);
   const last = longest.at(-1);
   const bands = findGaps(longest).filter((gap) => gap.to > from && gap.from < to);
-  if (last !== undefined && to - last.at > STALE_AFTER_MS) bands.push({ from: Math.max(last.at, from), to });
+  if (last !== undefined && endsBefore(longest, to, STALE_AFTER_MS))
+    bands.push({ from: Math.max(last.at, from), to });
   return bands;
 }
 
