@@ -18,7 +18,7 @@ export function makeCgroup(base: string, name: string): string | undefined {
       return undefined;
     if (!hasCode(error, 'EEXIST')) throw error;
   }
-  if (existsSync(join(folder, 'cgroup.kill'))) return folder;
+  if (existsSync(cgroupKill(folder))) return folder;
   rmdirSync(folder);
   return undefined;
 }
@@ -26,9 +26,12 @@ export function makeCgroup(base: string, name: string): string | undefined {
 /** Whoever writes its pid into it becomes a member, and all that it starts. */
 export const cgroupProcs = (folder: string): string => join(folder, 'cgroup.procs');
 
+/** Whoever writes 1 into it kills every process in it. */
+export const cgroupKill = (folder: string): string => join(folder, 'cgroup.kill');
+
 /** Kills every process in it, at once and without a way out. */
 export function killCgroup(folder: string): void {
-  ignoreAbsence(() => writeFileSync(join(folder, 'cgroup.kill'), '1'));
+  ignoreAbsence(() => writeFileSync(cgroupKill(folder), '1'));
 }
 
 /** Of it and of the groups below it; none if it is gone. */

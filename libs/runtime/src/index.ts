@@ -20,6 +20,7 @@ export { listenLocally } from './listen-locally.ts';
 export { systemNumber } from './system-number.ts';
 export { ownCgroup } from './own-cgroup.ts';
 export {
+  cgroupKill,
   cgroupProcs,
   killCgroup,
   makeCgroup,

@@ -46,7 +46,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('what sshd le
       publicKey: execFileSync('ssh-keygen', ['-y', '-f', key], { encoding: 'utf8' }),
       ...change,
     };
-    const { folder, config, hostKey } = await makeSessionFolder(grant, {
+    const { folder, config, hostKey, letInUntil } = await makeSessionFolder(grant, {
       run: { folder: run, strictModes: false, leftovers: [] },
       sshKeygenPath: '/usr/bin/ssh-keygen',
       userCaFile: undefined,
@@ -62,7 +62,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('what sshd le
       const { code } = await child.exited;
       return { code, out: child.stdout(), said: child.stdout() + child.stderr() };
     };
-    return { grant, folder, ssh };
+    return { grant, folder, ssh, letInUntil };
   }
 
   test.each([
@@ -80,6 +80,14 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('what sshd le
     expect(without).toMatchObject({ code: 1, out: '' });
     expect(without.said).toContain('only what runs on a terminal was granted');
     expect((await ssh('-tt', 'there', 'echo on $(tty)')).out).toContain('on /dev/pts/');
+  });
+
+  test('when the clock of the device was set far ahead, a session that is still good lets its operator in', async () => {
+    const { ssh, letInUntil } = await session({});
+    letInUntil(Date.now() - 86_400_000); // as it was written before the clock was set
+    expect(await ssh('there', 'echo in')).toMatchObject({ code: 255, out: '' });
+    letInUntil(Date.now() + 60_000);
+    expect(await ssh('there', 'echo in')).toMatchObject({ code: 0, out: 'in\n' });
   });
 
   test('when a terminal is recorded, what it showed is kept, and what has no terminal passes as it is', async () => {

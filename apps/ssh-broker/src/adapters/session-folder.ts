@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { SshGrant } from '@bowline/messages';
@@ -20,6 +20,11 @@ export interface SessionFolder {
   hostKey: string;
   /** OpenSSH's fingerprint, without `SHA256:`. */
   hostKeySha256: string;
+  /**
+   * Lets the operator's key in until then, on the device's wall clock as it is now: sshd knows no other, and it may have been set
+   * since the last connection.
+   */
+  letInUntil(expiresAtMs: number): void;
 }
 
 export interface SessionFolderOptions {
@@ -61,12 +66,17 @@ async function fill(folder: string, grant: SshGrant, options: SessionFolderOptio
   );
   const capabilities = capabilitiesOf(grant);
   const readable = { mode: 0o644 }; // by sshd, which asks as the session's user
-  if (grant.principal === undefined) {
-    const key = authorizedKey(plainPublicKey(grant.publicKey ?? '') ?? '', capabilities, options.expiresAtMs);
-    writeFileSync(files.authorizedKeys, key, readable);
-  } else {
+  const key = plainPublicKey(grant.publicKey ?? '') ?? '';
+  const letInUntil = (expiresAtMs: number) => {
+    if (grant.principal !== undefined) return;
+    // Another connection may be reading it.
+    const beside = `${files.authorizedKeys}.new`;
+    writeFileSync(beside, authorizedKey(key, capabilities, expiresAtMs), readable);
+    renameSync(beside, files.authorizedKeys);
+  };
+  letInUntil(options.expiresAtMs);
+  if (grant.principal !== undefined)
     writeFileSync(files.principals, `${keyOptions(capabilities)} ${grant.principal}\n`, readable);
-  }
   const config = at('sshd_config');
   const { userCaFile } = options;
   const { strictModes } = options.run;
@@ -76,9 +86,9 @@ async function fill(folder: string, grant: SshGrant, options: SessionFolderOptio
   writeFileSync(config, sshdConfig({ grant, capabilities, files, userCaFile, strictModes, entry }), {
     mode: 0o600,
   });
-  const [type = '', key = ''] = readFileSync(`${files.hostKey}.pub`, 'utf8').trim().split(' ');
-  const digest = createHash('sha256').update(Buffer.from(key, 'base64')).digest('base64');
-  return { folder, config, hostKey: `${type} ${key}`, hostKeySha256: digest.replace(/=+$/, '') };
+  const [type = '', blob = ''] = readFileSync(`${files.hostKey}.pub`, 'utf8').trim().split(' ');
+  const digest = createHash('sha256').update(Buffer.from(blob, 'base64')).digest('base64');
+  return { folder, config, hostKey: `${type} ${blob}`, letInUntil, hostKeySha256: digest.replace(/=+$/, '') };
 }
 
 export const removeSessionFolder = (folder: string): void => rmSync(folder, { recursive: true, force: true });

@@ -1,5 +1,12 @@
 import { join } from 'node:path';
-import { cgroupProcs, killCgroup, makeCgroup, pidsInCgroup, removeCgroup } from '@bowline/runtime';
+import {
+  cgroupKill,
+  cgroupProcs,
+  killCgroup,
+  makeCgroup,
+  pidsInCgroup,
+  removeCgroup,
+} from '@bowline/runtime';
 
 /** What holds the processes of one session, so that all of them are found, and end at once. */
 export interface SessionGroup {
@@ -9,8 +16,10 @@ export interface SessionGroup {
   readonly unit: string | undefined;
   /** How a program is started in it. @param stream its number in the session, from 1. */
   command(stream: number, program: string, args: readonly string[]): { program: string; args: string[] };
-  /** Ends one program that was started in it, and no other. */
-  stop(stream: number): void;
+  /** Asks one program that was started in it to end. @returns false where its own process must be asked. */
+  stop(stream: number): boolean;
+  /** Whoever writes 1 into it ends them all; empty where there is none. */
+  readonly killFile: string;
   pids(): number[];
   kill(): void;
   /** Once no process is in it. @returns whether it is gone. */
@@ -46,7 +55,8 @@ function cgroupGroup(folder: string | undefined): SessionGroup {
       program: '/bin/sh',
       args: ['-c', folder === undefined ? PLAIN : INTO_CGROUP, 'sh', file, program, ...args],
     }),
-    stop: () => undefined,
+    stop: () => false,
+    killFile: folder === undefined ? '' : cgroupKill(folder),
     pids: () => (folder === undefined ? [] : pidsInCgroup(folder)),
     kill: () => folder !== undefined && killCgroup(folder),
     remove: () => Promise.resolve(folder === undefined || removeCgroup(folder)),

@@ -1,13 +1,14 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownCgroup, systemClock } from '@bowline/runtime';
 import { isRunning, temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as newId } from 'uuid';
 import { expect, test } from 'vitest';
+import { sessionProcesses } from './find-processes.ts';
 import { cgroupGroups } from './session-group.ts';
 import { endLeftovers, SessionProcesses } from './session-processes.ts';
 
-const log = { debug: () => undefined };
+const log = { debug: () => undefined, warn: () => undefined };
 
 /** In place of sshd: leaves children behind in the ways that are tried to escape. */
 function program(folder: string): string {
@@ -54,4 +55,35 @@ test('when no cgroup can be made, what an earlier life left behind is found by i
   expect(left.killed).toBeGreaterThanOrEqual(pids.length);
   expect(left.survivors).toBe(0);
   await gone(pids);
+});
+
+test.each([
+  ['no cgroup can be made', undefined],
+  ['it has a cgroup where one can be made', ownCgroup()],
+])('when %s and nobody ends a session in its time, it is ended all the same', async (_, base) => {
+  const { processes, sessionId, pids } = await running(base);
+  processes.endAtTheLatest(300);
+  await gone(pids);
+  await waitFor(() => sessionProcesses([sessionId]).length === 0, { what: 'the end of the last resort' });
+  expect(await processes.end(systemClock)).toBe(0);
+});
+
+test('when a session is ended in its time, its last resort is gone with it', async () => {
+  const { processes, sessionId } = await running(undefined);
+  processes.endAtTheLatest(600_000);
+  await waitFor(() => processes.pids().length >= 5, { what: 'its shell and its sleep' });
+  expect(await processes.end(systemClock)).toBe(0);
+  await waitFor(() => sessionProcesses([sessionId]).length === 0);
+});
+
+test('when a session ends, sshd is asked before it is killed, so that it takes its sockets along', async () => {
+  const folder = temporaryFolder();
+  const file = join(folder, 'sshd');
+  const asked = `trap 'echo asked > ${folder}/asked; exit' TERM; echo on > ${folder}/on`;
+  writeFileSync(file, `#!/bin/sh\n${asked}\nwhile :; do sleep 0.01; done\n`, { mode: 0o755 });
+  const processes = new SessionProcesses(newId(), cgroupGroups(ownCgroup()), log);
+  processes.start(1, file, '/dev/null');
+  await waitFor(() => existsSync(join(folder, 'on')));
+  expect(await processes.end(systemClock)).toBe(0);
+  expect(readFileSync(join(folder, 'asked'), 'utf8')).toBe('asked\n');
 });

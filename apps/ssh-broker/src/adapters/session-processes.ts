@@ -1,8 +1,9 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import type { Readable, Writable } from 'node:stream';
-import { childEnvironment, type Logger } from '@bowline/runtime';
+import { childEnvironment, unrestricted, type Logger } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { wait, type Clock } from '@bowline/runtime/clock';
+import { LAST_RESORT } from '../core/last-resort.ts';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
 import { sessionProcesses } from './find-processes.ts';
 import type { SessionGroup, SessionGroups } from './session-group.ts';
@@ -14,6 +15,8 @@ export interface Sshd extends ChildProcessByStdio<Writable, Readable, Readable> 
 
 /** How long the end of all processes of a session is waited for; they have no say in it. */
 const END_WITHIN_MS = 5000;
+/** And how long sshd may take to go by itself. */
+const ASKED_WITHIN_MS = 500;
 const LOOK_EVERY_MS = 20;
 const MAX_LOG_LINE = 500;
 
@@ -21,10 +24,11 @@ const MAX_LOG_LINE = 500;
 export class SessionProcesses {
   readonly group: SessionGroup;
   readonly #sessionId: string;
-  readonly #children = new Set<number>();
-  readonly #log: Pick<Logger, 'debug'>;
+  /** Streams that are open, by their number. */
+  readonly #open = new Map<number, { pid: number; stop: (signal: NodeJS.Signals) => void }>();
+  readonly #log: Pick<Logger, 'debug' | 'warn'>;
 
-  constructor(sessionId: string, groups: SessionGroups, log: Pick<Logger, 'debug'>) {
+  constructor(sessionId: string, groups: SessionGroups, log: Pick<Logger, 'debug' | 'warn'>) {
     this.#sessionId = sessionId;
     this.group = groups.make(sessionId);
     this.#log = log;
@@ -36,28 +40,50 @@ export class SessionProcesses {
     const env = { ...childEnvironment(), [SESSION_VARIABLE]: this.#sessionId };
     const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
     const { pid } = child;
+    const stop = (signal: NodeJS.Signals) => {
+      if (child.exitCode !== null || child.signalCode !== null) return;
+      if (!this.group.stop(stream) || signal === 'SIGKILL') child.kill(signal);
+    };
     if (pid !== undefined) {
-      this.#children.add(pid);
-      child.once('exit', () => this.#children.delete(pid));
+      this.#open.set(stream, { pid, stop });
+      child.once('exit', () => this.#open.delete(stream));
     }
     child.stderr.setEncoding('utf8').on('data', (text: string) => {
       this.#log.debug({ sessionId: this.#sessionId, sshd: text.trim().slice(0, MAX_LOG_LINE) }, 'sshd');
     });
     child.on('error', () => undefined); // `close` follows
-    const stop = () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      this.group.stop(stream);
-      child.kill('SIGKILL');
-    };
-    return Object.assign(child, { stop });
+    return Object.assign(child, { stop: () => stop('SIGKILL') });
+  }
+
+  /**
+   * Ends what is left of the session after a time, by a process of its own.
+   *
+   * @param afterMs from now; the device's sleep does not count.
+   */
+  endAtTheLatest(afterMs: number): void {
+    const seconds = (afterMs / 1000).toFixed(3);
+    const args = ['-c', LAST_RESORT, 'sh', this.#sessionId, this.group.killFile, seconds];
+    const [program, programArgs] = unrestricted('/bin/sh', args);
+    const env = { ...childEnvironment(), [SESSION_VARIABLE]: this.#sessionId };
+    const child = spawn(program, programArgs, { env, stdio: 'ignore', detached: true });
+    child.on('error', (error) => this.#log.warn({ sessionId: this.#sessionId, error }, 'no last resort'));
+    child.unref();
   }
 
   pids(): number[] {
-    return [...new Set([...this.group.pids(), ...sessionProcesses([this.#sessionId], [...this.#children])])];
+    const roots = [...this.#open.values()].map(({ pid }) => pid);
+    return [...new Set([...this.group.pids(), ...sessionProcesses([this.#sessionId], roots)])];
   }
 
-  /** Kills all of them. @returns how many are left: 0, or something is wrong with this machine. */
+  /**
+   * Kills all of them; each sshd is asked first, so that it takes its traces along (sockets of agents, who is logged in).
+   *
+   * @returns how many are left: 0, or something is wrong with this machine.
+   */
   async end(clock: Clock): Promise<number> {
+    for (const { stop } of this.#open.values()) stop('SIGTERM');
+    const until = clock.monotonicMs() + ASKED_WITHIN_MS;
+    while (this.#open.size > 0 && clock.monotonicMs() < until) await wait(clock, LOOK_EVERY_MS);
     return endAll(clock, () => this.pids(), [this.group]);
   }
 }

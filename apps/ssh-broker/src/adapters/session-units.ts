@@ -2,6 +2,7 @@ import { execFile } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
 import {
+  cgroupKill,
   childEnvironment,
   killCgroup,
   ownCgroup,
@@ -74,7 +75,11 @@ function unitGroup(root: string, sessionId: string): SessionGroup {
       ]);
       return { program: run, args: runArgs };
     },
-    stop: (stream) => void systemd('systemctl', ['stop', '--no-block', unitOf(stream)]),
+    stop(stream) {
+      void systemd('systemctl', ['stop', '--no-block', unitOf(stream)]);
+      return true;
+    },
+    killFile: cgroupKill(folder),
     pids: () => pidsInCgroup(folder),
     kill: () => killCgroup(folder),
     remove: async () => {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { FakeClock, temporaryFolder } from '@bowline/testing';
+import { FakeClock, temporaryFolder, waitFor } from '@bowline/testing';
 import { createLogger } from '@bowline/runtime';
 import { v7 as newId } from 'uuid';
 import { expect, test } from 'vitest';
@@ -9,12 +9,16 @@ import { AuditJournal } from './audit-journal.ts';
 import { cgroupGroups } from './session-group.ts';
 import { SessionProcesses } from './session-processes.ts';
 import type { SessionOutcome } from './session-records.ts';
+import { ATTACHED, openTestRelay, PAIRED } from '../testing/test-relay.ts';
 import { Session } from './session.ts';
 
 const log = createLogger({ app: 'test', write: () => undefined });
 
-/** A session of ten minutes whose relay is not there. */
-function tenMinutes(clock: FakeClock) {
+/** A session of ten minutes. @param relay where nobody is, if it is not given. */
+function tenMinutes(
+  clock: FakeClock,
+  { relay = 'ws://127.0.0.1:1', letInUntil }: { relay?: string; letInUntil?: (atMs: number) => void } = {},
+) {
   const folder = temporaryFolder();
   const sessionId = newId();
   const nbf = Math.floor(clock.wallMs() / 1000);
@@ -40,9 +44,15 @@ function tenMinutes(clock: FakeClock) {
   return new Session(
     {
       grant,
-      access: { tunnelUrl: `ws://127.0.0.1:1/v1/tunnels/${sessionId}/device`, token: 't' },
+      access: { tunnelUrl: `${relay}/v1/tunnels/${sessionId}/device`, token: 't' },
       times: sessionTimes(grant, nbf * 1000, clock.sinceBootMs()),
-      folder: { folder: session, config: '', hostKey: '', hostKeySha256: '' },
+      folder: {
+        folder: session,
+        config: '',
+        hostKey: '',
+        hostKeySha256: '',
+        letInUntil: letInUntil ?? (() => undefined),
+      },
       processes: new SessionProcesses(sessionId, cgroupGroups(undefined), log),
       recorder: undefined,
       receivedAtMs: clock.sinceBootMs(),
@@ -51,16 +61,39 @@ function tenMinutes(clock: FakeClock) {
     { clock, log, audit, sshdPath: '/bin/false', ca: undefined, random: () => 0.5, note: () => undefined },
   );
 }
+/** What it waits for at its end are real processes. */
+const endOf = (session: Session, clock: FakeClock) => {
+  let outcome: SessionOutcome | undefined;
+  session.onEnded = (ended) => (outcome = ended);
+  return async () => {
+    await clock.advance(20);
+    return outcome;
+  };
+};
 
 test('when the device was suspended past the end of a grant, the session ends as soon as it wakes', async () => {
   const clock = new FakeClock();
-  const session = tenMinutes(clock);
-  let outcome: SessionOutcome | undefined;
-  session.onEnded = (ended) => (outcome = ended);
+  const outcome = endOf(tenMinutes(clock), clock);
   await clock.advance(60_000);
-  expect(outcome).toBeUndefined();
+  expect(await outcome()).toBeUndefined();
   clock.suspend(3_600_000);
   await clock.advance(250);
-  expect(await session.end('cancelled')).toMatchObject({ result: { end: 'expired', seconds: 3660 } });
-  expect(outcome).toMatchObject({ status: 'succeeded' });
+  expect(await waitFor(outcome)).toMatchObject({ status: 'succeeded', result: { end: 'expired' } });
+});
+
+test('when the wall clock was set since, the key is let in until the end as that clock now has it', async () => {
+  const relay = await openTestRelay((socket) => {
+    socket.send(ATTACHED);
+    socket.send(PAIRED);
+  });
+  const clock = new FakeClock(0);
+  const until: number[] = [];
+  const session = tenMinutes(clock, { relay: relay.origin, letInUntil: (at) => void until.push(at) });
+  const outcome = endOf(session, clock);
+  clock.setWallMs(1_800_000_000_000);
+  await waitFor(() => until.length > 0);
+  expect(until).toEqual([1_800_000_600_000]);
+  void session.end('cancelled');
+  await waitFor(outcome);
+  relay.close();
 });

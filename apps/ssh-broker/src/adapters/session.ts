@@ -2,6 +2,7 @@ import type { SshAccess, SshGrant, TunnelPaired } from '@bowline/messages';
 import type { Logger } from '@bowline/runtime';
 import type { Clock, Timer } from '@bowline/runtime/clock';
 import { carry, type TunnelEnd } from '@bowline/tunnel';
+import { LAST_RESORT_AFTER_MS } from '../core/last-resort.ts';
 import { dueAt, WARNING_MS, type EndReason, type SessionTimes, type Warning } from '../core/session-time.ts';
 import type { AuditJournal } from './audit-journal.ts';
 import type { Recorder } from './recorder.ts';
@@ -79,6 +80,7 @@ export class Session {
       cgroup: parts.processes.group.holds,
       ...(parts.processes.group.unit === undefined ? {} : { unit: parts.processes.group.unit }),
     });
+    parts.processes.endAtTheLatest(parts.times.endsAtMs - this.#startedAtMs + LAST_RESORT_AFTER_MS);
     this.#tunnel = new Tunnel(
       {
         url: parts.access.tunnelUrl,
@@ -109,6 +111,11 @@ export class Session {
     this.#streams += 1;
     this.#activeAtMs = this.#ports.clock.sinceBootMs();
     this.#ports.audit.note('ssh.stream', { sessionId, user, stream, operator }, { from: remote });
+    try {
+      folder.letInUntil(this.#ports.clock.wallMs() + this.#parts.times.endsAtMs - this.#activeAtMs);
+    } catch (error) {
+      this.#ports.log.warn({ sessionId, error }, 'the key of the session could not be written anew');
+    }
     const sshd = processes.start(this.#streams, this.#ports.sshdPath, folder.config);
     let before = { sent: 0, received: 0 };
     carry(end, { source: sshd.stdout, sink: sshd.stdin }, (bytes) => {
