@@ -22,6 +22,7 @@ await runApp<UpdaterConfig>({
   validateConfig,
   start: async ({ config, live, log, clock, ready, signal, restart }) => {
     checkStateFolder(config.stateDir);
+    let calmly = (act: () => void) => act();
     const lock = await waitForLock(join(config.stateDir, 'lock'), { log, signal });
     const hub = await joinHub({
       app: APP,
@@ -29,7 +30,7 @@ await runApp<UpdaterConfig>({
       orderTypes: ['softwareUpdate'],
       config,
       live,
-      restart,
+      restart: (reason) => calmly(() => restart(reason)),
       log,
       clock,
       signal,
@@ -44,6 +45,7 @@ await runApp<UpdaterConfig>({
       });
     const opened = await openEngine({ config, hub, openSources, log, clock, signal });
     const { engine, ledger, sources } = opened;
+    calmly = (act) => engine.whenCalm(act);
     const check = startOtaCheck({ config, hub, ledger, source: sources.server, log, clock, signal });
     const bundles = answerBundles({
       folder: join(config.stateDir, 'bundles'),

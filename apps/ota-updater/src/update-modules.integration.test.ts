@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { needs, temporaryFolder, waitFor } from '@bowline/testing';
+import { isRunning, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { UpdateDevice } from './testing/update-device.ts';
 
@@ -23,6 +23,11 @@ if [ "$1" = Download ] && [ -e files/streams ]; then
     echo "$next=$(wc -c < "$next")" >> TRACE
   done
   [ "$(cat files/streams)" = 99 ] || exec cat stream-next
+fi
+if [ "$1" = ArtifactInstall ] && [ -e files/slow ]; then
+  echo $$ > TRACE.pid
+  until [ -e TRACE.go ]; do sleep 0.05; done
+  echo late >> TRACE
 fi
 case "$1" in
   SupportsRollback) cat files/rollback 2>/dev/null || echo Yes;;
@@ -68,8 +73,58 @@ async function openTracing() {
     await waitFor(() => readFileSync(trace, 'utf8').includes('Cleanup'));
     return { end, states: readFileSync(trace, 'utf8').trim().split('\n').join(' ') };
   };
-  return { install };
+  /** Orders one whose installation goes on until it may end. */
+  const installSlowly = async (version: string) => {
+    writeFileSync(trace, '');
+    device.release('payload', version, { files: { 'files/slow': '' }, manifest, filesOnly: true });
+    const order = await device.order('payload', version);
+    await device.gateway.hand('ota-updater', order);
+    const pid = await waitFor(() => Number(readFileSync(`${trace}.pid`, 'utf8')));
+    return { orderId: order.orderId, pid, mayEnd: () => writeFileSync(`${trace}.go`, '') };
+  };
+  const states = async () => {
+    await waitFor(() => readFileSync(trace, 'utf8').includes('Cleanup'), { what: 'Cleanup' });
+    return readFileSync(trace, 'utf8').trim().split('\n').join(' ');
+  };
+  return { install, installSlowly, states };
 }
+
+test(
+  'when the updater is killed within an installation, the module is ended before it is rolled back, and Cleanup is made up for',
+  { timeout: LONG },
+  async () => {
+    const { installSlowly, states } = await openTracing();
+    const { orderId, pid } = await installSlowly('1.0.0');
+    await device.updater?.kill('SIGKILL');
+    expect(isRunning(pid)).toBe(true);
+    device.dieAt(['after rolled-back']);
+    await device.start().exited;
+    expect(isRunning(pid)).toBe(false);
+    device.start();
+    expect(await device.ended(orderId)).toMatchObject({ error: { code: 'interrupted' } });
+    expect(await states()).toBe(
+      'Download SupportsRollback ArtifactInstall SupportsRollback ArtifactRollback ArtifactFailure Cleanup',
+    );
+  },
+);
+
+test(
+  'when a configuration that needs a restart comes within an installation, it is waited for',
+  { timeout: LONG },
+  async () => {
+    const { installSlowly, states } = await openTracing();
+    const { orderId, mayEnd } = await installSlowly('1.0.0');
+    const exited = device.updater?.exited;
+    await device.gateway.configure('ota-updater', { trial: { soakMs: 1 } });
+    mayEnd();
+    expect(await exited).toEqual({ code: 0, signal: null });
+    device.start();
+    expect((await device.ended(orderId)).status).toBe('succeeded');
+    expect(await states()).toBe(
+      'Download SupportsRollback ArtifactInstall late NeedsArtifactReboot ArtifactCommit Cleanup',
+    );
+  },
+);
 
 describe('the order of states is that of Mender’s client', () => {
   test('when all goes well, and when install or commit fail', { timeout: LONG }, async () => {

@@ -22,13 +22,13 @@ const DRAIN_MS = 500;
 export function runProgram(
   program: string,
   args: readonly string[],
-  { cwd, signal }: { cwd: string; signal: AbortSignal },
+  { cwd, signal, env = {} }: { cwd: string; signal: AbortSignal; env?: Record<string, string> },
 ): Promise<ProgramEnd> {
   return new Promise((resolve) => {
     const [file, argv] = unrestricted(program, args);
     const child = spawn(file, argv, {
       cwd,
-      env: childEnvironment(),
+      env: { ...childEnvironment(), ...env },
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

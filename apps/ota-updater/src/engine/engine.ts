@@ -1,7 +1,14 @@
+import { existsSync } from 'node:fs';
 import { CancelledError, RejectedError, TransientError, wait } from '@bowline/runtime';
 import { backoffMs } from '@bowline/runtime/backoff';
 import { progressOf } from '../core/progress.ts';
-import { isBeforeSwitch, isEnded, type UpdateClaims, type UpdateState } from '../core/update-state.ts';
+import {
+  isBeforeSwitch,
+  isEnded,
+  planOf,
+  type UpdateClaims,
+  type UpdateState,
+} from '../core/update-state.ts';
 import { EndTeller } from './end-teller.ts';
 import { isDiskFull } from './full-disk.ts';
 import type { EnginePorts } from './ports.ts';
@@ -27,6 +34,9 @@ export class UpdateEngine {
   #abort: { orderId: string; controller: AbortController } | undefined;
   /** Steps in a row for which the disk had no room. */
   #full = 0;
+  /** Orders whose cancel was taken, and is not on record yet. */
+  readonly #cancelling = new Set<string>();
+  #whenCalm: (() => void) | undefined;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
@@ -38,9 +48,19 @@ export class UpdateEngine {
   /** Takes up what the journal says is not over. */
   start(): void {
     for (const ended of this.#ports.journal.ledger.untold()) this.#teller.tell(ended);
-    this.#running = this.#run().catch((error: unknown) => {
+    const run = async () => {
+      await this.#tidyLast();
+      await this.#run();
+    };
+    this.#running = run().catch((error: unknown) => {
       if (!this.#stopping.signal.aborted) throw error;
     });
+  }
+
+  /** Does it when no release is being switched or tried, e.g. a restart that would cut an installation off. */
+  whenCalm(act: () => void): void {
+    this.#whenCalm = act;
+    if (this.#isCalm()) act();
   }
 
   knows(orderId: string): boolean {
@@ -76,9 +96,10 @@ export class UpdateEngine {
     const state = this.#ports.journal.ledger.update(orderId);
     if (state === undefined) return 'unknown-order';
     if (!isBeforeSwitch(state)) return 'too-late';
+    this.#cancelling.add(orderId);
     if (this.#abort?.orderId === orderId)
       this.#abort.controller.abort(new CancelledError('cancelled', 'cancelled by an order'));
-    else this.#cancelled(state);
+    else if (this.#ports.journal.ledger.active()?.orderId !== orderId) this.#cancelWaiting(state);
     return 'stopping';
   }
 
@@ -98,6 +119,7 @@ export class UpdateEngine {
     const { signal } = this.#stopping;
     for (;;) {
       signal.throwIfAborted();
+      if (this.#isCalm()) this.#whenCalm?.();
       const state = this.#ports.journal.ledger.active();
       if (state === undefined) await this.#idle();
       else await this.#stepOnceThereIsRoom(state);
@@ -133,6 +155,7 @@ export class UpdateEngine {
 
   async #step(state: UpdateState): Promise<void> {
     const { orderId } = state;
+    if (this.#cancelling.has(orderId) && isBeforeSwitch(state)) return this.#cancelled(state);
     const controller = new AbortController();
     this.#abort = { orderId, controller };
     try {
@@ -159,24 +182,58 @@ export class UpdateEngine {
     }
   }
 
+  #isCalm(): boolean {
+    const active = this.#ports.journal.ledger.active();
+    return active === undefined || isBeforeSwitch(active);
+  }
+
+  /** Not its turn yet; what the full disk does not take is done when it is. */
+  #cancelWaiting(state: UpdateState): void {
+    try {
+      this.#cancelled(state);
+    } catch (error) {
+      if (!isDiskFull(error)) throw error;
+    }
+  }
+
   #cancelled({ orderId }: UpdateState): void {
     const { journal, clock } = this.#ports;
     journal.append({ type: 'cancelled', orderId, at: Math.round(clock.wallMs()) });
+    this.#cancelling.delete(orderId);
     const now = journal.ledger.update(orderId);
     if (now !== undefined) void this.#ended(now);
   }
 
   async #ended(state: UpdateState): Promise<void> {
     if (!isEnded(state)) return;
-    const { log, kindOf, sourceOf } = this.#ports;
+    this.#cancelling.delete(state.orderId);
     this.#teller.tell(state);
-    const plan = 'plan' in state ? state.plan : undefined;
+    await this.#tidy(state);
+  }
+
+  async #tidy(state: UpdateState): Promise<void> {
+    const { log, kindOf, sourceOf } = this.#ports;
+    const plan = planOf(state);
     if (plan === undefined || state.phase === 'previewed') return;
     try {
       await sourceOf(state).discard();
       await kindOf(plan)?.tidy(plan, 'failure' in state ? { failure: state.failure } : {});
     } catch (error) {
       log.warn({ orderId: state.orderId, error }, 'could not tidy up after the update');
+    }
+  }
+
+  /** Another life may have been cut off between the end of an update and this. */
+  async #tidyLast(): Promise<void> {
+    const { ledger } = this.#ports.journal;
+    const next = ledger.active();
+    if (next !== undefined && next.phase !== 'accepted') return;
+    const names = new Set<string>();
+    for (const state of ledger.updates().filter(isEnded).toReversed()) {
+      const plan = planOf(state);
+      if (plan === undefined || state.phase === 'previewed' || names.has(plan.name)) continue;
+      names.add(plan.name);
+      if (existsSync(this.#ports.kindOf(plan)?.treeOf(plan) ?? '')) await this.#tidy(state);
     }
   }
 }

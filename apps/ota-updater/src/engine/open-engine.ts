@@ -86,6 +86,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     timeoutMs: config.modules.timeoutMs,
     reboot: config.modules.reboot,
     installed: (name) => journal.ledger.installed(name)?.digest,
+    clock,
     ...seam,
   });
 

@@ -1,9 +1,11 @@
 import { existsSync, mkdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import type { Clock } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { runProgram } from '../adapters/run-program.ts';
 import type { PlannedRelease } from '../core/update-state.ts';
 import { boundedLines } from './last-lines.ts';
+import { endLeftovers, MODULE_TREE } from './leftover-modules.ts';
 import { offerStreams } from './payload-streams.ts';
 import type { Reboots, ReleaseKind } from './release-kind.ts';
 
@@ -17,6 +19,7 @@ export interface ModuleKindOptions {
   reboot: readonly string[];
   /** Digest that was committed last under a name. */
   installed(name: string): string | undefined;
+  clock: Clock;
   checkpoint?: (where: string) => void;
 }
 
@@ -38,6 +41,8 @@ export class ModuleKind implements ReleaseKind {
   readonly repeatsSwitch = false;
   readonly #options: ModuleKindOptions;
   #said: string[] = [];
+  /** Trees for which no other life of this process has left a module behind. */
+  readonly #mine = new Set<string>();
 
   constructor(options: ModuleKindOptions) {
     this.#options = options;
@@ -116,6 +121,7 @@ export class ModuleKind implements ReleaseKind {
     const tree = this.treeOf(plan);
     if (!existsSync(tree)) return;
     if (existsSync(join(tree, 'version'))) await this.#state(plan, 'Cleanup');
+    this.#mine.delete(tree);
     rmSync(tree, { recursive: true, force: true });
     rmSync(`${tree}.json`, { force: true });
   }
@@ -196,7 +202,10 @@ export class ModuleKind implements ReleaseKind {
     const tree = this.treeOf(plan);
     const late = AbortSignal.timeout(this.#options.timeoutMs);
     const until = signal === undefined ? late : AbortSignal.any([late, signal]);
-    return runProgram(this.#program(plan), [state, tree], { cwd: tree, signal: until });
+    if (!this.#mine.has(tree)) await endLeftovers(tree, this.#options.clock, until);
+    this.#mine.add(tree);
+    const env = { [MODULE_TREE]: tree };
+    return runProgram(this.#program(plan), [state, tree], { cwd: tree, signal: until, env });
   }
 
   #program(plan: PlannedRelease): string {

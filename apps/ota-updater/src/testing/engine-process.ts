@@ -65,8 +65,10 @@ await runApp<UpdaterConfig>({
   validateConfig,
   start: async ({ config, live, log, clock, ready, signal, restart }) => {
     const orderTypes = ['softwareUpdate'] as const;
-    const member = { app: 'ota-updater', version: '0', orderTypes, config, live, restart } as const;
-    const hub = await joinHub({ ...member, log, clock, signal });
+    let calmly = (act: () => void) => act();
+    const restartCalmly = (reason: string) => calmly(() => restart(reason));
+    const member = { app: 'ota-updater', version: '0', orderTypes, config, live } as const;
+    const hub = await joinHub({ ...member, restart: restartCalmly, log, clock, signal });
     const server = folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
     const openSources = () => ({ server, bundle: () => server });
     const { engine, close } = await openEngine({
@@ -81,6 +83,7 @@ await runApp<UpdaterConfig>({
       ...(TEST_NO_PM2 === undefined ? {} : { pm2: noPm2 }),
       ...(TEST_APPS === undefined ? {} : { apps: TEST_APPS.split(',') }),
     });
+    calmly = (act) => engine.whenCalm(act);
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
     hub.onHeard(() => engine.wake());

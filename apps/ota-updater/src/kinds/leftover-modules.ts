@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
+import { join } from 'node:path';
+import { wait, type Clock } from '@bowline/runtime';
+
+/** In the environment of every process of an update module: which tree it works for. */
+export const MODULE_TREE = 'BOWLINE_MODULE_TREE';
+
+const LOOK_MS = 20;
+
+/**
+ * Ends what another life of this process has started for a tree: killed without a word it could not take it along, and it would
+ * go on to install what is now rolled back. Only what still works in that tree is ended, each with its process group: a service
+ * that a module has started works elsewhere.
+ */
+export async function endLeftovers(tree: string, clock: Clock, signal: AbortSignal): Promise<void> {
+  for (;;) {
+    const groups = groupsIn(tree);
+    if (groups.size === 0) return;
+    for (const group of groups) {
+      try {
+        process.kill(-group, 'SIGKILL');
+      } catch {
+        // it has ended meanwhile
+      }
+    }
+    await wait(clock, LOOK_MS, signal);
+  }
+}
+
+function groupsIn(tree: string): Set<number> {
+  const groups = new Set<number>();
+  for (const pid of readdirSync('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const of = (name: string) => join('/proc', pid, name);
+    try {
+      if (readlinkSync(of('cwd')) !== tree) continue;
+      const environment = readFileSync(of('environ'), 'utf8').split('\0');
+      if (!environment.includes(`${MODULE_TREE}=${tree}`)) continue;
+      // proc_pid_stat(5): behind the name in brackets come state, parent, group.
+      const stat = readFileSync(of('stat'), 'utf8');
+      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      if (state !== 'Z') groups.add(Number(group));
+    } catch {
+      // gone meanwhile, or not ours to see
+    }
+  }
+  return groups;
+}
