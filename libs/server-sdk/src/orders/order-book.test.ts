@@ -36,3 +36,13 @@ it('when orders of a device take more bytes than they may, the oldest that ended
   await expect(again.create('d1', 'e', large)).rejects.toMatchObject({ code: 'too-many-orders' });
   expect(held()).toBeLessThanOrEqual(BYTES);
 });
+
+it('when operators look at an order for ssh, they do not see the token of its device, which the device gets', async () => {
+  const limits = { ordersPerDevice: 100, bytesPerDevice: BYTES, waitingPerDevice: 50 };
+  const book = new OrderBook(memoryStore(), { clock: new FakeClock(), news: new NewsDesk(), limits });
+  const payload = { grant: 'a.b.c', tunnelUrl: 'wss://relay/', token: 'secret' };
+  const created = await book.create('d1', 'e', { type: 'sshAccess', payload });
+  for (const seen of [created, book.get(created.orderId), ...book.list('d1', 10)])
+    expect(seen?.payload).toEqual({ grant: 'a.b.c', tunnelUrl: 'wss://relay/' });
+  expect(book.waiting('d1', 0, 10).map((order) => order.payload)).toEqual([payload]);
+});

@@ -264,10 +264,13 @@ export class OrderBook {
     void this.#store.write(writes);
   }
 
+  /** As operators see it, each who may look: without the token by which a device comes to a session's tunnel. */
   view(stored: OrderRecord): Order {
     const { endedHere: _, ...record } = stored;
     const progress = this.#progress.get(record.orderId);
-    return progress === undefined ? record : { ...record, progress };
+    const { token: _token, ...payload } = record.payload;
+    const shown = record.type === 'sshAccess' ? { ...record, payload } : record;
+    return progress === undefined ? shown : { ...shown, progress };
   }
 
   #record(deviceId: string, orderId: string): OrderRecord | undefined {
