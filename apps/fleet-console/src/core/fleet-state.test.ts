@@ -6,6 +6,7 @@ import {
   EVENTS_KEPT,
   ORDERS_KEPT,
   ordersOf,
+  SERIES_SHOWN,
   type FleetNews,
   type FleetState,
 } from './fleet-state.ts';
@@ -93,6 +94,24 @@ test('when events keep coming, the number kept is bounded', () => {
     event: event(`e${index}`, index),
   }));
   expect(after({ kind: 'details', details: details() }, ...news).details?.events).toHaveLength(EVENTS_KEPT);
+});
+
+test('when a device has very many series, so many are shown, those of the machine and the newest first, and no more come by samples', () => {
+  const many = Array.from({ length: 5000 }, (_, index) => ({ series: `a${index}` }));
+  const live = { series: 'tank.level', last: { at: 9, value: 1 } };
+  const series = [...many, live, { series: 'system.cpu.utilization' }];
+  const samples = ['b', 'a0'].map((name, value) => ({ series: name, at: 1, value }));
+  const state = after(
+    { kind: 'details', details: { ...details(), series } },
+    { kind: 'telemetry', news: { deviceId: 'demo', samples } },
+  );
+  expect(state.details?.series).toHaveLength(SERIES_SHOWN);
+  expect(state.details?.furtherSeries).toBe(5002 - SERIES_SHOWN);
+  expect(state.details?.series.slice(0, 3)).toEqual([
+    { series: 'system.cpu.utilization' },
+    live,
+    { series: 'a0', last: { at: 1, value: 1 } },
+  ]);
 });
 
 test('when samples come, the latest of each series is known, and an older one does not replace it', () => {

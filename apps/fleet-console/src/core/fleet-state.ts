@@ -15,6 +15,8 @@ import { isNewer } from './orders.ts';
 /** Kept of each device: the newest. */
 export const ORDERS_KEPT = 100;
 export const EVENTS_KEPT = 200;
+/** A list of more helps nobody, and of very many (a program that makes up names) no page shows anything any more. */
+export const SERIES_SHOWN = 1000;
 
 /** The stream of news. `lastHeardAt`: until when what is on the page is known to be true. */
 export type Link =
@@ -26,7 +28,10 @@ export interface Details {
   deviceId: string;
   events: StoredEvent[];
   deadLetters: DeadLetter[];
+  /** At most {@link SERIES_SHOWN}. */
   series: SeriesSummary[];
+  /** How many more there are. */
+  furtherSeries?: number;
 }
 
 /** `reason`: why the operator is asked for a token again. Who is signed in is known once the server has said so. */
@@ -100,7 +105,7 @@ export function afterNews(state: FleetState, news: FleetNews): FleetState {
     case 'orders':
       return { ...state, orders: withOrders(state.orders, news.orders) };
     case 'details':
-      return { ...state, details: news.details, loadError: undefined };
+      return { ...state, details: withFewSeries(news.details), loadError: undefined };
     case 'noDetails':
       return { ...state, details: undefined, loadError: undefined };
     case 'loadFailed':
@@ -132,6 +137,20 @@ function withOrders(held: ReadonlyMap<string, Order>, news: readonly Order[]): R
   return orders;
 }
 
+/** Of too many series, those of the machine, then those that were heard of last. */
+function withFewSeries(details: Details): Details {
+  const { series } = details;
+  if (series.length <= SERIES_SHOWN) return details;
+  const first = Object.groupBy(series, ({ series: name }) => (isOurs(name) ? 'ours' : 'theirs'));
+  const shown = [
+    ...(first.ours ?? []),
+    ...(first.theirs ?? []).toSorted((a, b) => (b.last?.at ?? 0) - (a.last?.at ?? 0)),
+  ].slice(0, SERIES_SHOWN);
+  return { ...details, series: shown, furtherSeries: series.length - shown.length };
+}
+
+const isOurs = (name: string): boolean => /^(system|hw|bowline|process|nodejs)\./.test(name);
+
 function withEvent(details: Details | undefined, event: StoredEvent): Details | undefined {
   if (details === undefined || details.deviceId !== event.deviceId) return details;
   if (details.events.some(({ id }) => id === event.id)) return details;
@@ -147,6 +166,7 @@ function withSamples(
   const series = new Map(details.series.map((entry) => [entry.series, entry]));
   for (const { series: name, at, value, unit } of samples) {
     const known = series.get(name);
+    if (known === undefined && series.size >= SERIES_SHOWN) continue;
     if (known?.last !== undefined && known.last.at >= at) continue;
     const named = unit ?? known?.unit;
     series.set(name, { series: name, ...(named !== undefined && { unit: named }), last: { at, value } });

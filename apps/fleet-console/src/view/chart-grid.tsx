@@ -10,11 +10,13 @@ import { TimeChart } from './time-chart.tsx';
 
 export interface ChartGridProps {
   series: readonly SeriesSummary[] | undefined;
+  /** That are not in `series`. */
+  further: number;
   scheme: string;
 }
 
 /** What the device measures: the usual charts, those that were added, and the list of all series. */
-export function ChartGrid({ series, scheme }: ChartGridProps) {
+export function ChartGrid({ series, further, scheme }: ChartGridProps) {
   const { fleet, now } = usePage();
   const [wanted, setWanted] = useState<number | undefined>();
   const [added, setAdded] = useState<readonly string[]>([]);
@@ -82,6 +84,7 @@ export function ChartGrid({ series, scheme }: ChartGridProps) {
       {series !== undefined && series.length > 0 && (
         <SeriesList
           series={series}
+          further={further}
           drawn={drawn}
           onAdd={(name) => setAdded([...added.filter((other) => other !== name), name])}
         />
@@ -108,15 +111,20 @@ function newestOf(
 
 interface SeriesListProps {
   series: readonly SeriesSummary[];
+  further: number;
   drawn: readonly string[];
   onAdd: (series: string) => void;
 }
 
-function SeriesList({ series, drawn, onAdd }: SeriesListProps) {
+function SeriesList({ series, further, drawn, onAdd }: SeriesListProps) {
   const sorted = series.toSorted((a, b) => a.series.localeCompare(b.series, 'en', { numeric: true }));
   return (
     <details class="series-list">
-      <summary>All {series.length} series</summary>
+      <summary>
+        {further === 0
+          ? `All ${series.length} series`
+          : `${series.length} of ${series.length + further} series`}
+      </summary>
       <div class="scroll-x">
         <table>
           <thead>

@@ -96,7 +96,12 @@ function DeviceView({ state, current, scheme }: { state: FleetState; current: Wa
       <LoadProblems state={state} />
       <div class="panels">
         <div class="column">
-          <ChartGrid key={device.deviceId} series={details?.series} scheme={scheme} />
+          <ChartGrid
+            key={device.deviceId}
+            series={details?.series}
+            further={details?.furtherSeries ?? 0}
+            scheme={scheme}
+          />
           <HistoryPanel
             key={`history:${device.deviceId}`}
             device={device}
