@@ -1,11 +1,15 @@
 import type { Event } from '@bowline/messages';
 import type { HubClient } from '@bowline/ipc';
-import { onceDurably, retry, type Clock } from '@bowline/runtime';
+import { isDiskFull, onceDurably, retry, wait, type Clock } from '@bowline/runtime';
 import { CancelledError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 
+const DISK_FULL_MS = 1000;
+
 /**
  * Hands an event to the gateway once for each `key`, across restarts: what was cut off goes again under the same id.
+ *
+ * A full disk is waited for: nothing else of the app hangs on the report.
  *
  * @param file where key and id are kept.
  * @returns whether it went now; undefined if the app ended before.
@@ -23,7 +27,14 @@ export async function reportDurably(
     });
   };
   try {
-    return await onceDurably(file, key, newId, report);
+    for (;;) {
+      try {
+        return await onceDurably(file, key, newId, report);
+      } catch (error) {
+        if (!isDiskFull(error)) throw error;
+      }
+      await wait(clock, DISK_FULL_MS, signal);
+    }
   } catch (error) {
     if (error instanceof CancelledError) return undefined;
     throw error;

@@ -16,6 +16,7 @@ export {
   writeFileDurably,
   writeFileSynchronously,
 } from './files.ts';
+export { isDiskFull } from './disk-full.ts';
 export { listenLocally } from './listen-locally.ts';
 export { systemNumber } from './system-number.ts';
 export { ownCgroup } from './own-cgroup.ts';

@@ -1,52 +1,59 @@
-import { appendFileSync, existsSync, renameSync, statSync, truncateSync } from 'node:fs';
 import { join } from 'node:path';
 import { AUDIT_START, auditHash } from '@bowline/identity';
 import type { AuditEntry, AuditMark, Event } from '@bowline/messages';
-import { readFileIfPresent } from '@bowline/runtime';
-import { hasCode, TransientError } from '@bowline/runtime/errors';
+import type { Timer } from '@bowline/runtime/clock';
+import { TransientError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 import { EventOutbox, type OutboxPorts } from './event-outbox.ts';
+import { DurableLines, isUnwritable, linesOf } from './durable-lines.ts';
 
-interface Fact {
-  kind: string;
-  data: Record<string, unknown>;
-  severity: Event['severity'];
-  /** Where an operator came from. */
-  from: string;
-  at: number;
-}
-type Options = Partial<Pick<Fact, 'severity' | 'from'>>;
+type Options = { severity?: Event['severity']; from?: string };
 
 const FILE = 'audit.ndjson';
 const UNSENT = 'audit-unsent.ndjson';
-const AGAIN_MS = 1000;
-/** Facts that wait for room on the disk. */
-const MOST_WAITING = 1000;
+const OLDER = '.1';
+const DAMAGED = '.damaged';
+/** So often a full disk is tried again. */
+const TRY_AGAIN_MS = 1000;
+/** Entries that wait for room on the disk; what comes then is told to the log alone. */
+const MOST_UNWRITTEN = 1000;
 
 /**
  * Who had a session, when and why, and how it ended: a chain of entries (libs/identity: audit-chain.ts), one a line in a file of
  * ours, and each with its hash on the `events` lane. Whoever changes or takes out a line breaks the chain, and the server holds
  * the hashes. At its cap the file is set aside (one is kept) and the chain goes on.
+ *
+ * No session hangs on the disk: where that is full the server is told, and the lines are written once there is room.
  */
 export class AuditJournal {
   readonly #file: string;
+  readonly #lines: DurableLines;
+  readonly #outbox: EventOutbox;
   readonly #maxBytes: () => number;
   readonly #ports: OutboxPorts;
-  readonly #outbox: EventOutbox;
-  readonly #waiting: Fact[] = [];
-  #isRetrying = false;
   #mark: AuditMark;
+  /** For want of room. */
+  #unwritten: string[] = [];
+  #retry: Timer | undefined;
 
   constructor(folder: string, maxBytes: () => number, ports: OutboxPorts) {
     this.#file = join(folder, FILE);
     this.#maxBytes = maxBytes;
     this.#ports = ports;
-    this.#outbox = new EventOutbox(join(folder, UNSENT), maxBytes, ports);
-    const { mark, damaged } = endOf(this.#file);
-    this.#mark = mark ?? endOf(`${this.#file}.1`).mark ?? AUDIT_START;
-    if (!damaged) return;
-    renameSync(this.#file, `${this.#file}.damaged`);
-    this.note('ssh.audit-damaged', { setAside: `${FILE}.damaged` }, { severity: 'critical' });
+    this.#lines = new DurableLines(this.#file);
+    this.#outbox = new EventOutbox(join(folder, UNSENT), ports);
+    const { mark, unread } = lastMark(this.#lines.all(), linesOf(`${this.#file}${OLDER}`));
+    this.#mark = mark;
+    if (unread > 0) this.#lines.setAside(DAMAGED);
+    // On the way to the server already when we were cut off, but not in the journal.
+    for (const { entry } of this.#outbox.waiting) if (entry.seq > this.#mark.seq) this.#follow(entry);
+    this.#outbox.send();
+    if (unread > 0)
+      this.note(
+        'ssh.audit-damaged',
+        { lines: unread, setAside: `${FILE}${DAMAGED}` },
+        { severity: 'critical' },
+      );
   }
 
   /**
@@ -55,101 +62,99 @@ export class AuditJournal {
    * @throws TransientError `audit-unwritable`
    */
   append(kind: string, data: Record<string, unknown>, options: Options = {}): void {
-    this.#waiting.push(this.#fact(kind, data, options));
-    try {
-      this.#writeWaiting();
-    } catch (error) {
-      this.#waiting.pop();
-      throw error;
+    if (this.#write()) this.note(kind, data, options);
+    if (this.#unwritten.length > 0)
+      throw new TransientError(
+        'audit-unwritable',
+        'the audit journal cannot be written: make room on the disk',
+      );
+  }
+
+  /** What has happened, or goes on whether it can be written or not: the server is told, and the line waits for room. */
+  note(kind: string, data: Record<string, unknown>, { severity = 'info', from = '' }: Options = {}): void {
+    if (this.#unwritten.length >= MOST_UNWRITTEN) {
+      this.#ports.log.error(
+        { kind, ...data },
+        'too much of the audit waits for the disk: this is in no journal',
+      );
+      return;
     }
-  }
-
-  /** What has happened, or goes on whether it can be written or not: it waits until the disk has room. */
-  note(kind: string, data: Record<string, unknown>, options: Options = {}): void {
-    if (this.#waiting.length < MOST_WAITING) this.#waiting.push(this.#fact(kind, data, options));
-    if (!this.#isRetrying) this.#writeOrWait();
-    if (this.#isRetrying)
-      this.#ports.log.error({ kind, ...data }, 'an entry of the audit waits for the disk');
-  }
-
-  /** Resolves when everything was handed over, or given up because the app ends. */
-  async sent(): Promise<void> {
-    await this.#outbox.sent();
-  }
-
-  #fact(kind: string, data: Record<string, unknown>, { severity = 'info', from = '' }: Options): Fact {
-    return { kind, data, severity, from, at: Math.round(this.#ports.clock.wallMs()) };
-  }
-
-  #writeOrWait(): void {
-    try {
-      this.#writeWaiting();
-      this.#isRetrying = false;
-    } catch (error) {
-      if (!(error instanceof TransientError)) throw error;
-      this.#isRetrying = true;
-      this.#ports.clock.after(AGAIN_MS, () => this.#writeOrWait());
-    }
-  }
-
-  #writeWaiting(): void {
-    for (let [fact] = this.#waiting; fact !== undefined; [fact] = this.#waiting) {
-      this.#write(fact);
-      this.#waiting.shift();
-    }
-  }
-
-  #write({ kind, data, severity, from, at }: Fact): void {
+    const at = Math.round(this.#ports.clock.wallMs());
     const target = Object.fromEntries(Object.entries(data).map(([name, value]) => [name, String(value)]));
     const record = { seq: this.#mark.seq + 1, at, from, action: kind, target, prev: this.#mark.hash };
     const entry: AuditEntry = { ...record, hash: auditHash(record) };
-    this.#appendLine(`${JSON.stringify(entry)}\n`);
     const { seq, prev, hash } = entry;
-    this.#mark = { seq, hash };
-    this.#ports.log.info({ kind, ...data, seq, hash }, 'audit');
     const remote = from === '' ? {} : { remote: from };
-    const payload = { kind, severity, at, data: { ...data, ...remote, chain: { seq, prev, hash } } };
-    this.#outbox.put({ id: newId(), type: 'event', sentAt: at, payload });
+    const event = { kind, severity, at, data: { ...data, ...remote, chain: { seq, prev, hash } } };
+    this.#outbox.put({ id: newId(), entry, event });
+    this.#follow(entry);
+    this.#ports.log.info({ kind, ...data, seq, hash }, 'audit');
   }
 
-  #appendLine(line: string): void {
-    const held = existsSync(this.#file) ? statSync(this.#file).size : 0;
-    const isFull = held > 0 && held + line.length > this.#maxBytes();
-    if (isFull) renameSync(this.#file, `${this.#file}.1`);
+  /** Whether it has such an entry about a session. */
+  has(kind: string, sessionId: string): boolean {
+    return [...linesOf(`${this.#file}${OLDER}`), ...this.#lines.all(), ...this.#unwritten].some((line) => {
+      const entry = readEntry(line);
+      return entry?.action === kind && entry.target['sessionId'] === sessionId;
+    });
+  }
+
+  /** Resolves when everything was handed over, or is left to the next life of this app. */
+  sent(): Promise<void> {
+    return this.#outbox.sent();
+  }
+
+  #follow(entry: AuditEntry): void {
+    this.#mark = { seq: entry.seq, hash: entry.hash };
+    this.#unwritten.push(JSON.stringify(entry));
+    this.#write();
+  }
+
+  /** @returns whether nothing waits any more. */
+  #write(): boolean {
+    const { clock, log } = this.#ports;
     try {
-      appendFileSync(this.#file, line, { mode: 0o600, flag: 'as' });
+      for (let line = this.#unwritten[0]; line !== undefined; line = this.#unwritten[0]) {
+        if (this.#lines.bytes > 0 && this.#lines.bytes + line.length > this.#maxBytes())
+          this.#lines.setAside(OLDER);
+        this.#lines.append(line);
+        this.#unwritten.shift();
+      }
     } catch (error) {
-      if (!hasCode(error, 'ENOSPC', 'EDQUOT', 'EFBIG', 'EIO', 'EROFS')) throw error;
-      // Part of it may be there: the next entry must not stand behind that.
-      if (existsSync(this.#file)) truncateSync(this.#file, isFull ? 0 : held);
-      throw new TransientError('audit-unwritable', `the audit journal cannot be written: ${error.message}`, {
-        cause: error,
-      });
+      if (!isUnwritable(error)) throw error;
+      if (this.#retry === undefined) log.error({ error }, 'the audit journal cannot be written: make room');
+      this.#retry?.cancel();
+      this.#retry = clock.after(TRY_AGAIN_MS, () => this.#write());
+      return false;
     }
+    if (this.#retry !== undefined) log.info({}, 'the audit journal is written again');
+    this.#retry?.cancel();
+    this.#retry = undefined;
+    return true;
   }
 }
 
 /**
- * Where a file ends; a line that a crash cut off is cut away first.
- *
- * @returns `damaged`: its last line is none of ours; the mark is then that of the last that is.
+ * Where the chain goes on: behind the last entry that reads. Those that do not read leave a gap in the numbers, so that nobody takes
+ * what comes for what they were.
  */
-function endOf(file: string): { mark: AuditMark | undefined; damaged: boolean } {
-  const text = readFileIfPresent(file) ?? '';
-  const whole = text.slice(0, text.lastIndexOf('\n') + 1);
-  if (whole.length < text.length) truncateSync(file, Buffer.byteLength(whole));
-  const lines = whole.split('\n').filter((line) => line !== '');
-  for (const [index, line] of lines.toReversed().entries()) {
-    const mark = markOf(line);
-    if (mark !== undefined) return { mark, damaged: index > 0 };
-  }
-  return { mark: undefined, damaged: lines.length > 0 };
+function lastMark(lines: readonly string[], older: readonly string[]): { mark: AuditMark; unread: number } {
+  const readable = lines.map(readEntry);
+  const at = readable.findLastIndex((entry) => entry !== undefined);
+  const unread = lines.length - 1 - at;
+  const last = readable[at] ?? older.map(readEntry).findLast((entry) => entry !== undefined) ?? AUDIT_START;
+  return { mark: { seq: last.seq + unread, hash: last.hash }, unread };
 }
 
-function markOf(line: string): AuditMark | undefined {
+/** Undefined for what the disk has changed so that it is none. */
+function readEntry(line: string): AuditEntry | undefined {
   try {
-    const { seq, hash } = JSON.parse(line) as Partial<AuditEntry>;
-    return typeof seq === 'number' && typeof hash === 'string' ? { seq, hash } : undefined;
+    const value = JSON.parse(line) as Partial<AuditEntry> | null;
+    return typeof value?.seq === 'number' &&
+      typeof value.hash === 'string' &&
+      typeof value.target === 'object'
+      ? (value as AuditEntry)
+      : undefined;
   } catch {
     return undefined;
   }

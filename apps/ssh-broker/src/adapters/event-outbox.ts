@@ -1,8 +1,15 @@
-import { appendFileSync, existsSync, statSync, truncateSync } from 'node:fs';
 import type { HubClient } from '@bowline/ipc';
-import type { Event } from '@bowline/messages';
-import { readFileIfPresent, retry, type Clock, type Logger } from '@bowline/runtime';
+import type { AuditEntry, Event } from '@bowline/messages';
+import { retry, type Clock, type Logger } from '@bowline/runtime';
 import { CancelledError } from '@bowline/runtime/errors';
+import { DurableLines, isUnwritable } from './durable-lines.ts';
+
+/** An entry of the journal, and what the server is told of it. */
+export interface AuditMessage {
+  id: string;
+  entry: AuditEntry;
+  event: Event;
+}
 
 export interface OutboxPorts {
   client: Pick<HubClient, 'enqueue'>;
@@ -12,94 +19,111 @@ export interface OutboxPorts {
   signal: AbortSignal;
 }
 
-/** An event on its way to the gateway; the same id however often it is sent. */
-export interface OutgoingEvent {
-  id: string;
-  type: 'event';
-  sentAt: number;
-  payload: Event;
-}
-
+/** Events that wait for the gateway. */
 const MOST_WAITING = 5000;
+/** After so many that were taken while others waited, the file is written anew. */
+const TIDY_AFTER = 100;
 
 /**
- * Events that the gateway does not have yet, in their order, one a line in a file: a broker that is killed while the gateway is
- * away has them sent by its next life.
+ * What the gateway has not taken yet: on disk before anything else is done with it, then handed over one after the other, in order,
+ * also by a later life of this process. One that was taken twice has the same id both times.
  */
 export class EventOutbox {
-  readonly #file: string;
-  readonly #maxBytes: () => number;
+  readonly #lines: DurableLines;
   readonly #ports: OutboxPorts;
-  readonly #waiting: OutgoingEvent[];
-  #sending: Promise<void> | undefined;
+  readonly #waiting: AuditMessage[];
+  #sending: Promise<void> = Promise.resolve();
+  #isSending = false;
+  /** Of those in the file. */
+  #taken = 0;
 
-  constructor(file: string, maxBytes: () => number, ports: OutboxPorts) {
-    this.#file = file;
-    this.#maxBytes = maxBytes;
+  constructor(file: string, ports: OutboxPorts) {
+    this.#lines = new DurableLines(file);
     this.#ports = ports;
-    this.#waiting = leftIn(file);
-    this.#send();
+    this.#waiting = waitingIn(this.#lines.all());
   }
 
-  put(event: OutgoingEvent): void {
+  get waiting(): readonly AuditMessage[] {
+    return this.#waiting;
+  }
+
+  /** Where the disk has no room for it, it is told all the same, but does not outlive us. */
+  put(message: AuditMessage): void {
     if (this.#waiting.length >= MOST_WAITING) {
-      this.#ports.log.warn(
-        { kind: event.payload.kind },
-        'too many events wait for the gateway: this one is not sent',
-      );
+      const { kind } = message.event;
+      this.#ports.log.warn({ kind }, 'too many events wait for the gateway: this one is not sent');
       return;
     }
-    this.#waiting.push(event);
-    try {
-      // Before it, too: what a full disk took of another line must not spoil this one.
-      const line = `\n${JSON.stringify(event)}\n`;
-      const held = existsSync(this.#file) ? statSync(this.#file).size : 0;
-      if (held + line.length <= this.#maxBytes())
-        appendFileSync(this.#file, line, { mode: 0o600, flag: 'as' });
-    } catch (error) {
-      // A full disk keeps nobody from hearing of it; a crash before the gateway does would.
-      this.#ports.log.warn(
-        { error, kind: event.payload.kind },
-        'an event waits for the gateway in memory alone',
-      );
-    }
-    this.#send();
+    this.#waiting.push(message);
+    this.#write(JSON.stringify(message));
+    this.send();
   }
 
-  /** Resolves when everything was handed over, or is left because the app ends. */
-  async sent(): Promise<void> {
-    await this.#sending;
+  /** Hands over what waits. */
+  send(): void {
+    if (!this.#isSending) this.#sending = this.#sendAll();
   }
 
-  #send(): void {
-    if (this.#sending === undefined && this.#waiting.length > 0) this.#sending = this.#sendAll();
+  /** Resolves when everything was handed over, or is left to the next life of this app. */
+  sent(): Promise<void> {
+    return this.#sending;
   }
 
   async #sendAll(): Promise<void> {
     const { client, clock, signal, log } = this.#ports;
-    for (let [event] = this.#waiting; event !== undefined; [event] = this.#waiting) {
-      const next = event;
+    this.#isSending = true;
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const { id, event } = next;
+      const message = { id, type: 'event' as const, sentAt: event.at, payload: event };
       try {
-        await retry(() => client.enqueue([next], { signal }), { clock, signal });
+        await retry(() => client.enqueue([message], { signal }), { clock, signal });
       } catch (error) {
-        if (error instanceof CancelledError) break;
-        log.warn({ error, kind: next.payload.kind }, 'the gateway did not take an event of the audit');
+        if (error instanceof CancelledError) return; // the app ends
+        log.warn({ error, kind: event.kind }, 'the gateway did not take an event of the audit');
       }
       this.#waiting.shift();
+      this.#took(id);
     }
-    this.#sending = undefined;
-    // Cut off before this, they go once more, under the same ids.
-    if (this.#waiting.length === 0 && existsSync(this.#file)) truncateSync(this.#file);
+    this.#isSending = false;
+  }
+
+  #took(id: string): void {
+    this.#taken = this.#waiting.length === 0 ? 0 : this.#taken + 1;
+    if (this.#waiting.length === 0) this.#lines.clear();
+    else if (this.#taken % TIDY_AFTER !== 0) this.#write(JSON.stringify({ taken: id }));
+    else this.#onDisk(() => this.#lines.replace(this.#waiting.map((each) => JSON.stringify(each))));
+  }
+
+  #write(line: string): void {
+    this.#onDisk(() => this.#lines.append(line));
+  }
+
+  #onDisk(write: () => void): void {
+    try {
+      write();
+    } catch (error) {
+      if (!isUnwritable(error)) throw error;
+    }
   }
 }
 
-/** What an earlier life left; a line that was cut off was never more than in its memory. */
-function leftIn(file: string): OutgoingEvent[] {
-  return (readFileIfPresent(file) ?? '').split('\n').flatMap((line) => {
-    try {
-      return [JSON.parse(line) as OutgoingEvent];
-    } catch {
-      return [];
-    }
-  });
+function waitingIn(lines: readonly string[]): AuditMessage[] {
+  const waiting = new Map<string, AuditMessage>();
+  for (const line of lines) {
+    const read = readLine(line);
+    if (read === undefined) continue; // damaged: the journal has the entry, and the chain shows the gap
+    if ('taken' in read) waiting.delete(read.taken);
+    else waiting.set(read.id, read);
+  }
+  return [...waiting.values()];
+}
+
+/** Written by us; only the disk can have changed it. */
+function readLine(line: string): AuditMessage | { taken: string } | undefined {
+  try {
+    const value = JSON.parse(line) as AuditMessage | { taken: string } | null;
+    return typeof value === 'object' && value !== null ? value : undefined;
+  } catch {
+    return undefined;
+  }
 }

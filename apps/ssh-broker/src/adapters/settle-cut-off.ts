@@ -37,7 +37,9 @@ export async function settleCutOff({
     const why = rebooted ? 'the device was restarted' : 'the ssh-broker was restarted';
     const { sessionId, user, by } = record.grant;
     const data = { sessionId, user, by, end: 'cut-off', rebooted, killed, survivors };
-    audit.note('ssh.ended', data, { severity: survivors === 0 ? 'warning' : 'critical' });
+    // Its end may be written already, and only that on its own record not: there was a crash or no room between them.
+    if (!audit.has('ssh.ended', sessionId))
+      audit.note('ssh.ended', data, { severity: survivors === 0 ? 'warning' : 'critical' });
     const outcome = cutOff(sessionId, `${why}: ask for a new grant`, survivors);
     const error = records.ended(record.orderId, outcome);
     if (error !== undefined) log.error({ sessionId, error }, 'the end of a session could not be recorded');
