@@ -199,6 +199,8 @@ export const CollectorConfig = Type.Object(
           'samples a second that are taken for long; what is more is told to come again',
         ),
         burstSamples: count(1, 20_000, 10_000_000, 'and so many at once above that'),
+        eventsPerSecond: count(1, 20, 10_000, 'events a second that are taken for long, likewise'),
+        burstEvents: count(1, 500, 100_000, 'and so many at once above that'),
         pressurePercent: count(
           1,
           80,

@@ -212,6 +212,27 @@ describe('the ingest socket', () => {
     expect([other.status, other.body['code']]).toEqual([422, 'key-reused']);
   });
 
+  test('when events come too fast, 429 says when to come again, and a repeat of one that is stored is answered all the same', async () => {
+    await openGateway();
+    await start('--ingest.eventsPerSecond=1', '--ingest.burstEvents=2');
+    const key = { 'idempotency-key': 'k-1' };
+    const taken = [await event({ kind: 'a' }, key), await event({ kind: 'b' })];
+    expect(taken.map(({ status }) => status)).toEqual([201, 201]);
+    const answers = await Promise.all(Array.from({ length: 30 }, () => event({ kind: 'c' })));
+    const refused = answers.filter(({ status }) => status === 429);
+    expect(refused.length).toBeGreaterThan(0);
+    for (const { body, headers } of refused) {
+      expect(body['code']).toBe('too-fast');
+      expect(headers['retry-after']).toMatch(/^[12]$/);
+    }
+    expect(store.events).toHaveLength(2 + answers.length - refused.length);
+    expect((await event({ kind: 'a' }, key)).body).toMatchObject({ repeated: true });
+    // A key under which nothing was taken is free for what comes again.
+    const other = { 'idempotency-key': 'k-2' };
+    await waitFor(async () => (await event({ kind: 'd' }, other)).status === 201);
+    expect(store.events.filter(({ kind }) => kind === 'd')).toHaveLength(1);
+  });
+
   test('when it was killed before the answer, the repeat is the same message', async () => {
     await openGateway({ accept: () => void children[0]?.kill('SIGKILL') });
     await start('--ingest.durableWithinMs=14000');

@@ -71,10 +71,13 @@ export class Ingest {
   /**
    * Resolves when the event is on the gateway's disk. With a key, a repeat is the same event.
    *
-   * @throws TransientError `not-durable`, `keys-unwritable`; ContractError `key-reused`; what the gateway refuses.
+   * @throws TransientError `too-fast`, `not-durable`, `keys-unwritable`; ContractError `key-reused`; what the gateway refuses.
    */
   async event(given: GivenEvent, key?: string): Promise<{ id: string; repeated: boolean }> {
-    if (key === undefined) return { id: await this.#send(this.#options.newId(), given), repeated: false };
+    if (key === undefined) {
+      this.#admitEvent();
+      return { id: await this.#send(this.#options.newId(), given), repeated: false };
+    }
     const fingerprint = JSON.stringify(given);
     const underWay = this.#underWay.get(key);
     if (underWay !== undefined) {
@@ -100,6 +103,8 @@ export class Ingest {
     if (known !== undefined) mustBeSame(key, known.fingerprint, fingerprint);
     const id = known?.id ?? newId();
     if (known?.durable === true) return { id, repeated: true };
+    // Before anything is kept of it.
+    this.#admitEvent();
     if (known === undefined) keys.begin(key, { id, fingerprint });
     await this.#send(id, given);
     keys.durable(key);
@@ -112,6 +117,11 @@ export class Ingest {
     const message: EventMessage = { id, type: 'event', sentAt: Math.round(clock.wallMs()), payload };
     await inTime((signal) => enqueue([message], signal), deadline());
     return id;
+  }
+
+  #admitEvent(): void {
+    const { pressure, clock } = this.#options;
+    pressure.admitEvent(clock.monotonicMs());
   }
 
   #admit(given: readonly GivenSample[]): Sample[] {

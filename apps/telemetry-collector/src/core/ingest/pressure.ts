@@ -5,6 +5,9 @@ export interface PressureLimits {
   samplesPerSecond: number;
   /** And so many at once, above it. */
   burstSamples: number;
+  /** The same of events: each waits for the gateway's disk, and in a lane that drops none. */
+  eventsPerSecond: number;
+  burstEvents: number;
   /** Share of the buffer above which nothing more is taken while the gateway is there, percent. */
   pressurePercent: number;
 }
@@ -25,14 +28,14 @@ const SHORT_WAIT_MS = 1000;
  */
 export class Pressure {
   #limits: PressureLimits;
-  #tokens: number;
-  #atMs: number;
+  readonly #samples: Bucket;
+  readonly #events: Bucket;
 
   /** @param nowMs monotonic */
   constructor(limits: PressureLimits, nowMs: number) {
     this.#limits = limits;
-    this.#tokens = limits.burstSamples;
-    this.#atMs = nowMs;
+    this.#samples = new Bucket(limits.burstSamples, nowMs);
+    this.#events = new Bucket(limits.burstEvents, nowMs);
   }
 
   reconfigure(limits: PressureLimits): void {
@@ -50,16 +53,37 @@ export class Pressure {
     if (gatewayIsThere && held >= (mostSamples * pressurePercent) / 100) {
       throw tooFast(`${held} samples wait for the gateway already`, SHORT_WAIT_MS);
     }
-    this.#tokens = Math.min(burstSamples, this.#tokens + ((nowMs - this.#atMs) / 1000) * samplesPerSecond);
+    const waitMs = this.#samples.take(samples, { perSecond: samplesPerSecond, burst: burstSamples }, nowMs);
+    if (waitMs > 0) throw tooFast(`more than ${samplesPerSecond} samples a second`, waitMs);
+  }
+
+  /** The same of one event. @throws TransientError `too-fast` with `retryAfterMs`. */
+  admitEvent(nowMs: number): void {
+    const { eventsPerSecond: perSecond, burstEvents: burst } = this.#limits;
+    const waitMs = this.#events.take(1, { perSecond, burst }, nowMs);
+    if (waitMs > 0) throw tooFast(`more than ${perSecond} events a second`, waitMs);
+  }
+}
+
+class Bucket {
+  #tokens: number;
+  #atMs: number;
+
+  constructor(tokens: number, nowMs: number) {
+    this.#tokens = tokens;
     this.#atMs = nowMs;
-    const needed = Math.min(samples, burstSamples);
-    if (this.#tokens < needed) {
-      const waitMs = ((needed - this.#tokens) / samplesPerSecond) * 1000;
-      throw tooFast(`more than ${samplesPerSecond} samples a second`, waitMs);
-    }
-    this.#tokens -= samples;
+  }
+
+  /** @returns how long to wait until it can be taken, milliseconds; 0: it is. */
+  take(count: number, { perSecond, burst }: { perSecond: number; burst: number }, nowMs: number): number {
+    this.#tokens = Math.min(burst, this.#tokens + ((nowMs - this.#atMs) / 1000) * perSecond);
+    this.#atMs = nowMs;
+    const needed = Math.min(count, burst);
+    if (this.#tokens < needed) return ((needed - this.#tokens) / perSecond) * 1000;
+    this.#tokens -= count;
+    return 0;
   }
 }
 
 const tooFast = (why: string, retryAfterMs: number) =>
-  new TransientError('too-fast', `${why}: send them again later; nothing was taken`, { retryAfterMs });
+  new TransientError('too-fast', `${why}: send it again later; nothing was taken`, { retryAfterMs });
