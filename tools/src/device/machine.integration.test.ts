@@ -2,7 +2,8 @@ import { execFile } from 'node:child_process';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
-import type { DeviceConfig } from '@bowline/messages';
+import { AUDIT_START, followAuditChain } from '@bowline/identity';
+import type { AuditEntry, AuditMark, DeviceConfig, Order, StoredEvent } from '@bowline/messages';
 import type { HubRequests } from '@bowline/messages/hub';
 import { DEVICE_APPS } from '@bowline/pm2';
 import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
@@ -15,7 +16,18 @@ const SERVER = 'http://127.0.0.1:443';
 const KILL_BROKER = "pkill -9 -f '[s]sh-broker/dist/main.js'";
 /** Of a session. */
 const SLICE = /bowline-ssh-[0-9a-f_]{36}/;
+const SSH_POLICY = { ssh: { users: ['support'], maxSeconds: 3600, capabilities: ['exec'] } };
+/** What an operator is told, by what the server has heard of it until then. */
+const GONE = /kiosk-1 is not connected any more|The session was cut off: the|bowline fleet order /;
 const MAIN = 'apps/[a-z-]*/dist/main.js --config';
+
+/** A session in which a program runs. */
+interface HeldOpen {
+  /** What the operator was told at its end. */
+  ended: Promise<string>;
+  /** Its slice. */
+  session: string;
+}
 
 describe.runIf(canBootMachine())(
   'a device that boots (needs root, namespaces, systemd, systemd-nspawn)',
@@ -23,6 +35,7 @@ describe.runIf(canBootMachine())(
     let machine: Machine;
     let server: TestProcess;
     let operatorToken: string;
+    const canSsh = needs('openssh-server') && needs('openssh-client');
     const [serverFolder, operatorHome] = [temporaryFolder(), temporaryFolder()];
 
     beforeAll(async () => {
@@ -78,13 +91,25 @@ describe.runIf(canBootMachine())(
       return stdout;
     }
 
-    async function events(): Promise<string> {
-      const url = `${SERVER}/v1/devices/kiosk-1/events`;
-      const ask = `fetch('${url}', { headers: { authorization: 'Bearer ${operatorToken}' } })
-      .then((response) => response.text()).then(console.log)`;
-      const node = ['-t', String(machine.pid), '-n', process.execPath, '-e', ask];
-      return (await promisify(execFile)('nsenter', node)).stdout;
+    /** What the operators' API answers; to a body by POST. */
+    async function ask<T>(path: string, body?: object): Promise<T> {
+      const headers = { authorization: `Bearer ${operatorToken}`, 'content-type': 'application/json' };
+      const call = body === undefined ? { headers } : { method: 'POST', headers, body: JSON.stringify(body) };
+      const script = `fetch('${SERVER}${path}', ${JSON.stringify(call)})
+        .then((response) => response.text()).then(console.log)`;
+      const node = ['-t', String(machine.pid), '-n', process.execPath, '-e', script];
+      return JSON.parse((await promisify(execFile)('nsenter', node)).stdout) as T;
     }
+
+    const allEvents = async () =>
+      (await ask<{ events: StoredEvent[] }>('/v1/devices/kiosk-1/events?limit=200')).events;
+    const events = async (): Promise<string> => JSON.stringify(await allEvents());
+
+    /** What the device has told of a session. */
+    const eventsOf = async (sessionId: string) =>
+      (await allEvents())
+        .filter(({ data }) => data['sessionId'] === sessionId)
+        .map(({ kind, data }) => ({ kind, ...(data as { chain?: AuditMark & { prev: string } }) }));
 
     /** How many processes of sessions there are, then units and control groups of this one. */
     const leftOf = (session: string): Promise<string> =>
@@ -93,10 +118,9 @@ systemctl list-units --all --plain --no-legend '${session}*'
 find /sys/fs/cgroup -name '${session}*'`);
 
     /** A shell that runs a program of its own until it is ended. */
-    async function holdOpen(): Promise<{ ended: Promise<string>; session: string }> {
-      const ended = bowline('ssh', 'kiosk-1', '--user', 'support', '--', 'setsid nohup sleep 1000').then(
-        () => 'ended well',
-        () => 'cut off',
+    async function holdOpen(): Promise<HeldOpen> {
+      const ended = bowline('ssh', 'kiosk-1', '--user', 'support', '--', 'setsid nohup sleep 1000').catch(
+        String,
       );
       const units = "systemctl list-units --plain --no-legend 'bowline-ssh-*.slice'";
       const [session = ''] = await waitFor(async () => SLICE.exec(await machine.shell(units)), {
@@ -104,6 +128,53 @@ find /sys/fs/cgroup -name '${session}*'`);
       });
       await waitFor(async () => !(await leftOf(session)).startsWith('0\n'), { what: 'it to run' });
       return { ended, session };
+    }
+
+    /** Nothing of a session is left, its end is told on both sides, and its grant opens no other. */
+    async function expectOver(shell: HeldOpen | undefined, end: object, told = GONE): Promise<void> {
+      if (shell === undefined) return;
+      const sessionId = shell.session.slice('bowline-ssh-'.length).replaceAll('_', '-');
+      expect(await shell.ended).toMatch(told);
+      const audited = () => eventsOf(sessionId).then((all) => all.filter(({ chain }) => chain !== undefined));
+      const last = await waitFor(async () => (await audited()).find(({ kind }) => kind === 'ssh.ended'), {
+        what: `the end of session ${sessionId}`,
+        everyMs: 200,
+      });
+      expect(last).toMatchObject(end);
+      expect(await leftOf(shell.session)).toBe('0\n');
+
+      const file = await machine.shell('cat /var/lib/bowline/ssh-broker/audit.ndjson');
+      const entries = file
+        .trimEnd()
+        .split('\n')
+        .map((line) => JSON.parse(line) as AuditEntry);
+      expect(followAuditChain(AUDIT_START, entries).fault).toBeUndefined();
+      for (const { kind, chain } of await audited())
+        expect(entries).toContainEqual(expect.objectContaining({ action: kind, ...chain }));
+
+      const used = await waitFor(
+        async () => {
+          const { orders } = await ask<{ orders: Order[] }>('/v1/devices/kiosk-1/orders');
+          return orders.find(
+            ({ type, result }) =>
+              type === 'sshAccess' && (result as { sessionId?: string } | undefined)?.sessionId === sessionId,
+          );
+        },
+        { what: 'the end of its order', everyMs: 200 },
+      );
+      expect(used).toMatchObject({ status: 'failed', error: { code: 'session-cut-off' } });
+      const given = await ask<Order>('/v1/devices/kiosk-1/orders', {
+        type: 'sshAccess',
+        payload: used.payload,
+      });
+      const again = await waitFor(
+        async () => {
+          const order = await ask<Order>(`/v1/orders/${given.orderId}`);
+          return order.error && order;
+        },
+        { what: 'the answer to the grant that was used' },
+      );
+      expect(again).toMatchObject({ status: 'rejected', error: { code: 'wrong-order' } });
     }
 
     const untilReady = () =>
@@ -125,12 +196,10 @@ find /sys/fs/cgroup -name '${session}*'`);
       expect(await operator('command', 'kiosk-1', 'ping')).toContain('uptimeSeconds');
     });
 
-    test.runIf(needs('openssh-server') && needs('openssh-client'))(
+    test.runIf(canSsh)(
       'when a shell is granted, it is a unit of its own that what narrows the service does not reach, and nothing of it stays',
       async () => {
-        await machine.writeJson('/etc/bowline/policy.json', {
-          ssh: { users: ['support'], maxSeconds: 3600, capabilities: ['exec'] },
-        });
+        await machine.writeJson('/etc/bowline/policy.json', SSH_POLICY);
         await machine.shell("useradd --create-home --password '*' support");
         const narrow = '[Service]\nNoNewPrivileges=yes\n';
         const folder = '/etc/systemd/system/bowline.service.d';
@@ -153,7 +222,7 @@ find /sys/fs/cgroup -name '${session}*'`);
 
         const { ended, session } = await holdOpen();
         await machine.shell(KILL_BROKER);
-        expect(await ended).toBe('cut off');
+        expect(await ended).toMatch(GONE);
         await waitFor(async () => /"end":"cut-off"[^}]*"survivors":0/.test(await events()), {
           what: 'the end that is told',
           everyMs: 200,
@@ -164,7 +233,7 @@ find /sys/fs/cgroup -name '${session}*'`);
         const main = (signal: string) => `systemctl kill --kill-who=main --signal=${signal} bowline`;
         // pm2 would start the broker again, which would end it.
         await machine.shell(`${main('SIGSTOP')}; ${KILL_BROKER}; ${main('SIGKILL')}; systemctl stop bowline`);
-        expect(await again.ended).toBe('cut off');
+        expect(await again.ended).toMatch(GONE);
         await waitFor(async () => (await leftOf(again.session)).startsWith('0\n'), { what: 'its end' });
         await machine.shell('systemctl start bowline');
         await untilReady();
@@ -196,6 +265,7 @@ find /sys/fs/cgroup -name '${session}*'`);
     });
 
     test('when the power goes after an event was taken, it reaches the server after the next boot', async () => {
+      const shell = canSsh ? await holdOpen() : undefined;
       await server.kill();
       await machine.bowline('send', '--event', 'door-opened');
       await machine.powerOff();
@@ -206,10 +276,16 @@ find /sys/fs/cgroup -name '${session}*'`);
         what: 'the event',
         everyMs: 200,
       });
+      await expectOver(
+        shell,
+        { end: 'cut-off', rebooted: true, survivors: 0 },
+        /The connection to the server was lost/,
+      );
     });
 
     test('when an order reboots it, the order ends once it is up again, under another boot id', async () => {
-      await machine.writeJson('/etc/bowline/policy.json', { commands: { reboot: {} } });
+      await machine.writeJson('/etc/bowline/policy.json', { ...SSH_POLICY, commands: { reboot: {} } });
+      const shell = canSsh ? await holdOpen() : undefined;
       const before = await machine.bootId();
       const answer = await operator('command', 'kiosk-1', 'reboot', '--timeout', '50s', '--json');
       const { status, result } = JSON.parse(answer) as { status: string; result: Record<string, unknown> };
@@ -217,6 +293,7 @@ find /sys/fs/cgroup -name '${session}*'`);
       await machine.booted(before);
       expect(result).toMatchObject({ bootId: await machine.bootId() });
       await untilReady();
+      await expectOver(shell, { end: expect.stringMatching(/^(broker-stopped|cut-off)$/), survivors: 0 });
     });
 
     const push = (sections: object, ...more: string[]) => {

@@ -26,6 +26,7 @@ import { grantFor, type GrantOptions } from '../core/ssh-grant.ts';
 import type { SshWish } from '../core/ssh-wish.ts';
 import { approvedBy } from './approved-ssh.ts';
 import type { Context } from './context.ts';
+import { tellBreak } from './tell-break.ts';
 
 export interface SshOptions extends GrantOptions {
   sign: string | undefined;
@@ -41,6 +42,8 @@ export interface SshOptions extends GrantOptions {
 
 /** The window was closed, or somebody ends us: the session goes with its client, and so do key and token. */
 const LEAVING = ['SIGHUP', 'SIGTERM'] as const;
+type OpenSession = NewSshSession & { orderId: string };
+
 const POLL_MS = 100;
 /** A device that is online answers at once; one that is not is not waited for. */
 const START_WITHIN_MS = 30_000;
@@ -65,11 +68,13 @@ export async function ssh(
   const leave = () => leaving.abort();
   for (const signal of LEAVING) process.on(signal, leave);
   const files = new SessionFiles();
-  let session: NewSshSession | undefined;
+  let session: OpenSession | undefined;
   try {
     const signal = AbortSignal.any([context.signal, leaving.signal]);
     session = await openSession({ ...context, signal }, api, deviceId, wish, approved ?? options, files);
-    return await run(wish.program, argsWith(files.config), leaving.signal);
+    const exitCode = await run(wish.program, argsWith(files.config), leaving.signal);
+    if (!leaving.signal.aborted) await tellBreak(api, session, exitCode);
+    return exitCode;
   } finally {
     files.remove();
     if (session !== undefined) await api.endSshSession(session.sessionId).catch(() => undefined);
@@ -83,7 +88,7 @@ async function openSession(
   wish: SshWish,
   options: SshOptions,
   files: SessionFiles,
-): Promise<NewSshSession> {
+): Promise<OpenSession> {
   const { user, forMs, streams, reason } = options;
   const session = await api.newSshSession(deviceId, { expiresInMs: forMs, streams, user, reason });
   try {
@@ -127,7 +132,7 @@ async function openSession(
       agentForward: wish.agentForward,
     });
     remark(`Session ${sessionId}, as ${user}, for ${duration(forMs)}.`);
-    return session;
+    return { ...session, orderId: ids.orderId };
   } catch (error) {
     await api.endSshSession(session.sessionId).catch(() => undefined);
     throw error;
