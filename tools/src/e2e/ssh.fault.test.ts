@@ -16,7 +16,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
     let content: Buffer;
     beforeAll(async () => {
       ssh = await SshFleet.start();
-      content = randomBytes(24 * 1024 * 1024);
+      content = randomBytes(16 * 1024 * 1024);
       ssh.file('up.bin', content);
     }, 180_000);
 
