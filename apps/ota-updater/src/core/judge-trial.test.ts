@@ -76,12 +76,13 @@ test('when the server answers again, the link has time to come back before the r
   expect(judged({ outsideReachesMs: 399 })).toBe('commit');
 });
 
-test('when holds and shells put an update off, they do so for a limited time; the window always counts', () => {
+test('when holds, shells and a link that is down put an update off, they do so for a limited time; the window always counts', () => {
   const now = {
     nowMs: 1000,
     acceptedAt: 0,
     holds: [],
     sshSessions: 0,
+    linkDown: false,
     windowOpensAt: undefined,
     maxDeferMs: 5000,
   };
@@ -90,7 +91,9 @@ test('when holds and shells put an update off, they do so for a limited time; th
   expect(whyNotNow({ ...now, holds: [hold] })).toMatch(/^held by oven until 1970-01-01T00:00:09/);
   expect(whyNotNow({ ...now, holds: [{ ...hold, until: 1000 }] })).toBeUndefined();
   expect(whyNotNow({ ...now, sshSessions: 2 })).toBe('2 ssh sessions are open');
-  expect(whyNotNow({ ...now, holds: [hold], sshSessions: 1, nowMs: 5000 })).toBeUndefined();
+  expect(whyNotNow({ ...now, linkDown: true })).toContain('the link to the cloud is down');
+  const late = { ...now, nowMs: 5000 };
+  expect(whyNotNow({ ...late, holds: [hold], sshSessions: 1, linkDown: true })).toBeUndefined();
   expect(whyNotNow({ ...now, windowOpensAt: 1001 })).toContain('outside the maintenance window');
   expect(whyNotNow({ ...now, windowOpensAt: 1000 })).toBeUndefined();
   expect(whyNotNow({ ...now, windowOpensAt: Infinity })).toContain('ever opens');

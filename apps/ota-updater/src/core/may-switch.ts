@@ -13,19 +13,22 @@ export interface SwitchView {
   holds: readonly Hold[];
   /** Shells that are open on the device. */
   sshSessions: number;
+  /** The link is down, over which the order came: whether the release keeps it could not be judged. */
+  linkDown: boolean;
   /** When the maintenance window that is open, or the next one, begins; Infinity: none ever does; undefined: any time will do. */
   windowOpensAt: number | undefined;
-  /** Holds and shells count only so long after the order was accepted. */
+  /** Holds, shells and the link count only so long after the order was accepted. */
   maxDeferMs: number;
 }
 
 /** Why an update must wait before it changes anything; undefined: it need not. */
 export function whyNotNow(view: SwitchView): string | undefined {
-  const { nowMs, acceptedAt, holds, sshSessions, windowOpensAt, maxDeferMs } = view;
+  const { nowMs, acceptedAt, holds, sshSessions, linkDown, windowOpensAt, maxDeferMs } = view;
   if (nowMs - acceptedAt < maxDeferMs) {
     const hold = holds.find(({ until }) => until > nowMs);
     if (hold !== undefined) return `held by ${hold.owner} until ${iso(hold.until)}`;
     if (sshSessions > 0) return `${sshSessions} ssh sessions are open`;
+    if (linkDown) return 'the link to the cloud is down: whether the release keeps it could not be told';
   }
   if (windowOpensAt === Infinity)
     return "no maintenance window of the device's policy ever opens: see updates.windows and updates.timeZone";

@@ -24,6 +24,13 @@ const release = (version: string, probe = GOOD) =>
 const inPlace = (path: string) => join(device.folder, 'releases/kiosk/current', path);
 const note = (text: string) =>
   waitFor(() => device.gateway.progress.some((told) => told.note?.includes(text)), { what: text });
+const noteOf = (orderId: string, text: string) =>
+  waitFor(
+    () => device.gateway.progress.some((told) => told.orderId === orderId && told.note?.includes(text)),
+    {
+      what: text,
+    },
+  );
 
 test('when a tree is spoilt while it waits for its window, it is laid out anew before it runs', async () => {
   release('1.0.0');
@@ -76,4 +83,19 @@ test('when the journal loses that the switch had begun, a roll back still leads 
   device.start();
   expect(await device.ended(order.orderId)).toMatchObject({ error: { code: 'probe-failed' } });
   expect(device.inPlace('kiosk')).toBe('1.0.0');
+});
+
+test('when the link is down, an order that came over it waits for it before the switch: the trial could not judge it', async () => {
+  device.setPolicy(NEVER);
+  release('5.0.0');
+  const order = await device.order('kiosk', '5.0.0');
+  await device.gateway.hand('ota-updater', order);
+  const before = device.inPlace('kiosk');
+  await noteOf(order.orderId, 'no maintenance window');
+  device.gateway.setLink('offline');
+  device.setPolicy({});
+  await noteOf(order.orderId, 'the link to the cloud is down');
+  expect(device.inPlace('kiosk')).toBe(before);
+  device.gateway.setLink('online');
+  expect((await device.ended(order.orderId)).status).toBe('succeeded');
 });

@@ -242,7 +242,10 @@ export class Preparation {
   }
 
   async #view(state: UpdateState) {
-    return { ...(await this.#ports.circumstances()), acceptedAt: state.acceptedAt };
+    const { circumstances, isOnline } = this.#ports;
+    // A stick is brought to a device because it has no link.
+    const linkDown = state.bundle === undefined && !isOnline();
+    return { ...(await circumstances()), acceptedAt: state.acceptedAt, linkDown };
   }
 
   #kind(plan: PlannedRelease): ReleaseKind {
