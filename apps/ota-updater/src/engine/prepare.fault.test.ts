@@ -1,4 +1,4 @@
-import { readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRunning, waitFor } from '@bowline/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
@@ -98,4 +98,41 @@ test('when the link is down, an order that came over it waits for it before the 
   expect(device.inPlace('kiosk')).toBe(before);
   device.gateway.setLink('online');
   expect((await device.ended(order.orderId)).status).toBe('succeeded');
+});
+
+test('when a release is withdrawn while its update waits or is held, it is not installed; a source that is away stops nothing', async () => {
+  const withdraw = (version: string) =>
+    rmSync(join(device.folder, 'source/kiosk', version), { recursive: true });
+  const before = device.inPlace('kiosk');
+  device.setPolicy(NEVER);
+  release('6.0.0');
+  const waiting = await device.order('kiosk', '6.0.0');
+  await device.gateway.hand('ota-updater', waiting);
+  await noteOf(waiting.orderId, 'no maintenance window');
+  withdraw('6.0.0');
+  device.setPolicy({});
+  expect(await device.ended(waiting.orderId)).toMatchObject({ error: { code: 'no-such-release' } });
+
+  const hold = join(device.folder, 'state/holds/oven.json');
+  mkdirSync(join(device.folder, 'state/holds'), { recursive: true });
+  writeFileSync(hold, JSON.stringify({ until: Date.now() + 3_600_000 }));
+  release('6.1.0');
+  const held = await device.order('kiosk', '6.1.0');
+  await device.gateway.hand('ota-updater', held);
+  await noteOf(held.orderId, 'held by oven');
+  withdraw('6.1.0');
+  rmSync(hold);
+  expect(await device.ended(held.orderId)).toMatchObject({ error: { code: 'no-such-release' } });
+  expect(device.inPlace('kiosk')).toBe(before);
+
+  device.setPolicy(NEVER);
+  release('6.2.0');
+  const third = await device.order('kiosk', '6.2.0');
+  await device.gateway.hand('ota-updater', third);
+  await noteOf(third.orderId, 'no maintenance window');
+  const away = join(device.folder, 'source/unreachable');
+  writeFileSync(away, '');
+  device.setPolicy({});
+  expect((await device.ended(third.orderId)).status).toBe('succeeded');
+  rmSync(away);
 });

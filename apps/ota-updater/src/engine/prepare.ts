@@ -11,6 +11,8 @@ import { isDiskFull, isSystemError } from './full-disk.ts';
 import { isTreeSound, layOutTree } from './laid-out.ts';
 import type { EnginePorts } from './ports.ts';
 
+/** So long the source is asked, just before the switch, whether it still has what waited. */
+const ASK_AGAIN_MS = 30_000;
 /** Pause before a look at the server after a failure that may pass: it never gives up for good. */
 const RETRY = { baseMs: 2000, capMs: 300_000, minMs: 500 };
 
@@ -76,6 +78,7 @@ export class Preparation {
         deny: false,
       });
     await this.#ignoringRefusal(() => report({ orderId, status: 'started', attempt: 1 }));
+    if (await this.#isHeldStill(state, signal)) return;
     const resolved = await this.#resolve(state, signal);
     const plan = journaled(resolved);
     const refusal = await this.#refusal(plan, state);
@@ -147,6 +150,7 @@ export class Preparation {
       const isSound =
         this.#sound === plan.digest || (await isTreeSound(this.#kind(plan).treeOf(plan), signal));
       if (!isSound) return journal.append({ ...this.#head(state), type: 'fetching', plan });
+      if (state.phase === 'waiting') await this.#mustBeThereStill(state, plan, signal);
       const digest = this.#standing(plan);
       const server = await linkServer();
       signal.throwIfAborted();
@@ -174,12 +178,40 @@ export class Preparation {
   async #resolve(state: UpdateState, signal: AbortSignal): Promise<ReleasePlan> {
     const digest = planOf(state)?.digest;
     const { order } = state;
-    if (this.#resolved !== undefined && this.#resolved.digest === digest) return this.#resolved;
     const begun = digest !== undefined && state.phase !== 'deferred';
+    if (begun && this.#resolved?.digest === digest) return this.#resolved;
     const wanted = begun ? { ...order, digest } : order;
     this.#resolved = await this.#ports.sourceOf(state).resolve(wanted, signal, begun);
     signal.throwIfAborted();
     return this.#resolved;
+  }
+
+  /** While somebody holds it, nobody is asked what it is. */
+  async #isHeldStill(state: UpdateState, signal: AbortSignal): Promise<boolean> {
+    const plan = planOf(state);
+    if (plan === undefined || state.order.preview === true) return false;
+    const view = await this.#view(state);
+    signal.throwIfAborted();
+    if (isHeld(view) === undefined) return false;
+    await this.#stay(state, whyNotNow(view) ?? 'held', plan, signal);
+    return true;
+  }
+
+  /** What waited for days may have been withdrawn. A source that is away has no say in that. @throws RejectedError: it was. */
+  async #mustBeThereStill(
+    state: UpdateState,
+    { digest }: PlannedRelease,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const until = AbortSignal.any([signal, AbortSignal.timeout(ASK_AGAIN_MS)]);
+    const { orderId, order } = state;
+    try {
+      await this.#ports.sourceOf(state).resolve({ ...order, digest }, until, true);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof RejectedError) throw error;
+      this.#ports.log.warn({ orderId, error }, 'whether the release was withdrawn cannot be told');
+    }
   }
 
   async #refusal(plan: PlannedRelease, { order }: UpdateState) {
