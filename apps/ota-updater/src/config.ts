@@ -25,6 +25,7 @@ const TrialConfig = Type.Object(
     observeMs: milliseconds(2000, 'pause between two looks at it', 10),
     probeTimeoutMs: milliseconds(10_000, 'how long its probe may take, unless its manifest says otherwise'),
     lookMs: milliseconds(2000, 'pause between two looks at whether an update that waits may go on', 10),
+    stuckMs: milliseconds(600_000, 'an update whose contents do not come for so long lets others go first'),
     rebootMs: milliseconds(300_000, 'so long after a reboot was asked for the device may still be up'),
     maxWaiting: count(16, 'orders that may wait beside the one under way; more are rejected'),
   },

@@ -1,4 +1,5 @@
 import {
+  hasNotBegun,
   isEnded,
   isKnownPhase,
   isKnownRecord,
@@ -82,9 +83,10 @@ export class Ledger {
     return [...this.#updates.values()];
   }
 
-  /** The one whose turn it is: one update at a time. */
+  /** The one that has begun, one at a time; else the first that waits. */
   active(): UpdateState | undefined {
-    return this.updates().find((state) => !isEnded(state));
+    const open = this.updates().filter((state) => !isEnded(state));
+    return open.find((state) => !hasNotBegun(state)) ?? open[0];
   }
 
   /** Ended, and the gateway does not know yet. */

@@ -151,6 +151,8 @@ export const isKnownPhase = ({ phase }: { phase: string }): boolean =>
   Object.values(FROM).some((from) => from.some((each) => each === phase));
 
 export const isEnded = (state: UpdateState): state is EndedUpdate => ENDS.includes(state.phase);
+/** Nothing of it is on the device yet: another may go first. */
+export const hasNotBegun = ({ phase }: UpdateState): boolean => phase === 'accepted' || phase === 'deferred';
 /** Nothing on the device has changed yet that runs. */
 export const isBeforeSwitch = ({ phase }: UpdateState): boolean => BEFORE_SWITCH.includes(phase);
 

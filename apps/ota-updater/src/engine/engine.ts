@@ -3,6 +3,7 @@ import { CancelledError, RejectedError, TransientError, wait } from '@bowline/ru
 import { backoffMs } from '@bowline/runtime/backoff';
 import { progressOf } from '../core/progress.ts';
 import {
+  hasNotBegun,
   isBeforeSwitch,
   isEnded,
   planOf,
@@ -82,7 +83,7 @@ export class UpdateEngine {
   take(orderId: string, order: UpdateClaims, bundle?: string): void {
     const { journal, clock, limits, newId } = this.#ports;
     if (this.#stopping.signal.aborted) throw new TransientError('stopping', 'the updater is stopping');
-    const waiting = journal.ledger.updates().filter((state) => !isEnded(state)).length;
+    const waiting = this.#open().length;
     if (waiting > limits.maxWaiting)
       throw new RejectedError('too-many-updates', `${waiting} updates are under way or wait already`);
     const at = Math.round(clock.wallMs());
@@ -100,6 +101,7 @@ export class UpdateEngine {
     if (this.#abort?.orderId === orderId)
       this.#abort.controller.abort(new CancelledError('cancelled', 'cancelled by an order'));
     else if (this.#ports.journal.ledger.active()?.orderId !== orderId) this.#cancelWaiting(state);
+    this.#wake();
     return 'stopping';
   }
 
@@ -120,7 +122,7 @@ export class UpdateEngine {
     for (;;) {
       signal.throwIfAborted();
       if (this.#isCalm()) this.#whenCalm?.();
-      const state = this.#ports.journal.ledger.active();
+      const state = this.#next();
       if (state === undefined) await this.#idle();
       else await this.#stepOnceThereIsRoom(state);
     }
@@ -145,12 +147,32 @@ export class UpdateEngine {
     }
   }
 
-  #idle(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#wake = resolve;
-      // A fresh order may have come in the same turn.
-      if (this.#ports.journal.ledger.active() !== undefined || this.#stopping.signal.aborted) resolve();
-    });
+  /** Whose turn it is: what has begun, one at a time; else the first that is due. One that must wait holds up no other. */
+  #next(): UpdateState | undefined {
+    const open = this.#open();
+    const nowMs = this.#ports.clock.monotonicMs();
+    return (
+      open.find((state) => !hasNotBegun(state)) ??
+      open.find(({ orderId }) => this.#cancelling.has(orderId) || this.#preparation.dueMs(orderId) <= nowMs)
+    );
+  }
+
+  #open(): UpdateState[] {
+    return this.#ports.journal.ledger.updates().filter((state) => !isEnded(state));
+  }
+
+  /** Until there is something new, or something is due. */
+  async #idle(): Promise<void> {
+    const { clock } = this.#ports;
+    const woken = new Promise<void>((resolve) => (this.#wake = resolve));
+    // A fresh order may have come in the same turn.
+    if (this.#next() !== undefined || this.#stopping.signal.aborted) return;
+    const dueMs = Math.min(...this.#open().map(({ orderId }) => this.#preparation.dueMs(orderId)));
+    const timer = Number.isFinite(dueMs)
+      ? clock.after(dueMs - clock.monotonicMs(), () => this.#wake())
+      : undefined;
+    await woken;
+    timer?.cancel();
   }
 
   async #step(state: UpdateState): Promise<void> {
@@ -207,6 +229,7 @@ export class UpdateEngine {
   async #ended(state: UpdateState): Promise<void> {
     if (!isEnded(state)) return;
     this.#cancelling.delete(state.orderId);
+    this.#preparation.forget(state.orderId);
     this.#teller.tell(state);
     await this.#tidy(state);
   }
@@ -216,7 +239,8 @@ export class UpdateEngine {
     const plan = planOf(state);
     if (plan === undefined || state.phase === 'previewed') return;
     try {
-      await sourceOf(state).discard();
+      // What lies there may be that of another by now.
+      if (this.#open().every(hasNotBegun)) await sourceOf(state).discard();
       await kindOf(plan)?.tidy(plan, 'failure' in state ? { failure: state.failure } : {});
     } catch (error) {
       log.warn({ orderId: state.orderId, error }, 'could not tidy up after the update');

@@ -17,6 +17,8 @@ export interface EngineLimits extends TrialLimits {
   rebootMs: number;
   /** Pause between two looks at whether an update may go on. */
   lookMs: number;
+  /** An update whose contents do not come for so long lets others go first. */
+  stuckMs: number;
   /** Orders that may wait beside the one under way. */
   maxWaiting: number;
 }

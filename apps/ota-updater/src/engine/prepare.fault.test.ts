@@ -136,3 +136,19 @@ test('when a release is withdrawn while its update waits or is held, it is not i
   expect((await device.ended(third.orderId)).status).toBe('succeeded');
   rmSync(away);
 });
+
+test('when an update cannot begin, or its contents do not come, those behind it are not held up, and it ends once it can', async () => {
+  for (const flag of ['away', 'contents-away']) {
+    const name = `stick-${flag}`;
+    device.release(name, '1.0.0', { filesOnly: true });
+    writeFileSync(join(device.folder, 'source', name, flag), '');
+    const stuck = await device.order(name, '1.0.0');
+    await device.gateway.hand('ota-updater', stuck);
+    await noteOf(stuck.orderId, 'source-away');
+    release(`7.0.0-${flag}`);
+    expect((await device.update('kiosk', `7.0.0-${flag}`)).status).toBe('succeeded');
+    expect(device.inPlace(name)).toBeUndefined();
+    rmSync(join(device.folder, 'source', name, flag));
+    expect((await device.ended(stuck.orderId)).status).toBe('succeeded');
+  }
+});

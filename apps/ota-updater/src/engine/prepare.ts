@@ -4,7 +4,14 @@ import { wait } from '@bowline/runtime';
 import { BowlineError, mayPass, RejectedError, TransientError } from '@bowline/runtime';
 import { isHeld, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
-import { planOf, type Failure, type PlannedRelease, type UpdateState } from '../core/update-state.ts';
+import {
+  hasNotBegun,
+  isEnded,
+  planOf,
+  type Failure,
+  type PlannedRelease,
+  type UpdateState,
+} from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
 import { isDiskFull, isSystemError } from './full-disk.ts';
@@ -23,18 +30,29 @@ export class Preparation {
   #resolved: ReleasePlan | undefined;
   /** Digest of the tree that this process has looked at, and nobody has had time to spoil since. */
   #sound: string | undefined;
-  /** Failures in a row of the one order that is tried again. */
-  #failed = { orderId: '', times: 0 };
+  /** Of each order that failed in a way that may pass: how often in a row, and when it is tried again, monotonic. */
+  readonly #failed = new Map<string, { times: number; dueMs: number }>();
+  /** When the last byte of the contents came, or their fetch began, monotonic. */
+  #lastByteMs = 0;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
   }
 
-  /** One step; ends after a record was appended, or after a pause. @throws the reason of `signal`. */
+  /** When an order may be tried again, monotonic; 0: at once. */
+  dueMs(orderId: string): number {
+    return this.#failed.get(orderId)?.dueMs ?? 0;
+  }
+
+  forget(orderId: string): void {
+    this.#failed.delete(orderId);
+  }
+
+  /** One step; ends after a record was appended, after a pause, or once it is known when to go on. @throws the reason of `signal`. */
   async step(state: UpdateState, signal: AbortSignal): Promise<void> {
     try {
       await this.#step(state, signal);
-      this.#failed.times = 0;
+      this.#failed.delete(state.orderId);
     } catch (error) {
       signal.throwIfAborted();
       if (isDiskFull(error)) {
@@ -92,6 +110,7 @@ export class Preparation {
     if (refusal !== undefined) return this.#fail(state, { ...refusal, deny: false }, plan);
     if (this.#isInPlace(plan)) return journal.append({ ...head, type: 'committed', plan });
     const hold = isHeld(view);
+    this.#lastByteMs = this.#ports.clock.monotonicMs();
     if (hold === undefined) return journal.append({ ...head, type: 'fetching', plan });
     await this.#stay(state, whyNotNow(view) ?? `held by ${hold.owner}`, plan, signal);
   }
@@ -113,8 +132,10 @@ export class Preparation {
     try {
       await sourceOf(state).fetch(
         plan,
-        ({ bytes, totalBytes, bytesPerSecond }) =>
-          progress(state.orderId, fetchProgress(bytes, totalBytes, bytesPerSecond)),
+        ({ bytes, totalBytes, bytesPerSecond }) => {
+          if (bytes > 0) this.#lastByteMs = this.#ports.clock.monotonicMs();
+          progress(state.orderId, fetchProgress(bytes, totalBytes, bytesPerSecond));
+        },
         AbortSignal.any([signal, held.signal]),
       );
     } catch (error) {
@@ -233,18 +254,31 @@ export class Preparation {
   async #tryLater(state: UpdateState, error: BowlineError, signal: AbortSignal): Promise<void> {
     const { journal, log, clock, random, progress } = this.#ports;
     const { orderId } = state;
-    if (this.#failed.orderId !== orderId) this.#failed = { orderId, times: 0 };
+    const { times } = this.#failed.get(orderId) ?? { times: 0 };
     const delayMs = Math.max(
-      backoffMs(this.#failed.times, random(), RETRY),
+      backoffMs(times, random(), RETRY),
       'retryAfterMs' in error && typeof error.retryAfterMs === 'number' ? error.retryAfterMs : 0,
     );
-    this.#failed.times += 1;
+    this.#failed.set(orderId, { times: times + 1, dueMs: clock.monotonicMs() + delayMs });
     const why = `${error.code}: ${error.message}`;
     log.warn({ orderId, code: error.code, delayMs: Math.round(delayMs) }, error.message);
     progress(orderId, progressOf(state.phase, 0, { note: why }));
-    if (state.phase === 'accepted' || (state.phase === 'deferred' && state.why !== why))
+    if (
+      state.phase === 'accepted' ||
+      (state.phase === 'deferred' && state.why !== why) ||
+      this.#isStuck(state)
+    )
       journal.append({ ...this.#head(state), type: 'deferred', why });
+    // Until then others have their turn.
+    if (hasNotBegun(journal.ledger.update(orderId) ?? state)) return;
     await wait(clock, delayMs, signal);
+  }
+
+  /** Its contents do not come, and others wait. What it has of them may go for theirs. */
+  #isStuck({ phase }: UpdateState): boolean {
+    const { journal, clock, limits } = this.#ports;
+    if (phase !== 'fetching' || clock.monotonicMs() - this.#lastByteMs < limits.stuckMs) return false;
+    return journal.ledger.updates().filter((state) => !isEnded(state)).length > 1;
   }
 
   async #stay(state: UpdateState, why: string, plan: PlannedRelease, signal: AbortSignal): Promise<void> {

@@ -16,15 +16,21 @@ import type { ReleasePlan, ReleaseSource } from '../supply/release-source.ts';
 
 /** Releases from a folder: `FOLDER/NAME/VERSION/` is a tree, `VERSION.json` beside it says more about it. */
 export function folderSource(folder: string, store: string): ReleaseSource {
+  /** A test makes one release unreachable, or only its contents. */
+  const mustBeThere = (name: string, flag: string) => {
+    if (existsSync(join(folder, name, flag))) throw new TransientError('source-away', 'not reachable');
+  };
   return {
     async resolve({ name = '', version = '' }) {
       if (existsSync(join(folder, 'unreachable'))) throw new TransientError('source-away', 'not reachable');
+      mustBeThere(name, 'away');
       const tree = join(folder, name, version);
       if (!existsSync(tree)) throw new RejectedError('no-such-release', `there is no ${name} ${version}`);
       return planOf(tree, name, version);
     },
     newest: () => Promise.resolve([]),
     async fetch(plan, progress, until) {
+      mustBeThere(plan.name, 'contents-away');
       mkdirSync(store, { recursive: true });
       let bytes = 0;
       for (const { path, sha256, size } of plan.manifest.files) {

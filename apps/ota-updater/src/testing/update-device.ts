@@ -73,6 +73,7 @@ export class UpdateDevice {
     observeMs: 50,
     probeTimeoutMs: 1000,
     lookMs: 50,
+    stuckMs: 300,
     maxWaiting: 4,
     rebootMs: 5000,
   };
