@@ -131,6 +131,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     for (const pid of pids) await untilGone(pid);
     expect((await child.exited).code).not.toBe(0);
     expect(child.stderr()).toContain('The session is over');
+    expect(child.stderr()).toContain('The time of the session was up');
     await expect(fetch(`http://127.0.0.1:${port}/v1/health`)).rejects.toThrow('fetch failed');
     await nothingLeft();
   }, 90_000);

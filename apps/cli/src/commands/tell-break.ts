@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { isTerminal } from '@bowline/messages';
 import type { OperatorsApi } from '../adapters/operators-api.ts';
 import { remark } from '../adapters/terminal.ts';
+import { whyEnded } from '../core/why-ended.ts';
 
 /** By which ssh (scp, sftp) and rsync say that their connection broke. */
 const BROKE = [255, 12];
@@ -27,8 +28,8 @@ export async function tellBreak(
 
 /** @returns undefined as long as nothing is known to have happened; empty if there is no more to say. */
 async function whyBroken(api: OperatorsApi, orderId: string, deviceId: string): Promise<string | undefined> {
-  const { status, error } = await api.order(orderId);
-  if (isTerminal(status)) return error === undefined ? '' : `The session was cut off: ${error.message}.`;
+  const order = await api.order(orderId);
+  if (isTerminal(order.status)) return whyEnded(order);
   const { online } = await api.device(deviceId);
   return online
     ? undefined
