@@ -29,7 +29,7 @@ const BENCHMARKS: Record<
     load: async () => (await import('./history/history.ts')).benchHistory,
   },
   encoding: {
-    apps: [],
+    apps: ['ws-gateway', 'fleet-server'],
     load: async () => (await import('./telemetry/encoding.ts')).benchEncoding,
   },
   footprint: {

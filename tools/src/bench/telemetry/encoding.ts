@@ -5,6 +5,7 @@ import type { BenchContext } from '../context.ts';
 import { BATCH_SECONDS, Recording } from '../history/recording.ts';
 import { row, type Row } from '../row.ts';
 import { toColumns } from './columns.ts';
+import { measureLink, type Workload } from './link-bytes.ts';
 
 /** As the collector hands over by default (`telemetry.batchSamples`), and what a device at rest has in half a minute. */
 const WORKLOADS = [
@@ -12,6 +13,8 @@ const WORKLOADS = [
   { name: '40 samples a half minute', series: 40, messageSamples: 40 },
 ];
 const MESSAGES = 60;
+/** Of those, one after the other over a real link. */
+const LINK_MESSAGES = 20;
 const COLUMNS_MUST_SAVE_PERCENT = 30;
 /** RFC 7692, section 7.2.1: the empty block at the end of a message is not sent. */
 const TAIL_BYTES = 4;
@@ -20,11 +23,14 @@ type Encoding = (samples: readonly Sample[]) => object;
 const ENCODINGS: Record<string, Encoding> = { plain: (samples) => ({ samples }), columns: toColumns };
 
 /** Bytes of a sample on the wire, plain and in columns, without and with permessage-deflate. docs/benchmarks.md explains each row. */
-export async function benchEncoding({ random, say }: BenchContext): Promise<Row[]> {
+export async function benchEncoding(context: BenchContext): Promise<Row[]> {
+  const { random, say } = context;
   const rows: Row[] = [];
+  const onLink: Workload[] = [];
   for (const { name, series, messageSamples } of WORKLOADS) {
     say(name);
     const messages = messagesOf(new Recording(random, series), series, messageSamples);
+    onLink.push(messages.slice(0, LINK_MESSAGES));
     const bytes: Record<string, Record<string, number>> = {};
     for (const [encoding, encode] of Object.entries(ENCODINGS)) {
       const texts = messages.map((samples, index) => frameOf(encode(samples), index));
@@ -48,6 +54,20 @@ export async function benchEncoding({ random, say }: BenchContext): Promise<Row[
         ),
       );
     }
+  }
+  for (const compression of [false, true]) {
+    say(`on a link ${compression ? 'with' : 'without'} permessage-deflate`);
+    const found = await measureLink(context, { compression, workloads: onLink });
+    const way = compression ? 'on a link, packed' : 'on a link';
+    found.forEach(({ plain, columns }, index) => {
+      const { name, messageSamples } = WORKLOADS[index] ?? { name: '', messageSamples: NaN };
+      const samples = LINK_MESSAGES * messageSamples;
+      rows.push(
+        row(`${name}: plain, ${way}`, plain / samples, 'bytes/sample'),
+        row(`${name}: columns, ${way}`, columns / samples, 'bytes/sample'),
+        row(`${name}: columns save, ${way}`, 100 * (1 - columns / plain), '%'),
+      );
+    });
   }
   return rows;
 }
