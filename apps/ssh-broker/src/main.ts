@@ -1,15 +1,15 @@
 import { join, resolve } from 'node:path';
-import { joinHub, reportDurably, takeSignedOrders } from '@bowline/device-app';
+import { joinHub, takeSignedOrders } from '@bowline/device-app';
 import { AGENT_VERSION, bootId, runApp, waitForLock } from '@bowline/runtime';
 import { AuditJournal } from './adapters/audit-journal.ts';
 import { Broker } from './adapters/broker.ts';
-import { findSshd, makePrivilegeFolder } from './adapters/find-sshd.ts';
+import { findSshd, keepLooking, makePrivilegeFolder } from './adapters/find-sshd.ts';
+import { ReadinessReport } from './adapters/report-readiness.ts';
 import { wipeLeftovers } from './adapters/run-folder.ts';
 import { SessionRecords } from './adapters/session-records.ts';
 import { sessionGroups } from './adapters/session-units.ts';
 import { settleCutOff } from './adapters/settle-cut-off.ts';
 import type { BrokerConfig } from './config.ts';
-import { readinessKey, sshReady } from './core/ssh-ready.ts';
 import { config as validateConfig } from './generated/config.js';
 
 const APP = 'ssh-broker';
@@ -48,20 +48,13 @@ await runApp<BrokerConfig>({
     const { leftovers } = run;
     await settleCutOff({ records, groups: all, clock, audit, bootId: boot, leftovers, log });
     if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
-    const { sshd } = found;
+    const readiness = new ReadinessReport({ client, clock, log, signal, stateDir, bootId: boot });
+    const sshd = keepLooking(config.sshdPath, found, (now) => readiness.send(now));
     const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups };
     const broker = new Broker({ ...ports, config: () => live.current, random: Math.random });
     takeSignedOrders(hub, log, broker);
     client.handle('cancelOrder', ({ orderId }) => broker.cancel(orderId));
-    const readiness = { version: AGENT_VERSION, bootId: boot, ...found };
-    const reporting = reportDurably(
-      {
-        file: join(stateDir, 'reported.json'),
-        key: readinessKey(readiness),
-        event: (at) => sshReady(readiness, at),
-      },
-      { client, clock, signal },
-    ).then((reported) => log.info({ ...readiness, reported }, 'ssh ready'));
+    readiness.send(found);
     ready();
 
     return {
@@ -69,7 +62,7 @@ await runApp<BrokerConfig>({
         await broker.stop();
         // What is not taken within this is told after the next start.
         setTimeout(() => giveUp.abort(signal.reason), REPORT_WITHIN_MS).unref();
-        await Promise.all([reporting, broker.reported(), audit.sent()]);
+        await Promise.all([readiness.sent(), broker.reported(), audit.sent()]);
         hub.close();
         lock.release();
       },

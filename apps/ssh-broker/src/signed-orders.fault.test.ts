@@ -1,6 +1,14 @@
 import { createHash } from 'node:crypto';
 import { spawnSync } from 'node:child_process';
-import { appendFileSync, globSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  globSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
@@ -262,6 +270,18 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     });
   });
 
+  test('when sshd is installed after the start, the next grant opens a session, and the operators are told', async () => {
+    await child.kill('SIGTERM');
+    const sshd = join(folder, 'sshd');
+    start({ BOWLINE_SSH_BROKER__SSHD_PATH: sshd });
+    expect(await code(await signed())).toBe('no-sshd');
+    symlinkSync('/usr/sbin/sshd', sshd);
+    expect(await outcome(await signed())).toMatchObject({ status: 'started' });
+    await waitFor(() =>
+      gateway.events.some(({ event }) => event.kind === 'ssh.ready' && event.data['sshd'] === sshd),
+    );
+  });
+
   test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
     await child.kill('SIGTERM');
     start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });
@@ -281,6 +301,12 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     start();
     expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
     await waitFor(() => folders().length === 0);
+    await waitFor(() => gateway.events.find(({ event }) => event.kind === 'ssh.ended'));
+    expect(gateway.events.find(({ event }) => event.kind === 'ssh.ended')?.event.data).toMatchObject({
+      sessionId,
+      end: 'cut-off',
+      survivors: 0,
+    });
   });
 
   test.skipIf(!canMount)(

@@ -32,8 +32,8 @@ export interface BrokerPorts {
   records: SessionRecords;
   run: RunFolder;
   bootId: string;
-  /** The machine's sshd, if there is one. */
-  sshd: string | undefined;
+  /** The machine's sshd, if there is one now. */
+  sshd: () => Promise<string | undefined>;
   /** Where sessions run. */
   groups: SessionGroups;
   random: () => number;
@@ -77,21 +77,22 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   /** Judges what is the broker's own to judge; the rest goes on by itself. @throws RejectedError */
-  carryOut(order: AdmittedOrder<'sshAccess'>): void {
+  async carryOut(order: AdmittedOrder<'sshAccess'>): Promise<void> {
     const { orderId, claims } = order;
     const { clock, config } = this.#ports;
+    const sshd = await this.#ports.sshd();
     const access = check<SshAccess>(isAccess, order.payload);
     if (this.#stopping) throw new TransientError('stopping', 'the ssh-broker is stopping');
     // Begun, and no record of it: whoever removed that must not get the session a second time.
     if (order.earlier !== undefined && order.earlier.phase !== 'claimed')
       throw new RejectedError('replayed', 'this grant was used before');
-    const refused = judgeAccess(access, claims, this.#facts());
+    const refused = judgeAccess(access, claims, this.#facts(sshd));
     if (refused !== undefined) throw new RejectedError(refused.code, refused.message);
     const { grantsBurst: burst, grantsEveryMs: everyMs } = config();
     if (!this.#pace.take(clock.monotonicMs(), { burst, everyMs }))
       throw new RejectedError('too-many-grants', 'too many sessions in too short a time: wait a while');
     this.#opening.set(orderId, claims.user);
-    void this.#open(order, access).finally(() => {
+    void this.#open(order, access, sshd ?? '').finally(() => {
       this.#opening.delete(orderId);
       this.#cancelled.delete(orderId);
     });
@@ -116,8 +117,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     await Promise.all(this.#reporting);
   }
 
-  #facts(): LocalFacts {
-    const { sshd } = this.#ports;
+  #facts(sshd: string | undefined): LocalFacts {
     const config = this.#ports.config();
     const users = localUsers();
     return {
@@ -138,7 +138,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     };
   }
 
-  async #open(order: AdmittedOrder<'sshAccess'>, access: SshAccess): Promise<void> {
+  async #open(order: AdmittedOrder<'sshAccess'>, access: SshAccess, sshd: string): Promise<void> {
     const { orderId, claims: grant, signer } = order;
     const { hub, records, log, bootId, groups, audit, clock } = this.#ports;
     const { sessionId, user, by, reason, jti } = grant;
@@ -164,7 +164,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
       processes = new SessionProcesses(sessionId, groups, log);
       const session = new Session(
         { ...parts, grant, access, receivedAtMs, signer, processes },
-        this.#sessionPorts(orderId),
+        this.#sessionPorts(orderId, sshd),
       );
       this.#start(orderId, session);
       if (this.#cancelled.delete(orderId)) void session.end('cancelled');
@@ -215,12 +215,12 @@ export class Broker implements SignedOrders<'sshAccess'> {
     });
   }
 
-  #sessionPorts(orderId: string) {
-    const { clock, log, audit, config, random, sshd = '' } = this.#ports;
+  #sessionPorts(orderId: string, sshdPath: string) {
+    const { clock, log, audit, config, random } = this.#ports;
     const { tlsCaFile } = config();
     const ca = tlsCaFile === undefined ? undefined : readFileIfPresent(tlsCaFile);
     const note = (text: string) => void this.#ports.hub.client.notify('progress', { orderId, note: text });
-    return { clock, log: log.child({ orderId }), audit, sshdPath: sshd, ca, random, note };
+    return { clock, log: log.child({ orderId }), audit, sshdPath, ca, random, note };
   }
 
   #start(orderId: string, session: Session): void {
