@@ -1,6 +1,7 @@
 import type { Command, Option } from 'commander';
 import type { Context } from './commands/context.ts';
 import { configHistory, diffConfig, rollbackConfig, showConfig } from './commands/config.ts';
+import { setConfig, unsetConfig, type TrialOptions } from './commands/config-override.ts';
 import { pushConfig, showFleetConfig } from './commands/fleet-config.ts';
 import { duration, wholeNumber } from './arguments.ts';
 import type { FleetCommands } from './fleet-enrolment-program.ts';
@@ -11,11 +12,11 @@ interface DeviceCommands {
   exit(code: number): void;
 }
 
-/** `bowline config show|history|diff|rollback`: how this device is configured. */
+/** `bowline config show|set|unset|history|diff|rollback`: how this device is configured. */
 export function addConfig(root: Command, { contextOf, json, exit }: DeviceCommands): void {
   const config = root
     .command('config')
-    .description('how this device is configured: show, history, diff, rollback');
+    .description('how this device is configured: show, set, unset, history, diff, rollback');
   config
     .command('show', { isDefault: true })
     .description('each value in force and where it comes from')
@@ -25,6 +26,26 @@ export function addConfig(root: Command, { contextOf, json, exit }: DeviceComman
     .action((app: string | undefined, { all = false }: { all?: boolean }, command: Command) =>
       showConfig(contextOf(command), app, all),
     );
+  const changes = {
+    set: { does: setConfig, what: '<values...>', as: 'KEY=VALUE, e.g. link.url=wss://fleet.example/v1/…' },
+    unset: { does: unsetConfig, what: '<keys...>', as: 'e.g. link.url' },
+  };
+  const described = {
+    set: "sets keys in the app's local override, over what the cloud says; what carries the link is tried out",
+    unset: 'takes keys out of the local override again; what carries the link is tried out',
+  };
+  for (const [name, { does, what, as }] of Object.entries(changes) as [
+    keyof typeof changes,
+    typeof changes.set,
+  ][]) {
+    triable(config.command(name).description(described[name]))
+      .argument('<app>', 'e.g. ws-gateway')
+      .argument(what, as)
+      .addOption(json())
+      .action(async (app: string, given: string[], options: TrialOptions, command: Command) =>
+        exit(await does(contextOf(command), app, given, { ...UNTOLD, ...options })),
+      );
+  }
   config
     .command('history')
     .description("the cloud's documents that are kept, and how each ended")
@@ -39,15 +60,26 @@ export function addConfig(root: Command, { contextOf, json, exit }: DeviceComman
     .action((from: number, to: number | undefined, _, command: Command) =>
       diffConfig(contextOf(command), from, to),
     );
-  config
-    .command('rollback')
-    .description('a document that is kept is in force again; 0: none')
+  triable(config.command('rollback'))
+    .description('a document that is kept is in force again; 0: none; what carries the link is tried out')
     .argument('<version>', 'of the history', wholeNumber)
     .addOption(json())
-    .action(async (version: number, _, command: Command) =>
-      exit(await rollbackConfig(contextOf(command), version)),
+    .action(async (version: number, options: TrialOptions, command: Command) =>
+      exit(await rollbackConfig(contextOf(command), version, { ...UNTOLD, ...options })),
     );
 }
+
+const UNTOLD = { untried: false };
+
+const triable = (command: Command): Command =>
+  command
+    .option(
+      '--confirm-within <duration>',
+      'how long a new link may take, if the change carries the link; else what was before is in force again',
+      duration,
+      60_000,
+    )
+    .option('--untried', 'keep it at once: there is no link now that could prove it');
 
 /** `bowline fleet config push|show`: how a device is to be configured. */
 export function addFleetConfig(

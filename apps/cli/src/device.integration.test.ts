@@ -1,4 +1,4 @@
-import { renameSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '@bowline/pm2';
@@ -155,6 +155,52 @@ describe('bowline config', () => {
     } finally {
       await hub.close();
     }
+  });
+
+  test('when a key is set, the override is written, kept if its trial went well, and as it was if not', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ws-gateway.local.json');
+    try {
+      const good = await on('config', 'set', 'ws-gateway', 'link.url=wss://good');
+      expect(good.stdout).toMatch(
+        /Tried out now: a new link has 1 min to stand …\nSet: tried: a new link stands under it/,
+      );
+      expect(good.code).toBe(0);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://good' } });
+      expect(statSync(file).mode & 0o777).toBe(0o600);
+
+      const bad = await on('config', 'set', 'ws-gateway', 'link.url=wss://nobody', '--confirm-within', '5s');
+      expect(bad.stdout).toContain(
+        'the server did not answer within 5 s. What was before is in force again.',
+      );
+      expect(bad.code).toBe(10);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://good' } });
+
+      const wrong = await on('config', 'set', 'ws-gateway', 'link.ulr=wss://x');
+      expect(wrong.stderr).toContain('did you mean "link.url"?');
+      expect(wrong.code).toBe(2);
+      expect((await on('config', 'unset', 'ws-gateway', 'link.url')).code).toBe(0);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({});
+      expect((await on('config', 'set', 'ws-gatway', 'a=1')).stderr).toContain('Did you mean ws-gateway?');
+    } finally {
+      await hub.close();
+    }
+  });
+
+  test('when the gateway runs, but cannot use its configuration, it is said what is wrong with which file, and a key can be taken out', async () => {
+    const file = join(device.home, 'ws-gateway.local.json');
+    const message = `${file}: "link.url" must match pattern`;
+    const line = { time: new Date(Date.now() + 1000).toISOString(), state: 'misconfigured', message };
+    appendFileSync(join(device.logs, 'ws-gateway.log'), `${JSON.stringify(line)}\n`);
+    const shown = await on('config');
+    expect(shown.stderr).toContain(`ws-gateway runs, but cannot use its configuration: ${message}.`);
+    expect(shown.code).toBe(4);
+    writeFileSync(file, '{"link":{"url":"nonsense"}}');
+    const unset = await on('config', 'unset', 'ws-gateway', 'link.url');
+    expect(unset.stdout).toContain('is written unchecked, and counts when it runs');
+    expect(readFileSync(file, 'utf8')).toBe('{}\n');
+    writeFileSync(file, '{');
+    expect((await on('config', 'set', 'ws-gateway', 'a=1')).stderr).toContain(`${file} is no JSON object.`);
   });
 
   test('when its past is asked for, documents are listed, compared, and one is put back or not', async () => {

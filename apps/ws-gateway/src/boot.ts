@@ -16,6 +16,7 @@ import type { GatewayConfig } from './config.ts';
 import { ConfigPush } from './config-push/config-push.ts';
 import { ConfigRecords } from './config-push/config-records.ts';
 import { hubTargets } from './config-push/config-targets.ts';
+import { OwnOverride } from './config-push/own-override.ts';
 import { Capabilities } from './connection/capabilities.ts';
 import { Connection } from './connection/connection.ts';
 import { readNetwork, Surroundings } from './connection/surroundings.ts';
@@ -187,6 +188,9 @@ export async function boot({
     limits: () => live.current.config,
     renewLink: () => connection.renew('the link is made anew under another configuration'),
     stored,
+    own: new OwnOverride({ live, restart }),
+    isEnrolled: () => identity.enrolment !== undefined,
+    lastLinkError: () => connection.state.lastError,
   });
   configPush.heard('ws-gateway', live);
   const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
@@ -235,7 +239,7 @@ export async function boot({
       setImmediate(() => restart('to forget who it was')); // the answer goes first
     },
   });
-  serveConfigOfDevice({ hub, push: configPush, records, targets });
+  serveConfigOfDevice({ hub, push: configPush, records, targets, live });
   serveHostKeyProof(
     hub,
     () => identity.key(),

@@ -70,6 +70,11 @@ export const TO_HUB: Vocabulary = {
       request: hubRequests.rollbackConfig_request,
       response: hubRequests.rollbackConfig_response,
     },
+    checkOverride: {
+      request: hubRequests.checkOverride_request,
+      response: hubRequests.checkOverride_response,
+    },
+    takeOverride: { request: hubRequests.takeOverride_request, response: hubRequests.takeOverride_response },
   } satisfies Record<keyof HubRequests, RequestEntry>,
   notifications: {
     progress: notifications.progress,
@@ -91,6 +96,11 @@ export const TO_APP: Vocabulary = {
     },
     applyConfig: { request: appRequests.applyConfig_request, response: appRequests.applyConfig_response },
     showConfig: { request: appRequests.showConfig_request, response: appRequests.showConfig_response },
+    checkOverride: {
+      request: appRequests.checkOverride_request,
+      response: appRequests.checkOverride_response,
+    },
+    takeOverride: { request: appRequests.takeOverride_request, response: appRequests.takeOverride_response },
     localHistory: { request: appRequests.localHistory_request, response: appRequests.localHistory_response },
     runJob: { request: appRequests.runJob_request, response: appRequests.runJob_response },
   } satisfies Record<keyof AppRequests, RequestEntry>,

@@ -5,5 +5,11 @@ export type { NewMessage } from './enqueuer.ts';
 export { openHub, type Hub, type HubOptions } from './hub.ts';
 export { socketPath } from './hub-folder.ts';
 export { DEFAULT_LIMITS, type IpcLimits } from './limits.ts';
-export { configAnswers, serveConfig, type ConfigAnswers, type ServedConfig } from './serve-config.ts';
+export {
+  configAnswers,
+  writtenOverride,
+  serveConfig,
+  type ConfigAnswers,
+  type ServedConfig,
+} from './serve-config.ts';
 export { reportOrder } from './report-order.ts';

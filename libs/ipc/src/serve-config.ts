@@ -1,12 +1,24 @@
 import type { AppRequests } from '@bowline/messages/hub';
-import type { ConfigFault, LiveConfig } from '@bowline/runtime';
+import { hashOf, type ConfigFault, type LiveConfig } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import type { HubClient } from './client.ts';
 
 /** What the gateway needs of an app's live configuration. */
 export type ServedConfig = Pick<
   LiveConfig<unknown>,
-  'judge' | 'changeBy' | 'apply' | 'hash' | 'setHash' | 'version' | 'entries' | 'problem'
+  | 'judge'
+  | 'changeBy'
+  | 'apply'
+  | 'hash'
+  | 'setHash'
+  | 'version'
+  | 'entries'
+  | 'problem'
+  | 'refused'
+  | 'readOverride'
+  | 'judgeOverride'
+  | 'changeByOverride'
+  | 'takeOverride'
 >;
 
 type Answer<N extends keyof AppRequests> = (
@@ -17,6 +29,8 @@ export interface ConfigAnswers {
   validate: Answer<'validateConfig'>;
   apply: Answer<'applyConfig'>;
   show: Answer<'showConfig'>;
+  checkOverride: Answer<'checkOverride'>;
+  takeOverride: Answer<'takeOverride'>;
 }
 
 /** As many faults as an answer holds, and as much of each: a key may be as long as the document. */
@@ -26,6 +40,20 @@ const short = (faults: readonly ConfigFault[]): ConfigFault[] =>
   faults
     .slice(0, MOST_FAULTS)
     .map(({ key, message }) => ({ key: key.slice(0, MOST_CHARS), message: message.slice(0, MOST_CHARS) }));
+
+const NO_CHANGE = { keys: [], restart: [], link: [] };
+
+/** What stands in the app's own file. @throws RejectedError `override-elsewhere`; ConfigError `config-unreadable`. */
+export function writtenOverride(
+  live: Pick<ServedConfig, 'readOverride'>,
+  hash: string,
+): Record<string, unknown> {
+  const override = live.readOverride();
+  if (hashOf(override) === hash) return override;
+  const message =
+    'what was written is not what this app reads: its configuration lies elsewhere, or somebody else writes it';
+  throw new RejectedError('override-elsewhere', message);
+}
 
 /** @param restart ends this process in good order; called when a key asks for it, after the change is durable. */
 export function configAnswers(live: ServedConfig, restart: (reason: string) => void): ConfigAnswers {
@@ -54,13 +82,26 @@ export function configAnswers(live: ServedConfig, restart: (reason: string) => v
       }
     },
     async show() {
-      const { version, hash, problem } = live;
+      const { version, hash, problem, refused } = live;
       return {
         ...(version === undefined ? {} : { version }),
         hash,
         ...(problem === undefined ? {} : { problem }),
+        ...(refused === undefined ? {} : { refused }),
         entries: live.entries(),
       };
+    },
+    async checkOverride({ override }) {
+      const faults = short(live.judgeOverride(override));
+      return { faults, ...(faults.length > 0 ? NO_CHANGE : live.changeByOverride(override)) };
+    },
+    async takeOverride({ hash }) {
+      const override = writtenOverride(live, hash);
+      const faults = short(live.judgeOverride(override));
+      if (faults.length > 0) return { faults, keys: [], restarts: false };
+      const { keys, restart: restarts } = await live.takeOverride(override);
+      if (restarts.length > 0) setImmediate(() => restart(`the local override changed: ${keys.join(', ')}`));
+      return { faults: [], keys, restarts: restarts.length > 0 };
     },
   };
 }
@@ -83,5 +124,11 @@ export function serveConfig(
     return answer;
   });
   client.handle('showConfig', answers.show);
+  client.handle('checkOverride', answers.checkOverride);
+  client.handle('takeOverride', async (request) => {
+    const answer = await answers.takeOverride(request);
+    tell();
+    return answer;
+  });
   client.onRegistered(tell);
 }

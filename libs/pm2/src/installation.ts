@@ -19,6 +19,8 @@ export interface Installation {
   deviceId?: string;
   /** The device's own policy, if it is not in /etc/bowline. */
   policyFile?: string;
+  /** Folder of the apps' configuration, if it is not /etc/bowline. */
+  configDir?: string;
   /** State folder of the ota-updater, if it is not in /var/lib/bowline. */
   updaterStateDir?: string;
 }
@@ -32,6 +34,7 @@ const OPTIONAL = [
   'operatorTokenFile',
   'deviceId',
   'policyFile',
+  'configDir',
   'updaterStateDir',
 ] as const;
 

@@ -71,22 +71,24 @@ function merge(under: Tree, over: Tree): Tree {
   return Object.fromEntries(merged);
 }
 
-function readTree(file: string, { absent }: { absent?: Tree } = {}): Tree {
+export function readTree(file: string, { absent }: { absent?: Tree } = {}): Tree {
   let value: unknown;
   try {
     value = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     if (absent !== undefined && hasCode(error, 'ENOENT')) return absent;
-    const why = hasCode(error, 'ENOENT')
-      ? 'does not exist'
-      : error instanceof Error
-        ? error.message
-        : String(error);
+    const why = hasCode(error, 'ENOENT') ? 'does not exist' : whyUnreadable(error);
     throw new ConfigError('config-unreadable', `configuration file ${file}: ${why}`, { cause: error });
   }
   if (!isTree(value))
     throw new ConfigError('config-unreadable', `configuration file ${file}: must be a JSON object`);
   return value;
+}
+
+/** A syntax error may quote what stands there, secrets included. */
+function whyUnreadable(error: unknown): string {
+  if (!(error instanceof SyntaxError)) return error instanceof Error ? error.message : String(error);
+  return `is not JSON: ${error.message.replace(/, (\.\.\.)?"[^]*$/, '')}`;
 }
 
 function fromEnvironment({ app, env }: ConfigSources): Tree {

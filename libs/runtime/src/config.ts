@@ -1,5 +1,14 @@
 import type { ErrorObject } from 'ajv';
-import { configFile, mergeLayers, readLayers, type ConfigSources, type Tree } from './config-layers.ts';
+import {
+  configFile,
+  layerOf,
+  mergeLayers,
+  overrideFile,
+  readLayers,
+  type ConfigSources,
+  type Layers,
+  type Tree,
+} from './config-layers.ts';
 import { findKey, sentenceOf, unknownKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
 
@@ -24,16 +33,38 @@ export interface LoadedConfig<T> {
  */
 export function loadConfig<T>(validate: ConfigValidator, sources: ConfigSources): LoadedConfig<T> {
   const file = configFile(sources);
-  return { config: validated<T>(validate, mergeLayers(readLayers(sources)), file), file };
+  return { config: validatedLayers<T>(validate, readLayers(sources), sources), file };
 }
 
 /** @throws ConfigError `config-invalid` */
-export function validated<T>(validate: ConfigValidator, merged: Tree, file?: string): Readonly<T> {
+export function validated<T>(validate: ConfigValidator, merged: Tree): Readonly<T> {
   const faults = faultsOf(validate, merged);
-  if (faults.length > 0) {
-    throw new ConfigError('config-invalid', `${file ?? 'configuration'}: ${sentenceOf(faults)}`);
-  }
+  if (faults.length > 0) throw new ConfigError('config-invalid', `configuration: ${sentenceOf(faults)}`);
   return freeze(merged) as Readonly<T>;
+}
+
+/** What the owner of the device laid down. @throws ConfigError `config-invalid`, which names the file of each fault. */
+export function validatedLayers<T>(
+  validate: ConfigValidator,
+  layers: Layers,
+  sources: ConfigSources,
+): Readonly<T> {
+  const merged = mergeLayers(layers);
+  const faults = faultsOf(validate, merged);
+  if (faults.length === 0) return freeze(merged) as Readonly<T>;
+  const file = configFile(sources);
+  const places = {
+    file: file ?? 'configuration',
+    cloud: 'configuration',
+    local: file === undefined ? 'configuration' : overrideFile(file),
+    environment: 'environment',
+    flag: 'flags',
+  };
+  // What is missing is nowhere: it belongs into the file.
+  const placeOf = ({ key }: ConfigFault) => places[layerOf(layers, key.split('.')) ?? 'file'];
+  const byPlace = Map.groupBy(faults, placeOf);
+  const sentences = [...byPlace].map(([place, each]) => `${place}: ${sentenceOf(each)}`);
+  throw new ConfigError('config-invalid', sentences.join('; '));
 }
 
 /** Every field that is wrong; where none is, the defaults are filled in. */

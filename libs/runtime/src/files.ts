@@ -1,4 +1,6 @@
 import {
+  chmodSync,
+  chownSync,
   closeSync,
   constants,
   mkdirSync,
@@ -18,11 +20,21 @@ const { O_WRONLY, O_CREAT, O_TRUNC, O_SYNC } = constants;
  * Replaces a file so that after a crash or power cut either the old or the new content is there, whole: write beside it,
  * synchronously, rename, fsync of the folder.
  */
-export function writeFileDurably(file: string, content: string | Uint8Array, mode = 0o600): void {
+export function writeFileDurably(
+  file: string,
+  content: string | Uint8Array,
+  mode = 0o600,
+  owner?: { uid: number; gid: number },
+): void {
   const folder = dirname(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const beside = `${file}.${process.pid}.new`;
   writeFileSynchronously(beside, content, mode);
+  if (owner !== undefined) {
+    // Before it has its name: whoever reads it by that may do so. The mode again, whatever the umask left of it.
+    chownSync(beside, owner.uid, owner.gid);
+    chmodSync(beside, mode);
+  }
   renameSync(beside, file);
   syncFolder(folder);
 }

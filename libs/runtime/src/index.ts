@@ -1,9 +1,10 @@
 export { backoffMs, type BackoffOptions } from './backoff.ts';
 export { systemClock, wait, type Clock, type Timer } from './clock.ts';
 export { loadConfig, type ConfigValidator, type LoadedConfig } from './config.ts';
-export { configFile, type ConfigSources } from './config-layers.ts';
-export { findKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
-export { hashOf, LiveConfig, type ConfigChange, type ConfigEntry } from './live-config.ts';
+export { configFile, overrideFile, type ConfigSources } from './config-layers.ts';
+export { changedKeys, findKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
+export { hashOf } from './hash.ts';
+export { LiveConfig, type ConfigChange, type ConfigEntry } from './live-config.ts';
 export * from './errors.ts';
 export { acquireLock, waitForLock, type Lock } from './lock.ts';
 export { ServerClock } from './server-clock.ts';

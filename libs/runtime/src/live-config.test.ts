@@ -270,3 +270,64 @@ describe('LiveConfig', () => {
     expect(readFileSync(app.cloudFile, 'utf8')).toBe('untouched');
   });
 });
+
+describe('the local override of a running app', () => {
+  const BAD = { link: { server: 'nowhere' } };
+  const write = (app: ReturnType<typeof device>, override: object) =>
+    writeFileSync(join(app.stateDir, 'app.local.json'), JSON.stringify(override));
+
+  it('when it was tried and did not stand, what was before counts, also at each start, until the file says something else', async () => {
+    const app = device({ local: { link: { server: 'good' } } });
+    const live = app.start();
+    live.prepareOverride(BAD);
+    write(app, BAD);
+    expect(app.start().current.link.server).toBe('good'); // before it was tried at all
+    await live.takeOverride(live.readOverride());
+    expect(live.current.link.server).toBe('nowhere');
+    expect(app.start().current.link.server).toBe('nowhere');
+    await live.takeOverride({ link: { server: 'good' } }, { override: BAD, why: 'nobody there' });
+    expect([live.current.link.server, live.refused]).toEqual(['good', 'nobody there']);
+    const next = app.start();
+    expect([next.current.link.server, next.refused]).toEqual(['good', 'nobody there']);
+    write(app, { link: { server: 'other' } });
+    expect([app.start().current.link.server, app.start().refused]).toEqual(['other', undefined]);
+  });
+
+  it('when another one is prepared over one that was refused, that one stays refused until the file is written', async () => {
+    const app = device({ local: { link: { server: 'good' } } });
+    const live = app.start();
+    await live.takeOverride({ link: { server: 'good' } }, { override: BAD, why: 'nobody there' });
+    write(app, BAD);
+    const next = app.start();
+    next.prepareOverride({ link: { server: 'another' } });
+    expect(app.start().current.link.server).toBe('good');
+  });
+
+  it('when the device alone may set a key, it needs a restart unless it carries the link', () => {
+    const live = device().start();
+    expect(live.changeByOverride({ link: { server: 'x', heartbeatMs: 7 } })).toEqual({
+      keys: ['link.heartbeatMs', 'link.server'],
+      restart: ['link.server'],
+      link: ['link.heartbeatMs'],
+    });
+    expect(live.judgeOverride({ link: { heartbeatMs: 1 } })).toMatchObject([{ key: 'link.heartbeatMs' }]);
+  });
+
+  it('when a listener refuses it, what was before is in force', async () => {
+    const live = device().start();
+    live.onChange(({ link }) => {
+      if (link.server === 'nowhere') throw new RejectedError('no', 'not that one');
+    });
+    await expect(live.takeOverride(BAD)).rejects.toThrow('not that one');
+    expect([live.current.link.server, live.override]).toEqual(['none', {}]);
+  });
+
+  it('when it is wrong, the error names its file and what is wrong there, and quotes nothing of a file that is no JSON', () => {
+    const app = device({ file: { oops: 1 }, local: { link: { heartbeatMs: 1 } } });
+    expect(app.start).toThrow(
+      `${app.path}: unknown key "oops"; ${join(app.stateDir, 'app.local.json')}: "link.heartbeatMs" must be >= 5`,
+    );
+    writeFileSync(join(app.stateDir, 'app.local.json'), '{"token": hunter2}');
+    expect(app.start).toThrow(/app\.local\.json: is not JSON: Unexpected token 'h'$/);
+  });
+});

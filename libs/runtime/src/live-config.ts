@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { join } from 'node:path';
 import {
   configFile,
@@ -18,11 +17,14 @@ import {
   leavesOf,
   sentenceOf,
   type ConfigFault,
+  type ConfigKey,
   type ConfigSchema,
 } from './config-schema.ts';
-import { faultsOf, validated, type ConfigValidator } from './config.ts';
+import { faultsOf, validated, validatedLayers, type ConfigValidator } from './config.ts';
 import { BowlineError, ConfigError, RejectedError } from './errors.ts';
 import { readFileIfPresent, writeFileDurably } from './files.ts';
+import { hashOf } from './hash.ts';
+import { LocalOverride } from './local-override.ts';
 import { redact } from './redact.ts';
 
 /** What a section would change; keys as `link.backoffBaseMs`. */
@@ -68,6 +70,8 @@ export class LiveConfig<Config> {
   readonly #layers: Layers;
   readonly #listeners: Listener<Config>[] = [];
   readonly #cloudFile: string | undefined;
+  readonly #override: LocalOverride;
+  #refused: string | undefined;
   #problem: string | undefined;
   #current: Readonly<Config>;
   #version: number | undefined;
@@ -78,10 +82,17 @@ export class LiveConfig<Config> {
   constructor(validate: ConfigValidator, sources: ConfigSources) {
     this.#validate = validate;
     this.#layers = readLayers(sources);
-    const own = validated<Config>(validate, mergeLayers(this.#layers), configFile(sources));
-    const { stateDir } = own as { stateDir?: unknown };
-    this.#cloudFile = typeof stateDir === 'string' ? join(stateDir, 'cloud-config.json') : undefined;
+    const own = validatedLayers<Config>(validate, this.#layers, sources);
+    const stateDir = stateDirOf(own);
+    this.#cloudFile = stateDir === undefined ? undefined : join(stateDir, 'cloud-config.json');
+    this.#override = new LocalOverride(configFile(sources), stateDir);
     this.#current = own;
+    const refused = this.#override.refused(this.#layers.local);
+    if (refused !== undefined && this.judgeOverride(refused.instead).length === 0) {
+      this.#layers.local = refused.instead;
+      this.#refused = refused.why;
+      this.#current = validated<Config>(validate, mergeLayers(this.#layers));
+    }
     try {
       const held = this.#read();
       if (held === undefined) return;
@@ -103,6 +114,16 @@ export class LiveConfig<Config> {
   /** Why the section that lay here at the start is not in force; until another one is. */
   get problem(): string | undefined {
     return this.#problem;
+  }
+
+  /** Why the local override is not in force as it is written: it was tried, and this came of it. */
+  get refused(): string | undefined {
+    return this.#refused;
+  }
+
+  /** What of the local override is in force. */
+  get override(): Tree {
+    return this.#layers.local;
   }
 
   /** Of the cloud's document whose section is in force. */
@@ -137,16 +158,81 @@ export class LiveConfig<Config> {
 
   /** What would change. @param section one that {@link judge} found nothing wrong with. */
   changeBy(section: Tree): ConfigChange {
-    const after = mergeLayers({ ...this.#layers, cloud: section });
-    this.#validate(after); // fills in the defaults
-    const paths = changedKeys(this.#current as Tree, after);
-    const having = (flag: 'restart' | 'carriesLink') =>
-      paths.filter((path) => findKey(this.#schema, path)?.[flag] === true).map((path) => path.join('.'));
-    return {
-      keys: paths.map((path) => path.join('.')),
-      restart: having('restart'),
-      link: having('carriesLink'),
+    return this.#changeTo({ ...this.#layers, cloud: section });
+  }
+
+  /** The local override as it is written now. @throws ConfigError `config-unreadable` */
+  readOverride(): Tree {
+    return this.#override.read();
+  }
+
+  /** What is wrong with a local override, were it in force now. */
+  judgeOverride(override: Tree): ConfigFault[] {
+    return faultsOf(this.#validate, mergeLayers({ ...this.#layers, local: override }));
+  }
+
+  /** What would change. @param override one that {@link judgeOverride} found nothing wrong with. */
+  changeByOverride(override: Tree): ConfigChange {
+    return this.#changeTo({ ...this.#layers, local: override });
+  }
+
+  /** Durable when it returns: once this override is written, it does not count before {@link takeOverride} has it. */
+  prepareOverride(override: Tree): void {
+    const why = 'it was not tried to its end: the device or its gateway went down';
+    this.#override.refuse(override, this.#layers.local, why);
+  }
+
+  /**
+   * Makes a local override the one in force. It is durable already: its owner wrote it.
+   *
+   * @param insteadOf the one that stands in the file, and why it does not count: durable when this returns.
+   * @returns what changed. A key that needs a restart is the caller's to see to.
+   * @throws RejectedError `config-refused`: what was before is in force.
+   */
+  async takeOverride(override: Tree, insteadOf?: { override: Tree; why: string }): Promise<ConfigChange> {
+    const faults = this.judgeOverride(override);
+    if (faults.length > 0)
+      throw new RejectedError('config-refused', sentenceOf(faults), { details: { faults } });
+    const change = this.changeByOverride(override);
+    if (insteadOf === undefined) this.#override.accept(override);
+    else this.#override.refuse(insteadOf.override, override, insteadOf.why);
+    const [before, layer] = [this.#current, this.#layers.local];
+    const take = (local: Tree) => {
+      this.#layers.local = local;
+      this.#current = validated<Config>(this.#validate, mergeLayers(this.#layers));
     };
+    take(override);
+    this.#refused = insteadOf?.why;
+    if (change.keys.length === 0) return change;
+    try {
+      await this.#tell(before);
+    } catch (error) {
+      take(layer);
+      await this.#tell(before);
+      throw refusedBy(error);
+    }
+    return change;
+  }
+
+  #changeTo(layers: Layers): ConfigChange {
+    const after = mergeLayers(layers);
+    this.#validate(after); // fills in the defaults
+    const changed = changedKeys(this.#current as Tree, after).map((path) => ({
+      key: path.join('.'),
+      is: findKey(this.#schema, path),
+    }));
+    const keysWhere = (holds: (is: ConfigKey | undefined) => boolean) =>
+      changed.filter(({ is }) => holds(is)).map(({ key }) => key);
+    return {
+      keys: keysWhere(() => true),
+      // What the cloud may not set is read when the app starts, unless it is of the link.
+      restart: keysWhere((is) => is?.restart === true || (is?.localOnly === true && !is.carriesLink)),
+      link: keysWhere((is) => is?.carriesLink === true),
+    };
+  }
+
+  async #tell(before: Readonly<Config>): Promise<void> {
+    for (const listener of this.#listeners) await listener(this.#current, before);
   }
 
   /**
@@ -170,15 +256,14 @@ export class LiveConfig<Config> {
     this.#problem = undefined;
     if (change.keys.length === 0) return change;
     try {
-      for (const listener of this.#listeners) await listener(this.#current, before.config);
+      await this.#tell(before.config);
     } catch (error) {
       this.#take(before.version, before.section);
-      for (const listener of this.#listeners) await listener(this.#current, before.config);
+      await this.#tell(before.config);
       this.#write(
         before.version === undefined ? undefined : { version: before.version, section: before.section },
       );
-      if (!(error instanceof BowlineError)) throw error;
-      throw new RejectedError('config-refused', error.message, { cause: error });
+      throw refusedBy(error);
     }
     return change;
   }
@@ -241,25 +326,20 @@ export class LiveConfig<Config> {
   }
 }
 
+function stateDirOf(config: unknown): string | undefined {
+  const { stateDir } = config as { stateDir?: unknown };
+  return typeof stateDir === 'string' ? stateDir : undefined;
+}
+
+/** A listener's refusal; anything else is a bug of ours. */
+function refusedBy(error: unknown): RejectedError {
+  if (!(error instanceof BowlineError)) throw error;
+  return new RejectedError('config-refused', error.message, { cause: error });
+}
+
 /** Of `from` only what `shape` has, too: without the defaults that were filled in. */
 function pick(from: unknown, shape: unknown): unknown {
   if (Array.isArray(from) && Array.isArray(shape)) return shape.map((each, index) => pick(from[index], each));
   if (!isTree(from) || !isTree(shape)) return from;
   return Object.fromEntries(Object.entries(shape).map(([name, value]) => [name, pick(from[name], value)]));
-}
-
-/** SHA-256, hex, over the JSON with sorted keys. */
-export const hashOf = (value: unknown): string =>
-  createHash('sha256')
-    .update(JSON.stringify(sorted(value)))
-    .digest('hex');
-
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted);
-  if (!isTree(value)) return value;
-  return Object.fromEntries(
-    Object.keys(value)
-      .toSorted()
-      .map((name) => [name, sorted(value[name])]),
-  );
 }

@@ -131,6 +131,7 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
       operatorTokenFile,
       deviceId: DEVICE_ID,
       policyFile: join(layout.configDir, 'policy.json'),
+      configDir: layout.configDir,
       updaterStateDir: join(layout.stateDir, 'ota-updater'),
     };
     writeRunFile(layout.runFile, installation);

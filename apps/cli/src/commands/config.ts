@@ -2,21 +2,22 @@ import type { ConfigView, HubRequests } from '@bowline/messages/hub';
 import { suggest } from '@bowline/runtime/suggest';
 import { askGateway } from '../adapters/gateway.ts';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
+import { whyAway } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { diffOf } from '../core/config-diff.ts';
 import { dayAndTime, duration } from '../core/format.ts';
+import { AFTER_TRIAL_MS, type TrialOptions } from './config-override.ts';
 import type { Context } from './context.ts';
 
 type DeviceConfig = HubRequests['config']['response'];
-
-/** A change goes to all apps, and each may have a minute. */
-const ROLLBACK_WITHIN_MS = 150_000;
 
 const addressOf = ({ version, installation }: Context) => ({ ...installation(), version });
 
 /** `bowline config show [APP]`: every value in force and where it comes from; without `all` those that are no defaults. */
 export async function showConfig(context: Context, app: string | undefined, all: boolean): Promise<void> {
-  const config = await askGateway(addressOf(context), 'config', {});
+  const config = await askGateway(addressOf(context), 'config', {}).catch(async (error: unknown) => {
+    throw await explained(context, error);
+  });
   const apps = app === undefined ? Object.keys(config.apps) : [knownApp(config, app)];
   if (context.json) {
     return printJson({ ...config, apps: Object.fromEntries(apps.map((each) => [each, config.apps[each]])) });
@@ -24,12 +25,28 @@ export async function showConfig(context: Context, app: string | undefined, all:
   print(headOf(config));
   for (const each of apps) {
     const { view, away = '' } = config.apps[each] ?? {};
-    print(`\n${paint('bold', each)}${view === undefined ? paint('yellow', ` ${away}`) : ''}`);
+    const why = view === undefined ? ((await whyAway(context.installation(), each)) ?? away) : '';
+    print(`\n${paint('bold', each)}${why === '' ? '' : paint('yellow', ` ${why}`)}`);
     if (view !== undefined) printView(view, all);
   }
 }
 
-function printView({ entries, problem }: ConfigView, all: boolean): void {
+/** A gateway that does not answer may be waiting for its own configuration. */
+async function explained(context: Context, error: unknown): Promise<unknown> {
+  if (!(error instanceof CliError) || error.code !== 'gateway-away') return error;
+  const why = await whyAway(context.installation(), 'ws-gateway');
+  if (why === undefined) return error;
+  const advice = 'Mend that file; the gateway looks at it every second.';
+  return new CliError('gateway-away', `ws-gateway ${why}.`, {
+    exitCode: error.exitCode,
+    advice,
+    cause: error,
+  });
+}
+
+function printView({ entries, problem, refused }: ConfigView, all: boolean): void {
+  if (refused !== undefined)
+    print(paint('red', `The local override is not in force as it is written: ${refused}`));
   if (problem !== undefined) print(paint('red', `What the cloud sent is set aside: ${problem}`));
   const shown = entries.filter(({ source }) => all || source !== 'default');
   const rows = shown.map(({ key, value, unit, source }) => [
@@ -42,13 +59,18 @@ function printView({ entries, problem }: ConfigView, all: boolean): void {
   if (defaults > 0) print(`${defaults} more are defaults: --all shows them.`);
 }
 
-function headOf({ version, phase, candidate, remainingMs, hash }: DeviceConfig): string {
-  const document =
-    version === undefined || version === 0 ? 'no document of the cloud' : `document ${version}`;
+function headOf({ version, phase, candidate, previous, override, remainingMs, hash }: DeviceConfig): string {
+  const tail = `, hash ${hash.slice(0, 12)}`;
+  if (phase === 'settled') return `${documentOf(version)} in force${tail}`;
+  const what = override === true ? 'the local override of ws-gateway' : documentOf(candidate);
+  if (phase === 'returning') return `${paint('yellow', `${what} is taken back`)}${tail}`;
   const left = remainingMs === undefined ? '' : `, ${duration(remainingMs)} left`;
-  const step = phase === 'settled' ? '' : paint('yellow', ` (${phase} ${candidate}${left})`);
-  return `${document} in force${step}, hash ${hash.slice(0, 12)}`;
+  const otherwise = override === true ? 'the one before' : documentOf(previous);
+  return `${paint('yellow', `${what} is being tried${left}; if it does not stand, ${otherwise} is in force again`)}${tail}`;
 }
+
+const documentOf = (version = 0): string =>
+  version === 0 ? 'no document of the cloud' : `document ${version}`;
 
 function knownApp({ apps }: DeviceConfig, app: string): string {
   if (Object.hasOwn(apps, app)) return app;
@@ -95,16 +117,22 @@ export async function diffConfig(context: Context, from: number, to: number | un
 }
 
 /** `bowline config rollback VERSION`: that document is in force again. Returns the exit code. */
-export async function rollbackConfig(context: Context, version: number): Promise<number> {
+export async function rollbackConfig(
+  context: Context,
+  version: number,
+  { confirmWithin: confirmWithinMs, untried }: TrialOptions,
+): Promise<number> {
   const end = await askGateway(
     addressOf(context),
     'rollbackConfig',
-    { version },
-    { answerWithinMs: ROLLBACK_WITHIN_MS },
+    { version, confirmWithinMs, untried },
+    { answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS },
   );
   const isGood = end.status === 'applied' || end.status === 'unchanged';
+  const wasTried = end.tried === true ? ' Tried: a new link stands under it.' : '';
   if (context.json) printJson(end);
-  else if (isGood) print(version === 0 ? 'No document is in force.' : `Document ${version} is in force.`);
+  else if (isGood)
+    print(`${version === 0 ? 'No document is in force.' : `Document ${version} is in force.`}${wasTried}`);
   else {
     print(paint('red', `Document ${version} is not in force (${end.status}):`));
     for (const { app, key, message } of end.errors) print(`  ${app}: ${key} ${message}`);

@@ -4,7 +4,7 @@ import { openHub, type Hub } from '@bowline/ipc';
 import { UPLINK_LANES } from '@bowline/messages';
 import type { DeviceStatus } from '@bowline/messages/hub';
 import { callerEnvironment, Pm2 } from '@bowline/pm2';
-import { createLogger, systemClock } from '@bowline/runtime';
+import { createLogger, hashOf, systemClock } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
 
@@ -58,7 +58,10 @@ export async function fakeDevice(apps = ['ws-gateway', 'ssh-broker']): Promise<F
   });
   const ecosystem = join(home, 'ecosystem.config.cjs');
   writeFileSync(ecosystem, `module.exports = ${JSON.stringify({ apps: entries })};`);
-  writeFileSync(join(home, 'run.json'), JSON.stringify({ runDir: home, hubFolder, pm2Home: pm2.home }));
+  writeFileSync(
+    join(home, 'run.json'),
+    JSON.stringify({ runDir: home, hubFolder, pm2Home: pm2.home, configDir: home }),
+  );
   afterThisFile(async () => {
     if (await pm2.isRunning()) await pm2.kill();
   });
@@ -130,6 +133,23 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
     status: version === 4 ? 'rolledBack' : 'applied',
     errors: version === 4 ? [{ app: 'ssh-broker', key: 'x', message: 'is bad' }] : [],
   }));
+  // A trial of `link.url=wss://nobody` fails.
+  hub.handle('checkOverride', ({ override }) => {
+    const { link = {} } = override as { link?: Record<string, unknown> };
+    const unknown = Object.keys(link).filter((key) => key !== 'url');
+    const faults = unknown.map((key) => ({
+      key: `link.${key}`,
+      message: 'unknown key: did you mean "link.url"?',
+    }));
+    return { faults, keys: ['link.url'], restart: [], link: ['link.url'] };
+  });
+  hub.handle('takeOverride', ({ hash }) => {
+    const isBad = hash === hashOf({ link: { url: 'wss://nobody' } });
+    const errors = isBad
+      ? [{ app: 'ws-gateway', key: '', message: 'no new link came to stand in time' }]
+      : [];
+    return { version: 5, status: isBad ? 'rolledBack' : 'applied', errors, tried: true, restarts: false };
+  });
   afterThisFile(() => hub.close());
   return hub;
 }

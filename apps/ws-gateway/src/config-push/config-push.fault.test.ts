@@ -14,6 +14,7 @@ import { pacedConfig } from '../test-kit/configured-app.ts';
 import { ConfigPush } from './config-push.ts';
 import { ConfigRecords } from './config-records.ts';
 import type { ConfigTargets } from './config-targets.ts';
+import { OwnOverride } from './own-override.ts';
 
 const APPS = ['telemetry-collector', 'command-executor'] as const;
 const ORDER = '01980000-0000-7000-8000-000000000001';
@@ -82,6 +83,8 @@ async function life(
       return durably(() => answers(app).apply(request));
     },
     show: () => never(),
+    checkOverride: () => never(),
+    takeOverride: () => never(),
   };
   const events = new EventReporter({ queue, clock: systemClock, counters: new Counters(), log });
   const records = new ConfigRecords(queue);
@@ -113,6 +116,9 @@ async function life(
     limits: () => ({ keepDocuments: 3, applyWithinMs: 5000, confirmWithinMs: 5000 }),
     renewLink: () => undefined,
     stored: () => undefined,
+    own: new OwnOverride({ live: pacedConfig('ws-gateway', disk.folder), restart: () => undefined }),
+    isEnrolled: () => true,
+    lastLinkError: () => undefined,
   });
   return {
     queue: opened,

@@ -236,6 +236,7 @@ describe('a document of the cloud', () => {
       version: 2,
       status: 'applied',
       errors: [],
+      tried: false,
     });
     expect(collector.pace).toBe(2);
     expect((await device3.request('config', {})).version).toBe(2);

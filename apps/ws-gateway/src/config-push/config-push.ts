@@ -3,6 +3,7 @@ import type { HeartbeatUp } from '@bowline/messages';
 import type { ConfiguredApp, LinkStateName } from '@bowline/messages/hub/apps';
 import { hashOf, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
+import type { LinkFailure } from '../connection/connection-state.ts';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { EventReporter } from '../event-reporter.ts';
 import { changedApps, ConfigApps } from './config-apps.ts';
@@ -14,12 +15,14 @@ import {
   type BootMoment,
   type ConfigError,
   type ConfigStep,
+  type OverrideTrial,
 } from './config-step.ts';
 import type { ConfigTargets } from './config-targets.ts';
 import { ConfigUpkeep, type ConfigState } from './config-upkeep.ts';
-import { ConfigWishes, type Wish } from './config-wishes.ts';
+import { ConfigWishes, type HowTried, type Wish } from './config-wishes.ts';
 import { DurableSteps, TRY_AGAIN_MS, type ConfigEnd } from './durable-steps.ts';
 import { LinkProof } from './link-proof.ts';
+import type { OwnOverride } from './own-override.ts';
 
 export interface ConfigLimits {
   keepDocuments: number;
@@ -47,6 +50,11 @@ export interface ConfigPushPorts {
   renewLink(): void;
   /** Something new is in the outbox. */
   stored(): void;
+  own: OwnOverride;
+  /** Whether there is a link to lose. */
+  isEnrolled(): boolean;
+  /** Why the last attempt at a link failed. */
+  lastLinkError(): LinkFailure | undefined;
 }
 
 type UnderWay = Exclude<ConfigStep, { phase: 'settled' }>;
@@ -126,14 +134,16 @@ export class ConfigPush {
     return step.phase === 'applying' ? Math.round(remainingMs(step.until, this.#ports.now())) : undefined;
   }
 
-  /**
-   * Goes back to a document that is kept. A person does this who stands at the device: it is not tried out first, and the link is
-   * made anew at once.
-   *
-   * @throws RejectedError `unknown-config-version`, `config-busy`.
-   */
-  rollback(version: number): Promise<ConfigEnd> {
-    const end = this.#wishes.goBack(version);
+  /** Goes back to a document that is kept, for a person at the device. @throws RejectedError `unknown-config-version`, `config-busy`. */
+  rollback(version: number, how: HowTried = {}): Promise<ConfigEnd> {
+    const end = this.#wishes.goBack(version, how);
+    this.#wake();
+    return end;
+  }
+
+  /** Takes the gateway's local override, which its owner has written. @throws RejectedError `config-busy` */
+  override(override: Record<string, unknown>, how: HowTried = {}): Promise<ConfigEnd> {
+    const end = this.#wishes.override(override, how);
     this.#wake();
     return end;
   }
@@ -187,7 +197,8 @@ export class ConfigPush {
   // ── Phase one: nothing is changed ────────────────────────────────────────────────────────────────────────────────
 
   async #begin(wish: Wish): Promise<true> {
-    const { records, clock, now, limits, log } = this.#ports;
+    if (wish.override !== undefined) return this.#beginOverride(wish, wish.override);
+    const { records, clock, limits } = this.#ports;
     const { document, entry } = wish;
     const held = records.inForce;
     const same = hashOf(held.sections) === hashOf(document.sections);
@@ -205,8 +216,46 @@ export class ConfigPush {
       if (!(error instanceof Refusal)) throw error;
       return this.#reject(wish, error.errors);
     }
+    await this.#start(wish, this.#needsLink(wish, link));
+    return true;
+  }
+
+  /** What carries no link is in force once it is taken: it is on disk already, and the file is what counts. */
+  async #beginOverride(wish: Wish, override: Record<string, unknown>): Promise<true> {
+    const { own, records } = this.#ports;
+    const { version } = records.inForce;
+    try {
+      const { changes, link } = own.judge(override);
+      if (this.#needsLink(wish, link)) {
+        await this.#start(wish, true, { to: override, from: own.inForce });
+        return true;
+      }
+      const restarts = await own.take(override);
+      this.heard(GATEWAY, own.hashes);
+      if (link) this.#ports.renewLink();
+      const status = changes ? 'applied' : 'unchanged';
+      this.#wishes.ended({ version, status, errors: [], tried: false, restarts });
+      if (restarts) setImmediate(() => own.restart()); // the answer goes first
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      this.#wishes.ended({ version, status: 'rejected', errors: error.errors });
+    }
+    return true;
+  }
+
+  /** A person may know better, and before it is enrolled a device has no link to lose. */
+  #needsLink({ entry, untried = false }: Wish, carriesLink: boolean): boolean {
+    return carriesLink && (entry !== undefined || (!untried && this.#ports.isEnrolled()));
+  }
+
+  async #start(
+    { document, entry, ...wish }: Wish,
+    needsLink: boolean,
+    override?: OverrideTrial,
+  ): Promise<void> {
+    const { limits, now, log } = this.#ports;
     const { applyWithinMs, confirmWithinMs } = limits();
-    const needsLink = link && entry !== undefined;
+    const { version } = document;
     const moment = now();
     const confirmMs = Math.min(wish.confirmWithinMs ?? confirmWithinMs, LONGEST_TRIAL_MS);
     const withinMs = needsLink ? confirmMs : applyWithinMs;
@@ -214,15 +263,17 @@ export class ConfigPush {
       {
         type: 'begun',
         orderId: entry?.orderId,
-        version: document.version,
+        version,
         needsLink,
         until: { ...moment, monotonicMs: moment.monotonicMs + withinMs },
+        ...(override === undefined ? {} : { override }),
       },
-      document,
+      override === undefined ? document : undefined,
       entry,
     );
-    log.info({ version: document.version, needsLink, withinMs }, 'a configuration goes to the apps');
-    return true;
+    const what =
+      override === undefined ? 'a configuration goes to the apps' : 'a local override is tried out';
+    log.info({ version, needsLink, withinMs }, what);
   }
 
   async #unchanged(wish: Wish): Promise<true> {
@@ -247,25 +298,15 @@ export class ConfigPush {
   // ── Phase two ────────────────────────────────────────────────────────────────────────────────────────────────────
 
   async #apply(step: Extract<ConfigStep, { phase: 'applying' }>): Promise<void> {
-    const { records, log, now, clock, renewLink } = this.#ports;
-    const { orderId, version, previous, needsLink } = step;
+    const { log, now, clock, renewLink } = this.#ports;
+    const { orderId, version, needsLink, override } = step;
     const untilMs = clock.monotonicMs() + remainingMs(step.until, now());
-    const [before, after] = [records.sections(previous) ?? {}, records.sections(version) ?? {}];
     try {
-      // The gateway comes last: what carries the link changes once all others have taken their part.
-      const apps = changedApps(before, after).toSorted(
-        (a, b) => Number(a === GATEWAY) - Number(b === GATEWAY),
-      );
-      for (const app of apps) {
-        const hashes = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
-        this.heard(app, hashes);
-      }
+      const apps =
+        override === undefined ? await this.#bringAll(step, untilMs) : await this.#takeOwn(override);
       // Whatever link or pause there is belongs to what the person went back from.
-      if (orderId === undefined && apps.includes(GATEWAY)) renewLink();
-      if (needsLink && !(await this.#proof.proven(untilMs))) {
-        const message = 'no new link came to stand in time under the new configuration';
-        throw new Refusal([{ app: GATEWAY, key: '', message }]);
-      }
+      if (orderId === undefined && !needsLink && apps.includes(GATEWAY)) renewLink();
+      if (needsLink) await this.#prove(untilMs);
       await this.#finish(step, { type: 'reached' }, { status: 'succeeded', result: { version } });
       log.info({ version }, 'a configuration is in force');
     } catch (error) {
@@ -275,9 +316,44 @@ export class ConfigPush {
     }
   }
 
+  /** The gateway comes last: what carries the link changes once all others have taken their part. */
+  async #bringAll({ version, previous }: UnderWay, untilMs: number): Promise<ConfiguredApp[]> {
+    const { records } = this.#ports;
+    const [before, after] = [records.sections(previous) ?? {}, records.sections(version) ?? {}];
+    const apps = changedApps(before, after).toSorted((a, b) => Number(a === GATEWAY) - Number(b === GATEWAY));
+    for (const app of apps) {
+      const hashes = await this.#apps.bring(app, { version, section: after[app] ?? {} }, untilMs);
+      this.heard(app, hashes);
+    }
+    return apps;
+  }
+
+  async #takeOwn({ to }: OverrideTrial): Promise<ConfiguredApp[]> {
+    const { own } = this.#ports;
+    const restarts = await own.take(to);
+    this.heard(GATEWAY, own.hashes);
+    if (restarts) {
+      own.restart();
+      await new Promise(() => undefined); // it goes on from disk
+    }
+    return [GATEWAY];
+  }
+
+  /** @throws Refusal: no new link came to stand. */
+  async #prove(untilMs: number): Promise<void> {
+    const { lastLinkError } = this.#ports;
+    const before = lastLinkError();
+    if (await this.#proof.proven(untilMs)) return;
+    const last = lastLinkError();
+    const why = last === undefined || last === before ? '' : ` (${last.stage}: ${last.message})`;
+    const message = `no new link came to stand in time under the new configuration${why}`;
+    throw new Refusal([{ app: GATEWAY, key: '', message }]);
+  }
+
   async #return(step: Extract<ConfigStep, { phase: 'returning' }>): Promise<void> {
     const { records, clock, limits, renewLink } = this.#ports;
-    const { version, previous, needsLink, errors } = step;
+    const { version, previous, needsLink, errors, override } = step;
+    if (override !== undefined) return this.#returnOwn(step, override);
     const untilMs = clock.monotonicMs() + limits().applyWithinMs;
     const [before, after] = [records.sections(previous) ?? {}, records.sections(version) ?? {}];
     const takeBack = async (app: ConfiguredApp): Promise<void> => {
@@ -292,6 +368,27 @@ export class ConfigPush {
     await Promise.all(changedApps(before, after).map(takeBack));
     const error = { code: 'config-rolled-back', message: sentenceOf(errors) };
     await this.#finish(step, { type: 'returned' }, { status: 'failed', error });
+  }
+
+  async #returnOwn(
+    step: Extract<ConfigStep, { phase: 'returning' }>,
+    override: OverrideTrial,
+  ): Promise<void> {
+    const { own, log, renewLink } = this.#ports;
+    const why = sentenceOf(step.errors);
+    const restarts = await own
+      .take(override.from, { override: override.to, why })
+      .catch((error: unknown): false => {
+        if (!(error instanceof Refusal)) throw error;
+        // It was in force when the trial began: only what is set above it can have changed since.
+        log.error({ errors: error.errors }, 'a local override could not be taken back');
+        return false;
+      });
+    this.heard(GATEWAY, own.hashes);
+    renewLink();
+    const error = { code: 'config-rolled-back', message: why };
+    await this.#finish(step, { type: 'returned' }, { status: 'failed', error });
+    if (restarts) setImmediate(() => own.restart());
   }
 
   /** It is brought back when it can be, and the cloud hears of it. */

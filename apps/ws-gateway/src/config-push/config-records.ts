@@ -155,7 +155,8 @@ function outcomeAfter(
   after: ConfigStep,
   kept: KeptDocument,
 ): Partial<Pick<KeptDocument, 'outcome' | 'why'>> {
-  if (before.phase !== 'applying' || kept.version !== before.version) return {};
+  if (before.phase !== 'applying' || before.override !== undefined) return {};
+  if (kept.version !== before.version) return {};
   if (after.phase === 'returning')
     return { outcome: 'rolledBack', why: sentenceOf(after.errors).slice(0, MOST_WHY_CHARS) };
   return after.phase === 'settled' ? { outcome: 'applied' } : {};

@@ -11,6 +11,12 @@ export interface ConfigError {
   message: string;
 }
 
+/** The gateway's own local override, on trial: the document stays what it is. */
+export interface OverrideTrial {
+  to: Record<string, unknown>;
+  from: Record<string, unknown>;
+}
+
 interface UnderWay {
   /** The order that asked for it; absent: a person at the device did. */
   orderId?: string;
@@ -20,6 +26,8 @@ interface UnderWay {
   previous: number;
   /** Only a link that was made under it keeps it. */
   needsLink: boolean;
+  /** Absent: it is about documents. */
+  override?: OverrideTrial;
 }
 
 /**
@@ -42,6 +50,7 @@ export type ConfigStepEvent =
       version: number;
       needsLink: boolean;
       until: BootMoment;
+      override?: OverrideTrial;
     }
   /** All apps have it, and the link stands where it was needed. */
   | { type: 'reached' }
@@ -56,9 +65,9 @@ export function transition(step: ConfigStep, event: ConfigStepEvent): ConfigStep
   switch (step.phase) {
     case 'settled': {
       if (event.type !== 'begun') return step;
-      const { orderId, version, needsLink, until } = event;
+      const { type: _, orderId, version, ...how } = event;
       const order = orderId === undefined ? {} : { orderId };
-      return { phase: 'applying', ...order, version, previous: step.version, needsLink, until };
+      return { phase: 'applying', ...order, version, previous: step.version, ...how };
     }
     case 'applying':
       return transitionApplying(step, event);

@@ -1,6 +1,6 @@
 import type { ConfigAnswers, Hub } from '@bowline/ipc';
 import type { AppRequests, ConfigView } from '@bowline/messages/hub';
-import type { ConfiguredApp } from '@bowline/messages/hub/apps';
+import type { ConfiguredApp, HubApp } from '@bowline/messages/hub/apps';
 
 /** Whoever has a section: the apps of this device, and the gateway itself. */
 export interface ConfigTargets {
@@ -17,6 +17,12 @@ export interface ConfigTargets {
     withinMs?: number,
   ): Promise<AppRequests['applyConfig']['response']>;
   show(app: ConfiguredApp): Promise<ConfigView>;
+  checkOverride(
+    app: ConfiguredApp,
+    override: Record<string, unknown>,
+  ): Promise<AppRequests['checkOverride']['response']>;
+  /** Of an app; the gateway's own goes through a trial (config-push.ts). */
+  takeOverride(app: HubApp, hash: string): Promise<AppRequests['takeOverride']['response']>;
 }
 
 export function hubTargets(hub: Pick<Hub, 'request' | 'peers'>, self: ConfigAnswers): ConfigTargets {
@@ -31,6 +37,11 @@ export function hubTargets(hub: Pick<Hub, 'request' | 'peers'>, self: ConfigAnsw
         ? self.apply(request)
         : hub.request(app, 'applyConfig', request, deadline(withinMs)),
     show: (app) => (app === 'ws-gateway' ? self.show({}) : hub.request(app, 'showConfig', {})),
+    checkOverride: (app, override) =>
+      app === 'ws-gateway'
+        ? self.checkOverride({ override })
+        : hub.request(app, 'checkOverride', { override }),
+    takeOverride: (app, hash) => hub.request(app, 'takeOverride', { hash }),
   };
 }
 

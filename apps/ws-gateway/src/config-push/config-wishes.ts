@@ -4,12 +4,20 @@ import { RejectedError } from '@bowline/runtime/errors';
 import type { ConfigDocument, ConfigRecords } from './config-records.ts';
 import type { ConfigEnd } from './durable-steps.ts';
 
-/** What the cloud or a person wants: one document, and who is to be told how it ended. */
-export interface Wish {
+/** What the cloud or a person wants: one document, or the gateway's local override, and who is to be told how it ended. */
+export interface Wish extends HowTried {
   document: ConfigDocument;
   /** The order's entry; absent: a person at the device. */
   entry?: JournalEntry;
+  /** As its owner has written it; the document stays what it is. */
+  override?: Record<string, unknown>;
+}
+
+/** How a change that carries the link is tried. */
+export interface HowTried {
   confirmWithinMs?: number | undefined;
+  /** By a person who knows that there is no link to prove it. */
+  untried?: boolean | undefined;
 }
 
 interface Asked extends Wish {
@@ -29,7 +37,7 @@ export class ConfigWishes {
   }
 
   /** A person wants a document that is kept. @throws RejectedError `unknown-config-version`, `config-busy`. */
-  goBack(version: number): Promise<ConfigEnd> {
+  goBack(version: number, how: HowTried): Promise<ConfigEnd> {
     const sections = this.#records.sections(version);
     if (sections === undefined) {
       throw new RejectedError(
@@ -37,11 +45,20 @@ export class ConfigWishes {
         `no document ${version} is kept: see bowline config history`,
       );
     }
+    return this.#ask({ ...how, document: { version, sections } });
+  }
+
+  /** A person has written a local override. @throws RejectedError `config-busy` */
+  override(override: Record<string, unknown>, how: HowTried): Promise<ConfigEnd> {
+    return this.#ask({ ...how, document: this.#records.inForce, override });
+  }
+
+  #ask(wish: Wish): Promise<ConfigEnd> {
     if (this.#records.step.phase !== 'settled' || this.#asked !== undefined) {
-      throw new RejectedError('config-busy', 'another document is under way: wait for its end');
+      throw busy();
     }
     return new Promise((ended) => {
-      this.#asked = { document: { version, sections }, ended };
+      this.#asked = { ...wish, ended };
     });
   }
 
@@ -64,3 +81,6 @@ export class ConfigWishes {
     this.#asked = undefined;
   }
 }
+
+export const busy = (): RejectedError =>
+  new RejectedError('config-busy', 'another change is under way: wait for its end');

@@ -1,14 +1,20 @@
 import type { DurableQueue, JournalEntry, NewMessage, WriteBatch } from '@bowline/durable-queue';
 import type { UplinkPayload } from '@bowline/messages';
 import { checkOutgoing } from '@bowline/messages/outgoing';
-import { wait, type Clock, type Logger } from '@bowline/runtime';
+import { changedKeys, wait, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { OrderReport } from '../dispatcher/order-state.ts';
-import { newMessage } from '../sender/new-message.ts';
+import { newEvent, newMessage } from '../sender/new-message.ts';
 import type { ConfigDocument, ConfigRecords } from './config-records.ts';
-import { cut, MOST_ERRORS } from './config-refusal.ts';
-import { transition, type ConfigError, type ConfigStep, type ConfigStepEvent } from './config-step.ts';
+import { cut, MOST_ERRORS, sentenceOf } from './config-refusal.ts';
+import {
+  transition,
+  type ConfigError,
+  type ConfigStep,
+  type ConfigStepEvent,
+  type OverrideTrial,
+} from './config-step.ts';
 
 export interface DurableStepsPorts {
   queue: Pick<DurableQueue, 'commit' | 'order'>;
@@ -26,6 +32,10 @@ export interface ConfigEnd {
   version: number;
   status: 'applied' | 'unchanged' | 'rejected' | 'rolledBack';
   errors: ConfigError[];
+  /** A link was needed to keep it. */
+  tried?: boolean;
+  /** A key of the local override takes effect when the gateway starts. */
+  restarts?: boolean;
 }
 
 /** How a document ends for whoever asked for it, and for the cloud. */
@@ -56,7 +66,7 @@ export class DurableSteps {
   /** `begun`: with the document itself, and the order's `started`. */
   async begin(
     event: Extract<ConfigStepEvent, { type: 'begun' }>,
-    document: ConfigDocument,
+    document: ConfigDocument | undefined,
     entry: JournalEntry | undefined,
   ): Promise<void> {
     const { records } = this.#ports;
@@ -86,8 +96,10 @@ export class DurableSteps {
     const status = step.phase === 'returning' ? 'rolledBack' : 'applied';
     const entry = step.orderId === undefined ? undefined : queue.order(step.orderId);
     const ending = { version: step.version, report, status, errors } as const;
-    await this.#end(entry, ending, this.#writesOf(transition(step, event)));
-    return { version: step.version, status, errors: [...errors] };
+    const writes = this.#writesOf(transition(step, event));
+    if (step.override === undefined) await this.#end(entry, ending, writes);
+    else await this.#store(writes, this.#overrideEvent(step.override, status, errors));
+    return { version: step.version, status, errors: [...errors], tried: step.needsLink };
   }
 
   /** The end of a document that has not been under way. @param renumbered the one in force under another number: no app hears of it. */
@@ -118,14 +130,32 @@ export class DurableSteps {
     { version, report, status, errors }: Ending,
     config: NonNullable<WriteBatch['config']> = {},
   ): Promise<void> {
-    const { queue, records, stored } = this.#ports;
-    await this.#durably(() => {
-      const message = this.#reportOf(version, status, errors);
-      const also: Also = { config, enqueue: [{ lane: 'events', messages: [message] }] };
-      return entry === undefined ? queue.commit(also) : this.#report(entry, report, also);
-    });
+    await this.#store(config, this.#reportOf(version, status, errors), (also) =>
+      entry === undefined ? this.#ports.queue.commit(also) : this.#report(entry, report, also),
+    );
+  }
+
+  async #store(
+    config: NonNullable<WriteBatch['config']>,
+    message: NewMessage,
+    commit: (also: Also) => Promise<unknown> = (also) => this.#ports.queue.commit(also),
+  ): Promise<void> {
+    const { records, stored } = this.#ports;
+    await this.#durably(() => commit({ config, enqueue: [{ lane: 'events', messages: [message] }] }));
     records.wrote(config);
     stored();
+  }
+
+  /** The cloud hears that, and where, not what: the keys are the device's own. */
+  #overrideEvent(
+    { from, to }: OverrideTrial,
+    status: Ending['status'],
+    errors: readonly ConfigError[],
+  ): NewMessage {
+    const keys = changedKeys(from, to).map((path) => path.join('.'));
+    const data = { app: GATEWAY, status, keys, ...(errors.length === 0 ? {} : { why: sentenceOf(errors) }) };
+    const severity = status === 'applied' ? 'info' : 'warning';
+    return newEvent('config-override', severity, data, this.#ports.clock.wallMs());
   }
 
   #reportOf(version: number, status: Ending['status'], errors: readonly ConfigError[]): NewMessage {

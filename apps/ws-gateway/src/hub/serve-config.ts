@@ -1,21 +1,25 @@
-import type { Hub } from '@bowline/ipc';
+import { writtenOverride, type Hub } from '@bowline/ipc';
 import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
+import type { LiveConfig } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
 import type { ConfigPush } from '../config-push/config-push.ts';
+import { busy } from '../config-push/config-wishes.ts';
 import { isConfigured } from '../config-push/config-refusal.ts';
 import type { ConfigRecords } from '../config-push/config-records.ts';
+import type { ConfigStep } from '../config-push/config-step.ts';
 import type { ConfigTargets } from '../config-push/config-targets.ts';
 import { mustBeCli } from './cli-only.ts';
 
 export interface ConfigPorts {
   hub: Pick<Hub, 'handle' | 'onNotification' | 'onRegistered'>;
-  push: Pick<ConfigPush, 'rollback' | 'registered' | 'heard' | 'summary' | 'remainingMs'>;
+  push: Pick<ConfigPush, 'rollback' | 'override' | 'registered' | 'heard' | 'summary' | 'remainingMs'>;
   records: ConfigRecords;
   targets: ConfigTargets;
+  live: Pick<LiveConfig<unknown>, 'readOverride' | 'prepareOverride'>;
 }
 
 /** How the device is configured, for a person at it (`bowline config`, by the CLI's socket only), and what apps say of themselves. */
-export function serveConfigOfDevice({ hub, push, records, targets }: ConfigPorts): void {
+export function serveConfigOfDevice({ hub, push, records, targets, live }: ConfigPorts): void {
   hub.onRegistered(({ app }) => {
     if (isConfigured(app)) push.registered(app);
   });
@@ -41,7 +45,7 @@ export function serveConfigOfDevice({ hub, push, records, targets }: ConfigPorts
       ...(version === undefined ? {} : { version }),
       hash,
       phase: step.phase,
-      ...(step.phase === 'settled' ? {} : { candidate: step.version }),
+      ...(step.phase === 'settled' ? {} : underWay(step)),
       ...(remainingMs === undefined ? {} : { remainingMs }),
       documents: [...kept],
       apps: Object.fromEntries(views),
@@ -57,8 +61,41 @@ export function serveConfigOfDevice({ hub, push, records, targets }: ConfigPorts
     return { version, sections };
   });
 
-  hub.handle('rollbackConfig', ({ version }, peer) => {
+  hub.handle('rollbackConfig', ({ version, ...how }, peer) => {
     mustBeCli(peer);
-    return push.rollback(version);
+    return push.rollback(version, how);
+  });
+
+  hub.handle('checkOverride', async ({ app, override, prepare = false }, peer) => {
+    mustBeCli(peer);
+    const answer = await targets.checkOverride(app, override);
+    if (prepare && app === 'ws-gateway' && answer.link.length > 0) {
+      if (records.step.phase !== 'settled') throw busy();
+      live.prepareOverride(override);
+    }
+    return answer;
+  });
+
+  hub.handle('takeOverride', async ({ app, hash, ...how }, peer) => {
+    mustBeCli(peer);
+    if (app === 'ws-gateway') {
+      const { restarts = false, ...end } = await push.override(writtenOverride(live, hash), how);
+      return { ...end, restarts };
+    }
+    const { faults, keys, restarts } = await targets.takeOverride(app, hash);
+    const done = keys.length > 0 ? 'applied' : 'unchanged';
+    const errors = faults.map((fault) => ({ app, ...fault }));
+    return {
+      version: records.inForce.version,
+      status: errors.length > 0 ? 'rejected' : done,
+      errors,
+      restarts,
+    };
   });
 }
+
+const underWay = ({ version, previous, override }: Exclude<ConfigStep, { phase: 'settled' }>) => ({
+  candidate: version,
+  previous,
+  ...(override === undefined ? {} : { override: true }),
+});

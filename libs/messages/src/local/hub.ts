@@ -26,6 +26,7 @@ import { Fingerprint } from '../wire/tunnel.ts';
 import {
   CONFIG_OUTCOMES,
   CONFIG_PHASES,
+  CONFIGURED_APPS,
   CONFIG_SOURCES,
   ENQUEUED_TYPES,
   HUB_APPS,
@@ -296,6 +297,8 @@ export const ConfigView = Type.Object({
   hash: Text,
   /** Why a section that the cloud sent is not in force. */
   problem: Type.Optional(Text),
+  /** Why the local override is not in force as it is written: it was tried. */
+  refused: Type.Optional(Text),
   entries: Type.Array(
     Type.Object({
       key: Text,
@@ -326,7 +329,22 @@ const ConfigEnd = Type.Object({
   version: Count,
   status: Type.Enum(['applied', 'unchanged', 'rejected', 'rolledBack']),
   errors: Type.Array(Type.Object({ app: Text, key: Text, message: Text }), { maxItems: 256 }),
+  /** A link was needed to keep it. */
+  tried: Type.Optional(Type.Boolean()),
 });
+
+/** What a person says of a change that carries the link. */
+const Trial = {
+  /** How long a new link may take; absent: what the configuration says. */
+  confirmWithinMs: Type.Optional(Type.Integer({ minimum: 1, maximum: 3_600_000 })),
+  /** Kept at once: there is no link now that could prove it. */
+  untried: Type.Optional(Type.Boolean()),
+};
+
+/** What an override, or a section, would change. */
+const WouldChange = { faults: Faults, restart: Keys, link: Keys };
+const OverrideHash = Type.String({ pattern: '^[0-9a-f]{64}$' });
+const Configured = Type.Enum([...CONFIGURED_APPS]);
 
 const Numbers = Type.Array(Count, { minItems: 1, maxItems: 10_000 });
 
@@ -411,6 +429,10 @@ export const HUB_REQUESTS = {
       phase: Type.Enum([...CONFIG_PHASES]),
       /** With `applying` and `returning`: the document that it is about, and how long it has. */
       candidate: Type.Optional(Count),
+      /** And what is in force if it is not kept. */
+      previous: Type.Optional(Count),
+      /** It is about the gateway's local override, no document. */
+      override: Type.Optional(Type.Boolean()),
       remainingMs: Type.Optional(Count),
       documents: Type.Array(KeptDocument),
       apps: Type.Record(
@@ -425,7 +447,30 @@ export const HUB_REQUESTS = {
     response: Type.Object({ version: Count, sections: Type.Record(Type.String(), JsonObject) }),
   },
   /** Goes back to a document that is kept; 0: none. Answered at its end. Refused with `unknown-config-version`, `config-busy`. */
-  rollbackConfig: { request: Type.Object({ version: Count }), response: ConfigEnd },
+  rollbackConfig: { request: Type.Object({ version: Count, ...Trial }), response: ConfigEnd },
+  /**
+   * The CLI's alone, as the next: what an app has against a local override, and what it would change. Changes nothing.
+   *
+   * @param prepare it is about to be written: what carries the link does not count before it is tried, whatever happens meanwhile.
+   */
+  checkOverride: {
+    request: Type.Object({
+      app: Configured,
+      override: JsonObject,
+      prepare: Type.Optional(Type.Boolean()),
+    }),
+    response: Type.Object({ ...WouldChange, keys: Keys }),
+  },
+  /**
+   * Has an app take its local override as it is written in its file: nobody but who may write that can change it. What carries
+   * the link is tried out. Answered at its end. Refused with `override-elsewhere`, `config-busy`.
+   *
+   * @param hash of what was written.
+   */
+  takeOverride: {
+    request: Type.Object({ app: Configured, hash: OverrideHash, ...Trial }),
+    response: Type.Object({ ...ConfigEnd.properties, restarts: Type.Boolean() }),
+  },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;
 
 /** What the hub may ask of an app. `order` is answered when the app has taken note, not when it is done. */
@@ -439,7 +484,7 @@ export const APP_REQUESTS = {
   /** The first of two phases: what the app has against a section of the cloud's, and what it would change. Changes nothing. */
   validateConfig: {
     request: Type.Object({ section: JsonObject }),
-    response: Type.Object({ faults: Faults, restart: Keys, link: Keys }),
+    response: Type.Object(WouldChange),
   },
   /** The second: in force, and durable in the app's own folder, when it is answered without faults. */
   applyConfig: {
@@ -452,6 +497,15 @@ export const APP_REQUESTS = {
     }),
   },
   showConfig: { request: Empty, response: ConfigView },
+  checkOverride: {
+    request: Type.Object({ override: JsonObject }),
+    response: Type.Object({ ...WouldChange, keys: Keys }),
+  },
+  /** The app reads its file anew. Refused with `override-elsewhere`. */
+  takeOverride: {
+    request: Type.Object({ hash: OverrideHash }),
+    response: Type.Object({ faults: Faults, keys: Keys, restarts: Type.Boolean() }),
+  },
   localHistory: LocalHistory,
   runJob: { request: Type.Object({ job: Name }), response: Empty },
 } as const satisfies Record<string, { request: TSchema; response: TSchema }>;

@@ -1,0 +1,146 @@
+import type { HubRequests } from '@bowline/messages/hub';
+import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
+import { hashOf } from '@bowline/runtime';
+import { suggest } from '@bowline/runtime/suggest';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { askGateway } from '../adapters/gateway.ts';
+import { OverrideFile } from '../adapters/override-file.ts';
+import { paint, print, printJson } from '../adapters/terminal.ts';
+import { CliError, EXIT } from '../core/cli-error.ts';
+import { duration } from '../core/format.ts';
+import { withoutKeys, withValues, type Override } from '../core/override-change.ts';
+import type { Context } from './context.ts';
+
+export interface TrialOptions {
+  confirmWithin: number;
+  untried: boolean;
+}
+
+type End = Pick<HubRequests['takeOverride']['response'], 'status' | 'errors' | 'restarts' | 'tried'>;
+
+/** Beyond the trial itself: what the apps may take, and the way back. */
+export const AFTER_TRIAL_MS = 90_000;
+const POLL_MS = 500;
+
+/** `bowline config set APP KEY=VALUE…` Returns the exit code. */
+export const setConfig = (context: Context, app: string, values: string[], options: TrialOptions) =>
+  changeOverride(context, app, (override) => withValues(override, values), options);
+
+/** `bowline config unset APP KEY…` Returns the exit code. */
+export const unsetConfig = (context: Context, app: string, keys: string[], options: TrialOptions) =>
+  changeOverride(context, app, (override) => withoutKeys(override, keys), options);
+
+/**
+ * Changes the local override of an app: the app judges it, then it is written, then the app takes it. What carries the link
+ * is tried out by the gateway (docs/configuration.md), and written back if it did not stand.
+ */
+async function changeOverride(
+  context: Context,
+  name: string,
+  change: (override: Override) => Override,
+  options: TrialOptions,
+): Promise<number> {
+  const app = configuredApp(name);
+  const installation = context.installation();
+  const address = { ...installation, version: context.version };
+  const file = new OverrideFile(app, installation);
+  const before = file.text();
+  const override = change(file.read());
+  const text = `${JSON.stringify(override, undefined, 2)}\n`;
+  const { confirmWithin: confirmWithinMs, untried } = options;
+
+  const check = await askGateway(address, 'checkOverride', { app, override, prepare: !untried }).catch(
+    (error: unknown) => whileAway(error),
+  );
+  if (check === 'away') {
+    file.write(text);
+    if (context.json) printJson({ app, status: 'written' });
+    else
+      print(
+        paint(
+          'yellow',
+          `${app} cannot be asked: ${file.path} is written unchecked, and counts when it runs.`,
+        ),
+      );
+    return EXIT.ok;
+  }
+  if (check.faults.length > 0) {
+    const faults = check.faults.map(({ key, message }) => (key === '' ? message : `"${key}" ${message}`));
+    throw new CliError('config-refused', `${app} does not take it: ${faults.join('; ')}.`, {
+      exitCode: EXIT.usage,
+      advice: 'Nothing has changed. All keys: bowline config show --all',
+    });
+  }
+  if (check.link.length > 0 && !untried && !context.json)
+    print(`Tried out now: a new link has ${duration(confirmWithinMs)} to stand …`);
+  file.write(text);
+  const request = { app, hash: hashOf(override), confirmWithinMs, untried };
+  const end = await askGateway(address, 'takeOverride', request, {
+    answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS,
+  }).catch((error: unknown) => endOfTrial(error, context, confirmWithinMs + AFTER_TRIAL_MS));
+  const isKept = end.status === 'applied' || end.status === 'unchanged';
+  if (!isKept) file.write(before);
+  if (context.json) printJson({ app, keys: check.keys, ...end });
+  else tell(app, file, end, confirmWithinMs);
+  return isKept ? EXIT.ok : EXIT.orderFailed;
+}
+
+function tell(app: string, { path }: OverrideFile, end: End, confirmWithinMs: number): void {
+  const { status, errors, tried = false, restarts } = end;
+  if (status === 'unchanged')
+    return print(
+      `${path} is written; nothing changes: it was so before, or a flag or variable of the environment says otherwise (bowline config show ${app}).`,
+    );
+  if (status === 'applied') {
+    const proven = tried ? 'tried: a new link stands under it. ' : '';
+    const news = restarts ? `${app} starts anew for it.` : 'It is in force.';
+    return print(`${paint('green', 'Set')}: ${proven}${news}`);
+  }
+  const why = errors.map(({ key, message }) => (key === '' ? message : `"${key}" ${message}`)).join('; ');
+  print(
+    status === 'rolledBack'
+      ? paint(
+          'red',
+          `Tried: the server did not answer within ${duration(confirmWithinMs)}. What was before is in force again.`,
+        )
+      : paint('red', 'It is not in force: nothing has changed.'),
+  );
+  if (why !== '') print(`  ${why}`);
+}
+
+function configuredApp(name: string): ConfiguredApp {
+  const app = CONFIGURED_APPS.find((each) => each === name);
+  if (app !== undefined) return app;
+  const meant = suggest(name, CONFIGURED_APPS);
+  throw new CliError('unknown-app', `There is no app "${name}" with a configuration.`, {
+    exitCode: EXIT.usage,
+    advice: meant === undefined ? `There are: ${CONFIGURED_APPS.join(', ')}.` : `Did you mean ${meant}?`,
+  });
+}
+
+/** An override may be what keeps the gateway or the app from running. */
+function whileAway(error: unknown): 'away' {
+  if (error instanceof CliError && ['gateway-away', 'app-away'].includes(error.code)) return 'away';
+  throw error;
+}
+
+const askIfThere = (address: Parameters<typeof askGateway>[0]) =>
+  askGateway(address, 'config', {}).catch(() => undefined);
+
+/** The gateway started anew meanwhile, or was killed: it goes on by itself, and says afterwards how it ended. */
+async function endOfTrial(error: unknown, context: Context, withinMs: number): Promise<End> {
+  if (!(error instanceof CliError) || error.code !== 'gateway-away') throw error;
+  const address = { ...context.installation(), version: context.version };
+  const deadline = performance.now() + withinMs;
+  while (performance.now() < deadline && !context.signal.aborted) {
+    const config = await askIfThere(address);
+    if (config?.phase === 'settled') {
+      const why = config.apps['ws-gateway']?.view?.refused;
+      return why === undefined
+        ? { status: 'applied', errors: [], tried: true, restarts: false }
+        : { status: 'rolledBack', errors: [{ app: 'ws-gateway', key: '', message: why }], restarts: false };
+    }
+    await sleep(POLL_MS);
+  }
+  throw error;
+}

@@ -1,0 +1,146 @@
+import { createHash } from 'node:crypto';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { HubClient } from '@bowline/ipc';
+import { hashOf } from '@bowline/runtime';
+import { freePort, waitFor } from '@bowline/testing';
+import { FakeCloud } from '@bowline/testing/fake-cloud';
+import { afterEach, expect, it } from 'vitest';
+import { GatewayUnderTest } from '../test-kit/gateway.ts';
+
+const running: { stop(): unknown }[] = [];
+afterEach(async () => {
+  await Promise.all(running.splice(0).map((each) => each.stop()));
+});
+
+/** A cloud, a real gateway that is online, and a person at it. */
+async function device() {
+  const cloud = await FakeCloud.start();
+  const gateway = new GatewayUnderTest(cloud);
+  gateway.start();
+  running.push({ stop: () => gateway.kill() }, { stop: () => cloud.close() });
+  await cloud.link(({ hello }) => hello !== undefined);
+  const person = await gateway.app('cli');
+  running.push({ stop: () => person.close() });
+  return { cloud, gateway, person };
+}
+
+/** As `bowline config set` does it. */
+async function set(gateway: GatewayUnderTest, person: HubClient, override: object, how: object = {}) {
+  const tree = override as Record<string, unknown>;
+  const app = 'ws-gateway';
+  const { faults } = await person.request('checkOverride', { app, override: tree, prepare: true });
+  expect(faults).toEqual([]);
+  writeFileSync(join(gateway.folder, 'config.local.json'), JSON.stringify(tree));
+  return person.request('takeOverride', { app, hash: hashOf(tree), ...how }, { deadlineMs: 30_000 });
+}
+
+const linkUrl = async (person: HubClient) => {
+  const { apps } = await person.request('config', {});
+  const { entries = [], refused } = apps['ws-gateway']?.view ?? {};
+  return { ...entries.find(({ key }) => key === 'link.url'), refused };
+};
+
+/** Another address of the same server. */
+const elsewhere = (cloud: FakeCloud) =>
+  `${cloud.origin.replace('http', 'ws')}/v1/devices/device-1/link?elsewhere`;
+
+const overrideEvent = (cloud: FakeCloud) =>
+  waitFor(() => cloud.stored.find(({ payload }) => payload['kind'] === 'config-override')?.payload['data'], {
+    what: 'the event',
+  });
+
+it('when a link comes to stand at the new address, it is kept, and the cloud hears that it was set, not to what', async () => {
+  const { cloud, gateway, person } = await device();
+  const url = elsewhere(cloud);
+  expect(await set(gateway, person, { link: { url } }, { confirmWithinMs: 20_000 })).toEqual({
+    version: 0,
+    status: 'applied',
+    errors: [],
+    tried: true,
+    restarts: false,
+  });
+  expect(await linkUrl(person)).toMatchObject({ value: url, source: 'local' });
+  expect(cloud.links.length).toBeGreaterThanOrEqual(2);
+  expect(await overrideEvent(cloud)).toEqual({ app: 'ws-gateway', status: 'applied', keys: ['link.url'] });
+});
+
+it('when nobody answers at the new address, the old one is in force again, and stays so when the gateway starts anew', async () => {
+  const { cloud, gateway, person } = await device();
+  const url = `ws://127.0.0.1:${await freePort()}/`;
+  const links = cloud.links.length;
+  const end = await set(gateway, person, { link: { url } }, { confirmWithinMs: 1000 });
+  expect(end).toMatchObject({ status: 'rolledBack', tried: true });
+  expect(end.errors[0]?.message).toMatch(/^no new link came to stand in time .*\(tcp: .*ECONNREFUSED/);
+  await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
+  expect(await linkUrl(person)).toMatchObject({ refused: expect.stringContaining('no new link') as string });
+
+  await gateway.kill();
+  const before = cloud.links.length;
+  gateway.start();
+  await cloud.link(({ hello }, index) => index >= before && hello !== undefined);
+});
+
+it('when the gateway is killed in the middle of a trial, it returns by itself', async () => {
+  const { cloud, gateway, person } = await device();
+  const url = `ws://127.0.0.1:${await freePort()}/`;
+  const end = set(gateway, person, { link: { url } }, { confirmWithinMs: 4000 }).catch(() => undefined);
+  await waitFor(async () => (await person.request('config', {})).override, { what: 'the trial' });
+  await gateway.kill();
+  await end;
+  const links = cloud.links.length;
+  gateway.start();
+  await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
+  await waitFor(async () => (await person.request('config', {})).phase === 'settled', { what: 'the end' });
+  expect(await linkUrl(person)).toMatchObject({ refused: expect.any(String) as string });
+  expect(await overrideEvent(cloud)).toMatchObject({ status: 'rolledBack' });
+});
+
+it('when a person knows that there is no link now, it is kept untried', async () => {
+  const { gateway, person } = await device();
+  const url = `ws://127.0.0.1:${await freePort()}/`;
+  expect(await set(gateway, person, { link: { url } }, { untried: true })).toMatchObject({
+    status: 'applied',
+    tried: false,
+  });
+  expect(await linkUrl(person)).toMatchObject({ value: url });
+});
+
+it('when it is nonsense, or not what stands in the file, it is refused and nothing has changed', async () => {
+  const { gateway, person } = await device();
+  const app = 'ws-gateway';
+  const override = { link: { ulr: 'ws://x' } };
+  expect(await person.request('checkOverride', { app, override })).toMatchObject({
+    faults: [{ key: 'link.ulr', message: 'unknown key: did you mean "link.url"?' }],
+  });
+  const hash = createHash('sha256').digest('hex');
+  await expect(person.request('takeOverride', { app, hash })).rejects.toMatchObject({
+    code: 'override-elsewhere',
+  });
+  const executor = await gateway.app('command-executor');
+  running.push({ stop: () => executor.close() });
+  await expect(executor.request('takeOverride', { app, hash })).rejects.toMatchObject({ code: 'cli-only' });
+});
+
+it('when a document that a person goes back to leaves the device without a link, it does not stay', async () => {
+  const { cloud, person } = await device();
+  const link = await cloud.link();
+  const documents = [{ backoffCapMs: 90 }, { backoffCapMs: 80, connectDeadlineMs: 5000 }];
+  for (const [index, sections] of documents.entries()) {
+    const order = (await cloud.link(({ hello }) => hello !== undefined)).order('config', {
+      version: index + 1,
+      sections: { 'ws-gateway': { link: sections } },
+      confirmWithinMs: 30_000,
+    });
+    await cloud.ack(order, 'succeeded');
+  }
+  expect(link.closeCode).toBeDefined();
+  cloud.behaviour.welcome = false;
+  const end = await person.request(
+    'rollbackConfig',
+    { version: 1, confirmWithinMs: 500 },
+    { deadlineMs: 30_000 },
+  );
+  expect(end).toMatchObject({ version: 1, status: 'rolledBack', tried: true });
+  expect((await person.request('config', {})).version).toBe(2);
+});

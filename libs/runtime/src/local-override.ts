@@ -1,0 +1,75 @@
+import { join } from 'node:path';
+import { overrideFile, readTree, isTree, type Tree } from './config-layers.ts';
+import { RejectedError } from './errors.ts';
+import { readJsonIfPresent, writeFileDurably } from './files.ts';
+import { hashOf } from './hash.ts';
+
+/** The one in the file, and the one that is about to be written there; more only if somebody writes by hand in between. */
+const MOST_REFUSED = 4;
+
+/** What counts in place of an override that was tried and did not stand. */
+interface Refused {
+  /** Of the override as it was tried: another one is another matter. */
+  hash: string;
+  instead: Tree;
+  why: string;
+}
+
+/**
+ * The local override of an app, `APP.local.json`: its owner's alone to write. If one was tried out and no link came to stand
+ * under it, what counts in its place lies in the app's own state folder, for as long as the file says the same (ADR 0037).
+ */
+export class LocalOverride {
+  readonly #written: string | undefined;
+  readonly #file: string | undefined;
+
+  constructor(file: string | undefined, stateDir: string | undefined) {
+    this.#written = file === undefined ? undefined : overrideFile(file);
+    this.#file = stateDir === undefined ? undefined : join(stateDir, 'override-refused.json');
+  }
+
+  /** What the owner wrote. @throws ConfigError `config-unreadable` */
+  read(): Tree {
+    return this.#written === undefined ? {} : readTree(this.#written, { absent: {} });
+  }
+
+  /** What counts in place of this override; undefined: it counts itself. */
+  refused(override: Tree): Refused | undefined {
+    const hash = hashOf(override);
+    return this.#held().find((each) => each.hash === hash);
+  }
+
+  /** Durable when it returns: from now on `instead` counts in place of `override`. */
+  refuse(override: Tree, instead: Tree, why: string): void {
+    const hash = hashOf(override);
+    this.#write([{ hash, instead, why }, ...this.#held().filter((each) => each.hash !== hash)]);
+  }
+
+  /** Durable when it returns: from now on this override counts. */
+  accept(override: Tree): void {
+    if (this.refused(override) === undefined) return;
+    const hash = hashOf(override);
+    this.#write(this.#held().filter((each) => each.hash !== hash));
+  }
+
+  #held(): Refused[] {
+    const held = this.#file === undefined ? undefined : readJsonIfPresent(this.#file);
+    return Array.isArray(held) ? held.filter(isRefused) : [];
+  }
+
+  #write(held: Refused[]): void {
+    if (this.#file === undefined) return;
+    try {
+      writeFileDurably(this.#file, JSON.stringify(held.slice(0, MOST_REFUSED)));
+    } catch (cause) {
+      const why = cause instanceof Error ? cause.message : String(cause);
+      throw new RejectedError('config-refused', `cannot be kept on this device: ${why}`, { cause });
+    }
+  }
+}
+
+const isRefused = (value: unknown): value is Refused =>
+  isTree(value) &&
+  typeof value['hash'] === 'string' &&
+  typeof value['why'] === 'string' &&
+  isTree(value['instead']);
