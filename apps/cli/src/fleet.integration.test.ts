@@ -173,6 +173,39 @@ describe('bowline fleet history', () => {
   });
 });
 
+describe('bowline fleet history uploads', () => {
+  const upload = {
+    uploadId: 'u-1',
+    job: 'system',
+    kind: 'journal' as const,
+    from: 1_750_000_000_000,
+    to: 1_750_000_060_000,
+    receivedAt: 1_750_000_061_000,
+    parts: 2,
+    complete: false,
+    missing: [],
+    spoilt: [],
+    items: ['a line'],
+  };
+
+  test('when one is still on its way, that is said, what is there is printed, and it does not end with 0', async () => {
+    const server = await fakeServer();
+    server.uploads = [upload];
+    const listed = await bowline(['fleet', 'history', 'uploads', 'demo'], { env: server.env });
+    expect(listed.stdout).toMatch(/^u-1 +system +journal +20.*2, more may come$/m);
+    const part = await bowline(['fleet', 'history', 'uploads', 'demo', 'u-1'], { env: server.env });
+    expect([part.code, part.stdout]).toEqual([15, '"a line"\n']);
+    expect(part.stderr).toContain('More may come: bowline fleet history uploads demo u-1.');
+  });
+
+  test('when parts are no longer kept, it says which', async () => {
+    const server = await fakeServer();
+    server.uploads = [{ ...upload, missing: [0, 3] }];
+    const part = await bowline(['fleet', 'history', 'uploads', 'demo', 'u-1'], { env: server.env });
+    expect([part.code, part.stderr]).toEqual([15, expect.stringContaining('Parts 0, 3 have not come')]);
+  });
+});
+
 describe('bowline fleet config', () => {
   test('when a document is pushed, its sections go to the server and the order is followed to its end', async () => {
     const server = await fakeServer();

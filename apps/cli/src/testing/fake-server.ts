@@ -1,7 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { json } from 'node:stream/consumers';
-import type { DeviceConfig, Order } from '@bowline/messages';
+import type { DeviceConfig, HistoryUploadAnswer, Order } from '@bowline/messages';
 import { afterThisFile } from '@bowline/testing';
 
 export const TOKEN = 'operator-token';
@@ -17,6 +17,8 @@ export interface FakeServer {
   result?: unknown;
   /** Items of the history, as they are asked for: the last ones are all. */
   answers: unknown[][];
+  /** Logs that the device has sent by itself. */
+  uploads: HistoryUploadAnswer[];
   online: boolean;
   config: DeviceConfig;
   env: Record<string, string>;
@@ -74,6 +76,9 @@ export async function fakeServer(): Promise<FakeServer> {
         items,
       });
     }
+    if (url === '/v1/devices/demo/uploads') return send(200, { uploads: fake.uploads });
+    const upload = fake.uploads.find(({ uploadId }) => url === `/v1/devices/demo/uploads/${uploadId}`);
+    if (upload !== undefined) return send(200, upload);
     if (url === '/v1/devices') return send(200, { devices: [device()] });
     if (url === '/v1/devices/demo') return send(200, device());
     if (url === '/v1/devices/demo/orders' && method === 'POST') {
@@ -107,6 +112,7 @@ export async function fakeServer(): Promise<FakeServer> {
   const fake: FakeServer = {
     url,
     orders: [],
+    uploads: [],
     steps: [],
     answers: [],
     online: true,
