@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command, type Option } from 'commander';
 import { duration } from './arguments.ts';
 import type { Context } from './commands/context.ts';
 import { applyBundle } from './commands/apply-bundle.ts';
-import { allowRelease, holdUpdates, letUpdatesGo, updateStatus } from './commands/update.ts';
+import { allowRelease, cancelUpdate, holdUpdates, letUpdatesGo, updateStatus } from './commands/update.ts';
 
 /** `bowline update`: updates as this device sees them, and a say in when they happen. */
 export function addUpdate(
@@ -15,7 +15,7 @@ export function addUpdate(
 ): void {
   const update = root
     .command('update')
-    .description('updates of this device: status, apply, hold, release, allow');
+    .description('updates of this device: status, apply, cancel, hold, release, allow');
   update
     .command('status', { isDefault: true })
     .description('what is installed and under way, what failed here before, who holds updates')
@@ -39,6 +39,14 @@ export function addUpdate(
         await applyBundle(contextOf(command), bundle, { timeoutMs, ...(order !== undefined && { order }) }),
       );
     });
+  update
+    .command('cancel')
+    .description('calls an update off that has not switched yet: the one under way, or the one named')
+    .argument('[order]', 'its id, or the beginning of it, as status --json shows it')
+    .addOption(json())
+    .action(async (order: string | undefined, _, command: Command) =>
+      exit(await cancelUpdate(contextOf(command), order ?? '')),
+    );
   update
     .command('hold')
     .description('nothing is fetched or switched for a while; a trial that has begun goes on')

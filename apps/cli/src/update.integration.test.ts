@@ -1,6 +1,6 @@
-import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { temporaryFolder } from '@bowline/testing';
+import { temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { bowline } from './testing/run-bowline.ts';
 
@@ -62,6 +62,18 @@ describe('bowline update', () => {
     expect((await update('release', '--owner', 'oven')).stdout).toContain('holds updates no more');
     expect(readdirSync(join(state, 'holds'))).toEqual([]);
     expect((await update('hold', '--owner', '../x')).code).toBe(2);
+  });
+
+  test('when an update is called off, it waits for the updater to end it; what is over cannot be', async () => {
+    const request = join(state, 'cancel/o2');
+    const cancelled = update('cancel');
+    await waitFor(() => existsSync(request));
+    const [first, second] = STATUS.updates;
+    const updates = [first, { ...second, phase: 'cancelled' }];
+    writeFileSync(join(state, 'status.json'), JSON.stringify({ ...STATUS, updates }));
+    rmSync(request);
+    expect(await cancelled).toMatchObject({ code: 0, stdout: 'The update is over: cancelled.\n' });
+    expect(await update('cancel', 'o1')).toMatchObject({ code: 2 });
   });
 
   test('when a release that failed is allowed again, the updater finds its digest; another beginning is refused', async () => {

@@ -3,6 +3,7 @@ import { joinHub, takeSignedOrders } from '@bowline/device-app';
 import { AGENT_VERSION, runApp, waitForLock } from '@bowline/runtime';
 import { answerBundles } from './adapters/bundle-requests.ts';
 import { installedReleases } from './adapters/installed-releases.ts';
+import { answerCancels } from './adapters/cancel-requests.ts';
 import { checkStateFolder } from './adapters/state-folder.ts';
 import { reportSoftware } from './adapters/report-software.ts';
 import { startOtaCheck } from './adapters/start-ota-check.ts';
@@ -53,6 +54,11 @@ await runApp<UpdaterConfig>({
       log,
       nowMs: () => clock.wallMs(),
     });
+    const cancels = answerCancels({
+      folder: join(config.stateDir, 'cancel'),
+      cancel: (orderId) => engine.cancel(orderId),
+      log,
+    });
     takeSignedOrders(hub, log, updateOrders(engine, hub, log));
     hub.client.handle('cancelOrder', ({ orderId }) => ({ outcome: engine.cancel(orderId) }));
     const reporting = reportSoftware(config, { hub, log, clock, signal });
@@ -63,6 +69,7 @@ await runApp<UpdaterConfig>({
       stop: async () => {
         await reporting;
         await check.stop();
+        cancels.close();
         await bundles.close();
         await opened.close();
         hub.close();

@@ -137,6 +137,12 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
       const { out } = await type('npx bowline update status');
       return /hello 1\.3\.0 {2}\[#*-*\] +0 % {2}deferred[^]*held by oven until/.test(out);
     });
+    // Called off on the device, it is given again under a new signature, as after a pause.
+    const off = await type('npx bowline update cancel');
+    expect(off).toMatchObject({ code: 0, out: expect.stringContaining('The update is over: cancelled.') });
+    await waitFor(async () => (await rollout('show hello-1.3.0')).out.includes('1 called off'));
+    expect(await rollout('go-on hello-1.3.0 --sign release')).toMatchObject({ code: 0 });
+    await waitFor(async () => (await rollout('show hello-1.3.0')).out.includes('1 under way'));
     const paused = await rollout('pause hello-1.3.0 --reason "too early"');
     expect(paused).toMatchObject({ code: 0, out: expect.stringContaining('paused: by admin: too early') });
     await waitFor(async () => (await rollout('show hello-1.3.0')).out.includes('1 called off'));

@@ -1,5 +1,6 @@
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { readFileIfPresent, readJsonIfPresent } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
@@ -15,6 +16,8 @@ interface Check {
 }
 
 const SHOWN = 10;
+const CANCEL_WITHIN_MS = 10_000;
+const POLL_MS = 100;
 
 /** `bowline update status`: what is installed, under way, refused from now on, and held. */
 export function updateStatus(context: Context): void {
@@ -55,6 +58,45 @@ export function letUpdatesGo(context: Context, owner: string): void {
   rmSync(file, { force: true });
   if (context.json) printJson({ owner, was });
   else print(was ? `${owner} holds updates no more.` : `${owner} held nothing.`);
+}
+
+/**
+ * Calls an update off that has not switched yet. Returns the exit code.
+ *
+ * @param start of its order's id; empty: the one under way.
+ */
+export async function cancelUpdate(context: Context, start: string): Promise<number> {
+  const folder = stateDirOf(context);
+  const open = readStatus(folder).updates.filter(
+    (update) => !isOver(update) && update.orderId.startsWith(start),
+  );
+  const [wanted] = open;
+  if (wanted === undefined || (start !== '' && open.length > 1))
+    throw new CliError('unknown-update', `${open.length} updates that are not over are meant.`, {
+      exitCode: EXIT.usage,
+      advice: 'See: bowline update status',
+    });
+  const { orderId } = wanted;
+  const request = join(folder, 'cancel', orderId);
+  writeForUpdater(request, '');
+  const until = performance.now() + CANCEL_WITHIN_MS;
+  for (;;) {
+    const wasHeard = !existsSync(request);
+    const now = readStatus(folder).updates.find((update) => update.orderId === orderId);
+    if (now === undefined || isOver(now)) {
+      if (context.json) printJson({ orderId, phase: now?.phase ?? 'cancelled' });
+      else print(`The update is over: ${now?.phase ?? 'cancelled'}.`);
+      return EXIT.ok;
+    }
+    if (performance.now() > until)
+      throw new CliError('not-cancelled', `The update is not over; it is ${now.phase}.`, {
+        exitCode: EXIT.orderUnfinished,
+        advice: wasHeard
+          ? 'After the switch it is too late: it is committed, or rolled back by itself. See: bowline update status'
+          : 'The updater sees the wish once it runs: bowline status',
+      });
+    await sleep(POLL_MS, undefined, { signal: context.signal });
+  }
 }
 
 /** A release that failed here may be ordered again. @param start of its digest, as `update status` shows it. */
