@@ -278,7 +278,7 @@ test(
     const end = await device.ended(order.orderId);
     expect(end.error?.code).toMatch(/process-restarted|process-down|boot-loop/);
     expect(end.result).toMatchObject({
-      degraded: expect.stringMatching(/^the release before does not run either: its process /),
+      degraded: expect.stringMatching(/^the release before is not well either: its process /),
     });
     expect(events().at(-1)).toBe('update.degraded');
   },

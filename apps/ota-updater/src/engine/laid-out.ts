@@ -4,6 +4,7 @@ import { isLaidOut } from '@bowline/releases/device';
 import { writeFileDurably } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
 import { readManifest } from '../adapters/installed-releases.ts';
+import type { PlannedRelease } from '../core/update-state.ts';
 import type { ReleasePlan, ReleaseSource } from '../supply/release-source.ts';
 
 const manifestOf = (tree: string) => `${tree}.json`;
@@ -42,3 +43,6 @@ export async function isTreeSound(tree: string, signal: AbortSignal): Promise<bo
   const manifest = readManifest(manifestOf(tree));
   return manifest !== undefined && isLaidOut(manifest, tree, signal);
 }
+
+/** How the release of a tree is asked whether it is well; undefined: it has no probe, or does not say. */
+export const probeOf = (tree: string): PlannedRelease['probe'] => readManifest(manifestOf(tree))?.probe;

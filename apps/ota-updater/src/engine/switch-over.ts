@@ -4,9 +4,10 @@ import { OutsideReach } from '../core/outside-reach.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
+import { probeOf } from './laid-out.ts';
 import { isDiskFull, isSystemError } from './full-disk.ts';
-import { askProbe } from './probe.ts';
 import type { EnginePorts } from './ports.ts';
+import { ProbeWatch } from './probe-watch.ts';
 import { Rebooting } from './rebooting.ts';
 
 type Switching = Extract<
@@ -16,14 +17,8 @@ type Switching = Extract<
 
 type Phased<P extends Switching['phase']> = Extract<Switching, { phase: P }>;
 
-/** How a release is judged of which no more is asked than that its process runs. */
-const NOTHING_BUT_ITS_PROCESS = {
-  trial: 1,
-  probe: undefined,
-  wasOnline: false,
-  online: false,
-  outsideReachesMs: undefined,
-};
+/** How a release is judged of which no more is asked than that it is well itself. */
+const NOTHING_BUT_ITSELF = { trial: 1, wasOnline: false, online: false, outsideReachesMs: undefined };
 
 /** Attempts to put the old release back before the device is called degraded. */
 const ROLL_BACK_ATTEMPTS = 3;
@@ -111,11 +106,11 @@ export class SwitchOver {
     this.#mine = state.orderId;
 
     const begunMs = clock.monotonicMs();
-    const { probe } = state.plan;
-    const asked: TrialView['probe'] = { asked: false, badInARow: 0, lastBadMs: 0, why: '' };
+    const elapsed = () => clock.monotonicMs() - begunMs;
+    const probe = new ProbeWatch(state.plan.probe, kind.treeOf(state.plan), limits);
     const outside = new OutsideReach(limits.linkBackMs);
     for (;;) {
-      const elapsedMs = clock.monotonicMs() - begunMs;
+      const elapsedMs = elapsed();
       let process: TrialView['process'];
       try {
         process = await kind.observe(state.plan);
@@ -125,25 +120,12 @@ export class SwitchOver {
         await wait(clock, limits.observeMs, signal);
         continue;
       }
-      if (probe !== undefined) {
-        const timeoutMs = probe.timeoutMs ?? limits.probeTimeoutMs;
-        const why = await askProbe(probe, { tree: kind.treeOf(state.plan), timeoutMs, signal });
-        signal.throwIfAborted();
-        const nowMs = clock.monotonicMs() - begunMs;
-        // While it starts a bad probe is no news.
-        const counts = nowMs >= limits.graceMs;
-        Object.assign(asked, {
-          asked: true,
-          badInARow: why === undefined ? 0 : counts ? asked.badInARow + 1 : 1,
-          lastBadMs: why === undefined ? asked.lastBadMs : nowMs,
-          why: why ?? '',
-        });
-      }
+      await probe.look(elapsed, signal);
       const { trial } = state;
       const { online: wasOnline } = state.previous;
       const online = isOnline();
       if (online) outside.forget();
-      const seen = probe === undefined ? undefined : asked;
+      const { seen } = probe;
       const view: TrialView = {
         elapsedMs,
         trial,
@@ -245,20 +227,26 @@ export class SwitchOver {
   }
 
   /**
-   * The old one is judged as a new one is, but for its probe and the link: it was started a moment ago, and one that is up at
-   * one look may be on its way to the next crash.
+   * The old one is judged as a new one is, its own probe included, but for the link: it was started a moment ago, and one that
+   * is up at one look may be on its way to the next crash.
    */
   async #standsAgain(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
     const { clock, limits } = this.#ports;
+    const { digest = '' } = state.previous;
+    const tree = kind.treeOf({ ...state.plan, digest });
+    const probe = new ProbeWatch(digest === '' ? undefined : probeOf(tree), tree, limits);
     const begunMs = clock.monotonicMs();
+    const elapsed = () => clock.monotonicMs() - begunMs;
     for (;;) {
-      const elapsedMs = clock.monotonicMs() - begunMs;
+      const elapsedMs = elapsed();
       try {
         const process = await kind.observe(state.plan);
-        if (process === undefined) return undefined;
-        const verdict = judgeTrial({ ...NOTHING_BUT_ITS_PROCESS, elapsedMs, process }, limits);
+        if (process === undefined && probe.seen === undefined) return undefined;
+        await probe.look(elapsed, signal);
+        const view = { ...NOTHING_BUT_ITSELF, elapsedMs, process, probe: probe.seen };
+        const verdict = judgeTrial(view, limits);
         if (verdict.kind === 'commit') return undefined;
-        if (verdict.kind === 'fail') return `the release before does not run either: ${verdict.message}`;
+        if (verdict.kind === 'fail') return `the release before is not well either: ${verdict.message}`;
       } catch (error) {
         if (!(error instanceof TransientError)) throw error;
         if (elapsedMs >= limits.graceMs + limits.soakMs)
