@@ -99,7 +99,7 @@ export function addSsh(
       };
       const options = optionsOf(given, found.user);
       const withConfig = (config: string) =>
-        program === 'rsync' ? ['-e', `ssh -F ${config}`, ...args] : ['-F', config, ...args];
+        program === 'rsync' ? ['-e', `ssh -F '${config}'`, ...args] : ['-F', config, ...args];
       exit(await ssh(contextOf(command), apiOf(command), found.deviceId, wish, options, withConfig));
     });
   }

@@ -1,5 +1,7 @@
 import { execFileSync } from 'node:child_process';
-import { needs } from '@bowline/testing';
+import { mkdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { needs, temporaryFolder } from '@bowline/testing';
 import { expect, test } from 'vitest';
 import { SessionFiles } from './session-files.ts';
 
@@ -29,6 +31,26 @@ test.runIf(needs('openssh-client'))(
   () => {
     expect(asUnderstood(false)).toMatch(/^serveraliveinterval 0$/m);
     expect(asUnderstood(false, '-o', 'BatchMode=yes')).toMatch(/^serveraliveinterval 0$/m);
+  },
+);
+
+test.runIf(needs('openssh-client'))(
+  'when a folder above the files of a session has a blank and a per cent sign in its name, ssh finds them',
+  () => {
+    const before = process.env['TMPDIR'];
+    const folder = join(temporaryFolder(), 'a 100%h b');
+    mkdirSync(folder);
+    process.env['TMPDIR'] = folder;
+    try {
+      const understood = asUnderstood(false);
+      expect(understood).toMatch(
+        new RegExp(`^userknownhostsfile ${folder}/bowline-ssh-\\w+/known_hosts$`, 'm'),
+      );
+      expect(understood).toMatch(/^proxycommand .*100%%h b.*tunnel.json/m); // expanded where it is used
+    } finally {
+      if (before === undefined) delete process.env['TMPDIR'];
+      else process.env['TMPDIR'] = before;
+    }
   },
 );
 

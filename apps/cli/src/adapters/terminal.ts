@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import Table from 'cli-table3';
 import { BowlineError } from '@bowline/runtime/errors';
 import { CliError, EXIT } from '../core/cli-error.ts';
+import { harmless } from '../core/harmless.ts';
 
 type Style = Parameters<typeof styleText>[0];
 
@@ -10,12 +11,12 @@ export const paint = (style: Style, text: string): string =>
   styleText(style, text, { stream: process.stdout, validateStream: true });
 
 export const print = (text: string): void => {
-  process.stdout.write(`${text}\n`);
+  process.stdout.write(`${harmless(text)}\n`);
 };
 
 /** Beside what a command prints: for people, never part of what a program reads. */
 export const remark = (text: string): void => {
-  process.stderr.write(`${text}\n`);
+  process.stderr.write(`${harmless(text)}\n`);
 };
 
 export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
@@ -58,7 +59,7 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
 export function reportError(error: unknown, json: boolean): number {
   const { code, sentence, advice, exitCode } = explain(error);
   if (json) printJson({ error: { code, message: sentence, ...(advice === '' ? {} : { advice }) } });
-  else process.stderr.write(`${sentence}\n${advice === '' ? '' : `${advice}\n`}`);
+  else process.stderr.write(harmless(`${sentence}\n${advice === '' ? '' : `${advice}\n`}`));
   return exitCode;
 }
 

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from '@bowline/runtime/clock';
 import { carry, TUNNEL_CLOSE, TUNNEL_SUBPROTOCOL, tunnelClientOptions, TunnelEnd } from '@bowline/tunnel';
 import { WebSocket } from 'ws';
+import { harmless } from '../core/harmless.ts';
 
 const HANDSHAKE_MS = 20_000;
 const TICK_MS = 1000;
@@ -39,7 +40,7 @@ export async function sshProxy(tunnelFile: string): Promise<number> {
   });
   clearInterval(ticking);
   const why = refused ?? WORDS[code];
-  if (why !== undefined) process.stderr.write(`${why}\n`);
+  if (why !== undefined) process.stderr.write(`${harmless(why)}\n`);
   return why === undefined ? 0 : 1;
 }
 

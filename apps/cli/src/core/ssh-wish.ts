@@ -58,7 +58,13 @@ export function sshClientConfig(facts: {
   /** The agent is to be forwarded; the session's own key is used all the same. */
   agentForward: boolean;
 }): string {
-  const { deviceId, user, identityFile, knownHostsFile, hostKeyAlias, proxyCommand } = facts;
+  const { deviceId, user, hostKeyAlias } = facts;
+  // What ssh itself would make of a per cent sign in a path.
+  const [identityFile, knownHostsFile, proxyCommand] = [
+    facts.identityFile,
+    facts.knownHostsFile,
+    facts.proxyCommand,
+  ].map((text) => text.replaceAll('%', '%%'));
   return `Host ${deviceId}
   User ${user}
   IdentityFile "${identityFile}"
