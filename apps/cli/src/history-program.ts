@@ -28,9 +28,10 @@ export function addHistory(
     );
   history
     .command('upload')
-    .description('uploads now what only this device has')
+    .description('uploads now what only this device has, or a log that is uploaded on a schedule')
+    .argument('[log]', 'its name in history.uploads')
     .addOption(json())
-    .action((_, command: Command) => uploadHistory(contextOf(command)));
+    .action((log: string | undefined, _, command: Command) => uploadHistory(contextOf(command), log));
 }
 
 export function moment(text: string): number {

@@ -1,5 +1,6 @@
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, waitFor } from '@bowline/testing';
+import { startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -10,11 +11,22 @@ import { TestFleet } from './test-fleet.ts';
 describe("the users' own data", () => {
   let fleet: TestFleet;
   let socket: string;
+  let home: string;
 
   beforeAll(async () => {
     fleet = await TestFleet.make();
     await fleet.startServer();
     await fleet.prepareDevice();
+    const { configDir, runDir, hubFolder, pm2Home } = fleet.layout;
+    const file = join(configDir, 'telemetry-collector.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as { history?: object; series?: object };
+    const uploads = { own: { kind: 'logs', app: 'telemetry-collector' } };
+    const history = { ...config.history, uploads };
+    // What the apps tell of themselves is read soon after they have registered, not half a minute later.
+    const series = { ...config.series, bowline: { intervalMs: 1000 } };
+    writeFileSync(file, JSON.stringify({ ...config, history, series }));
+    home = temporaryFolder();
+    writeFileSync(join(home, 'run.json'), JSON.stringify({ runDir, hubFolder, pm2Home }));
     await fleet.startDevice();
     await fleet.untilOnline();
     socket = join(fleet.layout.runDir, 'ingest/ingest.sock');
@@ -68,6 +80,39 @@ describe("the users' own data", () => {
     expect((await piped.exited).code).toBe(0);
     expect(piped.stdout()).toBe('1200 samples accepted.\n');
     await waitFor(async () => (await fleet.api.samples(DEVICE_ID, 'piped')).length === 1200);
+  });
+
+  test('when a log is uploaded, an operator sees that it came and what is in it', async () => {
+    const fleetOf = (...args: string[]) =>
+      bowline(['fleet', 'history', 'uploads', ...args], fleet.operatorEnv);
+    expect(await fleetOf(DEVICE_ID)).toMatchObject({
+      code: 0,
+      stdout: expect.stringContaining('uploaded no logs'),
+    });
+    const unknown = await bowline(['--home', home, 'history', 'upload', 'nothing']);
+    expect([unknown.code !== 0, unknown.stderr]).toEqual([
+      true,
+      expect.stringContaining('no job "upload-nothing"'),
+    ]);
+    const begun = await bowline(['--home', home, 'history', 'upload', 'own']);
+    expect(begun).toMatchObject({ code: 0, stdout: expect.stringContaining('has begun') });
+    const uploads = await waitFor(async () => {
+      const listed = JSON.parse((await fleetOf(DEVICE_ID, '--json')).stdout) as {
+        uploads: { uploadId: string; complete: boolean }[];
+      };
+      return listed.uploads.some(({ complete }) => complete) && listed.uploads;
+    });
+    expect(uploads).toMatchObject([{ job: 'own', kind: 'logs', app: 'telemetry-collector', complete: true }]);
+    expect((await fleetOf(DEVICE_ID)).stdout).toMatch(/own +logs telemetry-collector +.* 1 *\n/);
+    const id = uploads[0]?.uploadId ?? '';
+    const shown = await fleetOf(DEVICE_ID, id);
+    expect(shown.code).toBe(0);
+    expect(JSON.parse(shown.stdout.split('\n')[0] ?? '')).toMatchObject({ app: 'telemetry-collector' });
+    const output = join(home, 'own.ndjson');
+    expect((await fleetOf(DEVICE_ID, id, '-o', output)).stdout).toMatch(/^1 parts, \d+ items → /);
+    expect(readFileSync(output, 'utf8')).toBe(shown.stdout);
+    const none = await fleetOf(DEVICE_ID, '01980000-0000-7000-8000-000000000001');
+    expect([none.code !== 0, none.stderr]).toEqual([true, expect.stringContaining('no such upload')]);
   });
 
   test('when an event is sent twice under one key, it is one', async () => {

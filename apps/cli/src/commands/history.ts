@@ -50,9 +50,13 @@ const rowOf = ({ at, value, avg, min, max, count }: Point): string[] => [
   ...(count === undefined ? [] : [min, max, count].map(String)),
 ];
 
-/** `bowline history upload`: what the history alone has goes to the gateway now. */
-export async function uploadHistory({ json, version, installation }: Context): Promise<void> {
-  await askGateway({ ...installation(), version }, 'runJob', { app: APP, job: 'history-upload' });
+/** `bowline history upload [LOG]`: what the history alone has, or what is new of a log, goes to the gateway now. */
+export async function uploadHistory(
+  { json, version, installation }: Context,
+  log: string | undefined,
+): Promise<void> {
+  const job = log === undefined ? 'history-upload' : `upload-${log}`;
+  await askGateway({ ...installation(), version }, 'runJob', { app: APP, job });
   if (json) printJson({ started: true });
   else print('The upload has begun; bowline status shows how it stands.');
 }
