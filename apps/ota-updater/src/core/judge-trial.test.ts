@@ -14,6 +14,7 @@ const limits = {
 };
 const well: TrialView = {
   elapsedMs: 300,
+  trialMs: 300,
   trial: 1,
   process: { up: true, restarts: 0 },
   probe: { asked: true, badInARow: 0, lastBadMs: 0, why: '' },
@@ -31,6 +32,15 @@ test('when it was well through grace and soak, it is kept; not a moment earlier'
   expect(judged({ elapsedMs: 299 })).toBe('go-on');
   expect(judged({ process: undefined, probe: undefined })).toBe('commit');
   expect(judged({ probe: { asked: false, badInARow: 0, lastBadMs: 0, why: '' } })).toBe('go-on');
+});
+
+test('when who watches it is started anew again and again, it ends all the same, and nobody is to blame', () => {
+  expect(judged({ elapsedMs: 10, trialMs: 1299 })).toBe('go-on');
+  expect(judged({ elapsedMs: 10, trialMs: 1300 })).toBe('inconclusive, not denied');
+  expect(judged({ elapsedMs: 300, trialMs: 1300 })).toBe('commit');
+  const lost = { online: false, outsideReachesMs: 0 };
+  expect(judged({ ...lost, elapsedMs: 300, trialMs: 999 })).toBe('ask-outside');
+  expect(judged({ ...lost, elapsedMs: 300, trialMs: 1000 })).toBe('inconclusive, not denied');
 });
 
 test('when its process is down or was restarted, that is forgiven only while it starts, and a boot loop never', () => {

@@ -20,6 +20,8 @@ export interface TrialLimits {
 export interface TrialView {
   /** Since the switch, or since this process took the trial up again. */
   elapsedMs: number;
+  /** Since this boot began it, whatever processes have taken it up since. */
+  trialMs: number;
   /** How often the trial was begun: 1, and one more for each boot within it. */
   trial: number;
   /** Of the release's process; undefined if it has none. */
@@ -64,7 +66,11 @@ export function judgeTrial(view: TrialView, limits: TrialLimits): TrialVerdict {
       code: 'probe-failed',
       message: `its probe failed ${probe.badInARow} times in a row: ${probe.why}`,
     });
-  if (elapsedMs < limits.graceMs + limits.soakMs) return { kind: 'go-on' };
+  const wholeMs = limits.graceMs + limits.soakMs;
+  if (elapsedMs < wholeMs) {
+    if (view.trialMs < wholeMs + limits.trialMaxMs) return { kind: 'go-on' };
+    return inconclusive('who watches it was started anew again and again');
+  }
   if (probe !== undefined && !isSoaked(probe, elapsedMs, limits)) {
     if (elapsedMs < limits.trialMaxMs) return { kind: 'go-on' };
     const why = probe.why === '' ? '' : `: ${probe.why}`;
@@ -86,7 +92,7 @@ const isSoaked = (
  * the gateway backs off. After an outage the server answers again long before every link is back.
  */
 function judgeLink(
-  { elapsedMs, outsideReachesMs }: TrialView,
+  { elapsedMs, trialMs, outsideReachesMs }: TrialView,
   { trialMaxMs, linkBackMs }: TrialLimits,
 ): TrialVerdict {
   if (outsideReachesMs !== undefined && outsideReachesMs >= linkBackMs)
@@ -94,10 +100,16 @@ function judgeLink(
       code: 'link-lost',
       message: `the server has answered for ${linkBackMs} ms, and the link did not come back`,
     });
-  if (elapsedMs < trialMaxMs || outsideReachesMs === undefined) return { kind: 'ask-outside' };
-  const message =
-    'inconclusive: the link did not come back, and nothing else reached the server for long enough';
-  return { kind: 'fail', code: 'inconclusive', message, deny: false };
+  if (Math.max(elapsedMs, trialMs) < trialMaxMs || outsideReachesMs === undefined)
+    return { kind: 'ask-outside' };
+  return inconclusive('the link did not come back, and nothing else reached the server for long enough');
 }
+
+const inconclusive = (why: string): TrialVerdict => ({
+  kind: 'fail',
+  code: 'inconclusive',
+  message: `inconclusive: ${why}`,
+  deny: false,
+});
 
 const fail = (why: { code: string; message: string }): TrialVerdict => ({ kind: 'fail', ...why, deny: true });

@@ -76,7 +76,8 @@ export type UpdateState =
   | (Switching & { phase: 'switching' })
   /** `bootId`: of the boot that is to end. */
   | (Switching & { phase: 'rebooting'; reboot: Reboot; bootId: string })
-  | (Switching & { phase: 'trial'; trial: number; bootId: string })
+  /** `begunMs`: when this boot began it, milliseconds since that boot. */
+  | (Switching & { phase: 'trial'; trial: number; bootId: string; begunMs?: number })
   | (Switching & { phase: 'committing' })
   | (Switching & { phase: 'rolling-back'; failure: Failure })
   | (Switching & { phase: 'rebooting-back'; failure: Failure; bootId: string; attempt: number })
@@ -97,7 +98,7 @@ export type UpdateRecord = { orderId: string; at: number } & (
   | { type: 'waiting'; why: string }
   | { type: 'switching'; previous: Previous }
   | { type: 'rebooting'; reboot: Reboot; bootId: string }
-  | { type: 'trial'; trial: number; bootId: string }
+  | { type: 'trial'; trial: number; bootId: string; begunMs?: number }
   | { type: 'committing' }
   | { type: 'committed'; plan?: PlannedRelease }
   | { type: 'rolling-back'; failure: Failure }
@@ -197,6 +198,7 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
         phase: 'trial',
         trial: record.trial,
         bootId: record.bootId,
+        ...(record.begunMs === undefined ? {} : { begunMs: record.begunMs }),
       };
     case 'committing':
       return { ...base, ...switching(state, record), phase: 'committing' };

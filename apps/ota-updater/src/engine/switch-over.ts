@@ -18,7 +18,13 @@ type Switching = Extract<
 type Phased<P extends Switching['phase']> = Extract<Switching, { phase: P }>;
 
 /** How a release is judged of which no more is asked than that it is well itself. */
-const NOTHING_BUT_ITSELF = { trial: 1, wasOnline: false, online: false, outsideReachesMs: undefined };
+const NOTHING_BUT_ITSELF = {
+  trial: 1,
+  trialMs: 0,
+  wasOnline: false,
+  online: false,
+  outsideReachesMs: undefined,
+};
 
 /** Attempts to put the old release back before the device is called degraded. */
 const ROLL_BACK_ATTEMPTS = 3;
@@ -94,14 +100,15 @@ export class SwitchOver {
   }
 
   #beginTrial(state: Switching): void {
-    const { journal, bootId } = this.#ports;
-    journal.append({ ...this.#head(state), type: 'trial', trial: 1, bootId });
+    this.#ports.journal.append({ ...this.#head(state), type: 'trial', trial: 1, ...this.#sinceNow() });
   }
 
   async #trial(state: Phased<'trial'>, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
     const { journal, limits, clock, progress, bootId, isOnline } = this.#ports;
-    if (state.bootId !== bootId)
-      return journal.append({ ...this.#head(state), type: 'trial', trial: state.trial + 1, bootId });
+    if (state.bootId !== bootId) {
+      const again = { type: 'trial', trial: state.trial + 1, ...this.#sinceNow() } as const;
+      return journal.append({ ...this.#head(state), ...again });
+    }
     if (this.#mine !== state.orderId || state.trial > 1) await this.#takeUp(state, kind);
     this.#mine = state.orderId;
 
@@ -126,8 +133,10 @@ export class SwitchOver {
       const online = isOnline();
       if (online) outside.forget();
       const { seen } = probe;
+      const nowMs = clock.sinceBootMs();
       const view: TrialView = {
         elapsedMs,
+        trialMs: nowMs - (state.begunMs ?? nowMs),
         trial,
         process,
         probe: seen,
@@ -150,6 +159,11 @@ export class SwitchOver {
       progress(state.orderId, progressOf('trial', done, noteOf(view, seen?.why)));
       await wait(clock, limits.observeMs, signal);
     }
+  }
+
+  #sinceNow(): { bootId: string; begunMs: number } {
+    const { bootId, clock } = this.#ports;
+    return { bootId, begunMs: Math.round(clock.sinceBootMs()) };
   }
 
   #outsideReaches({ previous }: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<boolean> {
