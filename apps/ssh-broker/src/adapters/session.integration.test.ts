@@ -1,9 +1,10 @@
-import { mkdirSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { FakeClock, temporaryFolder, waitFor } from '@bowline/testing';
 import { createLogger } from '@bowline/runtime';
 import { v7 as newId } from 'uuid';
 import { expect, test } from 'vitest';
+import type { WebSocket } from 'ws';
 import { sessionTimes } from '../core/session-time.ts';
 import { AuditJournal } from './audit-journal.ts';
 import { cgroupGroups } from './session-group.ts';
@@ -14,10 +15,17 @@ import { Session } from './session.ts';
 
 const log = createLogger({ app: 'test', write: () => undefined });
 
+interface Facts {
+  relay?: string;
+  letInUntil?: (atMs: number) => void;
+  sshd?: string;
+  idleSeconds?: number;
+}
+
 /** A session of ten minutes. @param relay where nobody is, if it is not given. */
 function tenMinutes(
   clock: FakeClock,
-  { relay = 'ws://127.0.0.1:1', letInUntil }: { relay?: string; letInUntil?: (atMs: number) => void } = {},
+  { relay = 'ws://127.0.0.1:1', letInUntil, sshd = '/bin/false', idleSeconds = 86_400 }: Facts = {},
 ) {
   const folder = temporaryFolder();
   const sessionId = newId();
@@ -31,7 +39,7 @@ function tenMinutes(
     reason: 'a look',
     nbf,
     exp: nbf + 600,
-    idleSeconds: 86_400,
+    idleSeconds,
     capabilities: ['pty'],
     streams: 1,
     publicKey: 'none',
@@ -58,7 +66,7 @@ function tenMinutes(
       receivedAtMs: clock.sinceBootMs(),
       signer: 'k1',
     },
-    { clock, log, audit, sshdPath: '/bin/false', ca: undefined, random: () => 0.5, note: () => undefined },
+    { clock, log, audit, sshdPath: sshd, ca: undefined, random: () => 0.5, note: () => undefined },
   );
 }
 /** What it waits for at its end are real processes. */
@@ -95,5 +103,30 @@ test('when the wall clock was set since, the key is let in until the end as that
   expect(until).toEqual([1_800_000_600_000]);
   void session.end('cancelled');
   await waitFor(outcome);
+  relay.close();
+});
+
+test('when bytes move, a session is not idle; once none do, it is', async () => {
+  const sshd = join(temporaryFolder(), 'sshd');
+  writeFileSync(sshd, '#!/bin/sh\nexec cat\n', { mode: 0o755 });
+  let operator: WebSocket | undefined;
+  let echoed = '';
+  const relay = await openTestRelay((socket) => {
+    socket.send(ATTACHED);
+    socket.send(PAIRED);
+    socket.on('message', (data: Buffer) => (echoed += data.toString()));
+    operator = socket;
+  });
+  const clock = new FakeClock();
+  const outcome = endOf(tenMinutes(clock, { relay: relay.origin, sshd, idleSeconds: 20 }), clock);
+  for (let n = 1; n <= 3; n += 1) {
+    await waitFor(() => operator);
+    operator?.send(Buffer.from('x'));
+    await waitFor(() => echoed.length === n, { what: `piece ${n} to come back` });
+    await clock.advance(15_000);
+    expect(await outcome()).toBeUndefined();
+  }
+  await clock.advance(10_000);
+  expect(await waitFor(outcome)).toMatchObject({ result: { end: 'idle', streams: 1 } });
   relay.close();
 });

@@ -54,6 +54,8 @@ export class Session {
   /** From the grant to the first byte of sshd. */
   #firstByteMs: number | undefined;
   #activeAtMs: number;
+  /** Since the last look at the time. */
+  #moved = false;
   readonly #warned = new Set<Warning>();
   /** Terminals that were told of the expiry. */
   readonly #told = new Set<string>();
@@ -124,8 +126,7 @@ export class Session {
       before = { ...bytes };
       if (bytes.sent > 0)
         this.#firstByteMs ??= Math.round(this.#ports.clock.sinceBootMs() - this.#parts.receivedAtMs);
-      this.#activeAtMs = this.#ports.clock.sinceBootMs();
-      this.#warned.delete('idle');
+      this.#moved = true; // the time since boot is too dear to be asked for each piece
     });
     end.onClose(() => {
       setTimeout(() => sshd.stop(), SSHD_GRACE_MS).unref();
@@ -135,6 +136,11 @@ export class Session {
   #tick(): void {
     this.#timer = this.#ports.clock.after(TICK_MS, () => {
       const nowMs = this.#ports.clock.sinceBootMs();
+      if (this.#moved) {
+        this.#activeAtMs = nowMs;
+        this.#warned.delete('idle');
+        this.#moved = false;
+      }
       const due = dueAt(this.#parts.times, { nowMs, activeAtMs: this.#activeAtMs, warned: this.#warned });
       if (due === 'warn-expiry') this.#ports.note(this.#expiryWarning(nowMs));
       if (due === 'warn-idle') this.#warnOfIdling();
