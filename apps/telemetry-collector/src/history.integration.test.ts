@@ -96,6 +96,18 @@ describe('local history', () => {
     expect(gateway.jobs()).toMatchObject([{ name: 'history-upload', state: 'waiting', failures: 0 }]);
   });
 
+  test('when the cloud is away, an upload with something to send has not succeeded, and says why', async () => {
+    await open({ link: 'offline' });
+    await start();
+    await gateway.ask('runJob', { job: 'history-upload' });
+    await waitFor(() => gateway.jobs()?.[0]?.succeededAt !== undefined, { what: 'nothing to send' });
+    await send(0, 10);
+    await waitFor(async () => (await local()).points.length === 10);
+    await gateway.ask('runJob', { job: 'history-upload' });
+    await waitFor(() => gateway.jobs()?.[0]?.failures === 1);
+    expect(gateway.jobs()?.[0]?.lastError).toBe('offline: the cloud is away');
+  });
+
   test('when it is killed while the cloud is away, and again while it uploads, everything recorded arrives', async () => {
     let waiting = 1_000_000;
     await open({ link: 'offline', waiting: () => waiting });

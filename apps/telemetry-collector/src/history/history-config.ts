@@ -137,6 +137,8 @@ export const HistoryConfig = Type.Object(
     ),
     uploads: Type.Record(Type.String({ pattern: '^[a-z0-9][a-z0-9-]{0,62}$' }), LogUpload, {
       additionalProperties: false,
+      // With the other jobs no more than an app may tell of (libs/messages/src/local/hub.ts).
+      maxProperties: 32,
       default: {},
       description: 'logs and journal that are uploaded by themselves, by name; none unless named',
     }),

@@ -3,7 +3,7 @@ import { History } from '@bowline/history-store';
 import { reportOrder, type HubClient } from '@bowline/ipc';
 import type { History as HistoryPart, HistoryRequest, Sample } from '@bowline/messages';
 import { retry, wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
-import { RejectedError } from '@bowline/runtime/errors';
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { Scheduler } from '@bowline/scheduler';
 import { v7 as newId } from 'uuid';
 import type { CollectorConfig } from '../config.ts';
@@ -116,8 +116,11 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     return queue.lanes['history']?.messages ?? 0;
   };
   const upload = async (signal: AbortSignal) => {
-    if (!isOnline()) return;
     recorder.commit();
+    if (!isOnline()) {
+      if (history.stats().unsentSamples === 0) return;
+      throw new TransientError('offline', 'the cloud is away');
+    }
     const samples = await uploadHistory(
       {
         history,

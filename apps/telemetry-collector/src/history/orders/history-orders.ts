@@ -37,6 +37,8 @@ export interface HistoryOrdersOptions {
   log: Pick<Logger, 'info' | 'warn'>;
 }
 
+/** Of what an answer may have on this device: with so much more nobody needs to know it exactly. */
+const ENOUGH_TIMES = 8;
 const MOST_ORDERS = 16;
 const ASK_EVERY_MS = 1000;
 
@@ -95,6 +97,8 @@ export class HistoryOrders {
     if (!this.#entries.has(order.orderId)) return;
     try {
       const ending = await this.#ending(entry);
+      // Cancelled before it began: likewise.
+      if (!this.#entries.has(order.orderId)) return;
       entry.phase = 'ending';
       await this.#report(order, ending);
       progress.remove(order.orderId);
@@ -112,16 +116,17 @@ export class HistoryOrders {
     const { order, abort } = entry;
     const signal = AbortSignal.any([abort.signal, this.#stopping.signal]);
     const isNew = order.state === 'received';
+    let expected: number | undefined;
     try {
       const source = this.#options.source(order.payload);
       if (isNew) {
         this.#mustNotBeLate(order);
-        await this.#mustNotBeTooMuch(order, source, signal);
+        expected = await this.#mustNotBeTooMuch(order, source, signal);
       }
       signal.throwIfAborted();
       entry.phase = 'running';
       await this.#report(order, { status: 'started' });
-      return { status: 'succeeded', result: await this.#send(order, source, signal) };
+      return { status: 'succeeded', result: await this.#send(order, source, { signal, expected }) };
     } catch (error) {
       if (this.#stopping.signal.aborted) throw error;
       if (error instanceof CancelledError) return { status: 'cancelled' };
@@ -143,13 +148,21 @@ export class HistoryOrders {
     return Math.min(maxBytes, payload.maxBytes ?? maxBytes);
   }
 
-  async #mustNotBeTooMuch(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<void> {
-    const { bytes, items, advice } = await source.estimate(signal);
+  async #mustNotBeTooMuch(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<number> {
+    const enough = ENOUGH_TIMES * this.#options.limits().maxBytes;
+    const { bytes, items, advice, isMore = false } = await source.estimate(signal, enough);
     const maxBytes = this.#maxBytes(order);
-    if (bytes > maxBytes) throw tooMuch(`about ${bytes} bytes (${items} items)`, maxBytes, advice);
+    const about = isMore ? 'more than' : 'about';
+    if (bytes > maxBytes) throw tooMuch(`${about} ${bytes} bytes (${items} items)`, maxBytes, advice);
+    return bytes;
   }
 
-  async #send(order: HistoryOrder, source: HistorySource, signal: AbortSignal): Promise<object> {
+  /** @param with.expected bytes, if they were estimated in this life. */
+  async #send(
+    order: HistoryOrder,
+    source: HistorySource,
+    { signal, expected }: { signal: AbortSignal; expected: number | undefined },
+  ): Promise<object> {
     const { orderId } = order;
     const { progress, send, tell } = this.#options;
     const begin = progress.read(orderId) ?? { part: 0, cursor: BEGINNING, bytes: 0, items: 0 };
@@ -171,6 +184,7 @@ export class HistoryOrders {
         told: ({ part, items: sent, bytes: sum }) =>
           tell({
             orderId,
+            ...(expected === undefined ? {} : { percent: percentOf(sum, expected) }),
             note: `${part} parts, ${sent} items, ${sum} bytes`,
             data: { parts: part, items: sent, bytes: sum },
           }),
@@ -192,6 +206,10 @@ export class HistoryOrders {
     return report({ orderId, at, ...begun, ...ending }, this.#stopping.signal);
   }
 }
+
+/** The last part is not all: it has to be on the gateway's disk. */
+const percentOf = (bytes: number, expected: number): number =>
+  Math.min(99, Math.floor((100 * bytes) / Math.max(1, expected)));
 
 const tooMuch = (what: string, maxBytes: number, advice: string) =>
   new RejectedError(

@@ -19,10 +19,23 @@ export interface Cursor {
   mark?: string;
 }
 
+export interface Estimated {
+  bytes: number;
+  items: number;
+  /** How to ask for less. */
+  advice: string;
+  /** There is more; nobody has looked how much. */
+  isMore?: boolean;
+}
+
 /** What an order asks for. */
 export interface HistorySource {
-  /** Bytes of the whole answer as JSON, and what it is made of; exact or a little more. */
-  estimate(signal: AbortSignal): Promise<{ bytes: number; items: number; advice: string }>;
+  /**
+   * Bytes of the whole answer as JSON, and what it is made of; exact or a little more.
+   *
+   * @param enough where counting may end, bytes, default nowhere: the answer is too large by then, and to read on would cost time for nothing.
+   */
+  estimate(signal: AbortSignal, enough?: number): Promise<Estimated>;
   /** From a cursor on, in an order that is the same each time. `group` counts the series. */
   items(from: Cursor, signal: AbortSignal): AsyncIterable<Item & { groupIndex: number }>;
 }

@@ -20,6 +20,8 @@ const TOO_LONG: unique symbol = Symbol('too long');
 const MOST_STDERR_CHARS = 500;
 const FIELDS = 'MESSAGE,PRIORITY,SYSLOG_IDENTIFIER,_COMM,_PID,_SYSTEMD_UNIT,UNIT';
 
+const ADVICE = 'ask for a shorter range, one unit or give a filter';
+
 /**
  * What stands in the system's journal, as journalctl hands it out, oldest first. `app` is a unit or the name that a program logs
  * under; `filter` is a text that an entry has to contain. An answer that was cut off goes on behind the journal's own cursor.
@@ -54,14 +56,15 @@ export function journalSource(
   }
   const fromStart = [`--since=@${from / 1000}`];
   return {
-    estimate: async (signal) => {
+    estimate: async (signal, enough = Infinity) => {
       await mustBeReadable(command, signal);
       let [items, bytes] = [0, 2];
       for await (const { text } of entries(fromStart, signal)) {
         items += 1;
         bytes += Buffer.byteLength(text) + 1;
+        if (bytes > enough) return { items, bytes, advice: ADVICE, isMore: true };
       }
-      return { items, bytes, advice: 'ask for a shorter range, one unit or give a filter' };
+      return { items, bytes, advice: ADVICE };
     },
     async *items({ mark }, signal) {
       const begin = mark === undefined ? fromStart : [`--after-cursor=${mark}`];

@@ -217,6 +217,11 @@ describe('logSource', () => {
     expect((await readIn(folder)).found).toMatchObject([{ message: 'a\u2028b\u2029c\u0085d' }, '  indented']);
   });
 
+  test('when it is far more than may be asked for, nobody counts to the end', async () => {
+    const { bytes, items, isMore } = await sourceOf(logs()).estimate(signal, 500);
+    expect([isMore, items < 10, bytes > 500]).toEqual([true, true, true]);
+  });
+
   test('when there is no such log, or it names a path, it is refused with those that there are', async () => {
     for (const app of ['nothing', '../a', undefined]) {
       await expect(read({ app })).rejects.toMatchObject({

@@ -7,6 +7,8 @@ import { linesOf, rendered, timeOf } from './log-lines.ts';
 /** Behind all that a file has: what cannot be unpacked further is said once. */
 const ALL = Number.MAX_SAFE_INTEGER;
 
+const ADVICE = 'ask for a shorter range or give a filter';
+
 /**
  * What an app has logged, line by line, from its rotated files too (`APP.log.N`, `.gz`), oldest first. `filter` is a text that a
  * line has to contain. A line without a time of its own has that of the line before it, and without any that of its file; lines
@@ -59,13 +61,14 @@ export function logSource(
     }
   }
   return {
-    estimate: async (signal) => {
+    estimate: async (signal, enough = Infinity) => {
       let [items, bytes] = [0, 2];
       for await (const { text } of lines({ group: 0, at: from, skip: 0 }, signal)) {
         items += 1;
         bytes += Buffer.byteLength(text) + 1;
+        if (bytes > enough) return { items, bytes, advice: ADVICE, isMore: true };
       }
-      return { items, bytes, advice: 'ask for a shorter range or give a filter' };
+      return { items, bytes, advice: ADVICE };
     },
     async *items(cursor, signal) {
       for await (const item of lines(cursor, signal)) yield { ...item, groupIndex: 0 };

@@ -1,5 +1,5 @@
 import type { History, HistoryRequest } from '@bowline/messages';
-import type { Scheduler } from '@bowline/scheduler';
+import { checkSchedule, type Schedule, type Scheduler } from '@bowline/scheduler';
 import type { LogUpload } from '../history-config.ts';
 import type { HistorySource } from '../orders/item.ts';
 import { uploadLog, type LogUploadOptions } from './log-upload.ts';
@@ -29,6 +29,8 @@ export class LogUploads {
   /** @throws ConfigError `schedule-invalid` */
   plan(uploads: Readonly<Record<string, LogUpload>>): void {
     const { scheduler } = this.#options;
+    // All of them or none.
+    for (const each of Object.values(uploads)) checkSchedule(scheduleOf(each));
     for (const name of this.#planned.keys()) {
       if (uploads[name] !== undefined) continue;
       scheduler.remove(jobOf(name));
@@ -37,11 +39,10 @@ export class LogUploads {
     for (const [name, config] of Object.entries(uploads)) {
       const text = JSON.stringify(config);
       if (this.#planned.get(name) === text) continue;
-      const { cron, everyMs, jitterMs } = config;
       scheduler.set({
         name: jobOf(name),
-        schedule: cron === undefined ? { everyMs } : { cron },
-        jitterMs,
+        schedule: scheduleOf(config),
+        jitterMs: config.jitterMs,
         missed: 'run',
         run: (signal) => this.#run(name, config, signal),
       });
@@ -73,5 +74,7 @@ export class LogUploads {
     uploaded(name, items);
   }
 }
+
+const scheduleOf = ({ cron, everyMs }: LogUpload): Schedule => (cron === undefined ? { everyMs } : { cron });
 
 const jobOf = (name: string): string => `upload-${name}`;
