@@ -45,6 +45,14 @@ export const BrokerConfig = Type.Object(
       unit: 'ms',
       description: 'and one more each so often after that',
     }),
+    streamsBurst: count(30, 1, 1000, 'connections of one session that may begin at once'),
+    streamsEveryMs: Type.Integer({
+      minimum: 1,
+      maximum: 3_600_000,
+      default: 1000,
+      unit: 'ms',
+      description: 'and one more each so often after that; whoever is too fast waits',
+    }),
     auditBytes: Type.Integer({
       minimum: 4096,
       maximum: 256 * MIB,

@@ -282,6 +282,21 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     );
   });
 
+  test('when the broker hangs, what runs in a session ends in its time all the same', async () => {
+    const { sessionId, ...order } = await signed({ exp: now() + 8 });
+    await gateway.outcome(APP, order, 'started');
+    const left = startProcess('sleep', ['1000'], { env: { ...process.env, BOWLINE_SESSION: sessionId } });
+    await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.started'));
+    process.kill(child.pid, 'SIGSTOP');
+    try {
+      expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
+    } finally {
+      process.kill(child.pid, 'SIGCONT');
+    }
+    const { result } = await gateway.reported(order.orderId, 'succeeded');
+    expect(result).toMatchObject({ sessionId, end: 'expired', survivors: 0 });
+  });
+
   test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
     await child.kill('SIGTERM');
     start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });

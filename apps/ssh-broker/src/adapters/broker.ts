@@ -220,7 +220,8 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const { tlsCaFile } = config();
     const ca = tlsCaFile === undefined ? undefined : readFileIfPresent(tlsCaFile);
     const note = (text: string) => void this.#ports.hub.client.notify('progress', { orderId, note: text });
-    return { clock, log: log.child({ orderId }), audit, sshdPath, ca, random, note };
+    const streamRate = () => ({ burst: config().streamsBurst, everyMs: config().streamsEveryMs });
+    return { clock, log: log.child({ orderId }), audit, sshdPath, streamRate, ca, random, note };
   }
 
   #start(orderId: string, session: Session): void {

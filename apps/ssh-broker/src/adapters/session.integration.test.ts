@@ -66,7 +66,16 @@ function tenMinutes(
       receivedAtMs: clock.sinceBootMs(),
       signer: 'k1',
     },
-    { clock, log, audit, sshdPath: sshd, ca: undefined, random: () => 0.5, note: () => undefined },
+    {
+      clock,
+      log,
+      audit,
+      sshdPath: sshd,
+      streamRate: () => ({ burst: 9, everyMs: 9 }),
+      ca: undefined,
+      random: () => 0.5,
+      note: () => undefined,
+    },
   );
 }
 /** What it waits for at its end are real processes. */

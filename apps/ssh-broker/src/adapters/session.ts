@@ -3,6 +3,7 @@ import type { Logger } from '@bowline/runtime';
 import type { Clock, Timer } from '@bowline/runtime/clock';
 import { carry, type TunnelEnd } from '@bowline/tunnel';
 import { LAST_RESORT_AFTER_MS } from '../core/last-resort.ts';
+import type { Rate } from '../core/pace.ts';
 import { dueAt, WARNING_MS, type EndReason, type SessionTimes, type Warning } from '../core/session-time.ts';
 import type { AuditJournal } from './audit-journal.ts';
 import type { Recorder } from './recorder.ts';
@@ -17,6 +18,8 @@ export interface SessionPorts {
   log: Logger;
   audit: AuditJournal;
   sshdPath: string;
+  /** At which connections may begin. */
+  streamRate: () => Rate;
   ca: string | undefined;
   random: () => number;
   /** Live only: what those who wait for the session are told. */
@@ -88,6 +91,7 @@ export class Session {
         url: parts.access.tunnelUrl,
         token: parts.access.token,
         streams,
+        rate: ports.streamRate,
         ca: ports.ca,
         clock: ports.clock,
         log: ports.log,
@@ -107,7 +111,8 @@ export class Session {
     return this.#ended;
   }
 
-  #open(end: TunnelEnd, { stream, operator, remote }: TunnelPaired): void {
+  /** @returns once its sshd has ended. */
+  #open(end: TunnelEnd, { stream, operator, remote }: TunnelPaired): Promise<void> {
     const { processes, folder } = this.#parts;
     const { sessionId, user } = this.grant;
     this.#streams += 1;
@@ -130,6 +135,9 @@ export class Session {
     });
     end.onClose(() => {
       setTimeout(() => sshd.stop(), SSHD_GRACE_MS).unref();
+    });
+    return new Promise((gone) => {
+      for (const event of ['exit', 'error']) sshd.once(event, () => gone());
     });
   }
 

@@ -13,7 +13,7 @@ import {
   TunnelEnd,
 } from '@bowline/tunnel';
 import { WebSocket } from 'ws';
-import { Pace } from '../core/pace.ts';
+import { Pace, type Rate } from '../core/pace.ts';
 
 export interface TunnelOptions {
   url: string;
@@ -21,6 +21,8 @@ export interface TunnelOptions {
   token: string;
   /** Open at a time, at most. */
   streams: number;
+  /** At which they may begin. */
+  rate: () => Rate;
   /** PEM; the system's authorities without it. */
   ca: string | undefined;
   clock: Clock;
@@ -29,8 +31,8 @@ export interface TunnelOptions {
 }
 
 export interface TunnelEvents {
-  /** An operator is on the other end. */
-  onStream(end: TunnelEnd, paired: TunnelPaired): void;
+  /** An operator is on the other end. @returns once nothing of the stream runs any more: until then it counts as open. */
+  onStream(end: TunnelEnd, paired: TunnelPaired): Promise<void>;
   /** No more sockets: the relay said that the session is over, or it takes none of our tokens. */
   onOver(reason: 'session-over' | 'token-refused'): void;
 }
@@ -40,8 +42,6 @@ const TICK_MS = 1000;
 const STALL_MS = 300_000;
 /** A session is short: its tunnel comes back sooner than a link. */
 const BACKOFF = { baseMs: 250, capMs: 10_000 };
-/** Of streams in a row. */
-const STREAM_RATE = { burst: 30, everyMs: 1000 };
 
 /**
  * The device's side of a session's tunnel (protocol, section 8): keeps one socket standing by while another stream may open,
@@ -70,7 +70,7 @@ export class Tunnel {
     this.#everySecond();
   }
 
-  /** Streams that are open now. */
+  /** Streams of which something runs. */
   get open(): number {
     return this.#open;
   }
@@ -120,14 +120,16 @@ export class Tunnel {
       this.#open += 1;
       this.#standby = undefined;
       this.#spendToken();
-      this.#events.onStream(end, told);
+      void this.#events.onStream(end, told).then(() => {
+        this.#open -= 1;
+        this.#next();
+      });
       this.#next();
     });
     end.onClose((code) => {
       deadline.cancel();
       this.#ends.delete(end);
       this.#sockets.delete(socket);
-      if (stream) this.#open -= 1;
       if (this.#standby === socket) this.#standby = undefined;
       this.#afterClose(code, status, stream);
     });
@@ -136,7 +138,7 @@ export class Tunnel {
   #afterClose(code: number, status: number | undefined, wasStream: boolean): void {
     if (this.#closed) return;
     if (code === TUNNEL_CLOSE.sessionOver) return this.#over('session-over');
-    if (wasStream) return this.#next();
+    if (wasStream) return undefined;
     // The relay may have paired or replaced what we lost without our having heard of it: then the other token is the good one.
     if (status === 401 && !this.#spendToken()) return this.#over('token-refused');
     const delayMs = status === 401 ? 0 : backoffMs(this.#failures, this.#options.random(), BACKOFF);
@@ -149,9 +151,10 @@ export class Tunnel {
   #next(): void {
     if (this.#closed || this.#standby !== undefined || this.#open >= this.#options.streams) return;
     const { clock } = this.#options;
-    if (this.#pace.take(clock.monotonicMs(), STREAM_RATE)) return this.#standBy();
+    const rate = this.#options.rate();
+    if (this.#pace.take(clock.monotonicMs(), rate)) return this.#standBy();
     this.#retry?.cancel();
-    this.#retry = clock.after(STREAM_RATE.everyMs, () => this.#next());
+    this.#retry = clock.after(rate.everyMs, () => this.#next());
   }
 
   #over(reason: 'session-over' | 'token-refused'): void {
