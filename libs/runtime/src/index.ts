@@ -31,6 +31,7 @@ export {
   removeEmptyCgroups,
 } from './cgroups.ts';
 export { bootId } from './boot-id.ts';
+export { deadlineIn, overAt, type Deadline } from './deadline.ts';
 export { AGENT_VERSION, RELEASED_AT } from './version.ts';
 export { onceDurably } from './once.ts';
 export { mayPass, retry, type RetryOptions } from './retry.ts';

@@ -1,7 +1,15 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { readFileIfPresent, readJsonIfPresent } from '@bowline/runtime';
+import {
+  bootId,
+  deadlineIn,
+  overAt,
+  readFileIfPresent,
+  readJsonIfPresent,
+  systemClock,
+  type Deadline,
+} from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { readStatus, stateDirOf, writeForUpdater } from '../adapters/updater-state.ts';
@@ -45,8 +53,9 @@ export function holdUpdates(
   owner: string,
   { forMs, reason }: { forMs: number; reason?: string },
 ): void {
-  const until = Date.now() + forMs;
-  const hold = { until, ...(reason === undefined ? {} : { reason }) };
+  const deadline = deadlineIn(forMs, systemClock, bootId());
+  const { until } = deadline;
+  const hold = { ...deadline, ...(reason === undefined ? {} : { reason }) };
   writeForUpdater(join(stateDirOf(context), 'holds', `${owner}.json`), JSON.stringify(hold));
   if (context.json) printJson({ owner, ...hold });
   else print(`Updates are held by ${owner} until ${dayAndTime(until)}.`);
@@ -163,11 +172,11 @@ function holdsIn(folder: string): { owner: string; until: number; reason?: strin
     return readdirSync(folder)
       .filter((name) => name.endsWith('.json'))
       .map((name) => {
-        const hold = JSON.parse(readFileSync(join(folder, name), 'utf8')) as {
-          until: number;
+        const hold = Object(JSON.parse(readFileSync(join(folder, name), 'utf8'))) as Deadline & {
           reason?: string;
         };
-        return { owner: name.slice(0, -'.json'.length), ...hold };
+        const until = overAt(hold, systemClock, bootId());
+        return { owner: name.slice(0, -'.json'.length), ...hold, until };
       })
       .filter(({ until }) => until > Date.now());
   } catch (error) {

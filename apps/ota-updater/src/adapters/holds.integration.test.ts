@@ -5,6 +5,7 @@ import { expect, test } from 'vitest';
 import { LONGEST_HOLD_MS, readHolds } from './holds.ts';
 
 const NOW = 1_800_000_000_000;
+const CLOCK = { wallMs: () => NOW, sinceBootMs: () => 60_000 };
 
 test('when holds are over, they are removed; the others count, none for longer than it may', () => {
   const folder = temporaryFolder();
@@ -12,12 +13,12 @@ test('when holds are over, they are removed; the others count, none for longer t
   write('past.json', { until: NOW });
   write('oven.json', { until: NOW + 1, reason: 'baking' });
   write('greedy.json', { until: NOW * 2 });
-  expect(readHolds(folder, NOW)).toEqual([
+  expect(readHolds(folder, CLOCK, 'boot')).toEqual([
     { owner: 'greedy', until: NOW + LONGEST_HOLD_MS },
     { owner: 'oven', until: NOW + 1, reason: 'baking' },
   ]);
   expect(existsSync(join(folder, 'past.json'))).toBe(false);
-  expect(readHolds(join(folder, 'nowhere'), NOW)).toEqual([]);
+  expect(readHolds(join(folder, 'nowhere'), CLOCK, 'boot')).toEqual([]);
 });
 
 test.each(['null', '7', '"text"', '[]', '{}', '{ "until": "tomorrow" }', 'no JSON', ''])(
@@ -25,12 +26,24 @@ test.each(['null', '7', '"text"', '[]', '{}', '{ "until": "tomorrow" }', 'no JSO
   (text) => {
     const folder = temporaryFolder();
     writeFileSync(join(folder, 'odd.json'), text);
-    expect(readHolds(folder, NOW)).toMatchObject([{ owner: 'odd', reason: 'its file cannot be read' }]);
+    expect(readHolds(folder, CLOCK, 'boot')).toMatchObject([
+      { owner: 'odd', reason: 'its file cannot be read' },
+    ]);
   },
 );
 
 test('when a hold is no file at all, it counts as well', () => {
   const folder = temporaryFolder();
   mkdirSync(join(folder, 'odd.json'));
-  expect(readHolds(folder, NOW)).toMatchObject([{ owner: 'odd', reason: 'its file cannot be read' }]);
+  expect(readHolds(folder, CLOCK, 'boot')).toMatchObject([
+    { owner: 'odd', reason: 'its file cannot be read' },
+  ]);
+});
+
+test('when the clock was set after somebody wanted a hold, it lasts as long as was wanted', () => {
+  const folder = temporaryFolder();
+  const hold = { until: 3_600_000, boot: { id: 'boot', untilMs: 3_660_000 } };
+  writeFileSync(join(folder, 'oven.json'), JSON.stringify(hold));
+  expect(readHolds(folder, CLOCK, 'boot')).toEqual([{ owner: 'oven', until: NOW + 3_600_000 }]);
+  expect(readHolds(folder, CLOCK, 'the next')).toEqual([]);
 });

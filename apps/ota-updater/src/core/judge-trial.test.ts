@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { judgeTrial, type TrialView } from './judge-trial.ts';
-import { whyNotNow } from './may-switch.ts';
+import { waitedMs, whyNotNow } from './may-switch.ts';
 import { fetchProgress, progressOf } from './progress.ts';
 
 const limits = {
@@ -89,7 +89,7 @@ test('when the server answers again, the link has time to come back before the r
 test('when holds, shells and a link that is down put an update off, they do so for a limited time; the window always counts', () => {
   const now = {
     nowMs: 1000,
-    acceptedAt: 0,
+    waitedMs: 1000,
     holds: [],
     sshSessions: 0,
     linkDown: false,
@@ -102,7 +102,7 @@ test('when holds, shells and a link that is down put an update off, they do so f
   expect(whyNotNow({ ...now, holds: [{ ...hold, until: 1000 }] })).toBeUndefined();
   expect(whyNotNow({ ...now, sshSessions: 2 })).toBe('2 ssh sessions are open');
   expect(whyNotNow({ ...now, linkDown: true })).toContain('the link to the cloud is down');
-  const late = { ...now, nowMs: 5000 };
+  const late = { ...now, waitedMs: 5000 };
   expect(whyNotNow({ ...late, holds: [hold], sshSessions: 1, linkDown: true })).toBeUndefined();
   expect(whyNotNow({ ...now, windowOpensAt: 1001 })).toContain('outside the maintenance window');
   expect(whyNotNow({ ...now, windowOpensAt: 1000 })).toBeUndefined();
@@ -132,4 +132,15 @@ test('when an update goes on, its percent only rises, and the rest is told in se
     remainingSeconds: 8,
   });
   expect(fetchProgress(0, 1000, 0)).not.toHaveProperty('remainingSeconds');
+});
+
+test('when the clock is set while an order waits, that makes no days of it', () => {
+  const builtMs = Date.UTC(2026, 0, 1);
+  const now = { wallMs: builtMs + 10_000_000, sinceBootMs: 70_000, bootId: 'one', builtMs };
+  const lost = { acceptedAt: 5000, acceptedIn: { id: 'one', atMs: 10_000 } };
+  expect(waitedMs(lost, now)).toBe(60_000);
+  expect(waitedMs(lost, { ...now, bootId: 'two' })).toBe(70_000);
+  expect(waitedMs({ acceptedAt: 5000 }, now)).toBe(70_000);
+  expect(waitedMs({ acceptedAt: builtMs + 1_000_000 }, now)).toBe(9_000_000);
+  expect(waitedMs({ acceptedAt: builtMs + 1_000_000 }, { ...now, wallMs: 0 })).toBe(0);
 });

@@ -1,3 +1,5 @@
+import type { UpdateState } from './update-state.ts';
+
 /** A person or program of the device that wants no change for a while. */
 export interface Hold {
   owner: string;
@@ -9,7 +11,8 @@ export interface Hold {
 export interface SwitchView {
   /** Wall clock of the device, epoch milliseconds. */
   nowMs: number;
-  acceptedAt: number;
+  /** So long the order waits, as far as that is known: see {@link waitedMs}. */
+  waitedMs: number;
   holds: readonly Hold[];
   /** Shells that are open on the device. */
   sshSessions: number;
@@ -23,8 +26,8 @@ export interface SwitchView {
 
 /** Why an update must wait before it changes anything; undefined: it need not. */
 export function whyNotNow(view: SwitchView): string | undefined {
-  const { nowMs, acceptedAt, holds, sshSessions, linkDown, windowOpensAt, maxDeferMs } = view;
-  if (nowMs - acceptedAt < maxDeferMs) {
+  const { nowMs, waitedMs, holds, sshSessions, linkDown, windowOpensAt, maxDeferMs } = view;
+  if (waitedMs < maxDeferMs) {
     const hold = holds.find(({ until }) => until > nowMs);
     if (hold !== undefined) return `held by ${hold.owner} until ${iso(hold.until)}`;
     if (sshSessions > 0) return `${sshSessions} ssh sessions are open`;
@@ -37,8 +40,22 @@ export function whyNotNow(view: SwitchView): string | undefined {
   return undefined;
 }
 
+/**
+ * How long an order waits. A clock that was set since must not make days of it: within the boot in which it was accepted that
+ * boot's clock counts; one that was accepted by a clock which had lost the time waits no longer than this boot has lasted.
+ *
+ * @param now `builtMs`: no clock that is right is before it.
+ */
+export function waitedMs(
+  { acceptedAt, acceptedIn }: Pick<UpdateState, 'acceptedAt' | 'acceptedIn'>,
+  now: { wallMs: number; sinceBootMs: number; bootId: string; builtMs: number },
+): number {
+  if (acceptedIn?.id === now.bootId) return now.sinceBootMs - acceptedIn.atMs;
+  return acceptedAt < now.builtMs ? now.sinceBootMs : Math.max(0, now.wallMs - acceptedAt);
+}
+
 /** A hold stops the fetching, too. */
-export const isHeld = ({ nowMs, acceptedAt, holds, maxDeferMs }: SwitchView): Hold | undefined =>
-  nowMs - acceptedAt < maxDeferMs ? holds.find(({ until }) => until > nowMs) : undefined;
+export const isHeld = ({ nowMs, waitedMs, holds, maxDeferMs }: SwitchView): Hold | undefined =>
+  waitedMs < maxDeferMs ? holds.find(({ until }) => until > nowMs) : undefined;
 
 const iso = (ms: number) => new Date(ms).toISOString();

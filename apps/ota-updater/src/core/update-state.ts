@@ -46,8 +46,15 @@ interface Update {
   /** Wall clock of the device, epoch milliseconds: for people only. */
   at: number;
   acceptedAt: number;
+  /** The boot in which it was accepted, and when in that boot, milliseconds. */
+  acceptedIn?: InBoot;
   /** The file that a person brought the release in; absent: it comes from the update server. */
   bundle?: string;
+}
+/** A moment on the clock of one boot of the device. */
+export interface InBoot {
+  id: string;
+  atMs: number;
 }
 interface Planned extends Update {
   plan: PlannedRelease;
@@ -91,7 +98,7 @@ export type EndedUpdate = Extract<UpdateState, { told: boolean }>;
 
 /** One line of the journal. What is about to be done is written before it is done. */
 export type UpdateRecord = { orderId: string; at: number } & (
-  | { type: 'accepted'; order: UpdateClaims; eventId: string; bundle?: string }
+  | { type: 'accepted'; order: UpdateClaims; eventId: string; in?: InBoot; bundle?: string }
   | { type: 'deferred'; why: string; plan?: PlannedRelease }
   | { type: 'fetching'; plan: PlannedRelease }
   | { type: 'verified' | 'staging' | 'staged' }
@@ -168,7 +175,11 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
     if (state !== undefined) throw impossible(state, record);
     const { orderId, order, eventId, bundle } = record;
     const accepted = { phase: 'accepted', orderId, order, eventId, at, acceptedAt: at } as const;
-    return bundle === undefined ? accepted : { ...accepted, bundle };
+    return {
+      ...accepted,
+      ...(record.in === undefined ? {} : { acceptedIn: record.in }),
+      ...(bundle === undefined ? {} : { bundle }),
+    };
   }
   if (state === undefined || !FROM[record.type].includes(state.phase)) throw impossible(state, record);
   const base: Update = { ...pick(state), at };
@@ -246,11 +257,12 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
 export const planOf = (state: UpdateState): PlannedRelease | undefined =>
   'plan' in state ? state.plan : undefined;
 
-const pick = ({ orderId, order, eventId, acceptedAt, bundle }: UpdateState) => ({
+const pick = ({ orderId, order, eventId, acceptedAt, acceptedIn, bundle }: UpdateState) => ({
   orderId,
   order,
   eventId,
   acceptedAt,
+  ...(acceptedIn === undefined ? {} : { acceptedIn }),
   ...(bundle === undefined ? {} : { bundle }),
 });
 

@@ -81,13 +81,14 @@ export class UpdateEngine {
    * @throws RejectedError `too-many-updates`; TransientError `stopping`, `no-space`.
    */
   take(orderId: string, order: UpdateClaims, bundle?: string): void {
-    const { journal, clock, limits, newId } = this.#ports;
+    const { journal, clock, limits, newId, bootId } = this.#ports;
     if (this.#stopping.signal.aborted) throw new TransientError('stopping', 'the updater is stopping');
     const waiting = this.#open().length;
     if (waiting > limits.maxWaiting)
       throw new RejectedError('too-many-updates', `${waiting} updates are under way or wait already`);
     const at = Math.round(clock.wallMs());
-    const record = { type: 'accepted', orderId, at, order, eventId: newId() } as const;
+    const inBoot = { id: bootId, atMs: Math.round(clock.sinceBootMs()) };
+    const record = { type: 'accepted', orderId, at, order, eventId: newId(), in: inBoot } as const;
     journal.append(bundle === undefined ? record : { ...record, bundle });
     this.#wake();
   }

@@ -76,6 +76,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
   const higher = (a?: string, b?: string) => (a === undefined || (b !== undefined && gt(b, a)) ? b : a);
   const seam = checkpoint === undefined ? {} : { checkpoint };
   const nowMs = () => Math.round(clock.wallMs());
+  const thisBoot = options.bootId ?? bootId();
   const journal = new Journal({ file: join(stateDir, 'updates.journal'), higher, log, nowMs, ...seam });
   const pm2 = options.pm2 ?? new Pm2({ home: pm2Home, env: callerEnvironment(childEnvironment(), {}) });
   const apps = new AppKind({ releasesDir, pm2, reserved: RESERVED, ...seam });
@@ -127,7 +128,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       const { windows, timeZone, maxDeferSeconds = DEFER_SECONDS } = policy.updates ?? {};
       return {
         nowMs: nowMs(),
-        holds: readHolds(join(stateDir, 'holds'), nowMs()),
+        holds: readHolds(join(stateDir, 'holds'), clock, thisBoot),
         sshSessions: sshSessions(config.sshRunFolder),
         windowOpensAt: safeWindowOpensAt(windows, nowMs(), timeZone),
         maxDeferMs: maxDeferSeconds * 1000,
@@ -158,7 +159,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       const server = (await statusOf(hub, until))?.link.server;
       return server !== undefined && (await serverAnswers(server, until));
     },
-    bootId: options.bootId ?? bootId(),
+    bootId: thisBoot,
     clock,
     log,
     random: Math.random,

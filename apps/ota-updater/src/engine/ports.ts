@@ -41,7 +41,7 @@ export interface EnginePorts {
   /** What the device's policy has against a release, now that it is known what it is. */
   judge(plan: PlannedRelease, order: UpdateClaims): Promise<{ code: string; message: string } | undefined>;
   /** Windows, holds, sessions, as they are now. */
-  circumstances(): Promise<Omit<SwitchView, 'acceptedAt' | 'linkDown'>>;
+  circumstances(): Promise<Omit<SwitchView, 'waitedMs' | 'linkDown'>>;
   /** Whether this device is among those that an order is for by its claim `rollout`. */
   isInRollout(order: UpdateClaims): boolean;
   /** Resolves once the gateway has it on disk, through its restarts. @throws its final refusal; when the app ends. */

@@ -1,8 +1,8 @@
 import { existsSync, rmSync } from 'node:fs';
 import { backoffMs } from '@bowline/runtime/backoff';
 import { wait } from '@bowline/runtime';
-import { BowlineError, mayPass, RejectedError, TransientError } from '@bowline/runtime';
-import { isHeld, whyNotNow } from '../core/may-switch.ts';
+import { BowlineError, mayPass, RejectedError, RELEASED_AT, TransientError } from '@bowline/runtime';
+import { isHeld, waitedMs, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import {
   hasNotBegun,
@@ -308,10 +308,11 @@ export class Preparation {
   }
 
   async #view(state: UpdateState) {
-    const { circumstances, isOnline } = this.#ports;
+    const { circumstances, isOnline, clock, bootId } = this.#ports;
     // A stick is brought to a device because it has no link.
     const linkDown = state.bundle === undefined && !isOnline();
-    return { ...(await circumstances()), acceptedAt: state.acceptedAt, linkDown };
+    const now = { wallMs: clock.wallMs(), sinceBootMs: clock.sinceBootMs(), bootId, builtMs: RELEASED_AT };
+    return { ...(await circumstances()), waitedMs: waitedMs(state, now), linkDown };
   }
 
   #kind(plan: PlannedRelease): ReleaseKind {
