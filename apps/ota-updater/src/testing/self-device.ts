@@ -102,7 +102,8 @@ export class SelfDevice {
     const { program, args, env } = this.device.command();
     const app = (name: string, more: object) => ({
       name,
-      exp_backoff_restart_delay: 100,
+      // It is killed again and again: with a back-off the test would wait for that.
+      restart_delay: 20,
       max_restarts: Number.MAX_SAFE_INTEGER,
       pmx: false,
       vizion: false,
