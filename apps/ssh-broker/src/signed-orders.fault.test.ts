@@ -235,11 +235,11 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
         FAKETIME_DONT_FAKE_MONOTONIC: '1',
       });
       await waitFor(() => gateway.peers().length > 0);
-      const { sessionId, ...order } = await signed({ exp: now() + 10 });
+      const { sessionId, ...order } = await signed({ exp: now() + 7 });
       await gateway.outcome(APP, order, 'started');
       jump('+365d');
       const at = (kind: string) => gateway.events.find(({ event }) => event.kind === kind)?.event.at ?? 0;
-      await new Promise((done) => setTimeout(done, 1500)); // many looks at the time
+      await new Promise((done) => setTimeout(done, 1000)); // many looks at the time
       expect(folders()).toEqual([`session-${sessionId}`]);
       jump('-365d');
       const { result } = await gateway.reported(order.orderId, 'succeeded');

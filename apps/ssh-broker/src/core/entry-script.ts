@@ -51,7 +51,7 @@ const recorded = ({ folder, maxBytes }: { folder: string; maxBytes: number }): s
   '  stty size > "$at.size"',
   `  set -- -q -e -f -o ${maxBytes} -O "$at.out" -T "$at.timing"`,
   '  if [ -n "$command" ]; then exec script "$@" -c "$command"; fi',
-  '  exec script "$@"',
+  '  exec script "$@" -c "exec $shell -l"',
   'fi',
 ];
 

@@ -3,7 +3,7 @@ import { SESSION_VARIABLE } from './sshd-config.ts';
 /**
  * A shell script with a session's id, the file that kills its group (or nothing) and seconds: when they are over, all that runs of
  * the session is killed, by group and by mark, though the broker may hang or be stopped (SIGSTOP). The broker's own end comes
- * first, and ends this, too: it bears the mark.
+ * first, and ends this, too: it bears the mark (ADR 0038).
  */
 export const LAST_RESORT = `sleep "$3"
 [ -z "$2" ] || echo 1 > "$2"
