@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { call } from './testing/call.ts';
@@ -127,6 +128,48 @@ describe('local history', () => {
     await child.kill();
     await start('--telemetry.batchSamples=50');
     await waitFor(() => new Set(values()).size === 2000, { what: 'all samples' });
+  });
+
+  test.each([
+    ['once the gateway has the first part and before it has said so', 0, false],
+    ['between two parts of a block', 2, true],
+    ['once the gateway has all of a block and before that is noted', 3, false],
+  ])('when it is killed %s, everything recorded arrives under its times', async (_, killAt, isRefused) => {
+    await open({ link: 'offline' });
+    const flags = ['--telemetry.batchSamples=50'];
+    let child = await start(...flags);
+    await send(0, 1);
+    // From here on they stay in the history.
+    await waitFor(async () => (await local()).points.length === 1);
+    await send(1, 199);
+    await waitFor(async () => (await local()).points.length === 200);
+    await child.kill();
+    await gateway.close();
+
+    let parts = 0;
+    let killing: Promise<unknown> | undefined;
+    await open({
+      accept: ({ past }) => {
+        if (past !== true || killing !== undefined) return;
+        if (parts === killAt) {
+          killing = child.kill('SIGKILL');
+          if (isRefused) throw new TransientError('busy', 'killed');
+        }
+        parts += 1;
+      },
+    });
+    child = await start(...flags);
+    await waitFor(() => killing !== undefined, { what: 'the upload to come that far' });
+    await killing;
+    await start(...flags);
+    await waitFor(() => new Set(values()).size === 200, { what: 'all samples' });
+    await waitFor(
+      () => gateway.jobs()?.[0]?.state === 'waiting' && gateway.jobs()?.[0]?.lastError === undefined,
+    );
+    // What comes twice has the same moment: the server has it once (protocol, section 3).
+    expect(new Set(store.samples.map(({ at, value }) => `${at} ${String(value)}`)).size).toBe(200);
+    expect(store.gaps).toEqual([]);
+    expect((await local()).points).toHaveLength(200);
   });
 
   test('when a job is to run now, it does; one that there is not is refused', async () => {

@@ -58,8 +58,8 @@ export interface TestGateway {
 
 export interface TestGatewayOptions {
   store: TestStore;
-  /** May refuse by throwing. */
-  accept?: () => void;
+  /** Before it is stored: may refuse by throwing. */
+  accept?: (request: Enqueue) => void;
   /** As a registering app is told, at that moment. */
   serverTime?: () => number;
   /** State of the link as a registering app is told; default online. */
@@ -92,7 +92,7 @@ export async function openTestGateway(
     ...(serverTime === undefined ? {} : { serverTime: serverTime() }),
   }));
   hub.handle('enqueue', (request) => {
-    accept();
+    accept(request);
     return { accepted: request.messages.length, duplicate: store.store(request) };
   });
   return {
