@@ -70,7 +70,8 @@ async function carryOut(act: Run, { orderId, params, attempt, timeoutMs }: Order
       progress: progress.tell,
       log: logOf(orderId),
     });
-    say({ type: 'result', orderId, result: JSON.stringify(result) ?? 'null' });
+    const json = JSON.stringify(result) as string | undefined;
+    say({ type: 'result', orderId, result: json ?? 'null', isGiven: json !== undefined });
   } catch (error) {
     say({ type: 'failure', orderId, message: error instanceof Error ? error.message : String(error) });
   } finally {

@@ -104,11 +104,27 @@ describe('a command module in TypeScript', () => {
     write('bad.ts', text);
     device.start();
     expect(await ordered(3)).toMatchObject({ result: { doubled: 6 } });
+    // It is loaded beside the others, and nobody waits for it.
+    await waitFor(async () => (await broken()).length > 0, { what: 'it to be known as broken' });
     expect(await broken()).toEqual([
       { name: expect.stringMatching(/bad\.ts|ping/), why: expect.stringMatching(why) },
     ]);
     await waitFor(() => device.gateway?.events.includes('plug-in-broken'), { what: 'the event' });
     expect(await device.outcome(device.order('ping'))).toMatchObject({ status: 'succeeded' });
+  });
+
+  test('when one loads without end, orders of the others go on at once, before and after it is put there', async () => {
+    device.configure({ moduleLoadMs: 600_000 });
+    write('double.ts', DOUBLE);
+    write('bad.ts', ENDLESS);
+    device.start();
+    expect(await ordered(3)).toMatchObject({ result: { doubled: 6 } });
+    write('worse.ts', ENDLESS);
+    expect(await ordered(4)).toMatchObject({ result: { doubled: 8 } });
+    expect(await device.outcome(device.order('ping'))).toMatchObject({ status: 'succeeded' });
+    // Nobody can say yet what it is: an order that may be its own waits, and may be cancelled.
+    const waiting = await device.hand(device.order('heard-of-nowhere'));
+    expect(await device.gateway?.cancel(waiting.orderId)).toEqual({ outcome: 'cancelled' });
   });
 
   test.each([
@@ -162,6 +178,17 @@ describe('a command module in TypeScript', () => {
     await waitFor(() => device.gateway?.progress.length === 1, { what: 'the run to begin' });
     expect(await device.gateway?.cancel(order.orderId)).toEqual({ outcome: 'stopping' });
     expect(await device.ended(order)).toMatchObject({ status: 'cancelled' });
+  });
+
+  test('when its order is cancelled and it returns its result all the same, the order succeeds', async () => {
+    write('double.ts', {
+      run: 'context.progress({ note: "on" }); await new Promise((resolve) => context.signal.addEventListener("abort", resolve)); return { shut: true };',
+    });
+    device.start();
+    const order = await device.hand(device.order('double', { n: 1 }));
+    await waitFor(() => device.gateway?.progress.length === 1, { what: 'the run to begin' });
+    expect(await device.gateway?.cancel(order.orderId)).toEqual({ outcome: 'stopping' });
+    expect(await device.ended(order)).toMatchObject({ status: 'succeeded', result: { shut: true } });
   });
 
   test.each([

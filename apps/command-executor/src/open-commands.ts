@@ -1,6 +1,6 @@
 import { extname, join } from 'node:path';
 import { reportEvent } from '@bowline/identity';
-import type { Clock, Logger } from '@bowline/runtime';
+import { wait, type Clock, type Logger } from '@bowline/runtime';
 import { CommandRegistry, type RegistryPorts } from './adapters/command-registry.ts';
 import { CommandSocket } from './adapters/local-programs/command-socket.ts';
 import { KnownCommands } from './adapters/local-programs/known-commands.ts';
@@ -14,6 +14,9 @@ import type { CommandPolicy } from './core/policy.ts';
 
 /** It lies beside this file as a source, and beside the bundle. */
 const THREAD = new URL(`module-thread${extname(import.meta.url)}`, import.meta.url);
+
+/** Most modules are loaded by then. */
+const LOADED_SOON_MS = 1000;
 
 export interface CommandPorts extends RegistryPorts {
   readPolicy(): Promise<CommandPolicy>;
@@ -44,7 +47,14 @@ export async function openCommands({
   log: Logger;
 }): Promise<OpenCommands> {
   const plugIns = new PlugInFolder({ config, programs });
-  const modules = new ModuleFolder({ config, thread: THREAD, clock, log });
+  let changed = (): void => undefined;
+  const modules: ModuleFolder = new ModuleFolder({
+    config,
+    thread: THREAD,
+    clock,
+    log,
+    loaded: () => void registry.refresh().then(() => changed()),
+  });
   const known = new KnownCommands(join(config.stateDir, 'programs.json'));
   const local = new LocalPrograms({
     limits: { ...config.commandSocket, maxRuns: config.maxRuns },
@@ -53,16 +63,21 @@ export async function openCommands({
     log,
   });
   await local.remember();
-  const registry = new CommandRegistry({
+  const registry: CommandRegistry = new CommandRegistry({
     builtIn: BUILT_IN,
     sources: [() => plugIns.read(), () => modules.read(), () => ({ commands: local.commands(), broken: [] })],
+    loading: modules,
     lookEveryMs: config.lookEveryMs,
   });
+  await registry.refresh();
+  // The gateway best hears at once which commands may run again; one that does not come to an end is not waited for.
+  await Promise.race([modules.settled(), wait(clock, LOADED_SOON_MS)]);
   await registry.refresh();
   let socket: CommandSocket | undefined;
   return {
     registry,
     start: (ports) => {
+      changed = ports.changed;
       void registry.start(ports);
       local.start({
         readPolicy: () => ports.readPolicy(),

@@ -16,34 +16,33 @@ beforeAll(async () => {
   const hook = pathToFileURL(join(import.meta.dirname, 'mortal-queue.ts'));
   hook.searchParams.set('control', control);
   const gateway = ['--import', hook.href, join(WORKSPACE, 'apps/ws-gateway/src/main.ts')];
-  fleet = await TortureFleet.start({ programs: { 'ws-gateway': gateway }, executor: withHanging });
+  fleet = await TortureFleet.start({ programs: { 'ws-gateway': gateway }, executor: withUnlucky });
 }, 120_000);
 afterAll(() => fleet.end({ keepFolder: false }));
 
-/** Beside the campaign's commands one that takes effect and does not end. */
-function withHanging(folder: string): object {
+/** Beside the campaign's commands one that takes effect and does not end, and one that takes effect and fails. */
+function withUnlucky(folder: string): object {
   const config = writeCommands(false)(folder);
-  const own = join(folder, 'commands', 'hang');
-  mkdirSync(own, { recursive: true, mode: 0o755 });
-  writeFileSync(
-    join(own, 'run'),
-    `#!/bin/sh\necho "$BOWLINE_ORDER_ID" >>${join(folder, 'effects')}\nsleep 1000\n`,
-  );
-  chmodSync(join(own, 'run'), 0o755);
-  writeFileSync(
-    join(own, 'command.json'),
-    JSON.stringify({ name: 'hang', description: 'never ends', idempotent: false }),
-  );
-  const commands = { once: {}, again: {}, hang: {} };
+  for (const [name, then] of Object.entries({ hang: 'sleep 1000', fail: 'exit 1' })) {
+    const own = join(folder, 'commands', name);
+    mkdirSync(own, { recursive: true, mode: 0o755 });
+    writeFileSync(
+      join(own, 'run'),
+      `#!/bin/sh\necho "$BOWLINE_ORDER_ID" >>${join(folder, 'effects')}\n${then}\n`,
+    );
+    chmodSync(join(own, 'run'), 0o755);
+    writeFileSync(join(own, 'command.json'), JSON.stringify({ name, description: then, idempotent: false }));
+  }
+  const commands = { once: {}, again: {}, hang: {}, fail: {} };
   writeFileSync(join(folder, 'policy.json'), JSON.stringify({ commands }), { mode: 0o600 });
   return config;
 }
 
 const effects = (orderId: string): number => effectsIn(fleet.folder).filter((id) => id === orderId).length;
 
-async function give(name: string): Promise<string> {
+async function give(name: string, more: { expiresAt?: number } = {}): Promise<string> {
   const orderId = uuidv7();
-  await fleet.api.give(DEVICE_ID, { orderId, type: 'command', payload: { name, params: {} } });
+  await fleet.api.give(DEVICE_ID, { orderId, type: 'command', payload: { name, params: {}, ...more } });
   return orderId;
 }
 async function ended(orderId: string): Promise<Order['status']> {
@@ -91,6 +90,27 @@ describe.each(MOMENTS)('a gateway that is killed just %s it commits', (moment) =
     let orderId = '';
     await dyingAt(`${moment} rejected`, async () => (orderId = await give('unheard-of')));
     expect([await ended(orderId), effects(orderId)]).toEqual(['rejected', 0]);
+  }, 60_000);
+
+  test('when that is failed, the order has failed and its effect took place once', async () => {
+    let orderId = '';
+    await dyingAt(`${moment} failed`, async () => (orderId = await give('fail')));
+    expect([await ended(orderId), effects(orderId)]).toEqual(['failed', 1]);
+  }, 60_000);
+
+  test('when that is expired, the order has expired and has no effect', async () => {
+    await fleet.hold('command-executor');
+    try {
+      const expiresAt = Date.now() + 2000;
+      const orderId = await give('once', { expiresAt });
+      await until(async () => (await fleet.api.order(orderId)).status === 'received', 'it to be received');
+      await until(() => Date.now() > expiresAt, 'its time to be over');
+      // The gateway looks at what waits when its app comes.
+      await dyingAt(`${moment} expired`, () => Promise.resolve(fleet.release('command-executor')));
+      expect([await ended(orderId), effects(orderId)]).toEqual(['expired', 0]);
+    } finally {
+      fleet.release('command-executor');
+    }
   }, 60_000);
 
   test('when that is cancelled, the order is cancelled and has no effect', async () => {

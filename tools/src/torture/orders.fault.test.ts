@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { expect, it } from 'vitest';
 
-it('when gateway, executor, server and programs are killed at random, each order ends once and its effect is there as often as it may', () => {
+it('when every process and the programs are killed at random, each order ends once and its effect is there as often as it may', () => {
   const json = join(temporaryFolder(), 'orders.json');
   const main = join(import.meta.dirname, 'main.ts');
   const { status, stdout, stderr } = spawnSync(

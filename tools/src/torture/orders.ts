@@ -11,7 +11,7 @@ import {
 } from './orders/commands.ts';
 import { judgeOrders, type GivenOrder, type Verdict } from './orders/judge.ts';
 import { OrderGiver } from './orders/order-giver.ts';
-import { VICTIMS, type Victim } from './victims.ts';
+import { FURTHER_APPS, VICTIMS, type FleetApp } from './victims.ts';
 
 /** What the campaign found; `npm run torture -- orders --json FILE` writes it. */
 export interface OrdersResult extends Verdict {
@@ -32,8 +32,8 @@ const CONTROL_ORDERS = 10;
 const UNDER_WAY = 12;
 
 /**
- * Orders whose effects are counted: each is a line in a file, written by a real program. Gateway, executor, collector, server and
- * the programs themselves are killed at random instants; in the end every order must have ended once, and its effect must be there
+ * Orders whose effects are counted: each is a line in a file, written by a real program. Every process of the device,
+ * the server and the programs themselves are killed at random instants; in the end every order must have ended once, and its effect must be there
  * as often as its command promises. First with an executor that repeats what it must not, to show that this is caught.
  */
 export async function countedOrders(
@@ -51,24 +51,24 @@ export async function countedOrders(
   const controlCaught = lying.twice > 0;
   say(`  ${controlCaught ? 'caught' : 'NOT caught'}: ${lying.twice} effects took place twice`);
   say(`orders: ${orders} orders, ${kills} kills`);
-  const found = await run({ kills, orders, random }, [...VICTIMS, 'program'], false, say);
+  const found = await run({ kills, orders, random }, [...VICTIMS, ...FURTHER_APPS, 'program'], false, say);
   return { name: 'orders', seed, kills, ...found, controlCaught };
 }
 
 async function run(
   { kills, orders, random }: { kills: number; orders: number; random: () => number },
-  victims: readonly (Victim | 'program')[],
+  victims: readonly (FleetApp | 'program')[],
   lies: boolean,
   say: (line: string) => void,
 ): Promise<Verdict> {
-  const fleet = await TortureFleet.start({ limits: true, executor: writeCommands(lies) });
+  const fleet = await TortureFleet.start({ whole: !lies, limits: true, executor: writeCommands(lies) });
   let clean = false;
   try {
     const given = new Map<string, GivenOrder>();
     const giver = new OrderGiver(fleet, given, orders, UNDER_WAY, () =>
       lies ? 'once' : pick(COMMANDS, random),
     );
-    let left: (Victim | 'program')[] = [];
+    let left: (FleetApp | 'program')[] = [];
     for (let kill = 1; kill <= kills; kill += 1) {
       if (lies && hasTwice(effectsIn(fleet.folder))) break;
       if (lies || random() > IN_A_ROW_SHARE) await amidWork(fleet);

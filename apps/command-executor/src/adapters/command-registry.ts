@@ -9,6 +9,8 @@ export interface RegistryOptions {
   builtIn: readonly Command[];
   /** From where else commands come; of two with one name the first counts. */
   sources: readonly (() => Promise<Commands> | Commands)[];
+  /** Commands that are not there at once: those of modules. */
+  loading: { isLoading(name: string): boolean; settled(name?: string): Promise<void> };
   /** How often it is looked what has changed when nothing is asked of it. */
   lookEveryMs: number;
 }
@@ -42,10 +44,28 @@ export class CommandRegistry implements CommandSource {
     return idempotentOf(this.#now);
   }
 
-  /** One look after the other. */
-  refresh(): Promise<void> {
+  /** One look after the other. @param name a command that is waited for, if it may be one that is just being loaded. */
+  async refresh(name?: string): Promise<void> {
+    await this.#lookInTurn();
+    if (name === undefined || !this.isLoading(name)) return;
+    await this.#options.loading.settled(name);
+    await this.#lookInTurn();
+  }
+
+  /** Whether this command may be there, or another, once what is being loaded is. */
+  isLoading(name: string): boolean {
+    return this.#options.loading.isLoading(name) && !this.#isOfOthers(name);
+  }
+
+  #lookInTurn(): Promise<void> {
     this.#tail = this.#tail.then(() => this.#look());
     return this.#tail;
+  }
+
+  /** It is there, and no module's: nobody waits for one that might want the name, too. */
+  #isOfOthers(name: string): boolean {
+    const known = this.#now.commands.find((command) => command.name === name);
+    return known !== undefined && known.origin !== 'module';
   }
 
   /** From now on what changes is told; looks now, and again and again, until `stop`. */

@@ -1,7 +1,7 @@
 import { TransientError, RejectedError } from '@bowline/runtime/errors';
 import { FakeClock, waitFor } from '@bowline/testing';
 import { beforeEach, expect, test } from 'vitest';
-import { LogLevels } from './log-levels.ts';
+import { LogLevels, type KeptReturn } from './log-levels.ts';
 
 let clock: FakeClock;
 let level: string;
@@ -9,10 +9,17 @@ let failures: Error[];
 let asked: string[];
 let warned: unknown[];
 let levels: LogLevels;
+let kept: KeptReturn[];
+let bootId: string;
 beforeEach(() => {
   clock = new FakeClock();
-  [level, failures, asked, warned] = ['info', [], [], []];
-  levels = new LogLevels({
+  [level, failures, asked, warned, kept, bootId] = ['info', [], [], [], [], 'boot-1'];
+  levels = start();
+});
+
+/** As a life of the executor does. */
+const start = (): LogLevels =>
+  new LogLevels({
     apply: (_, wanted) => {
       asked.push(wanted);
       const failure = failures.shift();
@@ -22,9 +29,10 @@ beforeEach(() => {
       return Promise.resolve(before);
     },
     clock,
+    now: () => ({ bootId, monotonicMs: clock.monotonicMs() }),
+    kept: { read: () => kept, write: (all) => void (kept = [...all]) },
     log: { info: () => {}, warn: (fields: unknown) => void warned.push(fields) } as never,
   });
-});
 
 test('when the time is over, the level is what it was before', async () => {
   expect(await levels.set('ws-gateway', 'debug', 1000)).toBe('info');
@@ -64,4 +72,19 @@ test('when a later order has no time, its level stays; with a time, what was bef
   expect(level).toBe('error');
   await clock.advance(4000);
   await waitFor(() => level === 'warn');
+});
+
+test('when the executor starts anew meanwhile, the level goes back in its time; after a boot there is nothing to go back', async () => {
+  await levels.set('ws-gateway', 'debug', 1000);
+  clock = new FakeClock(); // of a new process, whose boot goes on: the old one's timers are gone
+  start();
+  expect(kept).toHaveLength(1);
+  await clock.advance(1000);
+  await waitFor(() => level === 'info');
+  await waitFor(() => kept.length === 0);
+  await levels.set('ws-gateway', 'debug', 1000);
+  clock = new FakeClock();
+  bootId = 'boot-2';
+  start();
+  expect(clock.pendingTimers).toBe(0);
 });

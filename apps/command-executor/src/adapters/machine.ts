@@ -1,13 +1,13 @@
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
-import type { Clock, Logger } from '@bowline/runtime';
+import { bootId, readJsonIfPresent, writeFileDurably, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
 import { redactText } from '@bowline/runtime/redact';
 import { suggest } from '@bowline/runtime/suggest';
 import type { ExecutorConfig } from '../config.ts';
 import type { Machine, RunningOrder } from '../core/command.ts';
 import { BundleUpload } from './bundle-upload.ts';
-import { LogLevels } from './log-levels.ts';
+import { LogLevels, type KeptReturn, type LogLevelPorts } from './log-levels.ts';
 import type { Program, Programs } from './programs/run-program.ts';
 import { readConfiguration, readLogs } from './read-diagnostics.ts';
 
@@ -39,6 +39,9 @@ export function machineOf({ config, programs, hub, log, clock }: MachinePorts): 
         .previous;
     },
     clock,
+    // Unlike the clock of the process, it counts from the boot.
+    now: () => ({ bootId: bootId(), monotonicMs: Number(process.hrtime.bigint() / 1_000_000n) }),
+    kept: keptReturns(join(config.stateDir, 'log-levels.json')),
     log,
   });
   return {
@@ -73,6 +76,14 @@ export function machineOf({ config, programs, hub, log, clock }: MachinePorts): 
     upload: (make, { orderId }, signal) => bundles.run(orderId, make, signal),
   };
 }
+
+const keptReturns = (file: string): LogLevelPorts['kept'] => ({
+  read: () => {
+    const all = readJsonIfPresent(file);
+    return Array.isArray(all) ? (all as KeptReturn[]) : [];
+  },
+  write: (all) => writeFileDurably(file, JSON.stringify(all)),
+});
 
 /** A program of the configuration: with this process's own rights, and without limits. */
 function named(command: string, [file = '', ...args]: readonly string[], order: RunningOrder): Program {

@@ -12,6 +12,7 @@ export const restartApp: CommandDefinition<Params> = {
   description: 'Ends one of the processes of Bowline and starts it again, by pm2.',
   idempotent: true,
   concurrency: 'per-name',
+  cannotStop: true,
   params: {
     type: 'object',
     required: ['app'],

@@ -13,6 +13,7 @@ export const setLogLevel: CommandDefinition<Params> = {
   name: 'setLogLevel',
   description: 'Changes how much one of the processes logs, until it is started anew or the time is over.',
   idempotent: true,
+  cannotStop: true,
   params: {
     type: 'object',
     required: ['app', 'level'],

@@ -29,6 +29,7 @@ function setUp(
   begin: (id: string) => void = (id) => void recorded.push(`begun ${id}`),
   end: (id: string) => void = (id) => void recorded.push(`ended ${id}`),
   concurrency: Concurrency = 'shared',
+  more: { cannotStop?: boolean } = {},
 ) {
   const clock = new FakeClock();
   const serverClock = new ServerClock(clock);
@@ -45,6 +46,7 @@ function setUp(
       params: {},
       result: {},
       concurrency,
+      ...more,
       run: (_, context) =>
         new Promise((end, fail) => {
           runs.push({ context, end, fail });
@@ -53,7 +55,12 @@ function setUp(
     () => true,
   );
   const executor = new CommandExecutor({
-    commands: { all: () => [work], broken: () => [], refresh: () => Promise.resolve() },
+    commands: {
+      all: () => [work],
+      broken: () => [],
+      refresh: () => Promise.resolve(),
+      isLoading: () => false,
+    },
     readPolicy: () => Promise.resolve(policyOf({ work: {} })),
     notes: { write: () => {}, read: () => undefined },
     orphan: () => undefined,
@@ -126,6 +133,34 @@ describe('CommandExecutor', () => {
       status: 'failed',
       error: { code: 'command-failed', message: 'no valve' },
     });
+  });
+
+  test.each([
+    ['is cancelled', ({ executor }: ReturnType<typeof setUp>) => executor.cancel(orderId(1))],
+    ['is out of time', ({ clock }: ReturnType<typeof setUp>) => clock.advance(60_000)],
+  ])('when what cannot be stopped %s, its order ends as it does, not before', async (_, act) => {
+    const world = setUp({}, true, undefined, undefined, 'shared', { cannotStop: true });
+    const { executor, runs, statuses, settle } = world;
+    executor.take(order(1));
+    await settle();
+    await act(world);
+    await settle();
+    expect(statuses(1)).toEqual(['started']);
+    runs[0]?.end({ fine: true });
+    await settle();
+    expect(statuses(1)).toEqual(['started', 'succeeded']);
+  });
+
+  test('when what cannot be stopped runs and the app ends, it is left to the next life', async () => {
+    const { executor, clock, settle, statuses } = setUp({}, true, undefined, undefined, 'shared', {
+      cannotStop: true,
+    });
+    executor.take(order(1));
+    await settle();
+    const stopped = executor.stop(1000);
+    await clock.advance(1000);
+    await stopped;
+    expect(statuses(1)).toEqual(['started']);
   });
 
   test('when the same order is handed over again while it runs, it runs once', async () => {

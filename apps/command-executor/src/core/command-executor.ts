@@ -32,8 +32,10 @@ export interface ExecutorOptions {
 export interface CommandSource {
   all(): readonly Command[];
   broken(): readonly BrokenCommand[];
-  /** Looks for what was added, changed and removed. */
-  refresh(): Promise<void>;
+  /** Looks for what was added, changed and removed. @param name the command that is waited for if it is just being loaded. */
+  refresh(name?: string): Promise<void>;
+  /** It is not known yet whether there is such a command: its orders wait in line, where its class can still be heeded. */
+  isLoading(name: string): boolean;
 }
 
 export interface ExecutorLimits {
@@ -161,11 +163,12 @@ export class CommandExecutor {
         return { name, concurrency: classes.get(name) ?? 'shared', entry };
       };
       const away = new Set(commands.all().flatMap((each) => (each.isAway?.() === true ? [each.name] : [])));
+      const mayBegin = (name: string) => !away.has(name) && !commands.isLoading(name);
       const all = [...this.#entries.values()];
       const running = all.filter(({ planning }) => planning).map(inLine);
       const waiting = all.filter(
         ({ order, phase, held, planning }) =>
-          phase.kind === 'waiting' && !held && !planning && !away.has(order.payload.name ?? ''),
+          phase.kind === 'waiting' && !held && !planning && mayBegin(order.payload.name ?? ''),
       );
       const next = nextInLine(waiting.map(inLine), running, limits.maxConcurrent);
       if (next === undefined) return;
@@ -188,7 +191,7 @@ export class CommandExecutor {
 
   async #run(entry: Entry): Promise<void> {
     const { commands, readPolicy, serverClock, limits } = this.#options;
-    const [policy] = await Promise.all([readPolicy(), commands.refresh()]);
+    const [policy] = await Promise.all([readPolicy(), commands.refresh(entry.order.payload.name)]);
     const { order } = entry;
     if (this.#entries.get(order.orderId) !== entry) return; // cancelled, or left to the next life
     const plan = planCommand(order, {

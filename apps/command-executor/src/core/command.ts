@@ -144,6 +144,8 @@ export interface CommandDefinition<Params> {
   user?(params: Params): string | undefined;
   /** Its run ends soon after its signal, by itself, and leaves nothing behind: so the order ends after it, not before. */
   endsWhenTold?: boolean;
+  /** Once begun it goes on to its end, which is near: a cancel and the deadline come too late, and the order ends as it does. */
+  cannotStop?: boolean;
   confirmation?: Confirmation<Params>;
   run(params: Params, context: CommandContext): unknown;
 }

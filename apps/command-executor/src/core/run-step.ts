@@ -1,8 +1,9 @@
 import { BowlineError, CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { Clock } from '@bowline/runtime';
-import type { CommandContext, DeviceFacts, RunningOrder } from './command.ts';
+import type { Command, CommandContext, DeviceFacts, RunningOrder } from './command.ts';
 import { capResult, type Outcome } from './outcome.ts';
 import type { CommandOrder, OrderError, Step } from './plan-command.ts';
+import { isStopping } from './stop-reason.ts';
 
 /** A change of an order's state on its way to the gateway. */
 export interface OrderReport {
@@ -148,7 +149,9 @@ async function runCommand(
       ...context.commandContext(signal, { orderId: order.orderId, attempt, note, deadlineMs }),
       startAgain: () => startAgain(context),
     });
-    const result = await (command.endsWhenTold === true ? running : Promise.race([running, aborted(signal)]));
+    const result = await (command.endsWhenTold === true
+      ? running
+      : Promise.race([running, aborted(command.cannotStop === true ? context.signal : signal, command)]));
     return { status: 'succeeded', result };
   } catch (error) {
     if (error instanceof CancelledError && error.code === 'stopping') throw error;
@@ -182,8 +185,12 @@ const told = (error: unknown): OrderError => ({
   message: error instanceof Error ? error.message : String(error),
 });
 
-function aborted(signal: AbortSignal): Promise<never> {
+/** What cannot be stopped is left behind only by the end of this app. */
+function aborted(signal: AbortSignal, { cannotStop = false }: Pick<Command, 'cannotStop'>): Promise<never> {
   return new Promise((_, reject) => {
-    signal.addEventListener('abort', () => reject(signal.reason), { once: true });
+    const stop = () => {
+      if (!cannotStop || isStopping(signal)) reject(signal.reason);
+    };
+    signal.addEventListener('abort', stop, { once: true });
   });
 }

@@ -176,6 +176,23 @@ test('when an app does not answer a cancel, other orders go on meanwhile, and th
   expect(queue.order(target.orderId)?.status).toBe('cancelled');
 });
 
+test('when an order that is being stopped is cancelled once more, both cancels end with it', async () => {
+  const { desk, state, order, queue, started } = await setUp();
+  state.idle = false;
+  state.cancel = () => Promise.resolve('stopping');
+  const target = order();
+  await desk.receive(target);
+  await started(target.orderId);
+  const cancels = [1, 2].map(() => order({ orderId: target.orderId }, 'cancel'));
+  for (const cancel of cancels) await desk.receive(cancel);
+  // Asked for both, as far as one can see: neither has ended.
+  await desk.settleWaiting();
+  await desk.report('command-executor', target.orderId, { status: 'cancelled', at: 1 });
+  await waitFor(() => cancels.every(({ orderId }) => queue.order(orderId)?.status === 'succeeded'), {
+    what: 'both cancels to end',
+  });
+});
+
 test('when the link is lost while parked orders are taken, the rest of them is left to the next link', async () => {
   const { desk, state, order, acks, queue } = await setUp({ results: { messages: 30, bytes: 1e6 } });
   state.idle = false;

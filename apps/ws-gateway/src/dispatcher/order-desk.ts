@@ -62,8 +62,8 @@ export class OrderDesk {
   #parked: IncomingOrder[] = [];
   /** Seq of an order that came on this link beyond what may be parked: to take what follows would receipt it. */
   #droppedFrom = Infinity;
-  /** Orders being stopped → the cancel that asked for it. */
-  readonly #cancels = new Map<string, string>();
+  /** Orders being stopped → the cancels that asked for it. */
+  readonly #cancels = new Map<string, Set<string>>();
   /** Cancels whose app is being asked. */
   readonly #asking = new Set<string>();
   /** Counts the links that were lost. */
@@ -365,7 +365,8 @@ export class OrderDesk {
       return this.#endCancel(cancel, target.status === 'cancelled' ? undefined : tooLate);
     }
     if (outcome === 'stopping' || (outcome === undefined && target.status === 'started')) {
-      this.#cancels.set(orderId, cancel.orderId);
+      const asked = this.#cancels.get(orderId) ?? new Set();
+      this.#cancels.set(orderId, asked.add(cancel.orderId));
     } else if (target.status === 'received' && outcome !== 'too-late') {
       await this.#write({ ...target, status: 'cancelled', endedAt: this.#now() });
       await this.#endCancel(cancel);
@@ -375,12 +376,14 @@ export class OrderDesk {
   }
 
   async #endCancelOf(target: JournalEntry): Promise<void> {
-    const cancelId = this.#cancels.get(target.orderId);
+    const asked = this.#cancels.get(target.orderId) ?? [];
     this.#cancels.delete(target.orderId);
-    const cancel = cancelId === undefined ? undefined : this.#ports.queue.order(cancelId);
-    if (cancel === undefined || isTerminal(cancel.status)) return;
     const error = { code: 'too-late', message: `order ${target.orderId} ended ${target.status}` };
-    await this.#endCancel(cancel, target.status === 'cancelled' ? undefined : error);
+    for (const cancelId of asked) {
+      const cancel = this.#ports.queue.order(cancelId);
+      if (cancel === undefined || isTerminal(cancel.status)) continue;
+      await this.#endCancel(cancel, target.status === 'cancelled' ? undefined : error);
+    }
   }
 
   async #endCancel(cancel: JournalEntry, error?: { code: string; message: string }): Promise<void> {

@@ -40,61 +40,100 @@ export interface ModuleFolderOptions {
   thread: URL;
   clock: Clock;
   log: Logger;
+  /** One has been loaded, or cannot be: look again. */
+  loaded(): void;
+}
+
+interface Loading {
+  signature: string;
+  done: Promise<void>;
 }
 
 /**
  * The folder of command modules: one file each, in a thread of its own. Looked at anew whenever it is asked for; only what has
- * changed is loaded again. What cannot be used stands in `broken` and does not touch the others.
+ * changed is loaded again, beside everything else: one that takes its time keeps nobody waiting but its own orders. What cannot
+ * be used stands in `broken` and does not touch the others.
  */
 export class ModuleFolder {
   readonly #options: ModuleFolderOptions;
-  #loaded = new Map<string, Loaded>();
+  readonly #loaded = new Map<string, Loaded>();
+  readonly #loading = new Map<string, Loading>();
 
   constructor(options: ModuleFolderOptions) {
     this.#options = options;
   }
 
-  async read(): Promise<Commands> {
+  /** As it stands now; what is new or has changed is begun to be loaded. */
+  read(): Commands {
     const { modulesFolder: folder, maxModules } = this.#options.config;
-    const loaded = new Map<string, Loaded>();
+    const broken = new Map<string, string>();
+    let names: string[] = [];
     try {
-      const names = modulesIn(folder);
-      await Promise.all(
-        names.slice(0, maxModules).map(async (name) => loaded.set(name, await this.#look(name))),
-      );
-      for (const name of names.slice(maxModules))
-        loaded.set(name, { signature: '', why: `there are more than ${maxModules} modules` });
+      names = modulesIn(folder);
+      for (const name of names.splice(maxModules))
+        broken.set(name, `there are more than ${maxModules} modules`);
     } catch (error) {
-      loaded.set(folder, { signature: '', why: reason(error) });
+      broken.set(folder, reason(error));
     }
-    for (const [name, before] of this.#loaded) {
-      if (loaded.get(name) === before) continue;
-      before.isOver = true;
-      before.thread?.retire();
-    }
-    this.#loaded = loaded;
-    const all = [...loaded].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    for (const name of names) this.#look(name);
+    for (const name of [...this.#loaded.keys(), ...this.#loading.keys()])
+      if (!names.includes(name)) this.#forget(name);
+    const all = [...this.#loaded].toSorted(([a], [b]) => (a < b ? -1 : 1));
+    for (const [name, { why }] of all) if (why !== undefined) broken.set(name, why);
     return {
       commands: all.flatMap(([, { command }]) => command ?? []),
-      broken: all.flatMap(([name, { why }]) => (why === undefined ? [] : [{ name, why }])),
+      broken: [...broken].map(([name, why]) => ({ name, why })),
     };
   }
 
-  close(): void {
-    for (const { thread } of this.#loaded.values()) thread?.retire();
+  /** Whether what is being loaded may be, or replace, the command of this name. */
+  isLoading(name: string): boolean {
+    const isSettled = ([file, { command }]: [string, Loaded]) =>
+      command?.name === name && !this.#loading.has(file);
+    return this.#loading.size > 0 && ![...this.#loaded].some(isSettled);
   }
 
-  async #look(name: string): Promise<Loaded> {
-    const file = join(this.#options.config.modulesFolder, name);
+  /** Until nothing is being loaded that may be the command of this name; absent: nothing at all. */
+  async settled(name?: string): Promise<void> {
+    while (name === undefined ? this.#loading.size > 0 : this.isLoading(name))
+      await Promise.race([...this.#loading.values()].map(({ done }) => done));
+  }
+
+  close(): void {
+    for (const name of [...this.#loaded.keys(), ...this.#loading.keys()]) this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#loading.delete(name);
+    this.#replace(name, undefined);
+  }
+
+  /** The one before takes no more orders, and ends with those that it has. */
+  #replace(name: string, loaded: Loaded | undefined): void {
     const before = this.#loaded.get(name);
-    let signature = '';
-    try {
-      signature = signatureOf(file);
-      if (before !== undefined && before.signature === signature) return before;
-      return await this.#load(name, file, signature);
-    } catch (error) {
-      return { signature, why: reason(error) };
+    if (before !== undefined) {
+      before.isOver = true;
+      before.thread?.retire();
     }
+    if (loaded === undefined) this.#loaded.delete(name);
+    else this.#loaded.set(name, loaded);
+  }
+
+  #look(name: string): void {
+    const file = join(this.#options.config.modulesFolder, name);
+    const signature = signatureOf(file);
+    if ((this.#loading.get(name) ?? this.#loaded.get(name))?.signature === signature) return;
+    const loading: Loading = { signature, done: Promise.resolve() };
+    this.#loading.set(name, loading);
+    loading.done = this.#load(name, file, signature)
+      .catch((error: unknown): Loaded => ({ signature, why: reason(error) }))
+      .then((loaded) => {
+        // Meanwhile changed again, or removed.
+        if (this.#loading.get(name) !== loading) return void loaded.thread?.retire();
+        this.#loading.delete(name);
+        this.#replace(name, loaded);
+        this.#options.loaded();
+      });
   }
 
   async #load(name: string, file: string, signature: string): Promise<Loaded> {

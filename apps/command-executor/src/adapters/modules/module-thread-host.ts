@@ -3,6 +3,7 @@ import { Worker } from 'node:worker_threads';
 import { childEnvironment, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
 import type { CommandContext } from '../../core/command.ts';
+import { isCancelled } from '../../core/stop-reason.ts';
 import { OutputLines } from '../../core/output-lines.ts';
 import { asProgress } from '../../core/program-output.ts';
 import type { ThreadData } from '../../module-thread.ts';
@@ -32,12 +33,13 @@ type Message =
   | { type: 'ready'; description: string }
   | { type: 'progress'; orderId: string; progress: string }
   | { type: 'log'; orderId: string; text: string; isLast: boolean }
-  | { type: 'result'; orderId: string; result: string }
+  | { type: 'result'; orderId: string; result: string; isGiven: boolean }
   | { type: 'failure'; orderId: string; message: string };
 
 interface Run {
   context: CommandContext;
-  result(json: string): void;
+  /** @param isGiven it returned something. */
+  result(json: string, isGiven: boolean): void;
   fail(error: Error): void;
 }
 
@@ -130,14 +132,19 @@ export class ModuleThread {
       this.#outputRoom = this.#options.limits.logChars;
       this.#runs.set(orderId, {
         context,
-        result: (json) => (over(), resolve(JSON.parse(json))),
-        fail: (error) => (over(), reject(error)),
+        result: (json, isGiven) => {
+          over();
+          // Like a plug-in that ends with exit code 0 and a result: the cancel came too late.
+          if (signal.aborted && !(isGiven && isCancelled(signal))) reject(signal.reason);
+          else resolve(JSON.parse(json));
+        },
+        fail: (error) => (over(), reject(signal.aborted ? signal.reason : error)),
       });
       const timeoutMs = Math.max(0, Math.round(deadlineMs - clock.monotonicMs()));
       this.#say({ type: 'run', orderId, params, attempt, timeoutMs });
       signal.addEventListener('abort', stop, { once: true });
       if (signal.aborted) stop();
-    }).finally(() => signal.throwIfAborted());
+    });
   }
 
   #say(message: object): void {
@@ -159,7 +166,7 @@ export class ModuleThread {
       case 'log':
         return this.#log(message.text, message.isLast, { orderId: message.orderId });
       case 'result':
-        return run.result(message.result);
+        return run.result(message.result, message.isGiven);
       case 'failure':
         return run.fail(new RejectedError('command-failed', message.message));
     }

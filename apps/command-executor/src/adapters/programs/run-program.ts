@@ -4,11 +4,12 @@ import { once } from 'node:events';
 import { userInfo } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cgroupProcs, childEnvironment, removeCgroup, type Logger } from '@bowline/runtime';
-import { CancelledError, RejectedError } from '@bowline/runtime/errors';
+import { RejectedError } from '@bowline/runtime/errors';
 import type { RunningOrder } from '../../core/command.ts';
 import { GATE_FD, launchLine, MARK } from '../../core/launch-line.ts';
 import { OutputLines } from '../../core/output-lines.ts';
 import { strictest } from '../../core/program-limits.ts';
+import { isCancelled, isStopping } from '../../core/stop-reason.ts';
 import type { ProgramLimits } from '../../manifest.ts';
 import type { ControlGroups } from './control-group.ts';
 import { ProcessTree, type RunMark } from './process-tree.ts';
@@ -123,15 +124,17 @@ export class Programs {
       [MARK]: mark,
       BOWLINE_ORDER_ID: program.order.orderId,
     };
-    const child = spawn(file, args, {
-      cwd: program.cwd,
-      env,
-      detached: true, // setsid(2)
-      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
-    });
-    // A program that does not read what it is given, or ends first, is no fault of ours.
-    for (const stream of child.stdio) stream?.on('error', () => undefined);
+    let child: ChildProcess;
     try {
+      // It throws at once for what no program may be given, such as a NUL in an argument.
+      child = spawn(file, args, {
+        cwd: program.cwd,
+        env,
+        detached: true, // setsid(2)
+        stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      });
+      // A program that does not read what it is given, or ends first, is no fault of ours.
+      for (const stream of child.stdio) stream?.on('error', () => undefined);
       await once(child, 'spawn');
     } catch (error) {
       if (group !== undefined) removeCgroup(group);
@@ -182,12 +185,6 @@ const STOPPING_GRACE_MS = 500;
 
 const graceMs = (signal: AbortSignal, usualMs: number): number =>
   isStopping(signal) ? Math.min(usualMs, STOPPING_GRACE_MS) : usualMs;
-
-const isStopping = ({ reason }: AbortSignal): boolean =>
-  reason instanceof CancelledError && reason.code === 'stopping';
-
-const isCancelled = ({ reason }: AbortSignal): boolean =>
-  reason instanceof CancelledError && reason.code === 'cancelled';
 
 /** Only root can become somebody else. */
 function userToBecome(user: string | undefined): string | undefined {
