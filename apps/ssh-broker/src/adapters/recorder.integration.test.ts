@@ -1,5 +1,13 @@
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import {
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  utimesSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { beforeEach, expect, test } from 'vitest';
@@ -56,5 +64,28 @@ test('when what is there is a link, a pipe or too large, it is not read', async 
   for (const name of ['1.out', '1.timing', '2.out']) execFileSync('rm', [join(logs, name)]);
   execFileSync('mkfifo', [join(logs, '3.out')]);
   writeFileSync(join(logs, '3.timing'), '0.5 5\n');
+  expect(await recorder.collect(GRANT, folder, AT)).toEqual({ kept: [], left: 0 });
+});
+
+test('when the user writes as many lines as have room, the recording is cut, and others get their turns meanwhile', async () => {
+  const bounds = { maxBytes: 4_000_000, keep: 4, keepOfSession: 2 };
+  recorder = new Recorder({ folder: recordings, owner: undefined, ...bounds });
+  recorded('1', { output: `Script started\n${'x'.repeat(1_000_000)}`, timing: '0 1\n'.repeat(1_000_000) });
+  let turns = 0;
+  const timer = setInterval(() => (turns += 1), 1);
+  const { kept } = await recorder.collect(GRANT, folder, AT);
+  clearInterval(timer);
+  expect(kept).toMatchObject([{ cut: true }]);
+  expect(kept[0]?.bytes).toBeLessThanOrEqual(8_000_000);
+  expect(statSync(join(recordings, 's1-1.cast')).size).toBe(kept[0]?.bytes);
+  expect(turns).toBeGreaterThan(20);
+  expect(readdirSync(recordings)).toEqual(['s1-1.cast']);
+});
+
+test('when it is a second name of a file elsewhere, it is not read', async () => {
+  recorded('1');
+  const secret = join(folder, 'secret');
+  writeFileSync(secret, 'Script started\nhello');
+  execFileSync('ln', ['-f', secret, join(logs, '1.out')]);
   expect(await recorder.collect(GRANT, folder, AT)).toEqual({ kept: [], left: 0 });
 });

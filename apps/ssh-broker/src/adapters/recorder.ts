@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import {
   chownSync,
   closeSync,
@@ -15,9 +14,9 @@ import {
 import { basename, join } from 'node:path';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { SshGrant } from '@bowline/messages';
-import { writeFileDurably } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { asciicast } from '../core/asciicast.ts';
+import { DurableWriter } from './durable-writer.ts';
 
 export interface RecorderOptions {
   /** Where recordings are kept. */
@@ -35,6 +34,8 @@ export interface Recording {
   file: string;
   bytes: number;
   sha256: string;
+  /** Its end is missing. */
+  cut?: true;
 }
 
 const LOGS = 'rec';
@@ -46,6 +47,14 @@ const WIDTH = 80;
 const HEIGHT = 24;
 /** Lines around what was recorded. */
 const FRAME_BYTES = 4096;
+/** Of all that is recorded in one session: some seconds of work at the most, whatever its user has written there. */
+const MOST_LINES = 500_000;
+const LINES_A_TURN = 2000;
+/** A recording is at most so many times what was put out: each event has its time. */
+const CAST_FACTOR = 2;
+/** Until it is whole; a crash may leave one. */
+const UNFINISHED = '.new';
+const KEPT = /\.cast(?:\.new)?$/;
 /** Of the files in a folder that somebody else has filled. */
 const MOST_LOOKED_AT = 4096;
 
@@ -55,6 +64,7 @@ const MOST_LOOKED_AT = 4096;
  */
 export class Recorder {
   readonly #options: RecorderOptions;
+  #linesLeft = MOST_LINES;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -83,22 +93,23 @@ export class Recorder {
   ): Promise<{ kept: Recording[]; left: number }> {
     const found = recordedIn(join(folder, LOGS));
     const kept: Recording[] = [];
-    const { keepOfSession } = this.#options;
-    for (const name of found.slice(0, keepOfSession)) {
-      const recording = this.#keep(grant, join(folder, LOGS, name), at);
+    let taken = 0;
+    for (const name of found.slice(0, this.#options.keepOfSession)) {
+      if (this.#linesLeft <= 0) break;
+      taken += 1;
+      const recording = await this.#keep(grant, join(folder, LOGS, name), at);
       if (recording !== undefined) kept.push(recording);
-      await nextTurn(); // other sessions may be due
     }
     this.#forgetOldest();
-    return { kept, left: Math.max(0, found.length - keepOfSession) };
+    return { kept, left: found.length - taken };
   }
 
   /** @param recorded without its ending. */
-  #keep(
+  async #keep(
     { sessionId, user, by }: Pick<SshGrant, 'sessionId' | 'user' | 'by'>,
     recorded: string,
     at: number,
-  ): Recording | undefined {
+  ): Promise<Recording | undefined> {
     // `script` bounds both by `maxBytes`, without the lines by which it begins and ends.
     const most = this.#options.maxBytes + FRAME_BYTES;
     const [output, timing] = [
@@ -114,17 +125,34 @@ export class Recorder {
       width: Number(columns),
       height: Number(rows),
     };
-    const cast = asciicast(timing.content.toString('latin1'), output.content, header);
     const file = join(this.#options.folder, `${sessionId}-${basename(recorded)}.cast`);
-    writeFileDurably(file, cast);
-    const sha256 = createHash('sha256').update(cast).digest('hex');
-    return { file, bytes: Buffer.byteLength(cast), sha256 };
+    return this.#write(file, asciicast(timing.content.toString('latin1'), output.content, header));
+  }
+
+  /** In turns, since other sessions may be due. */
+  async #write(file: string, pieces: Iterable<string>): Promise<Recording> {
+    const writer = new DurableWriter(file, `${file}${UNFINISHED}`);
+    let cut = false;
+    try {
+      for (const piece of pieces) {
+        cut = writer.bytes + piece.length > CAST_FACTOR * this.#options.maxBytes || this.#linesLeft <= 0;
+        if (cut) break;
+        writer.write(piece);
+        this.#linesLeft -= 1;
+        if (this.#linesLeft % LINES_A_TURN === 0) await nextTurn();
+      }
+      const sha256 = writer.end();
+      return { file, bytes: writer.bytes, sha256, ...(cut ? { cut: true as const } : {}) };
+    } catch (error) {
+      writer.giveUp();
+      throw error;
+    }
   }
 
   #forgetOldest(): void {
     const { folder, keep } = this.#options;
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const files = readdirSync(folder).filter((name) => name.endsWith('.cast'));
+    const files = readdirSync(folder).filter((name) => KEPT.test(name));
     const byAge = files.toSorted(
       (a, b) => lstatSync(join(folder, a)).mtimeMs - lstatSync(join(folder, b)).mtimeMs,
     );
@@ -154,7 +182,7 @@ function recordedIn(logs: string): string[] {
     .map(({ name }) => name);
 }
 
-/** The folder is the session's user's: what is a link, a pipe or too large there is not read. */
+/** The folder is the session's user's: what is a link (of either kind), a pipe or too large there is not read. */
 function readPlainFile(file: string, maxBytes: number): { content: Buffer; changedAtMs: number } | undefined {
   let handle: number;
   try {
@@ -165,7 +193,7 @@ function readPlainFile(file: string, maxBytes: number): { content: Buffer; chang
   }
   try {
     const stat = fstatSync(handle);
-    if (!stat.isFile() || stat.size > maxBytes) return undefined;
+    if (!stat.isFile() || stat.nlink !== 1 || stat.size > maxBytes) return undefined;
     return { content: readFileSync(handle), changedAtMs: stat.mtimeMs };
   } finally {
     closeSync(handle);

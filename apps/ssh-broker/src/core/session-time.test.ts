@@ -54,7 +54,8 @@ describe('the end of a session', () => {
 
 test('when a terminal was logged, it becomes asciicast, and no letter is cut in two', () => {
   const output = Buffer.from('Script started\nhé!\r\n', 'utf8');
-  const cast = asciicast('0.5 2\n0.25 4\n', output, { timestamp: 1, title: 't', width: 80, height: 24 });
+  const header = { timestamp: 1, title: 't', width: 80, height: 24 };
+  const cast = [...asciicast('0.5 2\n0.25 4\n', output, header)].join('');
   expect(
     cast
       .trim()
