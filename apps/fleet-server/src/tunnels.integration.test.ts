@@ -225,6 +225,15 @@ describe('the end', () => {
     clock.setWallMs(Date.now());
   });
 
+  test('when the machine of the server slept past the end of a session, it is over', async () => {
+    const tunnel = await open({ expiresInMs: 300_000 });
+    const below = await standBy(tunnel);
+    clock.suspend(400_000);
+    await pass(1000);
+    expect(await below.end()).toBe(4410);
+    clock.setWallMs(Date.now());
+  });
+
   test('when an operator ends it, it is over, and the audit log has who and how many bytes', async () => {
     const tunnel = await open({ user: 'support', reason: 'the valve' });
     const below = await standBy(tunnel);

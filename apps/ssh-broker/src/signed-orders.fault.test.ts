@@ -297,6 +297,16 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     expect(result).toMatchObject({ sessionId, end: 'expired', survivors: 0 });
   });
 
+  test('when more sessions begin than the device lets begin in a row, the next is refused', async () => {
+    await child.kill('SIGTERM');
+    start({ BOWLINE_SSH_BROKER__GRANTS_BURST: '1', BOWLINE_SSH_BROKER__GRANTS_EVERY_MS: '3600000' });
+    const { sessionId: _, ...order } = await signed();
+    await gateway.outcome(APP, order, 'started');
+    await gateway.cancel(APP, order.orderId);
+    await gateway.reported(order.orderId, 'cancelled');
+    expect(await code(await signed())).toBe('too-many-grants');
+  });
+
   test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
     await child.kill('SIGTERM');
     start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });

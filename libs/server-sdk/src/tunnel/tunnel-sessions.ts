@@ -30,7 +30,7 @@ export interface TunnelLimits {
 
 interface Held {
   record: TunnelRecord;
-  /** On the monotonic clock: a jump of the wall clock makes no session longer. */
+  /** Since boot: neither a jump of the wall clock nor a machine that was put to sleep makes a session longer. */
   endsAtMs: number;
 }
 
@@ -81,7 +81,7 @@ export class TunnelSessions {
   /** Whether it may still be used. */
   isLive(sessionId: string): boolean {
     const held = this.#held.get(sessionId);
-    return held !== undefined && held.record.ended === undefined && held.endsAtMs > this.#clock.monotonicMs();
+    return held !== undefined && held.record.ended === undefined && held.endsAtMs > this.#clock.sinceBootMs();
   }
 
   /** Oldest first. */
@@ -99,7 +99,7 @@ export class TunnelSessions {
   }
 
   #endOf({ expiresAt }: TunnelRecord): number {
-    return this.#clock.monotonicMs() + expiresAt - this.#clock.wallMs();
+    return this.#clock.sinceBootMs() + expiresAt - this.#clock.wallMs();
   }
 
   #forgetEnded(): void {
