@@ -14,6 +14,7 @@ import { judgeCommand, judgeSsh, judgeUpdate, parsePolicy } from '@bowline/ident
 import { check, type EnrolmentRequest, type TrustBundleJws } from '@bowline/messages';
 import { decodeDownlink } from '@bowline/messages/downlink';
 import { enrolmentRequest, enrolmentResponse } from '@bowline/messages/http';
+import { accessWish } from '@bowline/messages/signer';
 import { checkUplink, decodeUplinkFrame } from '@bowline/messages/uplink';
 import { decodeManifest } from '@bowline/releases';
 import { ContractError, RejectedError } from '@bowline/runtime/errors';
@@ -263,6 +264,9 @@ async function bodies({ key, trust, claims }: Signed): Promise<Target[]> {
     operatorToken: { label: 'l', expiresInMs: 1000 },
     trust: { trust },
     sshSession: { expiresInMs: 60_000, streams: 2, user: 'support', reason: 'r' },
+    rollout: { order: claims, maxFailedPercent: 5 },
+    rolloutStage: { order: claims },
+    rolloutHalt: { reason: 'r' },
     policy: { operators: { ann: { tokenSha256: '0'.repeat(64), command: { audiences: ['*'], maxSeconds: 60, names: ['*'] } } } },
     request: { type: 'command', claims: { aud: 'd', exp: 1 } },
   }; // prettier-ignore
@@ -277,7 +281,20 @@ async function bodies({ key, trust, claims }: Signed): Promise<Target[]> {
       found.push({ name: `${app}: ${name}`, corpus: [good[name]], take });
     }
   }
-  return found;
+  return [...found, await accessForms()];
+}
+
+/** What a browser sends of the page of the signer. */
+async function accessForms(): Promise<Target> {
+  const { accessForm, wishIn } = (await load('apps/signer/src/core/access-form.ts')) as {
+    accessForm: (fields: URLSearchParams) => unknown;
+    wishIn: (form: unknown) => unknown;
+  };
+  return {
+    name: 'signer: forms of access',
+    corpus: ['device=d1&user=support&reason=r&minutes=5&idleMinutes=5&streams=2&capability=pty&operator=ada'],
+    take: (text) => check(accessWish, wishIn(accessForm(new URLSearchParams(text))), 'form'),
+  };
 }
 
 /** As whoever reads a body does: what is no JSON is refused before any of our code sees it. */
