@@ -4,7 +4,7 @@ import { duration, wholeNumber } from './arguments.ts';
 import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
 import { ssh, type SshOptions } from './commands/ssh.ts';
 import { CliError, EXIT } from './core/cli-error.ts';
-import { deviceIn, type SshWish } from './core/ssh-wish.ts';
+import { deviceIn, NO_REASON, type SshWish } from './core/ssh-wish.ts';
 import type { FleetCommands } from './fleet-enrolment-program.ts';
 
 interface Given {
@@ -125,7 +125,7 @@ function withOptions(command: Command): Command {
     .option('--for <duration>', 'when it ends, with all that was started in it', duration, 15 * 60_000)
     .option('--idle <duration>', 'it ends earlier when nothing moves for so long', duration, 10 * 60_000)
     .option('--user <name>', 'system user on the device; default: your own name', userName)
-    .option('--reason <text>', 'why, for those who read the audit log', 'no reason given')
+    .option('--reason <text>', 'why, for those who read the audit log', NO_REASON)
     .option('--sign <key>', 'your access key (bowline keys), by name or file; default: "access"')
     .option(
       '--signer <url>',

@@ -1,6 +1,6 @@
 import { takeApproval } from '../adapters/signer-approval.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import { capabilitiesFor, type SshWish } from '../core/ssh-wish.ts';
+import { capabilitiesFor, NO_REASON, type SshWish } from '../core/ssh-wish.ts';
 import type { Context } from './context.ts';
 import type { SshOptions } from './ssh.ts';
 
@@ -25,7 +25,9 @@ export async function approvedBy(
   const wanted = capabilitiesFor(wish);
   const seconds = Math.max(60, Math.ceil(forMs / 1000));
   const idleSeconds = Math.max(1, Math.ceil(idleMs / 1000));
-  const wished = { deviceId, user, reason, seconds, capabilities: wanted, streams, idleSeconds, record };
+  // Who approves it says why, if it was not said here.
+  const why = reason === NO_REASON ? '' : reason;
+  const wished = { deviceId, user, reason: why, seconds, capabilities: wanted, streams, idleSeconds, record };
   const { code, wish: approved } = await takeApproval(context, signer, wished);
   const missing = wanted.filter((name) => !approved.capabilities.includes(name));
   if (missing.length > 0)

@@ -1,5 +1,8 @@
 import type { SshCapability } from '@bowline/messages/names';
 
+/** What a grant says where the operator said nothing. */
+export const NO_REASON = 'no reason given';
+
 /** What a person wants of a session, before it is a grant. */
 export interface SshWish {
   program: 'ssh' | 'scp' | 'sftp' | 'rsync';
