@@ -13,6 +13,7 @@ import { readHolds } from '../adapters/holds.ts';
 import { safeWindowOpensAt } from '../adapters/maintenance-window.ts';
 import { serverAnswers } from '../adapters/outside-probe.ts';
 import { sshSessions } from '../adapters/ssh-sessions.ts';
+import { StandingFile } from '../adapters/standing-file.ts';
 import { StatusFile } from '../adapters/status-file.ts';
 import type { UpdaterConfig } from '../config.ts';
 import type { Ledger } from '../core/ledger.ts';
@@ -78,6 +79,14 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
   const nowMs = () => Math.round(clock.wallMs());
   const thisBoot = options.bootId ?? bootId();
   const journal = new Journal({ file: join(stateDir, 'updates.journal'), higher, log, nowMs, ...seam });
+  const standing = new StandingFile(join(stateDir, 'standing.json'), { log });
+  const missing = standing.missing(journal.ledger.image(), higher);
+  if (missing !== undefined) {
+    log.error({ names: Object.keys(missing.installed) }, 'the journal of updates had lost what stands here');
+    const ledger = { ...journal.ledger.image(), ...missing };
+    journal.append({ type: 'ledger', ledger, at: nowMs() });
+  }
+  standing.keep(journal.ledger.image());
   const pm2 = options.pm2 ?? new Pm2({ home: pm2Home, env: callerEnvironment(childEnvironment(), {}) });
   const apps = new AppKind({ releasesDir, pm2, reserved: RESERVED, ...seam });
 
@@ -164,7 +173,10 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     log,
     random: Math.random,
     newId: () => newId(),
-    changed: () => status.changed(),
+    changed: () => {
+      standing.keep(journal.ledger.image());
+      status.changed();
+    },
     limits: config.trial,
     ...seam,
   };

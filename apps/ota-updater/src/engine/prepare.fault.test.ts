@@ -93,8 +93,10 @@ test('when the link is down, an order that came over it waits for it before the 
   const before = device.inPlace('kiosk');
   await noteOf(order.orderId, 'no maintenance window');
   device.gateway.setLink('offline');
-  device.setPolicy({});
   await noteOf(order.orderId, 'the link to the cloud is down');
+  device.setPolicy({});
+  const looks = device.gateway.progress.length;
+  await waitFor(() => device.gateway.progress.length > looks + 3, { what: 'more looks' });
   expect(device.inPlace('kiosk')).toBe(before);
   device.gateway.setLink('online');
   expect((await device.ended(order.orderId)).status).toBe('succeeded');
@@ -151,4 +153,20 @@ test('when an update cannot begin, or its contents do not come, those behind it 
     rmSync(join(device.folder, 'source', name, flag));
     expect((await device.ended(stuck.orderId)).status).toBe('succeeded');
   }
+});
+
+test('when the journal is gone, what stands here and what failed here is known all the same', async () => {
+  const minSecureVersion = '7.5.0';
+  device.release('kiosk', '8.0.0', {
+    files: { probe: GOOD },
+    manifest: { probe: { command: ['probe'] }, minSecureVersion },
+  });
+  expect((await device.update('kiosk', '8.0.0')).status).toBe('succeeded');
+  await device.updater?.kill();
+  rmSync(join(device.folder, 'state/updates.journal'));
+  device.start();
+  // Ordered before, but in vain.
+  expect(await device.update('kiosk', '3.0.0')).toMatchObject({ error: { code: 'denied-release' } });
+  const status = JSON.parse(readFileSync(join(device.folder, 'state/status.json'), 'utf8')) as object;
+  expect(status).toMatchObject({ installed: { kiosk: { version: '8.0.0', minSecureVersion } } });
 });
