@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { createLogger, systemClock } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
-import { expect, test } from 'vitest';
+import { afterEach, expect, test } from 'vitest';
 import type { LedgerRecord } from '../core/ledger.ts';
 import { UpdateEngine } from './engine.ts';
 import { Journal } from './journal.ts';
@@ -22,42 +22,69 @@ class FullJournal extends Journal {
 const log = createLogger({ app: 'test', level: () => 'error' });
 const CLAIMS = { aud: 'd1', jti: 'j', exp: 1, channel: 'stable', name: 'kiosk', version: '1.0.0' };
 
-test('when the disk has no room for a cancel that was taken, the update is cancelled once it has', async () => {
+let journal: FullJournal;
+let engine: UpdateEngine;
+afterEach(() => engine.stop());
+afterEach(() => journal.close());
+
+/** @param resolve of the source; by default it never ends by itself. */
+function open(resolve: () => Promise<never> | undefined = () => undefined) {
   const file = join(temporaryFolder(), 'updates.journal');
-  const journal = new FullJournal({ file, higher: (a) => a, log, nowMs: Date.now });
-  let asked = 0;
+  journal = new FullJournal({ file, higher: (a) => a, log, nowMs: Date.now });
+  const asked: (string | undefined)[] = [];
   const source = {
-    resolve: (_: unknown, until: AbortSignal) => {
-      asked += 1;
-      return new Promise((_resolve, reject) =>
-        until.addEventListener('abort', () => reject(until.reason as Error)),
+    resolve: ({ version }: { version?: string }, until: AbortSignal) => {
+      asked.push(version);
+      return (
+        resolve() ??
+        new Promise((_resolve, reject) =>
+          until.addEventListener('abort', () => reject(until.reason as Error)),
+        )
       );
     },
   };
-  const engine = new UpdateEngine({
+  engine = new UpdateEngine({
     journal,
     clock: systemClock,
     log,
     random: () => 0,
     newId: () => 'e1',
+    bootId: 'b1',
     limits: { maxWaiting: 4 },
     sourceOf: () => source,
     isInRollout: () => true,
+    circumstances: async () => ({ nowMs: 0, holds: [], maxDeferMs: 0 }),
+    isOnline: () => true,
     report: async () => {},
     tell: async () => {},
     progress: () => {},
     changed: () => {},
   } as unknown as EnginePorts);
+  return { asked };
+}
+const phases = () => journal.ledger.updates().map(({ phase }) => phase);
+
+test('when the disk has no room for a cancel that was taken, the update is cancelled once it has', async () => {
+  const { asked } = open();
   engine.start();
   for (const id of ['first', 'second']) engine.take(id, CLAIMS);
-  await waitFor(() => asked === 1);
+  await waitFor(() => asked.length === 1);
   journal.isFull = true;
   expect([engine.cancel('first'), engine.cancel('second')]).toEqual(['stopping', 'stopping']);
   await waitFor(() => journal.refused >= 2);
   journal.isFull = false;
-  const phases = () => journal.ledger.updates().map(({ phase }) => phase);
   await waitFor(() => phases().every((phase) => phase === 'cancelled'));
-  expect(asked).toBe(1);
-  await engine.stop();
-  journal.close();
+  expect(asked).toHaveLength(1);
+});
+
+test('when an update that waits is cancelled while another is under way, it ends at once', async () => {
+  const answers = [() => Promise.reject(new TransientError('fetch-failed', 'away'))];
+  const { asked } = open(() => answers.shift()?.());
+  engine.start();
+  engine.take('waits', CLAIMS);
+  await waitFor(() => phases()[0] === 'deferred');
+  engine.take('under way', { ...CLAIMS, version: '2.0.0' });
+  await waitFor(() => asked.includes('2.0.0'));
+  engine.cancel('waits');
+  expect(phases()).toEqual(['cancelled', 'accepted']);
 });

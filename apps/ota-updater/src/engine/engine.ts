@@ -101,7 +101,7 @@ export class UpdateEngine {
     this.#cancelling.add(orderId);
     if (this.#abort?.orderId === orderId)
       this.#abort.controller.abort(new CancelledError('cancelled', 'cancelled by an order'));
-    else if (this.#ports.journal.ledger.active()?.orderId !== orderId) this.#cancelWaiting(state);
+    else this.#cancelWaiting(state);
     this.#wake();
     return 'stopping';
   }
@@ -250,11 +250,9 @@ export class UpdateEngine {
 
   /** Another life may have been cut off between the end of an update and this. */
   async #tidyLast(): Promise<void> {
-    const { ledger } = this.#ports.journal;
-    const next = ledger.active();
-    if (next !== undefined && next.phase !== 'accepted') return;
+    if (!this.#open().every(hasNotBegun)) return;
     const names = new Set<string>();
-    for (const state of ledger.updates().filter(isEnded).toReversed()) {
+    for (const state of this.#ports.journal.ledger.updates().filter(isEnded).toReversed()) {
       const plan = planOf(state);
       if (plan === undefined || state.phase === 'previewed' || names.has(plan.name)) continue;
       names.add(plan.name);
