@@ -245,3 +245,29 @@ describe('bowline fleet config', () => {
     expect(stdout).toContain('Drift: another document is in force than the one wanted.');
   });
 });
+
+describe('bowline fleet cancel', () => {
+  const cancel = (server: { env: Record<string, string> }) =>
+    bowline(['fleet', 'cancel', ORDER_ID], { env: server.env });
+
+  test('when the device stops the order, it says so and ends with 0', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'succeeded'];
+    const { code, stdout } = await cancel(server);
+    expect(stdout).toMatch(new RegExp(`^cancel of ${ORDER_ID}, order [^]*succeeded[^]*Cancelled\\.\n$`));
+    expect(code).toBe(0);
+  });
+
+  test('when it is too late for the device, or the order has ended already, it says so', async () => {
+    const server = await fakeServer();
+    server.steps = ['received', 'failed'];
+    server.error = { code: 'too-late', message: 'it ended succeeded' };
+    const late = await cancel(server);
+    expect(late.stdout).toContain('The order ended failed: it ended succeeded (too-late).');
+    expect(late.code).toBe(10);
+    server.ended = true;
+    const ended = await cancel(server);
+    expect(ended.stderr).toContain('he order has ended already: succeeded');
+    expect(ended.code).toBe(6);
+  });
+});

@@ -3,6 +3,7 @@ import { operatorsApi } from './adapters/operators-api.ts';
 import { decode } from './commands/decode.ts';
 import type { Context } from './commands/context.ts';
 import { listDeadLetters, settleDeadLetters, showDeadLetter } from './commands/dead-letters.ts';
+import { fleetCancel } from './commands/fleet-cancel.ts';
 import { fleetCommand } from './commands/fleet-command.ts';
 import { fleetDevices, fleetOrder } from './commands/fleet-devices.ts';
 import { linkLog } from './commands/link-log.ts';
@@ -160,6 +161,20 @@ export function program({ context, exit }: Run, version: string): Command {
     .addOption(json())
     .action((orderId: string, _, command: Command) =>
       fleetOrder(contextOf(command), apiOf(command), orderId),
+    );
+  fleet
+    .command('cancel')
+    .description('calls an order off, and says whether that was still possible')
+    .argument('<order>', 'its id')
+    .option(
+      '--timeout <duration>',
+      'how long to wait for the end, e.g. 30s; the cancel itself goes on',
+      duration,
+      30_000,
+    )
+    .addOption(json())
+    .action(async (orderId: string, { timeout }: { timeout: number }, command: Command) =>
+      exit(await fleetCancel(contextOf(command), apiOf(command), orderId, timeout)),
     );
   addFleetEnrolment(fleet, { contextOf, apiOf, json });
   addFleetOperators(fleet, { contextOf, apiOf, json });

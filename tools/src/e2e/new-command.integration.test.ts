@@ -56,5 +56,15 @@ describe('npm run new:command', () => {
     const again = generate('a', '--into', into);
     expect([again.status, again.stderr]).toEqual([2, expect.stringContaining('is there already')]);
     expect(generate('--into', into).stderr).toContain('Which command?');
+    expect(generate('reboot', '--into', into).stderr).toMatch(/^reboot comes with Bowline: /);
+    expect(existsSync(join(into, 'reboot'))).toBe(false);
+    for (const bad of [
+      ['b', '--int', into],
+      ['b', '--into'],
+    ]) {
+      const { status, stderr } = generate(...bad);
+      expect([status, stderr]).toEqual([2, expect.stringContaining('npm run new:command NAME')]);
+      expect(stderr).not.toContain('at parseArgs');
+    }
   });
 });

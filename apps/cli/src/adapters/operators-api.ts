@@ -110,9 +110,12 @@ export class OperatorsApi {
     return check<Order>(operators.order, await this.#call(`/v1/orders/${encodeURIComponent(orderId)}`));
   }
 
-  /** Withdraws an order that the device has not begun. */
-  async cancelOrder(orderId: string): Promise<void> {
-    await this.#call(`/v1/orders/${encodeURIComponent(orderId)}/cancel`, {});
+  /** Has the device call an order off. @returns the order that does it. */
+  async cancelOrder(orderId: string): Promise<Order> {
+    return check<Order>(
+      operators.order,
+      await this.#call(`/v1/orders/${encodeURIComponent(orderId)}/cancel`, {}),
+    );
   }
 
   async rollouts(): Promise<Rollout[]> {

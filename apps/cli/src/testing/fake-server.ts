@@ -20,6 +20,8 @@ export interface FakeServer {
   /** Logs that the device has sent by itself. */
   uploads: HistoryUploadAnswer[];
   online: boolean;
+  /** The order has ended: nothing can be cancelled. */
+  ended: boolean;
   config: DeviceConfig;
   env: Record<string, string>;
 }
@@ -90,6 +92,13 @@ export async function fakeServer(): Promise<FakeServer> {
       fake.orders.push(await json(request));
       return send(201, { ...order(), type: 'config', payload: { version: 8 } });
     }
+    if (url === `/v1/orders/${ORDER_ID}/cancel` && method === 'POST') {
+      if (fake.ended) {
+        const detail = 'the order has ended already: succeeded';
+        return send(409, { title: 'Conflict', status: 409, detail, code: 'order-ended' });
+      }
+      return send(201, { ...order(), type: 'cancel', payload: { orderId: ORDER_ID } });
+    }
     if (url === `/v1/orders/${ORDER_ID}`) {
       step();
       return send(200, order());
@@ -116,6 +125,7 @@ export async function fakeServer(): Promise<FakeServer> {
     steps: [],
     answers: [],
     online: true,
+    ended: false,
     config: {},
     env: { BOWLINE_SERVER: url, BOWLINE_TOKEN: TOKEN },
   };

@@ -1,7 +1,7 @@
 import type { Command as CommandPayload } from '@bowline/messages';
-import { describeErrors } from '@bowline/messages/check';
 import type { Command } from './command.ts';
 import type { Outcome } from './outcome.ts';
+import { paramsFault } from './params-fault.ts';
 import type { CommandPolicy } from './policy.ts';
 
 /** An order as it was handed over; `fault` if its payload broke the contract. */
@@ -121,7 +121,7 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   if (!isValid) {
     return refuse('rejected', {
       code: 'invalid-params',
-      message: describeErrors(command.check.errors, 'params'),
+      message: paramsFault(command),
     });
   }
   if (state === 'started' && !command.idempotent && effect === undefined) {
