@@ -1,14 +1,5 @@
 import { createHash } from 'node:crypto';
-import { spawnSync } from 'node:child_process';
-import {
-  appendFileSync,
-  globSync,
-  mkdirSync,
-  readdirSync,
-  rmSync,
-  symlinkSync,
-  writeFileSync,
-} from 'node:fs';
+import { globSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
@@ -21,19 +12,13 @@ import {
   type SigningKey,
 } from '@bowline/identity';
 import type { SessionStarted, SignedClaims } from '@bowline/messages';
-import { hasCode } from '@bowline/runtime/errors';
-import { isRunning, needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { needs, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
-import type { WebSocket } from 'ws';
-import { ATTACHED, openTestRelay, PAIRED } from './testing/test-relay.ts';
 import { afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 
 const MAIN = join(import.meta.dirname, 'main.ts');
 const APP = 'ssh-broker';
 const USER = userInfo().username;
-/** A mount namespace of its own, for a small disk that is gone with the process. */
-const UNSHARE = ['--map-root-user', '--mount', '--'];
-const canMount = spawnSync('unshare', [...UNSHARE, 'mount', '-t', 'tmpfs', 'tmpfs', '/mnt']).status === 0;
 const PUBLIC_KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
 
 let root: SigningKey;
@@ -59,7 +44,6 @@ beforeEach(async () => {
   const none = { update: [], access: [], command: [] };
   const keys = { root: [root.publicJwk], ...none, access: [key.publicJwk], command: [commandKey.publicJwk] };
   gateway.bundles.push(await signTrustBundle({ version: 1, keys, threshold: 1 }, [root]));
-  start();
 });
 afterEach(async () => {
   await child.kill('SIGTERM'); // so that sessions end, with their cgroups
@@ -76,15 +60,6 @@ const environment = () => ({
   BOWLINE_SSH_BROKER__POLICY_FILE: join(folder, 'policy.json'),
   BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });
-/** Until not one byte more has room. */
-function fill(file: string): void {
-  for (const size of [65_536, 1024, 1])
-    try {
-      for (;;) appendFileSync(file, ' '.repeat(size));
-    } catch (error) {
-      if (!hasCode(error, 'ENOSPC')) throw error;
-    }
-}
 const now = () => Math.floor(Date.now() / 1000);
 /** A grant whose tunnel leads to a port where nobody listens. */
 async function signed(
@@ -126,6 +101,7 @@ const code = async (order: Awaited<ReturnType<typeof signed>>) => (await outcome
 const folders = () => readdirSync(join(folder, 'state', 'run'));
 
 test('when the grant is not good, it is refused by the exact rule, before anything is made', async () => {
+  start();
   expect(await code(await signed({}, { by: commandKey }))).toBe('wrong-role');
   expect(await code(await signed({}, { by: await createKey() }))).toBe('unknown-signer');
   expect(await code(await signed({ aud: 'd2' }))).toBe('wrong-audience');
@@ -145,6 +121,7 @@ test('when the grant is not good, it is refused by the exact rule, before anythi
 test.runIf(needs('openssh-server'))(
   'when the device itself cannot or will not, the rule is named',
   async () => {
+    start();
     expect(await code(await signed({ capabilities: ['x11'] }))).toBe('unknown-capability');
     expect(await code(await signed({ user: 'no-such' }))).toBe('unknown-user');
     expect(await code(await signed({ publicKey: 'command="x" ssh-ed25519 AAAA' }))).toBe('bad-public-key');
@@ -161,6 +138,8 @@ test.runIf(needs('openssh-server'))(
 );
 
 describe.runIf(needs('openssh-server'))('a grant that is good', () => {
+  beforeEach(() => start());
+
   test('when it comes, the session starts with a host key that the device vouches for; once for a user', async () => {
     const order = await signed();
     const { status, attempt, result } = await outcome(order);
@@ -221,13 +200,58 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     expect(folders()).toEqual([]);
   });
 
+  test('when its bounds are changed from the cloud, sessions go on, and the next grant is judged by them', async () => {
+    const order = await signed();
+    await outcome(order);
+    expect(await gateway.configure(APP, { maxStreams: 1, recordBytes: 8192 })).toMatchObject({
+      faults: [],
+      restarts: false,
+    });
+    expect(await code(await signed({ streams: 2 }))).toBe('too-many-streams');
+    expect(folders()).toEqual([`session-${order.sessionId}`]);
+  });
+
+  test('when nothing moves for as long as the grant says, the session ends', async () => {
+    const { sessionId, ...order } = await signed({ idleSeconds: 1 });
+    await gateway.outcome(APP, order, 'started');
+    expect(await gateway.reported(order.orderId, 'succeeded')).toMatchObject({
+      result: { sessionId, end: 'idle', survivors: 0 },
+    });
+  });
+
+  test('when the broker hangs, what runs in a session ends in its time all the same', async () => {
+    const { sessionId, ...order } = await signed({ exp: now() + 8 });
+    await gateway.outcome(APP, order, 'started');
+    const left = startProcess('sleep', ['1000'], { env: { ...process.env, BOWLINE_SESSION: sessionId } });
+    await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.started'));
+    process.kill(child.pid, 'SIGSTOP');
+    try {
+      expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
+    } finally {
+      process.kill(child.pid, 'SIGCONT');
+    }
+    const { result } = await gateway.reported(order.orderId, 'succeeded');
+    expect(result).toMatchObject({ sessionId, end: 'expired', survivors: 0 });
+  });
+
+  test('when the broker is asked to stop, sessions end first', async () => {
+    const { sessionId, ...order } = await signed();
+    await gateway.outcome(APP, order, 'started');
+    expect(await child.kill('SIGTERM')).toEqual({ code: 0, signal: null });
+    expect(await gateway.reported(order.orderId, 'failed')).toMatchObject({
+      result: { sessionId, end: 'broker-stopped', survivors: 0 },
+    });
+    expect(folders()).toEqual([]);
+  });
+});
+
+describe.runIf(needs('openssh-server'))('a broker that is set up otherwise', () => {
   test.runIf(needs('faketime'))(
     'when the wall clock jumps by a year, forth and back, a session is neither shorter nor longer',
     async () => {
       const clock = join(folder, 'clock');
       const jump = (by: string) => writeFileSync(clock, `${by}\n`);
       jump('+0d');
-      await child.kill('SIGTERM');
       start({
         LD_PRELOAD: globSync('/usr/lib/*/faketime/libfaketime.so.1')[0] ?? '',
         FAKETIME_TIMESTAMP_FILE: clock,
@@ -251,27 +275,7 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     30_000,
   );
 
-  test('when its bounds are changed from the cloud, sessions go on, and the next grant is judged by them', async () => {
-    const order = await signed();
-    await outcome(order);
-    expect(await gateway.configure(APP, { maxStreams: 1, recordBytes: 8192 })).toMatchObject({
-      faults: [],
-      restarts: false,
-    });
-    expect(await code(await signed({ streams: 2 }))).toBe('too-many-streams');
-    expect(folders()).toEqual([`session-${order.sessionId}`]);
-  });
-
-  test('when nothing moves for as long as the grant says, the session ends', async () => {
-    const { sessionId, ...order } = await signed({ idleSeconds: 1 });
-    await gateway.outcome(APP, order, 'started');
-    expect(await gateway.reported(order.orderId, 'succeeded')).toMatchObject({
-      result: { sessionId, end: 'idle', survivors: 0 },
-    });
-  });
-
   test('when sshd is installed after the start, the next grant opens a session, and the operators are told', async () => {
-    await child.kill('SIGTERM');
     const sshd = join(folder, 'sshd');
     start({ BOWLINE_SSH_BROKER__SSHD_PATH: sshd });
     expect(await code(await signed())).toBe('no-sshd');
@@ -282,23 +286,7 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     );
   });
 
-  test('when the broker hangs, what runs in a session ends in its time all the same', async () => {
-    const { sessionId, ...order } = await signed({ exp: now() + 8 });
-    await gateway.outcome(APP, order, 'started');
-    const left = startProcess('sleep', ['1000'], { env: { ...process.env, BOWLINE_SESSION: sessionId } });
-    await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.started'));
-    process.kill(child.pid, 'SIGSTOP');
-    try {
-      expect(await left.exited).toMatchObject({ signal: 'SIGKILL' });
-    } finally {
-      process.kill(child.pid, 'SIGCONT');
-    }
-    const { result } = await gateway.reported(order.orderId, 'succeeded');
-    expect(result).toMatchObject({ sessionId, end: 'expired', survivors: 0 });
-  });
-
   test('when more sessions begin than the device lets begin in a row, the next is refused', async () => {
-    await child.kill('SIGTERM');
     start({ BOWLINE_SSH_BROKER__GRANTS_BURST: '1', BOWLINE_SSH_BROKER__GRANTS_EVERY_MS: '3600000' });
     const { sessionId: _, ...order } = await signed();
     await gateway.outcome(APP, order, 'started');
@@ -308,7 +296,6 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
   });
 
   test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
-    await child.kill('SIGTERM');
     start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });
     const { sessionId, ...order } = await signed();
     expect(await gateway.outcome(APP, order, 'failed')).toMatchObject({ error: { code: 'session-cut-off' } });
@@ -319,7 +306,6 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
   });
 
   test('when a folder is left of a session that is on no record, what runs of it ends at the start', async () => {
-    await child.kill('SIGTERM');
     const sessionId = uuidv7();
     mkdirSync(join(folder, 'state', 'run', `session-${sessionId}`), { recursive: true, mode: 0o711 });
     const left = startProcess('sleep', ['1000'], { env: { ...process.env, BOWLINE_SESSION: sessionId } });
@@ -332,60 +318,5 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
       end: 'cut-off',
       survivors: 0,
     });
-  });
-
-  test.skipIf(!canMount)(
-    'when the disk is full, sessions go on and end, and what the audit could not hold is written once there is room',
-    async () => {
-      await child.kill('SIGTERM');
-      const disk = join(folder, 'disk');
-      mkdirSync(disk);
-      const mounted = `mount -t tmpfs -o size=300k,mode=700 tmpfs ${disk} && exec "$@"`;
-      const broker = ['sh', '-c', mounted, 'sh', process.execPath, MAIN];
-      child = startProcess('unshare', [...UNSHARE, ...broker], {
-        env: { ...environment(), BOWLINE_SSH_BROKER__STATE_DIR: join(disk, 'state') },
-      });
-      await waitFor(() => gateway.peers().length > 0);
-      const inside = (...names: string[]) => join(`/proc/${child.pid}/root`, disk, ...names);
-      const standing: WebSocket[] = [];
-      const relay = await openTestRelay((socket) => {
-        socket.send(ATTACHED);
-        standing.push(socket);
-      });
-      const id = uuidv7();
-      const tunnelUrl = `${relay.origin}/v1/tunnels/${id}/device`;
-      const { sessionId: _, ...order } = await signed({ sessionId: id, streams: 3 }, { tunnelUrl });
-      await gateway.outcome(APP, order, 'started');
-      await waitFor(() => standing.length === 1);
-      await waitFor(() => gateway.events.some(({ event }) => event.kind === 'ssh.started'));
-
-      fill(inside('fill'));
-      fill(inside('state', 'audit.ndjson')); // what is left of its last block
-      standing[0]?.send(PAIRED);
-      await waitFor(() => standing.length === 2, { what: 'the next socket to stand by' });
-      const refused = await gateway.hand(APP, withoutId(await signed())).catch((error: unknown) => error);
-      expect(refused).toMatchObject({ code: 'spent-orders-unwritable' });
-      await gateway.cancel(APP, order.orderId);
-      expect(await gateway.reported(order.orderId, 'cancelled')).toMatchObject({ result: { survivors: 0 } });
-      expect(isRunning(child.pid)).toBe(true);
-
-      rmSync(inside('fill'));
-      const kinds = () =>
-        gateway.events.map(({ event }) => event.kind).filter((kind) => kind !== 'ssh.ready');
-      await waitFor(() => kinds().includes('ssh.ended'), { what: 'the end to be told' });
-      expect(kinds()).toEqual(['ssh.started', 'ssh.stream', 'ssh.ended']);
-      relay.close();
-    },
-    30_000,
-  );
-
-  test('when the broker is asked to stop, sessions end first', async () => {
-    const { sessionId, ...order } = await signed();
-    await gateway.outcome(APP, order, 'started');
-    expect(await child.kill('SIGTERM')).toEqual({ code: 0, signal: null });
-    expect(await gateway.reported(order.orderId, 'failed')).toMatchObject({
-      result: { sessionId, end: 'broker-stopped', survivors: 0 },
-    });
-    expect(folders()).toEqual([]);
   });
 });
