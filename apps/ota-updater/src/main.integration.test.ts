@@ -34,8 +34,8 @@ const environment = () => ({
   BOWLINE_OTA_UPDATER__POLICY_FILE: join(folder, 'policy.json'),
   BOWLINE_OTA_UPDATER__TRUST_ANCHOR_FILE: join(folder, 'trust-anchor.json'),
 });
-function startUpdater(): TestProcess {
-  const child = startProcess(process.execPath, [MAIN], { env: environment() });
+function startUpdater(env: Record<string, string> = {}): TestProcess {
+  const child = startProcess(process.execPath, [MAIN], { env: { ...environment(), ...env } });
   children.push(child);
   return child;
 }
@@ -87,6 +87,19 @@ describe('ota-updater as a process', () => {
       version: AGENT_VERSION,
       orderTypes: ['softwareUpdate'],
     });
+  });
+
+  test('when it looks for updates by a schedule, it tells how that stands, and looks at once when it is told to', async () => {
+    gateway = await openTestGateway(hubFolder);
+    startUpdater({ BOWLINE_OTA_UPDATER__CHECK__SCHEDULE: '0 3 * * *' });
+    const job = () => gateway?.jobs('ota-updater')?.[0];
+    await waitFor(job);
+    expect(job()).toMatchObject({ name: 'ota-check', schedule: '0 3 * * *', state: 'waiting', runs: 0 });
+    expect(job()?.nextAt).toBeGreaterThan(Date.now());
+    await gateway.runJob('ota-updater', 'ota-check');
+    await waitFor(() => job()?.succeededAt !== undefined);
+    expect(job()).toMatchObject({ runs: 1, failures: 0, state: 'waiting' });
+    await expect(gateway.runJob('ota-updater', 'nothing')).rejects.toMatchObject({ code: 'unknown-job' });
   });
 
   test('when the gateway is away, the app is ready all the same', async () => {

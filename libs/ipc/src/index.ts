@@ -12,4 +12,5 @@ export {
   type ConfigAnswers,
   type ServedConfig,
 } from './serve-config.ts';
+export { serveJobs, type Jobs } from './serve-jobs.ts';
 export { reportOrder } from './report-order.ts';

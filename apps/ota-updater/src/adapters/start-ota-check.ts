@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import { reportDurably, type HubMember } from '@bowline/device-app';
+import { serveJobs } from '@bowline/ipc';
 import { writeFileDurably, type Clock, type Logger } from '@bowline/runtime';
 import { Scheduler } from '@bowline/scheduler';
 import type { UpdaterConfig } from '../config.ts';
@@ -21,7 +22,14 @@ export interface OtaCheckParts {
 export function startOtaCheck(parts: OtaCheckParts): { stop(): Promise<void> } {
   const { config, hub, ledger, source, log, clock, signal } = parts;
   const { stateDir, check } = config;
-  const scheduler = new Scheduler({ file: join(stateDir, 'jobs.json'), clock, log, random: Math.random });
+  const scheduler = new Scheduler({
+    file: join(stateDir, 'jobs.json'),
+    clock,
+    log,
+    random: Math.random,
+    onChange: () => tellJobs(),
+  });
+  const tellJobs = serveJobs(hub.client, scheduler);
   if (check.schedule === undefined) return scheduler;
   const at = () => Math.round(clock.wallMs());
   scheduler.set({

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { History } from '@bowline/history-store';
-import { reportOrder, type HubClient } from '@bowline/ipc';
+import { reportOrder, serveJobs, type HubClient } from '@bowline/ipc';
 import type { History as HistoryPart, HistoryRequest, Sample } from '@bowline/messages';
 import { retry, wait, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
@@ -98,7 +98,6 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     log,
   });
 
-  const tellJobs = () => client.notify('appState', { state: 'ready', jobs: scheduler.view() });
   const scheduler = new Scheduler({
     file: join(config.stateDir, 'jobs.json'),
     clock,
@@ -106,6 +105,7 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     random: Math.random,
     onChange: () => tellJobs(),
   });
+  const tellJobs = serveJobs(client, scheduler);
   /** In the gateway's lane `history`; asked again while the gateway is away. */
   const waiting = async (signal: AbortSignal) => {
     const { queue } = await retry(() => client.request('status', {}, { signal }), {
@@ -173,13 +173,6 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
       .catch(() => undefined);
 
   client.handle('localHistory', (request) => answerLocally(history, recorder, request));
-  client.handle('runJob', ({ job }) => {
-    void scheduler.runNow(job);
-    return {};
-  });
-  client.onRegistered(() => tellJobs());
-  // Opened late: it is registered already.
-  if (client.connected) tellJobs();
 
   const orders = new HistoryOrders({
     source: (request) => sourceOf(request),

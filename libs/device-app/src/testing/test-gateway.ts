@@ -28,6 +28,9 @@ export interface TestGateway {
   outcome(app: HubApp, order: NewOrder, wanted?: Report['status']): Promise<Report>;
   /** Waits until this order was reported with this status. */
   reported(orderId: string, status?: Report['status'], timeoutMs?: number): Promise<Report>;
+  /** As the app says. */
+  jobs(app: HubApp): HubNotifications['appState']['jobs'];
+  runJob(app: HubApp, job: string): Promise<AppRequests['runJob']['response']>;
   cancel(app: HubApp, orderId: string): Promise<AppRequests['cancelOrder']['response']>;
   /** Gives it a section of the cloud's. */
   configure(app: HubApp, section: object): Promise<AppRequests['applyConfig']['response']>;
@@ -82,6 +85,8 @@ export async function openTestGateway(
     return { accepted: messages.length, duplicate: false };
   });
   hub.handle('status', () => statusOf(state, server));
+  const jobs = new Map<HubApp, HubNotifications['appState']['jobs']>();
+  hub.onNotification('appState', (told, { app }) => void jobs.set(app, told.jobs));
   hub.onNotification('progress', (told) => void progress.push(told));
   const reported: TestGateway['reported'] = (orderId, status, timeoutMs) =>
     waitFor(
@@ -120,6 +125,8 @@ export async function openTestGateway(
       await hand(app, order);
       return reported(order.orderId, wanted);
     },
+    jobs: (app) => jobs.get(app),
+    runJob: (app, job) => hub.request(app, 'runJob', { job }),
     cancel: (app, orderId) => hub.request(app, 'cancelOrder', { orderId }),
     configure: (app, section) => hub.request(app, 'applyConfig', { version: 1, section: { ...section } }),
     setLink: (next) => {
