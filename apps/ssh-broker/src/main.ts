@@ -53,6 +53,7 @@ await runApp<BrokerConfig>({
     const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups };
     const broker = new Broker({ ...ports, config: () => live.current, random: Math.random });
     takeSignedOrders(hub, log, broker);
+    broker.tellEnds();
     client.handle('cancelOrder', ({ orderId }) => broker.cancel(orderId));
     readiness.send(found);
     ready();

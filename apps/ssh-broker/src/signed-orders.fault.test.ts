@@ -295,6 +295,19 @@ describe.runIf(needs('openssh-server'))('a broker that is set up otherwise', () 
     expect(await code(await signed())).toBe('too-many-grants');
   });
 
+  test('when the broker was killed before it knew that the gateway has an end, it is told once more, and the record goes', async () => {
+    await child.kill('SIGKILL');
+    const [orderId, sessionId] = [uuidv7(), uuidv7()];
+    const result = { sessionId, end: 'expired', survivors: 0 };
+    const grant = { sessionId, user: USER, by: 'ada', reason: 'test', jti: uuidv7() };
+    const record = { orderId, bootId: 'b', grant, outcome: { status: 'succeeded', result } };
+    mkdirSync(join(folder, 'state', 'sessions'), { recursive: true });
+    writeFileSync(join(folder, 'state', 'sessions', `${orderId}.json`), JSON.stringify(record));
+    start();
+    expect(await gateway.reported(orderId, 'succeeded')).toMatchObject({ result });
+    await waitFor(() => readdirSync(join(folder, 'state', 'sessions')).length === 0);
+  });
+
   test('when a session cannot be opened, nothing of it stays, and the audit says so', async () => {
     start({ BOWLINE_SSH_BROKER__SSH_KEYGEN_PATH: '/bin/false' });
     const { sessionId, ...order } = await signed();

@@ -71,6 +71,12 @@ export class Broker implements SignedOrders<'sshAccess'> {
     return this.#ports.records.get(orderId) !== undefined;
   }
 
+  /** Ends that the gateway may have, though we do not know of it: it takes each once, or has forgotten the order. */
+  tellEnds(): void {
+    for (const { orderId, outcome } of this.#ports.records.all())
+      if (outcome !== undefined) this.#report(orderId, outcome);
+  }
+
   resume({ orderId }: Handed): void {
     const outcome = this.#ports.records.get(orderId)?.outcome;
     if (outcome !== undefined && !this.#sessions.has(orderId)) this.#report(orderId, outcome);
@@ -249,7 +255,9 @@ export class Broker implements SignedOrders<'sshAccess'> {
         if (jti !== undefined) hub.gate.spent.end(jti);
       })
       .catch((cause: unknown) => {
-        if (!(cause instanceof CancelledError)) log.warn({ orderId, error: cause }, 'the end was not taken');
+        if (cause instanceof CancelledError) return;
+        log.warn({ orderId, error: cause }, 'the end was not taken');
+        if (cause instanceof RejectedError && cause.code === 'unknown-order') records.remove(orderId); // forgotten
       })
       .finally(() => this.#reporting.delete(reporting));
     this.#reporting.add(reporting);

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { SshGrant } from '@bowline/messages';
 import { readJsonIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
 import type { EndReason } from '../core/session-time.ts';
+import { isUnwritable } from './durable-lines.ts';
 
 /** How a session ended, as the order's result. */
 export interface SessionOutcome {
@@ -78,7 +79,11 @@ export class SessionRecords {
   remove(orderId: string): void {
     rmSync(join(this.#folder, `${orderId}.json`), { force: true });
     this.#records.delete(orderId);
-    syncFolder(this.#folder);
+    try {
+      syncFolder(this.#folder);
+    } catch (error) {
+      if (!isUnwritable(error)) throw error; // should a power cut bring it back, its end is told again
+    }
   }
 }
 
