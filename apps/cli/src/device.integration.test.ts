@@ -163,7 +163,7 @@ describe('bowline config', () => {
     try {
       const good = await on('config', 'set', 'ws-gateway', 'link.url=wss://good');
       expect(good.stdout).toMatch(
-        /Tried out now: a new link has 1 min to stand …\nSet: tried: a new link stands under it/,
+        /Tried out now: a new link has 1 min to stand …\nSet\. Tried: a new link stands under it/,
       );
       expect(good.code).toBe(0);
       expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://good' } });

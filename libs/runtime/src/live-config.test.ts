@@ -289,6 +289,8 @@ describe('the local override of a running app', () => {
     expect([live.current.link.server, live.refused]).toEqual(['good', 'nobody there']);
     const next = app.start();
     expect([next.current.link.server, next.refused]).toEqual(['good', 'nobody there']);
+    write(app, { link: { server: 'good' } });
+    expect(live.refused).toBeUndefined(); // its owner has taken it back
     write(app, { link: { server: 'other' } });
     expect([app.start().current.link.server, app.start().refused]).toEqual(['other', undefined]);
   });

@@ -71,7 +71,6 @@ export class LiveConfig<Config> {
   readonly #listeners: Listener<Config>[] = [];
   readonly #cloudFile: string | undefined;
   readonly #override: LocalOverride;
-  #refused: string | undefined;
   #problem: string | undefined;
   #current: Readonly<Config>;
   #version: number | undefined;
@@ -90,7 +89,6 @@ export class LiveConfig<Config> {
     const refused = this.#override.refused(this.#layers.local);
     if (refused !== undefined && this.judgeOverride(refused.instead).length === 0) {
       this.#layers.local = refused.instead;
-      this.#refused = refused.why;
       this.#current = validated<Config>(validate, mergeLayers(this.#layers));
     }
     try {
@@ -118,7 +116,12 @@ export class LiveConfig<Config> {
 
   /** Why the local override is not in force as it is written: it was tried, and this came of it. */
   get refused(): string | undefined {
-    return this.#refused;
+    try {
+      return this.#override.refused(this.#override.read())?.why;
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return undefined; // nobody can say what it is now; the next start will
+    }
   }
 
   /** What of the local override is in force. */
@@ -202,7 +205,6 @@ export class LiveConfig<Config> {
       this.#current = validated<Config>(this.#validate, mergeLayers(this.#layers));
     };
     take(override);
-    this.#refused = insteadOf?.why;
     if (change.keys.length === 0) return change;
     try {
       await this.#tell(before);

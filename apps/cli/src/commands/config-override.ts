@@ -92,9 +92,9 @@ function tell(app: string, { path }: OverrideFile, end: End, confirmWithinMs: nu
       `${path} is written; nothing changes: it was so before, or a flag or variable of the environment says otherwise (bowline config show ${app}).`,
     );
   if (status === 'applied') {
-    const proven = tried ? 'tried: a new link stands under it. ' : '';
+    const proven = tried ? 'Tried: a new link stands under it. ' : '';
     const news = restarts ? `${app} starts anew for it.` : 'It is in force.';
-    return print(`${paint('green', 'Set')}: ${proven}${news}`);
+    return print(`${paint('green', 'Set.')} ${proven}${news}`);
   }
   const why = errors.map(({ key, message }) => (key === '' ? message : `"${key}" ${message}`)).join('; ');
   print(

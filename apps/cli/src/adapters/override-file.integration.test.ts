@@ -1,0 +1,46 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { temporaryFolder } from '@bowline/testing';
+import { expect, test } from 'vitest';
+import { OverrideFile } from './override-file.ts';
+
+/** Only root can give a file to another group. */
+const READER = userInfo().uid === 0 ? 'nobody' : userInfo().username;
+const gidOf = (user: string) =>
+  Number(
+    readFileSync('/etc/passwd', 'utf8')
+      .split('\n')
+      .find((line) => line.startsWith(`${user}:`))
+      ?.split(':')[3],
+  );
+
+function device() {
+  const configDir = temporaryFolder();
+  for (const app of ['ws-gateway', 'ota-updater'])
+    writeFileSync(join(configDir, `${app}.json`), '{}', { mode: 0o644 });
+  return { runDir: '/r', hubFolder: '/h', pm2Home: '/p', configDir, hubOwner: READER };
+}
+
+test("when the gateway's override is written, its user may read it and nobody else but its owner, whatever the umask", () => {
+  const file = new OverrideFile('ws-gateway', device());
+  const umask = process.umask(0o077);
+  try {
+    for (const text of ['{"a":1}', '{"a":2}']) {
+      file.write(text);
+      const { mode, gid } = statSync(file.path);
+      expect([mode & 0o777, gid]).toEqual([0o640, gidOf(READER)]);
+      expect(file.text()).toBe(text);
+    }
+  } finally {
+    process.umask(umask);
+  }
+  file.write(undefined);
+  expect(file.text()).toBeUndefined();
+});
+
+test("when another app's override is written, it may be read as the file beside it", () => {
+  const file = new OverrideFile('ota-updater', device());
+  file.write('{}');
+  expect(statSync(file.path).mode & 0o777).toBe(0o644);
+});
