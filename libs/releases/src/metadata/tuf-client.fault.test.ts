@@ -38,7 +38,11 @@ const anchorOf = (text: string) => createHash('sha256').update(text).digest('hex
 const store = () => trustedFiles(join(state, 'trusted.json'), join(state, 'floor.json'));
 
 /** One look of a device at the server: what it knows of the release afterwards. */
-async function look({ anchor = anchorOf(firstRoot()), target = 'kiosk/1.0.0.json' } = {}) {
+async function look({
+  anchor = anchorOf(firstRoot()),
+  target = 'kiosk/1.0.0.json',
+  save = store().save,
+} = {}) {
   const mirror = httpMirror({
     url: server.url,
     stallMs: 5000,
@@ -50,7 +54,7 @@ async function look({ anchor = anchorOf(firstRoot()), target = 'kiosk/1.0.0.json
   try {
     const metadata = await refreshMetadata(
       {
-        store: store(),
+        store: { ...store(), save },
         scratchDir: join(state, 'scratch'),
         anchor,
         initialRoot: () => Promise.resolve(firstRoot()),
@@ -103,6 +107,16 @@ describe('metadata of an update server', () => {
     ]);
     expect(await look({ target: 'kiosk/9.9.9.json' })).toBeUndefined();
     expect(readdirSync(state)).toEqual(['floor.json', 'trusted.json']);
+  });
+
+  test('when the disk does not take what was verified, that is said of the disk, not of the server', async () => {
+    const { digest } = await repository.release({ a: '1' });
+    const failing = (errno: string) => () => {
+      throw Object.assign(new Error(`${errno}: refused, write`), { code: errno, syscall: 'write' });
+    };
+    await expect(look({ save: failing('ENOSPC') })).rejects.toThrow(code('no-space'));
+    await expect(look({ save: failing('EIO') })).rejects.toThrow(expect.objectContaining({ code: 'EIO' }));
+    expect(await look()).toBe(digest);
   });
 
   test('when the first root is another than the device was told of, nothing is believed', async () => {

@@ -217,6 +217,10 @@ function explained(error: unknown, fault: unknown): unknown {
   if (error instanceof BowlineError || !(error instanceof Error)) return error;
   const { message } = error;
   const cause = { cause: error };
+  // Of what this device could not write the server is not to blame. tuf-js leaves only the text of such an error, too.
+  if (/\b(ENOSPC|EDQUOT)\b/.test(message))
+    return new TransientError('no-space', `the disk has no room for metadata: ${message}`, cause);
+  if ('syscall' in error) return error;
   if (fault instanceof DownloadHTTPError && message.includes(fault.message))
     return new TransientError('fetch-refused', `the update server lacks metadata: ${message}`, cause);
   if (/is expired/.test(message))
