@@ -10,6 +10,7 @@ main { max-width: 560px; margin: 0 auto; padding: 20px 24px; background: var(--s
 h1 { margin: 0 0 4px; font-size: 20px; }
 p { margin: 8px 0; } .quiet { color: var(--quiet); font-size: 13px; }
 form { display: grid; grid-template-columns: 1fr 1fr; gap: 12px; margin-top: 16px; }
+@media (max-width: 480px) { form { grid-template-columns: 1fr; } }
 label, fieldset, .whole { display: block; } .wide, fieldset, .whole { grid-column: 1 / -1; }
 label > span { display: block; font-size: 13px; color: var(--quiet); }
 input:not([type=checkbox]) { width: 100%; padding: 7px 9px; font: inherit; color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 4px; }
