@@ -15,7 +15,10 @@ const WORDS: Record<number, string> = {
   [TUNNEL_CLOSE.tooMany]: 'The session has as many connections as its grant allows.',
   [TUNNEL_CLOSE.restarting]: 'The server restarts: connect again in a moment.',
   1006: 'The connection to the server was lost.',
+  1013: 'The server is busy: connect again in a moment.',
 };
+/** An end in good order, said or not (RFC 6455, section 7.4). */
+const GOOD = [1000, 1005];
 
 /** ssh's ProxyCommand: standard input and output through the relay. @returns the exit code. */
 export async function sshProxy(tunnelFile: string): Promise<number> {
@@ -39,7 +42,10 @@ export async function sshProxy(tunnelFile: string): Promise<number> {
     socket.on('open', () => carry(end, { source: process.stdin, sink: process.stdout }));
   });
   clearInterval(ticking);
-  const why = refused ?? WORDS[code];
+  const why =
+    refused ??
+    WORDS[code] ??
+    (GOOD.includes(code) ? undefined : `The server closed the connection (${code}).`);
   if (why !== undefined) process.stderr.write(`${harmless(why)}\n`);
   return why === undefined ? 0 : 1;
 }
