@@ -47,6 +47,18 @@ test('when a counter is drawn, its unit is per second and the loopback is left o
   ]);
 });
 
+test.each([
+  ['system.network.packet.dropped:eth0:receive', true],
+  ['system.network.errors:eth0:transmit', true],
+  ['system.disk.io_time:vda', true],
+  ['system.paging.operations:in', true],
+  ['system.paging.usage', false],
+  ['system.filesystem.usage:/', false],
+])('when %s is chosen, it is a counter: %s', (name, counter) => {
+  const chart = singleChart(series(name, 'x'));
+  expect([chart.lines[0]?.counter, chart.unit]).toEqual([counter, counter ? 'x/s' : 'x']);
+});
+
 test('when another metric only starts with the same letters, it is not drawn with it', () => {
   expect(linesOf([series('system.cpu.utilization_limit')])).toEqual({});
 });

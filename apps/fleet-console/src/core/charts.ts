@@ -41,7 +41,8 @@ const FAMILIES: readonly Family[] = [
 ];
 
 /** Counters among the semantic conventions: what they count since boot, not what flows now. */
-const COUNTERS = /^system\.(network|disk)\.(io|packets|errors|dropped|operations)\b/;
+const COUNTERS =
+  /^system\.(network|disk|paging)\.(io|io_time|packets|packet\.dropped|errors|dropped|operations)\b/;
 
 /** What a machine says to itself is not its network. */
 const LOOPBACK = /^system\.network\..*[:/]lo([:/]|$)/;
