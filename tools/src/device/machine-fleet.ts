@@ -64,11 +64,42 @@ export class MachineFleet {
     return join(this.#folder, 'releases');
   }
 
-  /** Builds and publishes a release of Bowline itself from a tree. */
-  async release(tree: string, version: string): Promise<void> {
-    const named = ['--name', 'bowline', '--kind', 'self', '--release', version];
+  /** Builds and publishes a release from a tree, of Bowline itself if nothing else is said. */
+  async release(
+    tree: string,
+    version: string,
+    { name, kind } = { name: 'bowline', kind: 'self' },
+  ): Promise<void> {
+    const named = ['--name', name, '--kind', kind, '--release', version];
     await this.operator('release', 'build', tree, '--repo', this.repository, ...named, '--sign', 'ops');
     await this.operator('release', 'publish', this.repository, '--sign', 'ops');
+  }
+
+  /** An update module of the device, which its policy allows. */
+  async putModule(type: string, script: string): Promise<void> {
+    const folder = '/usr/share/mender/modules/v3';
+    await this.machine.shell(`mkdir -p ${folder}`);
+    await this.machine.run(
+      'sh',
+      '-c',
+      'printf %s "$1" > "$2"; chmod 755 "$2"',
+      'sh',
+      script,
+      `${folder}/${type}`,
+    );
+    await this.machine.writeJson('/etc/bowline/policy.json', {
+      updates: { channels: ['stable'], kinds: ['app', 'self', `module:${type}`] },
+    });
+  }
+
+  /** Settings of the launcher, from its next start on. */
+  async setLauncher(settings: Record<string, number>): Promise<void> {
+    const lines = Object.entries(settings).map(([name, value]) => `Environment=${name}=${value}`);
+    const folder = '/etc/systemd/system/bowline.service.d';
+    await this.machine.shell(`mkdir -p ${folder}`);
+    const text = `[Service]\n${lines.join('\n')}\n`;
+    await this.machine.run('sh', '-c', 'printf %s "$1" > "$2"', 'sh', text, `${folder}/launcher.conf`);
+    await this.machine.shell('systemctl daemon-reload');
   }
 
   /** Runs `bowline` as the operator does, on the machine's network. */
