@@ -176,6 +176,10 @@ describe('bowline config', () => {
       expect(bad.code).toBe(10);
       expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://good' } });
 
+      const anew = await on('config', 'set', 'ws-gateway', 'link.url=wss://restarts');
+      expect(anew.stdout).toContain('Tried: a new link stands under it.');
+      expect(anew.code).toBe(0);
+
       const wrong = await on('config', 'set', 'ws-gateway', 'link.ulr=wss://x');
       expect(wrong.stderr).toContain('did you mean "link.url"?');
       expect(wrong.code).toBe(2);

@@ -75,9 +75,11 @@ async function changeOverride(
     print(`Tried out now: a new link has ${duration(confirmWithinMs)} to stand …`);
   file.write(text);
   const request = { app, hash: hashOf(override), confirmWithinMs, untried };
-  const end = await askGateway(address, 'takeOverride', request, {
-    answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS,
-  }).catch((error: unknown) => endOfTrial(error, context, confirmWithinMs + AFTER_TRIAL_MS));
+  const take = (): Promise<End> =>
+    askGateway(address, 'takeOverride', request, { answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS });
+  const end = await take().catch((error: unknown) =>
+    endOfTrial(error, { context, take, withinMs: confirmWithinMs + AFTER_TRIAL_MS }),
+  );
   const isKept = end.status === 'applied' || end.status === 'unchanged';
   if (!isKept) file.write(before);
   if (context.json) printJson({ app, keys: check.keys, ...end });
@@ -127,18 +129,31 @@ function whileAway(error: unknown): 'away' {
 const askIfThere = (address: Parameters<typeof askGateway>[0]) =>
   askGateway(address, 'config', {}).catch(() => undefined);
 
-/** The gateway started anew meanwhile, or was killed: it goes on by itself, and says afterwards how it ended. */
-async function endOfTrial(error: unknown, context: Context, withinMs: number): Promise<End> {
-  if (!(error instanceof CliError) || error.code !== 'gateway-away') throw error;
+/**
+ * The gateway started anew meanwhile, or was killed: it goes on by itself, is busy with that if it is asked again, and says
+ * afterwards how it ended.
+ */
+async function endOfTrial(
+  error: unknown,
+  { context, take, withinMs }: { context: Context; take(): Promise<End>; withinMs: number },
+): Promise<End> {
+  if (!(error instanceof CliError) || !['gateway-away', 'config-busy'].includes(error.code)) throw error;
   const address = { ...context.installation(), version: context.version };
   const deadline = performance.now() + withinMs;
   while (performance.now() < deadline && !context.signal.aborted) {
     const config = await askIfThere(address);
-    if (config?.phase === 'settled') {
-      const why = config.apps['ws-gateway']?.view?.refused;
-      return why === undefined
-        ? { status: 'applied', errors: [], tried: true, restarts: false }
-        : { status: 'rolledBack', errors: [{ app: 'ws-gateway', key: '', message: why }], restarts: false };
+    const own = config?.apps['ws-gateway']?.view;
+    if (config?.phase === 'settled' && own !== undefined) {
+      const { refused } = own;
+      if (refused !== undefined)
+        return {
+          status: 'rolledBack',
+          errors: [{ app: 'ws-gateway', key: '', message: refused }],
+          restarts: false,
+        };
+      // Kept already, or somebody else's change was in the way of it.
+      const end = await take();
+      return end.status === 'unchanged' ? { ...end, status: 'applied', tried: true } : end;
     }
     await sleep(POLL_MS);
   }

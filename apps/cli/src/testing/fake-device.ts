@@ -122,6 +122,7 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
     apps: {
       'telemetry-collector': { view: { hash: 'b'.repeat(64), entries: [entry, inherited] } },
       'ota-updater': { away: 'is not running' },
+      'ws-gateway': { view: { hash: 'c'.repeat(64), entries: [] } },
     },
   }));
   hub.handle('configDocument', ({ version }) => ({
@@ -133,7 +134,8 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
     status: version === 4 ? 'rolledBack' : 'applied',
     errors: version === 4 ? [{ app: 'ssh-broker', key: 'x', message: 'is bad' }] : [],
   }));
-  // A trial of `link.url=wss://nobody` fails.
+  // A trial of `link.url=wss://nobody` fails; during that of `wss://restarts` the gateway is another one.
+  let restarted = false;
   hub.handle('checkOverride', ({ override }) => {
     const { link = {} } = override as { link?: Record<string, unknown> };
     const unknown = Object.keys(link).filter((key) => key !== 'url');
@@ -144,6 +146,12 @@ export async function fakeGateway(folder: string, link: DeviceStatus['link']): P
     return { faults, keys: ['link.url'], restart: [], link: ['link.url'] };
   });
   hub.handle('takeOverride', ({ hash }) => {
+    if (hash === hashOf({ link: { url: 'wss://restarts' } })) {
+      const again = { version: 5, status: 'unchanged' as const, errors: [], restarts: false };
+      if (restarted) return again;
+      restarted = true;
+      throw new RejectedError('config-busy', 'another change is under way');
+    }
     const isBad = hash === hashOf({ link: { url: 'wss://nobody' } });
     const errors = isBad
       ? [{ app: 'ws-gateway', key: '', message: 'no new link came to stand in time' }]
