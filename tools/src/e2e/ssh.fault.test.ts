@@ -57,6 +57,10 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       const copy = await copyingIn(await ssh.openConfig(), 'a.bin');
       process.kill(await pidOf('ssh-broker'), 'SIGKILL');
       expect((await child.exited).code).not.toBe(0);
+      // By what the server has heard until then.
+      expect(child.stderr()).toMatch(
+        /The session was cut off: the ssh-broker was restarted|How the session ended.*bowline fleet order /,
+      );
       expect((await copy.exited).code).not.toBe(0);
       await untilGone(pid);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'cut-off', survivors: 0, rebooted: false });
