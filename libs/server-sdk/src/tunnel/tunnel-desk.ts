@@ -82,6 +82,7 @@ export class TunnelDesk {
     place.reserved += 1;
     return () => {
       place.reserved -= 1;
+      this.#wakeNext(place); // this one may have gone without the socket that it was told of
       this.#tidy(sessionId);
     };
   }
@@ -127,8 +128,13 @@ export class TunnelDesk {
     const place = this.#placeOf(sessionId); // it may have been tidied away meanwhile
     place.standby = standby;
     log.debug({ sessionId }, 'tunnel stands by');
-    const [first] = place.waiting;
-    first?.();
+    this.#wakeNext(place);
+  }
+
+  /** One operator for one socket. */
+  #wakeNext({ standby, waiting }: Place): void {
+    const [first] = waiting;
+    if (standby !== undefined) first?.();
   }
 
   /** Joins an operator with the socket that stands by, whose token is spent from now on. */
