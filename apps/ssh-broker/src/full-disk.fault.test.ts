@@ -169,8 +169,7 @@ test.runIf(canMount && needs('openssh-server'))(
     await waitFor(() => gateway.peers().length === 0);
     await startBroker('--sshdPath=/nonexistent'); // which it has to tell
     await waitFor(() => ended().length === 1);
-    const again = { ...order, state: 'started' as const, attempt: 1 };
-    expect((await gateway.outcome(APP, again, 'failed')).error?.code).toBe('session-cut-off');
+    expect((await gateway.reported(order.orderId, 'failed')).error?.code).toBe('session-cut-off');
     makeRoom();
     await broker.output(/"reported":true/);
     await waitFor(() => entries().some(({ action }) => action === 'ssh.ended'));

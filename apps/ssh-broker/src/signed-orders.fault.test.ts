@@ -177,11 +177,7 @@ describe.runIf(needs('openssh-server'))('a grant that is good', () => {
     expect(folders()).toHaveLength(1);
     start();
     await waitFor(() => gateway.peers().length > 0 && folders().length === 0);
-    const { status, error } = await gateway.outcome(
-      APP,
-      { orderId: order.orderId, type: order.type, payload: order.payload, state: 'started', attempt: 1 },
-      'failed',
-    );
+    const { status, error } = await gateway.reported(order.orderId, 'failed');
     expect({ status, code: error?.code }).toEqual({ status: 'failed', code: 'session-cut-off' });
     await waitFor(() =>
       gateway.events.some(({ event }) => event.kind === 'ssh.ended' && event.data['end'] === 'cut-off'),
