@@ -156,7 +156,6 @@ test.runIf(canMount && needs('openssh-server'))(
     expect(await gateway.reported(order.orderId, 'cancelled')).toMatchObject({ result: { survivors: 0 } });
     expect(isRunning(broker.pid)).toBe(true);
   },
-  30_000,
 );
 
 test.runIf(canMount && needs('openssh-server'))(
@@ -180,5 +179,4 @@ test.runIf(canMount && needs('openssh-server'))(
     expect(ended()).toHaveLength(1);
     expect(existsSync(join(folder, 'run', `session-${sessionId}`))).toBe(false);
   },
-  30_000,
 );
