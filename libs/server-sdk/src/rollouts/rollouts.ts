@@ -100,16 +100,22 @@ export class Rollouts {
   /** @throws RejectedError `unknown-rollout` */
   get(rolloutId: string): RolloutReport {
     const held = this.#known(rolloutId);
-    const onDevices = this.#parts(rolloutId)
-      .filter(({ part }) => part.status === 'failed')
-      .slice(0, MOST_FAILURES_TOLD)
-      .map(({ deviceId, part: { orderId, code = 'failed', message = '', at } }) => ({
-        deviceId,
-        orderId,
-        code,
-        message,
-        at,
-      }));
+    const wanted = Math.min(held.counts.failed, MOST_FAILURES_TOLD);
+    const onDevices: RolloutReport['onDevices'] = [];
+    const prefix = keys.rolloutPartsOf(rolloutId);
+    // No further than to the last that is told: there may be a part for each device of a large fleet.
+    const { to, from: first } = within(prefix);
+    for (let from = first; onDevices.length < wanted;) {
+      const page = this.#ports.store.range({ from, to, limit: PAGE });
+      for (const { key, value } of page) {
+        const { status, orderId, code = 'failed', message = '', at } = parse<TakenPart>(value);
+        if (status === 'failed' && onDevices.length < wanted)
+          onDevices.push({ deviceId: key.slice(prefix.length), orderId, code, message, at });
+      }
+      const last = page.at(-1);
+      if (last === undefined) break;
+      from = `${last.key}\0`;
+    }
     return { ...this.#view(held), onDevices };
   }
 
