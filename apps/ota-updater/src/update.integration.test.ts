@@ -218,7 +218,7 @@ test(
         processes: false,
       },
     );
-    device.trial = { ...device.trial, soakMs: 1500, trialMaxMs: 3000 };
+    device.trial = { ...device.trial, soakMs: 1500 };
     device.start();
     device.release('kiosk', '1.0.0');
     await device.update('kiosk', '1.0.0');
@@ -235,7 +235,13 @@ test(
     device.gateway.setLink('online');
     expect((await device.update('kiosk', '2.0.0')).error?.code).toBe('denied-release');
 
+    const restartWith = async (change: Record<string, number>) => {
+      device.trial = { ...device.trial, ...change };
+      await device.updater?.kill();
+      device.start();
+    };
     await new Promise((resolve) => server.close(resolve));
+    await restartWith({ trialMaxMs: 2500 });
     expect((await cutsLink('3.0.0')).error).toMatchObject({
       code: 'inconclusive',
       message: expect.stringContaining('rolled back: inconclusive'),
@@ -244,9 +250,7 @@ test(
 
     // The outage ends: the server answers at once, the link is back only when the gateway tries again.
     device.gateway.setLink('online');
-    device.trial = { ...device.trial, trialMaxMs: 60_000, linkBackMs: 30_000 };
-    await device.updater?.kill();
-    device.start();
+    await restartWith({ trialMaxMs: 120_000, linkBackMs: 60_000 });
     const end = cutsLink('3.0.0');
     asked = 0;
     await listen(port);

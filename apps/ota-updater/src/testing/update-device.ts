@@ -65,7 +65,7 @@ export class UpdateDevice {
   trial: Record<string, number> = {
     graceMs: 400,
     soakMs: 400,
-    trialMaxMs: 5000,
+    trialMaxMs: 120_000,
     linkBackMs: 300,
     bootLoopRestarts: 3,
     bootLoopTrials: 3,
