@@ -95,7 +95,8 @@ describe.runIf(canBootMachine())(
         const node = await fleet.machine.shell(
           "readlink /proc/$(pgrep -f '[o]ta-updater/dist/main[.]js' | head -n 1)/exe",
         );
-        expect(node.trim()).toBe(isAll ? `${SLOTS}/${standing}/runtime` : '/opt/bowline/runtime');
+        const runtime = isAll ? `${SLOTS}/${standing}/runtime` : '/opt/bowline/runtime';
+        expect(node).toBe(await fleet.machine.shell(`readlink -f ${runtime}`));
         const launcher = () => fleet.machine.shell('tail -n 1 /usr/lib/bowline/launch');
         await waitFor(async () => (await launcher()) === '# of 0.2.0\n', { what: 'its launcher' });
         expect(await fleet.machine.shell('ls /usr/lib/bowline')).toBe('launch\nlaunch.previous\n');
