@@ -1,9 +1,9 @@
 import { mkdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { UpdateStatus } from '@bowline/messages/update-status';
 import { writeFileDurably } from '@bowline/runtime';
 import type { Context } from '../commands/context.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import type { UpdateStatus } from '../core/update-line.ts';
 
 const DEVICE_STATE_DIR = '/var/lib/bowline/ota-updater';
 

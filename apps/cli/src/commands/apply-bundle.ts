@@ -1,13 +1,14 @@
 import { existsSync, rmSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { UpdateOfStatus } from '@bowline/messages/update-status';
 import { readFileIfPresent, readJsonIfPresent } from '@bowline/runtime';
 import { v7 as newId } from 'uuid';
 import { paint, print, printJson } from '../adapters/terminal.ts';
 import { readStatus, stateDirOf, writeForUpdater } from '../adapters/updater-state.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
-import { isOver, updateLine, type Update } from '../core/update-line.ts';
+import { isOver, updateLine } from '../core/update-line.ts';
 import type { Context } from './context.ts';
 
 /** The updater's answer to a bundle (apps/ota-updater, bundle-requests.ts). */
@@ -72,7 +73,7 @@ async function follow(
   folder: string,
   orderId: string,
   timeoutMs: number,
-): Promise<Update> {
+): Promise<UpdateOfStatus> {
   const until = performance.now() + timeoutMs;
   let shown = '';
   for (;;) {

@@ -1,6 +1,7 @@
 import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import type { UpdateStatus } from '@bowline/messages/update-status';
 import {
   bootId,
   deadlineIn,
@@ -15,7 +16,7 @@ import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { readStatus, stateDirOf, writeForUpdater } from '../adapters/updater-state.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
-import { isOver, updateLine, type UpdateStatus } from '../core/update-line.ts';
+import { isOver, updateLine } from '../core/update-line.ts';
 import type { Context } from './context.ts';
 
 interface Check {

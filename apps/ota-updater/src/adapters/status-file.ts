@@ -1,14 +1,7 @@
 import { renameSync, writeFileSync } from 'node:fs';
+import type { UpdateStatus } from '@bowline/messages/update-status';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
-import type { LedgerImage } from '../core/ledger.ts';
-import type { ProgressFigures } from '../core/progress.ts';
 import { isDiskFull } from '../engine/full-disk.ts';
-
-/** What `bowline update status` reads. */
-export interface UpdateStatus extends LedgerImage {
-  at: number;
-  progress: Record<string, ProgressFigures>;
-}
 
 /** At most so often while bytes come in. */
 const EVERY_MS = 500;

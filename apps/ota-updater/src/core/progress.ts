@@ -1,17 +1,9 @@
+import type { UpdateFigures } from '@bowline/messages/update-status';
 import type { Phase } from './update-state.ts';
 
-/** Where an update is, for people: acks of progress, `bowline update status`, the console. */
-export interface ProgressFigures {
+/** What acks of progress and `status.json` tell. */
+export interface ProgressFigures extends UpdateFigures {
   phase: Phase;
-  /** Of the whole way, 0 to 100. */
-  percent: number;
-  /** Of what is fetched. */
-  bytes?: number;
-  totalBytes?: number;
-  bytesPerSecond?: number;
-  remainingSeconds?: number;
-  /** Why it does not go on, or what it does. */
-  note?: string;
 }
 
 /** Share of the whole way at which a phase begins, and how much of it the phase takes. Fetching takes longest. */
