@@ -1,11 +1,22 @@
-import { appendFileSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '@bowline/pm2';
+import { RejectedError } from '@bowline/runtime/errors';
 import { waitFor } from '@bowline/testing';
 import { fakeDevice, fakeGateway, type FakeDevice } from './testing/fake-device.ts';
 import { bowline, startBowline } from './testing/run-bowline.ts';
 import { upkeep } from './commands/upkeep.ts';
+
+const APPLIED = { version: 5, status: 'applied' as const, errors: [], tried: true, restarts: false };
 
 let device: FakeDevice;
 beforeAll(async () => {
@@ -191,6 +202,83 @@ describe('bowline config', () => {
     }
   });
 
+  test('when the gateway is away, nothing of its own is written untried unless that is asked for; of other apps it is', async () => {
+    const { home, pm2 } = await fakeDevice([]);
+    await pm2.kill();
+    const files = ['ws-gateway', 'ota-updater'].map((app) => join(home, `${app}.local.json`));
+    const set = (...args: string[]) => bowline(['--home', home, 'config', 'set', ...args]);
+    const refused = await set('ws-gateway', 'link.url=wss://nobody');
+    expect(refused.stderr).toMatch(/does not answer .* Nothing has changed: .*--untried/s);
+    expect(refused.code).toBe(4);
+    expect(files.map((file) => existsSync(file))).toEqual([false, false]);
+
+    const written = await Promise.all([
+      set('ws-gateway', 'link.url=wss://nobody', '--untried'),
+      set('ota-updater', 'logLevel=debug'),
+    ]);
+    expect(written.map(({ code }) => code)).toEqual([0, 0]);
+    expect(files.map((file) => existsSync(file))).toEqual([true, true]);
+  });
+
+  test('when two changes of one app come at once, the second is refused and the first goes on', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ws-gateway.local.json');
+    let finish: ((end: typeof APPLIED) => void) | undefined;
+    hub.handle('takeOverride', () => new Promise((end) => (finish = end)));
+    try {
+      const first = on('config', 'set', 'ws-gateway', 'link.url=wss://first');
+      const end = await waitFor(() => finish, { what: 'the first change to be taken' });
+      const second = await on('config', 'set', 'ws-gateway', 'link.url=wss://second');
+      expect(second.stderr).toContain(`Another change of ${file} is under way.`);
+      expect(second.code).toBe(2);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://first' } });
+      end(APPLIED);
+      expect((await first).code).toBe(0);
+      hub.handle('takeOverride', () => APPLIED);
+      expect((await on('config', 'unset', 'ws-gateway', 'link.url')).code).toBe(0);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  test.each([
+    [
+      'somebody else’s change, it is tried after that',
+      false,
+      { code: 0, taken: 2, said: 'Tried: a new link' },
+    ],
+    ['its own trial, it is not tried again', true, { code: 10, taken: 1, said: 'connect ETIMEDOUT' }],
+  ])('when the gateway is busy with %s, and told how it ended', async (_, isOwn, { code, taken, said }) => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    let takes = 0;
+    let looks = 0;
+    hub.handle('takeOverride', () => {
+      takes += 1;
+      if (takes === 1) throw new RejectedError('config-busy', 'another change is under way');
+      return APPLIED;
+    });
+    hub.handle('config', () => {
+      looks += 1;
+      const view = { hash: 'c'.repeat(64), entries: [] };
+      const busy = { phase: 'applying' as const, candidate: 6, ...(isOwn ? { override: true } : {}) };
+      // Of what is only prepared it is said, too, that it does not count.
+      const refused = isOwn ? 'no link: connect ETIMEDOUT' : 'it was not tried to its end';
+      return {
+        hash: 'a'.repeat(64),
+        documents: [],
+        ...(looks === 1 ? busy : { phase: 'settled' as const }),
+        apps: { 'ws-gateway': { view: { ...view, refused } } },
+      };
+    });
+    try {
+      const ended = await on('config', 'set', 'ws-gateway', 'link.url=wss://later');
+      expect(ended.stdout).toContain(said);
+      expect([ended.code, takes]).toEqual([code, taken]);
+    } finally {
+      await hub.close();
+    }
+  });
+
   test('when the gateway runs, but cannot use its configuration, it is said what is wrong with which file, and a key can be taken out', async () => {
     const file = join(device.home, 'ws-gateway.local.json');
     const message = `${file}: "link.url" must match pattern`;
@@ -200,7 +288,11 @@ describe('bowline config', () => {
     expect(shown.stderr).toContain(`ws-gateway runs, but cannot use its configuration: ${message}.`);
     expect(shown.code).toBe(4);
     writeFileSync(file, '{"link":{"url":"nonsense"}}');
-    const unset = await on('config', 'unset', 'ws-gateway', 'link.url');
+    const refused = await on('config', 'unset', 'ws-gateway', 'link.url');
+    expect(refused.stderr).toContain(message);
+    expect(refused.code).toBe(4);
+    expect(readFileSync(file, 'utf8')).toContain('nonsense');
+    const unset = await on('config', 'unset', 'ws-gateway', 'link.url', '--untried');
     expect(unset.stdout).toContain('is written unchecked, and counts when it runs');
     expect(readFileSync(file, 'utf8')).toBe('{}\n');
     writeFileSync(file, '{');

@@ -1,7 +1,15 @@
 import { rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Installation } from '@bowline/pm2';
-import { hasCode, overrideFile, readFileIfPresent, systemNumber, writeFileDurably } from '@bowline/runtime';
+import {
+  acquireLock,
+  hasCode,
+  overrideFile,
+  readFileIfPresent,
+  systemNumber,
+  writeFileDurably,
+  type Lock,
+} from '@bowline/runtime';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import type { Override } from '../core/override-change.ts';
 
@@ -17,6 +25,24 @@ export class OverrideFile {
     this.#main = join(configDir, `${app}.json`);
     this.path = overrideFile(this.#main);
     this.#reader = app === 'ws-gateway' ? hubOwner : undefined;
+  }
+
+  /**
+   * For all of a change, from what is read to what is taken: between two at once, the end of one would undo the other.
+   *
+   * @throws CliError `config-busy`, `not-permitted`
+   */
+  lock(): Lock {
+    try {
+      return this.#permitted(() => acquireLock(`${this.path}.lock`));
+    } catch (cause) {
+      if (!hasCode(cause, 'already-running')) throw cause;
+      throw new CliError('config-busy', `Another change of ${this.path} is under way.`, {
+        exitCode: EXIT.usage,
+        advice: 'Nothing has changed. Wait for its end, then do this again.',
+        cause,
+      });
+    }
   }
 
   /** As it is written; undefined: there is none. */
@@ -64,7 +90,9 @@ export class OverrideFile {
     try {
       return work();
     } catch (cause) {
-      if (!hasCode(cause, 'EACCES') && !hasCode(cause, 'EPERM')) throw cause;
+      // Of a lock that cannot be had it is the cause that says why.
+      const reason = hasCode(cause, 'state-folder') ? cause.cause : cause;
+      if (!hasCode(reason, 'EACCES') && !hasCode(reason, 'EPERM')) throw cause;
       throw new CliError('not-permitted', `${this.path} is its owner's alone.`, {
         exitCode: EXIT.usage,
         advice: 'Run it as root: sudo bowline config …',

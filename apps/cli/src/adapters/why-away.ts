@@ -1,5 +1,6 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs';
 import type { Installation } from '@bowline/pm2';
+import { CliError } from '../core/cli-error.ts';
 import { misconfiguredSince } from '../core/misconfigured.ts';
 import { appsIn, pm2Of } from './processes.ts';
 
@@ -17,6 +18,19 @@ export async function whyAway(installation: Installation, app: string): Promise<
   if (found === undefined || !found.alive) return undefined;
   const why = misconfiguredSince(endOf(found.outFile), found.startedAt);
   return why === undefined ? undefined : `runs, but cannot use its configuration: ${why}`;
+}
+
+/** What to say if a question ended with this: a gateway that does not answer may be waiting for its own configuration. */
+export async function explained(installation: Installation, error: unknown): Promise<unknown> {
+  if (!(error instanceof CliError) || error.code !== 'gateway-away') return error;
+  const why = await whyAway(installation, 'ws-gateway');
+  if (why === undefined) return error;
+  const advice = 'Mend that file; the gateway looks at it every second.';
+  return new CliError('gateway-away', `ws-gateway ${why}.`, {
+    exitCode: error.exitCode,
+    advice,
+    cause: error,
+  });
 }
 
 function endOf(file: string): string {

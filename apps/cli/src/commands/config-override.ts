@@ -6,6 +6,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { askGateway } from '../adapters/gateway.ts';
 import { OverrideFile } from '../adapters/override-file.ts';
 import { paint, print, printJson } from '../adapters/terminal.ts';
+import { explained } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
 import { withoutKeys, withValues, type Override } from '../core/override-change.ts';
@@ -41,16 +42,29 @@ async function changeOverride(
   options: TrialOptions,
 ): Promise<number> {
   const app = configuredApp(name);
-  const installation = context.installation();
-  const address = { ...installation, version: context.version };
-  const file = new OverrideFile(app, installation);
+  const file = new OverrideFile(app, context.installation());
+  const lock = file.lock();
+  try {
+    return await changeFile(context, { app, file }, change, options);
+  } finally {
+    lock.release();
+  }
+}
+
+async function changeFile(
+  context: Context,
+  { app, file }: { app: ConfiguredApp; file: OverrideFile },
+  change: (override: Override) => Override,
+  options: TrialOptions,
+): Promise<number> {
+  const address = { ...context.installation(), version: context.version };
   const before = file.text();
   const override = change(file.read());
   const text = `${JSON.stringify(override, undefined, 2)}\n`;
   const { confirmWithin: confirmWithinMs, untried } = options;
 
   const check = await askGateway(address, 'checkOverride', { app, override, prepare: !untried }).catch(
-    (error: unknown) => whileAway(error),
+    (error: unknown) => whileAway(error, { context, app, untried }),
   );
   if (check === 'away') {
     file.write(text);
@@ -78,7 +92,13 @@ async function changeOverride(
   const take = (): Promise<End> =>
     askGateway(address, 'takeOverride', request, { answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS });
   const end = await take().catch((error: unknown) =>
-    endOfTrial(error, { context, take, withinMs: confirmWithinMs + AFTER_TRIAL_MS }),
+    endOfTrial(error, {
+      context,
+      app,
+      tried: check.link.length > 0 && !untried,
+      take,
+      withinMs: confirmWithinMs + AFTER_TRIAL_MS,
+    }),
   );
   const isKept = end.status === 'applied' || end.status === 'unchanged';
   if (!isKept) file.write(before);
@@ -120,42 +140,73 @@ function configuredApp(name: string): ConfiguredApp {
   });
 }
 
-/** An override may be what keeps the gateway or the app from running. */
-function whileAway(error: unknown): 'away' {
-  if (error instanceof CliError && ['gateway-away', 'app-away'].includes(error.code)) return 'away';
-  throw error;
+/**
+ * An override may be what keeps the app from running. But one of the gateway's may carry the link, and nobody else can try
+ * that out.
+ */
+async function whileAway(
+  error: unknown,
+  { context, app, untried }: { context: Context; app: ConfiguredApp; untried: boolean },
+): Promise<'away'> {
+  if (!(error instanceof CliError) || !['gateway-away', 'app-away'].includes(error.code)) throw error;
+  if (app !== 'ws-gateway' || untried) return 'away';
+  const known = await explained(context.installation(), error);
+  const { code, message, exitCode, advice } = known instanceof CliError ? known : error;
+  throw new CliError(code, `${message} Nothing has changed: nobody can judge it and try it out.`, {
+    exitCode,
+    advice: `${advice} To write it all the same, to count when the gateway runs: --untried.`,
+    cause: error,
+  });
 }
 
 const askIfThere = (address: Parameters<typeof askGateway>[0]) =>
   askGateway(address, 'config', {}).catch(() => undefined);
 
 /**
- * The gateway started anew meanwhile, or was killed: it goes on by itself, is busy with that if it is asked again, and says
- * afterwards how it ended.
+ * The gateway was busy with another change, which is waited for; or it started anew meanwhile, or was killed: it goes on by
+ * itself, is busy with that if it is asked again, and says afterwards how it ended.
  */
 async function endOfTrial(
   error: unknown,
-  { context, take, withinMs }: { context: Context; take(): Promise<End>; withinMs: number },
+  {
+    context,
+    app,
+    tried,
+    take,
+    withinMs,
+  }: { context: Context; app: ConfiguredApp; tried: boolean; take(): Promise<End>; withinMs: number },
 ): Promise<End> {
-  if (!(error instanceof CliError) || !['gateway-away', 'config-busy'].includes(error.code)) throw error;
+  if (!mayBeTaken(error)) throw error;
   const address = { ...context.installation(), version: context.version };
   const deadline = performance.now() + withinMs;
+  // What was only prepared is `refused` as well: that says nothing of a trial before there was one.
+  let wasTaken = error.code === 'gateway-away';
   while (performance.now() < deadline && !context.signal.aborted) {
     const config = await askIfThere(address);
-    const own = config?.apps['ws-gateway']?.view;
-    if (config?.phase === 'settled' && own !== undefined) {
-      const { refused } = own;
-      if (refused !== undefined)
-        return {
-          status: 'rolledBack',
-          errors: [{ app: 'ws-gateway', key: '', message: refused }],
-          restarts: false,
-        };
-      // Kept already, or somebody else's change was in the way of it.
-      const end = await take();
-      return end.status === 'unchanged' ? { ...end, status: 'applied', tried: true } : end;
+    wasTaken ||= config?.override === true;
+    if (config?.phase === 'settled' && config.apps['ws-gateway']?.view !== undefined) {
+      const refused = config.apps[app]?.view?.refused;
+      if (wasTaken && refused !== undefined) return endedAs('rolledBack', refused);
+      try {
+        // Kept already, or somebody else's change was in the way of it.
+        const end = await take();
+        return end.status === 'unchanged' ? { ...end, status: 'applied', tried } : end;
+      } catch (again) {
+        if (!mayBeTaken(again)) throw again;
+        wasTaken ||= again.code === 'gateway-away';
+      }
     }
     await sleep(POLL_MS);
   }
-  throw error;
+  if (wasTaken) throw error;
+  return endedAs('rejected', 'it was not tried: another change was under way all the time');
 }
+
+const mayBeTaken = (error: unknown): error is CliError =>
+  error instanceof CliError && ['gateway-away', 'config-busy'].includes(error.code);
+
+const endedAs = (status: End['status'], message: string): End => ({
+  status,
+  errors: [{ app: 'ws-gateway', key: '', message }],
+  restarts: false,
+});

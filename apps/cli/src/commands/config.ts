@@ -2,7 +2,7 @@ import type { ConfigView, HubRequests } from '@bowline/messages/hub';
 import { suggest } from '@bowline/runtime/suggest';
 import { askGateway } from '../adapters/gateway.ts';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
-import { whyAway } from '../adapters/why-away.ts';
+import { explained, whyAway } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { diffOf } from '../core/config-diff.ts';
 import { dayAndTime, duration } from '../core/format.ts';
@@ -16,7 +16,7 @@ const addressOf = ({ version, installation }: Context) => ({ ...installation(), 
 /** `bowline config show [APP]`: every value in force and where it comes from; without `all` those that are no defaults. */
 export async function showConfig(context: Context, app: string | undefined, all: boolean): Promise<void> {
   const config = await askGateway(addressOf(context), 'config', {}).catch(async (error: unknown) => {
-    throw await explained(context, error);
+    throw await explained(context.installation(), error);
   });
   const apps = app === undefined ? Object.keys(config.apps) : [knownApp(config, app)];
   if (context.json) {
@@ -29,19 +29,6 @@ export async function showConfig(context: Context, app: string | undefined, all:
     print(`\n${paint('bold', each)}${why === '' ? '' : paint('yellow', ` ${why}`)}`);
     if (view !== undefined) printView(view, all);
   }
-}
-
-/** A gateway that does not answer may be waiting for its own configuration. */
-async function explained(context: Context, error: unknown): Promise<unknown> {
-  if (!(error instanceof CliError) || error.code !== 'gateway-away') return error;
-  const why = await whyAway(context.installation(), 'ws-gateway');
-  if (why === undefined) return error;
-  const advice = 'Mend that file; the gateway looks at it every second.';
-  return new CliError('gateway-away', `ws-gateway ${why}.`, {
-    exitCode: error.exitCode,
-    advice,
-    cause: error,
-  });
 }
 
 function printView({ entries, problem, refused }: ConfigView, all: boolean): void {
