@@ -188,7 +188,7 @@ export async function boot({
     limits: () => live.current.config,
     renewLink: () => connection.renew('the link is made anew under another configuration'),
     stored,
-    own: new OwnOverride({ live, restart }),
+    own: new OwnOverride({ live, clock, log, restart }),
     isEnrolled: () => identity.enrolment !== undefined,
     lastLinkError: () => connection.state.lastError,
   });

@@ -285,7 +285,8 @@ describe('the local override of a running app', () => {
     await live.takeOverride(live.readOverride());
     expect(live.current.link.server).toBe('nowhere');
     expect(app.start().current.link.server).toBe('nowhere');
-    await live.takeOverride({ link: { server: 'good' } }, { override: BAD, why: 'nobody there' });
+    await live.goBackToOverride({ link: { server: 'good' } });
+    await live.refuseOverride(BAD, live.override, 'nobody there');
     expect([live.current.link.server, live.refused]).toEqual(['good', 'nobody there']);
     const next = app.start();
     expect([next.current.link.server, next.refused]).toEqual(['good', 'nobody there']);
@@ -298,7 +299,7 @@ describe('the local override of a running app', () => {
   it('when another one is prepared over one that was refused, that one stays refused until the file is written', async () => {
     const app = device({ local: { link: { server: 'good' } } });
     const live = app.start();
-    await live.takeOverride({ link: { server: 'good' } }, { override: BAD, why: 'nobody there' });
+    await live.refuseOverride(BAD, live.override, 'nobody there');
     write(app, BAD);
     const next = app.start();
     next.prepareOverride({ link: { server: 'another' } });

@@ -186,19 +186,35 @@ export class LiveConfig<Config> {
   }
 
   /**
+   * Durable when it returns: `instead` counts in place of this override, as long as that is what the file says.
+   *
+   * @throws RejectedError `config-refused`: the disk does not take it.
+   */
+  async refuseOverride(override: Tree, instead: Tree, why: string): Promise<void> {
+    this.#override.refuse(override, instead, why);
+  }
+
+  /**
    * Makes a local override the one in force. It is durable already: its owner wrote it.
    *
-   * @param insteadOf the one that stands in the file, and why it does not count: durable when this returns.
    * @returns what changed. A key that needs a restart is the caller's to see to.
    * @throws RejectedError `config-refused`: what was before is in force.
    */
-  async takeOverride(override: Tree, insteadOf?: { override: Tree; why: string }): Promise<ConfigChange> {
+  takeOverride(override: Tree): Promise<ConfigChange> {
+    return this.#takeOverride(override, () => this.#override.accept(override));
+  }
+
+  /** The same for one that was in force before, whatever the file says and the disk takes: {@link refuseOverride} makes it durable. */
+  goBackToOverride(override: Tree): Promise<ConfigChange> {
+    return this.#takeOverride(override);
+  }
+
+  async #takeOverride(override: Tree, beforehand?: () => void): Promise<ConfigChange> {
     const faults = this.judgeOverride(override);
     if (faults.length > 0)
       throw new RejectedError('config-refused', sentenceOf(faults), { details: { faults } });
     const change = this.changeByOverride(override);
-    if (insteadOf === undefined) this.#override.accept(override);
-    else this.#override.refuse(insteadOf.override, override, insteadOf.why);
+    beforehand?.();
     const [before, layer] = [this.#current, this.#layers.local];
     const take = (local: Tree) => {
       this.#layers.local = local;

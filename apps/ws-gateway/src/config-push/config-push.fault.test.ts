@@ -116,7 +116,12 @@ async function life(
     limits: () => ({ keepDocuments: 3, applyWithinMs: 5000, confirmWithinMs: 5000 }),
     renewLink: () => undefined,
     stored: () => undefined,
-    own: new OwnOverride({ live: pacedConfig('ws-gateway', disk.folder), restart: () => undefined }),
+    own: new OwnOverride({
+      live: pacedConfig('ws-gateway', disk.folder),
+      clock: systemClock,
+      log,
+      restart: () => undefined,
+    }),
     isEnrolled: () => true,
     lastLinkError: () => undefined,
   });

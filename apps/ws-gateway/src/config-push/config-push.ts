@@ -12,9 +12,11 @@ import { Refusal, sentenceOf, versionError } from './config-refusal.ts';
 import {
   judgeDocument,
   remainingMs,
+  transition,
   type BootMoment,
   type ConfigError,
   type ConfigStep,
+  type ConfigStepEvent,
   type OverrideTrial,
 } from './config-step.ts';
 import type { ConfigTargets } from './config-targets.ts';
@@ -92,7 +94,7 @@ export class ConfigPush {
   async start(): Promise<void> {
     const { now, limits, records, targets, log } = this.#ports;
     const { applyWithinMs } = limits();
-    await this.#steps.move({ type: 'restarted', now: now(), applyWithinMs });
+    await this.#move({ type: 'restarted', now: now(), applyWithinMs });
     const { step } = records;
     if (step.phase === 'returning')
       log.error({ version: step.version, errors: step.errors }, 'a configuration is taken back');
@@ -312,8 +314,20 @@ export class ConfigPush {
     } catch (error) {
       if (!(error instanceof Refusal)) throw error;
       log.error({ version, errors: error.errors }, 'a configuration is taken back');
-      await this.#steps.move({ type: 'failed', errors: error.errors });
+      await this.#move({ type: 'failed', errors: error.errors });
     }
+  }
+
+  /** The way back of the gateway's own override begins before it is durable, and begins again after a crash. */
+  async #move(event: ConfigStepEvent): Promise<void> {
+    const { records, own, renewLink } = this.#ports;
+    const next = transition(records.step, event);
+    if (next.phase === 'returning' && next.override !== undefined) {
+      await own.goBack(next.override);
+      this.heard(GATEWAY, own.hashes);
+      renewLink();
+    }
+    await this.#steps.move(event);
   }
 
   /** The gateway comes last: what carries the link changes once all others have taken their part. */
@@ -374,21 +388,12 @@ export class ConfigPush {
     step: Extract<ConfigStep, { phase: 'returning' }>,
     override: OverrideTrial,
   ): Promise<void> {
-    const { own, log, renewLink } = this.#ports;
+    const { own } = this.#ports;
     const why = sentenceOf(step.errors);
-    const restarts = await own
-      .take(override.from, { override: override.to, why })
-      .catch((error: unknown): false => {
-        if (!(error instanceof Refusal)) throw error;
-        // It was in force when the trial began: only what is set above it can have changed since.
-        log.error({ errors: error.errors }, 'a local override could not be taken back');
-        return false;
-      });
-    this.heard(GATEWAY, own.hashes);
-    renewLink();
+    await own.refuse(override, why);
     const error = { code: 'config-rolled-back', message: why };
     await this.#finish(step, { type: 'returned' }, { status: 'failed', error });
-    if (restarts) setImmediate(() => own.restart());
+    own.restartIfNeeded();
   }
 
   /** It is brought back when it can be, and the cloud hears of it. */

@@ -1,14 +1,16 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { openQueue, type DurableQueue, type WriteBatch } from '@bowline/durable-queue';
-import { createLogger, LiveConfig, systemClock, type ConfigValidator } from '@bowline/runtime';
+import { createLogger, LiveConfig, systemClock, type Clock, type ConfigValidator } from '@bowline/runtime';
+import { RejectedError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { expect, it } from 'vitest';
 import { Counters } from '../counters.ts';
 import { EventReporter } from '../event-reporter.ts';
 import { ConfigPush } from './config-push.ts';
 import { ConfigRecords } from './config-records.ts';
+import { TRY_AGAIN_MS } from './durable-steps.ts';
 import { OwnOverride } from './own-override.ts';
 
 const log = createLogger({ app: 'test', write: () => undefined });
@@ -29,6 +31,12 @@ const validate = Object.assign(() => true, {
   },
 }) satisfies ConfigValidator;
 
+/** What is tried again is so soon. */
+const clock: Clock = {
+  ...systemClock,
+  after: (ms, call) => systemClock.after(ms === TRY_AGAIN_MS ? 20 : ms, call),
+};
+
 const OLD = { link: { url: 'wss://old' } };
 
 /** A device whose owner has set the address of the link in its override. */
@@ -42,7 +50,10 @@ function newDisk() {
   writeFileSync(override, JSON.stringify(OLD));
   const start = () =>
     new LiveConfig<Addressed>(validate, { app: 'ws-gateway', args: ['--config', file], env: {} });
-  return { folder, override, start };
+  /** No file can be made where the configuration writes what does not count. */
+  const blocker = join(stateDir, `override-refused.json.${process.pid}.new`);
+  const takesNoRecord = (refuses: boolean) => (refuses ? mkdirSync(blocker) : rmdirSync(blocker));
+  return { folder, override, start, takesNoRecord, isStoreFull: false };
 }
 
 /** Where everything stops at once: before or after the n-th durable write of the CLI and the gateway together. */
@@ -75,7 +86,12 @@ async function life(
   };
   const opened = await openQueue({ folder: join(disk.folder, 'store'), wallMs: Date.now });
   const queue: DurableQueue = Object.create(opened, {
-    commit: { value: (batch: WriteBatch) => durably(() => opened.commit(batch)) },
+    commit: {
+      value: async (batch: WriteBatch) => {
+        if (disk.isStoreFull) throw new RejectedError('disk-full', 'no room');
+        return durably(() => opened.commit(batch));
+      },
+    },
   }) as DurableQueue;
   for (const name of ['order', 'unfinishedOrders', 'config'] as const) {
     Object.defineProperty(queue, name, { value: (opened[name] as () => unknown).bind(opened) });
@@ -91,7 +107,14 @@ async function life(
       takeOverride: {
         value: (...what: Parameters<typeof live.takeOverride>) => durably(() => live.takeOverride(...what)),
       },
+      goBackToOverride: { value: live.goBackToOverride.bind(live) },
+      refuseOverride: {
+        value: (...what: Parameters<typeof live.refuseOverride>) =>
+          durably(() => live.refuseOverride(...what)),
+      },
     }) as typeof live,
+    clock,
+    log,
     restart: () => undefined,
   });
   const push: ConfigPush = new ConfigPush({
@@ -107,7 +130,7 @@ async function life(
     },
     desk: { report: never },
     events: new EventReporter({ queue, clock: systemClock, counters: new Counters(), log }),
-    clock: systemClock,
+    clock,
     // Stands still: how long a life takes is not what is tried here.
     now: () => ({ bootId, monotonicMs: 0 }),
     log,
@@ -213,5 +236,43 @@ it.each([
       const written = JSON.parse(readFileSync(disk.override, 'utf8')) as typeof OLD;
       expect(next.refused !== undefined).toBe(written.link.url !== inForce);
     }
+  },
+);
+
+const UNREACHABLE = { link: { url: 'wss://nobody' } };
+
+it.each([
+  ['takes no record of it', 'returning'],
+  ['has a full store', 'applying'],
+])(
+  'when a trial fails on a disk that %s, the proven address is in force at once, also after a reboot, and the rest when there is room',
+  async (what, phase) => {
+    const disk = newDisk();
+    const fill = (isFull: boolean) => {
+      if (phase === 'applying') disk.isStoreFull = isFull;
+      else disk.takesNoRecord(isFull);
+    };
+    const phaseIn = ({ queue }: { queue: DurableQueue }) =>
+      (queue.config('state') as { step: { phase: string } }).step.phase;
+    const first = await life(disk, undefined, { reachable: ['wss://old'], bootId: 'boot-1' });
+    await first.push.start();
+    void first.set(UNREACHABLE, 100);
+    await waitFor(() => first.live.current.link.url === 'wss://nobody', { what: 'the trial' });
+    fill(true);
+    await waitFor(() => first.live.current.link.url === 'wss://old', { what: `the way back: it ${what}` });
+    await waitFor(() => phaseIn(first) === phase, { what: phase });
+    await first.end();
+
+    const second = await life(disk, undefined, { reachable: ['wss://old'], bootId: 'boot-2' });
+    expect(second.live.current.link.url).toBe('wss://nobody'); // nothing durable says otherwise
+    const started = second.push.start();
+    await waitFor(() => second.live.current.link.url === 'wss://old', { what: 'the way back' });
+    fill(false);
+    await started;
+    await waitFor(() => statuses(second.queue).includes('rolledBack'), { what: 'the end' });
+    expect([phaseIn(second), statuses(second.queue).length]).toEqual(['settled', 1]);
+    await second.end();
+    const next = disk.start();
+    expect([next.current.link.url, next.refused]).toEqual(['wss://old', expect.any(String)]);
   },
 );

@@ -1,15 +1,25 @@
-import type { ConfigFault, LiveConfig } from '@bowline/runtime';
+import { wait, type Clock, type ConfigFault, type LiveConfig, type Logger } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { Refusal } from './config-refusal.ts';
-import type { ConfigError } from './config-step.ts';
+import type { ConfigError, OverrideTrial } from './config-step.ts';
+import { TRY_AGAIN_MS } from './durable-steps.ts';
 
 const GATEWAY = 'ws-gateway';
 
 export interface OwnOverridePorts {
   live: Pick<
     LiveConfig<unknown>,
-    'override' | 'judgeOverride' | 'changeByOverride' | 'takeOverride' | 'hash' | 'setHash'
+    | 'override'
+    | 'judgeOverride'
+    | 'changeByOverride'
+    | 'takeOverride'
+    | 'goBackToOverride'
+    | 'refuseOverride'
+    | 'hash'
+    | 'setHash'
   >;
+  clock: Clock;
+  log: Logger;
   /** Ends this process in good order, to be started anew. */
   restart(reason: string): void;
 }
@@ -17,6 +27,8 @@ export interface OwnOverridePorts {
 /** The gateway's own local override (docs/configuration.md). */
 export class OwnOverride {
   readonly #ports: OwnOverridePorts;
+  /** What was gone back to takes effect when the gateway starts. */
+  #mustRestart = false;
 
   constructor(ports: OwnOverridePorts) {
     this.#ports = ports;
@@ -40,17 +52,46 @@ export class OwnOverride {
   }
 
   /** @returns whether the gateway must start anew for it: the caller says when. @throws Refusal */
-  async take(
-    override: Record<string, unknown>,
-    insteadOf?: { override: Record<string, unknown>; why: string },
-  ): Promise<boolean> {
+  async take(override: Record<string, unknown>): Promise<boolean> {
     try {
-      const { restart } = await this.#ports.live.takeOverride(override, insteadOf);
+      const { restart } = await this.#ports.live.takeOverride(override);
       return restart.length > 0;
     } catch (error) {
       if (!(error instanceof RejectedError)) throw error;
       throw new Refusal([{ app: GATEWAY, key: '', message: error.message }]);
     }
+  }
+
+  /** What was before the trial is in force at once: on a full disk only the link may make room. */
+  async goBack({ from }: OverrideTrial): Promise<void> {
+    const { live, log } = this.#ports;
+    try {
+      const { restart } = await live.goBackToOverride(from);
+      if (restart.length > 0) this.#mustRestart = true;
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      // It was in force when the trial began: only what is set above it can have changed since.
+      log.error({ why: error.message }, 'a local override could not be taken back');
+    }
+  }
+
+  /** Returns when it is durable that what was tried does not count, however long the disk does not take it. */
+  async refuse({ to, from }: OverrideTrial, why: string): Promise<void> {
+    const { live, clock, log } = this.#ports;
+    for (;;) {
+      try {
+        return await live.refuseOverride(to, from, why);
+      } catch (error) {
+        if (!(error instanceof RejectedError)) throw error;
+        log.error({ why: error.message }, 'a local override was taken back, and would count at a start');
+        await wait(clock, TRY_AGAIN_MS);
+      }
+    }
+  }
+
+  /** For what was gone back to, where it needs that. */
+  restartIfNeeded(): void {
+    if (this.#mustRestart) setImmediate(() => this.restart()); // the answer goes first
   }
 
   restart(): void {
