@@ -229,7 +229,9 @@ export class ConfigPush {
     try {
       const { changes, link } = own.judge(override);
       if (this.#needsLink(wish, link)) {
-        await this.#start(wish, true, { to: override, from: own.inForce });
+        // Over what is in force now: it may have waited for the end of a document.
+        const { inForce: document } = records;
+        await this.#start({ ...wish, document }, true, { to: override, from: own.inForce });
         return true;
       }
       const restarts = await own.take(override);

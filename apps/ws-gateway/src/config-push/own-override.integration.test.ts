@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import { hashOf } from '@bowline/runtime';
 import { freePort, waitFor } from '@bowline/testing';
 import { FakeCloud } from '@bowline/testing/fake-cloud';
 import { afterEach, expect, it } from 'vitest';
+import { ConfiguredApp } from '../test-kit/configured-app.ts';
 import { GatewayUnderTest } from '../test-kit/gateway.ts';
 
 const running: { stop(): unknown }[] = [];
@@ -143,4 +144,23 @@ it('when a document that a person goes back to leaves the device without a link,
   );
   expect(end).toMatchObject({ version: 1, status: 'rolledBack', tried: true });
   expect((await person.request('config', {})).version).toBe(2);
+});
+
+it('when it has to wait for the end of a document, that document stays in force', async () => {
+  const { cloud, gateway, person } = await device();
+  const collector = new ConfiguredApp(gateway, 'telemetry-collector');
+  running.push(collector);
+  const order = (await cloud.link()).order('config', {
+    version: 1,
+    sections: { 'telemetry-collector': { pace: 5 } },
+  });
+  await cloud.ack(order, 'received');
+  await person.request('config', {});
+  const end = set(gateway, person, { link: { backoffBaseMs: 150 } }, { confirmWithinMs: 20_000 });
+  await waitFor(() => existsSync(join(gateway.folder, 'config.local.json')), { what: 'the file' });
+  await person.request('config', {}); // answered: the gateway has been asked before
+  await collector.start(); // for which the document waits
+  await cloud.ack(order, 'succeeded');
+  expect(await end).toMatchObject({ version: 1, status: 'applied', tried: true });
+  expect(await person.request('config', {})).toMatchObject({ version: 1, phase: 'settled' });
 });
