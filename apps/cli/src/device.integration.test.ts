@@ -10,7 +10,7 @@ import {
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { isAlive } from '@bowline/pm2';
-import { RejectedError } from '@bowline/runtime/errors';
+import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { waitFor } from '@bowline/testing';
 import { fakeDevice, fakeGateway, type FakeDevice } from './testing/fake-device.ts';
 import { bowline, startBowline } from './testing/run-bowline.ts';
@@ -274,6 +274,38 @@ describe('bowline config', () => {
       const ended = await on('config', 'set', 'ws-gateway', 'link.url=wss://later');
       expect(ended.stdout).toContain(said);
       expect([ended.code, takes]).toEqual([code, taken]);
+    } finally {
+      await hub.close();
+    }
+  });
+
+  test('when an app refuses what was written, the file is as it was; when it has gone, it counts later', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ota-updater.local.json');
+    const set = () => on('config', 'set', 'ota-updater', 'logLevel=debug');
+    try {
+      hub.handle('takeOverride', () => {
+        throw new RejectedError('override-elsewhere', 'what was written is not what this app reads');
+      });
+      const refused = await set();
+      expect(refused.stderr).toContain('What was written is not what this app reads.');
+      expect(refused.code).toBe(2);
+      expect(existsSync(file)).toBe(false);
+
+      hub.handle('takeOverride', () => {
+        writeFileSync(file, '{"logLevel":"warn"}');
+        throw new RejectedError('override-elsewhere', 'what was written is not what this app reads');
+      });
+      expect((await set()).code).toBe(2);
+      expect(readFileSync(file, 'utf8')).toBe('{"logLevel":"warn"}'); // written by hand meanwhile
+
+      hub.handle('takeOverride', () => {
+        throw new TransientError('app-away', 'ota-updater is not connected to the hub');
+      });
+      const gone = await set();
+      expect(gone.stdout).toContain('is written, and counts when it runs.');
+      expect(gone.code).toBe(0);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ logLevel: 'debug' });
     } finally {
       await hub.close();
     }

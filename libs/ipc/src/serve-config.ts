@@ -41,6 +41,13 @@ const short = (faults: readonly ConfigFault[]): ConfigFault[] =>
     .slice(0, MOST_FAULTS)
     .map(({ key, message }) => ({ key: key.slice(0, MOST_CHARS), message: message.slice(0, MOST_CHARS) }));
 
+/** What an app has against it; any other error is thrown on. */
+function faultsIn(error: unknown): ConfigFault[] {
+  if (!(error instanceof RejectedError)) throw error;
+  const { faults = [{ key: '', message: error.message }] } = error.details as { faults?: ConfigFault[] };
+  return short(faults);
+}
+
 const NO_CHANGE = { keys: [], restart: [], link: [] };
 
 /** What stands in the app's own file. @throws RejectedError `override-elsewhere`; ConfigError `config-unreadable`. */
@@ -74,11 +81,7 @@ export function configAnswers(live: ServedConfig, restart: (reason: string) => v
         const { hash, setHash } = live;
         return { faults: [], hash, setHash, restarts: restarts.length > 0 };
       } catch (error) {
-        if (!(error instanceof RejectedError)) throw error;
-        const { faults = [{ key: '', message: error.message }] } = error.details as {
-          faults?: ConfigFault[];
-        };
-        return { faults: short(faults), hash: live.hash, restarts: false };
+        return { faults: faultsIn(error), hash: live.hash, restarts: false };
       }
     },
     async show() {
@@ -97,11 +100,14 @@ export function configAnswers(live: ServedConfig, restart: (reason: string) => v
     },
     async takeOverride({ hash }) {
       const override = writtenOverride(live, hash);
-      const faults = short(live.judgeOverride(override));
-      if (faults.length > 0) return { faults, keys: [], restarts: false };
-      const { keys, restart: restarts } = await live.takeOverride(override);
-      if (restarts.length > 0) setImmediate(() => restart(`the local override changed: ${keys.join(', ')}`));
-      return { faults: [], keys, restarts: restarts.length > 0 };
+      try {
+        const { keys, restart: restarts } = await live.takeOverride(override);
+        if (restarts.length > 0)
+          setImmediate(() => restart(`the local override changed: ${keys.join(', ')}`));
+        return { faults: [], keys, restarts: restarts.length > 0 };
+      } catch (error) {
+        return { faults: faultsIn(error), keys: [], restarts: false };
+      }
     },
   };
 }

@@ -68,15 +68,7 @@ async function changeFile(
   );
   if (check === 'away') {
     file.write(text);
-    if (context.json) printJson({ app, status: 'written' });
-    else
-      print(
-        paint(
-          'yellow',
-          `${app} cannot be asked: ${file.path} is written unchecked, and counts when it runs.`,
-        ),
-      );
-    return EXIT.ok;
+    return tellWritten(context, app, `${app} cannot be asked: ${file.path} is written unchecked`);
   }
   if (check.faults.length > 0) {
     const faults = check.faults.map(({ key, message }) => (key === '' ? message : `"${key}" ${message}`));
@@ -91,20 +83,32 @@ async function changeFile(
   const request = { app, hash: hashOf(override), confirmWithinMs, untried };
   const take = (): Promise<End> =>
     askGateway(address, 'takeOverride', request, { answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS });
-  const end = await take().catch((error: unknown) =>
-    endOfTrial(error, {
-      context,
-      app,
-      tried: check.link.length > 0 && !untried,
-      take,
-      withinMs: confirmWithinMs + AFTER_TRIAL_MS,
-    }),
-  );
+  const takeBack = () => {
+    if (file.text() === text) file.write(before); // else it is somebody else's, by hand
+  };
+  const tried = check.link.length > 0 && !untried;
+  let end: End;
+  try {
+    end = await take().catch((error: unknown) =>
+      endOfTrial(error, { context, app, tried, take, withinMs: confirmWithinMs + AFTER_TRIAL_MS }),
+    );
+  } catch (error) {
+    if (error instanceof CliError && error.code === 'app-away')
+      return tellWritten(context, app, `${app} has gone meanwhile: ${file.path} is written`);
+    if (!mayBeTaken(error)) takeBack();
+    throw error;
+  }
   const isKept = end.status === 'applied' || end.status === 'unchanged';
-  if (!isKept) file.write(before);
+  if (!isKept) takeBack();
   if (context.json) printJson({ app, keys: check.keys, ...end });
   else tell(app, file, end, confirmWithinMs);
   return isKept ? EXIT.ok : EXIT.orderFailed;
+}
+
+function tellWritten({ json }: Context, app: ConfiguredApp, what: string): number {
+  if (json) printJson({ app, status: 'written' });
+  else print(paint('yellow', `${what}, and counts when it runs.`));
+  return EXIT.ok;
 }
 
 function tell(app: string, { path }: OverrideFile, end: End, confirmWithinMs: number): void {
