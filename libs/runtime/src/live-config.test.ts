@@ -306,6 +306,34 @@ describe('the local override of a running app', () => {
     expect(app.start().current.link.server).toBe('good');
   });
 
+  it.each([
+    ['was refused, the file said what counts meanwhile', false, undefined, 'nowhere'],
+    ['was refused, and the file has said nothing else', true, undefined, 'good'],
+    ['was only prepared in this boot', false, (text: string) => text, 'good'],
+    [
+      'was only prepared in another boot',
+      false,
+      (text: string) => text.replace(/"preparedIn":"[^"]*"/, '"preparedIn":"b"'),
+      'nowhere',
+    ],
+  ])(
+    'when one that %s stands in the file at a start, it counts only if that is past',
+    async (_, isWritten, prepared, counts) => {
+      const app = device({ local: { link: { server: 'good' } } });
+      const live = app.start();
+      const record = join(app.stateDir, 'override-refused.json');
+      if (prepared === undefined) await live.refuseOverride(BAD, live.override, 'nobody there');
+      else {
+        live.prepareOverride(BAD);
+        writeFileSync(record, prepared(readFileSync(record, 'utf8')));
+      }
+      if (isWritten) write(app, BAD);
+      live.forgetRefused();
+      write(app, BAD);
+      expect(app.start().current.link.server).toBe(counts);
+    },
+  );
+
   it('when the device alone may set a key, it needs a restart unless it carries the link', () => {
     const live = device().start();
     expect(live.changeByOverride({ link: { server: 'x', heartbeatMs: 7 } })).toEqual({

@@ -182,7 +182,7 @@ export class LiveConfig<Config> {
   /** Durable when it returns: once this override is written, it does not count before {@link takeOverride} has it. */
   prepareOverride(override: Tree): void {
     const why = 'it was not tried to its end: the device or its gateway went down';
-    this.#override.refuse(override, this.#layers.local, why);
+    this.#override.prepare(override, this.#layers.local, why);
   }
 
   /**
@@ -192,6 +192,20 @@ export class LiveConfig<Config> {
    */
   async refuseOverride(override: Tree, instead: Tree, why: string): Promise<void> {
     this.#override.refuse(override, instead, why);
+  }
+
+  /**
+   * Once the file says what counts, what was refused before counts again if its owner writes it again. Not while one is on trial:
+   * what was refused may be written back.
+   *
+   * @throws RejectedError `config-refused`: the disk does not take it.
+   */
+  forgetRefused(): void {
+    try {
+      this.#override.forgetOthers();
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error; // what the file says is for its owner to put right
+    }
   }
 
   /**

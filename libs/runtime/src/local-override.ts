@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { bootId } from './boot-id.ts';
 import { overrideFile, readTree, isTree, type Tree } from './config-layers.ts';
 import { RejectedError } from './errors.ts';
 import { readJsonIfPresent, writeFileDurably } from './files.ts';
@@ -13,6 +14,8 @@ interface Refused {
   hash: string;
   instead: Tree;
   why: string;
+  /** It has not been tried at all; its owner may be about to write it, but not after the end of this boot. */
+  preparedIn?: string;
 }
 
 /**
@@ -41,8 +44,25 @@ export class LocalOverride {
 
   /** Durable when it returns: from now on `instead` counts in place of `override`. */
   refuse(override: Tree, instead: Tree, why: string): void {
-    const hash = hashOf(override);
-    this.#write([{ hash, instead, why }, ...this.#held().filter((each) => each.hash !== hash)]);
+    this.#add({ hash: hashOf(override), instead, why });
+  }
+
+  /** The same for one that its owner is about to write. */
+  prepare(override: Tree, instead: Tree, why: string): void {
+    this.#add({ hash: hashOf(override), instead, why, preparedIn: bootId() });
+  }
+
+  /**
+   * Once the file says what counts, what was refused before is past: who writes it again by hand means it.
+   *
+   * @throws ConfigError `config-unreadable`; RejectedError `config-refused`: the disk does not take it.
+   */
+  forgetOthers(): void {
+    const held = this.#held();
+    if (held.length === 0 || this.refused(this.read()) !== undefined) return;
+    const thisBoot = bootId();
+    const prepared = held.filter(({ preparedIn }) => preparedIn === thisBoot);
+    if (prepared.length < held.length) this.#write(prepared);
   }
 
   /** Durable when it returns: from now on this override counts. */
@@ -50,6 +70,10 @@ export class LocalOverride {
     if (this.refused(override) === undefined) return;
     const hash = hashOf(override);
     this.#write(this.#held().filter((each) => each.hash !== hash));
+  }
+
+  #add(refused: Refused): void {
+    this.#write([refused, ...this.#held().filter(({ hash }) => hash !== refused.hash)]);
   }
 
   #held(): Refused[] {

@@ -118,6 +118,8 @@ export class ConfigPush {
 
   link(state: LinkStateName): void {
     this.#proof.link(state);
+    // Time and again: the owner may have written something else.
+    if (state === 'online' && this.#ports.records.step.phase === 'settled') this.#ports.own.forgetRefused();
   }
 
   /** For hello and heartbeat. */

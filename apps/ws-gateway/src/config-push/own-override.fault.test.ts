@@ -107,6 +107,7 @@ async function life(
       takeOverride: {
         value: (...what: Parameters<typeof live.takeOverride>) => durably(() => live.takeOverride(...what)),
       },
+      forgetRefused: { value: live.forgetRefused.bind(live) },
       goBackToOverride: { value: live.goBackToOverride.bind(live) },
       refuseOverride: {
         value: (...what: Parameters<typeof live.refuseOverride>) =>
@@ -276,3 +277,18 @@ it.each([
     expect([next.current.link.url, next.refused]).toEqual(['wss://old', expect.any(String)]);
   },
 );
+
+it('when what failed is written back and much later by hand again, it counts at the next start', async () => {
+  const disk = newDisk();
+  const gateway = await life(disk, undefined, { reachable: ['wss://old'], bootId: 'boot-1' });
+  await gateway.push.start();
+  expect(await gateway.set(UNREACHABLE, 100)).toMatchObject({ status: 'rolledBack' });
+  gateway.push.link('online'); // before it is written back
+  expect(disk.start().current.link.url).toBe('wss://old');
+  writeFileSync(disk.override, JSON.stringify(OLD));
+  gateway.push.link('online');
+  await gateway.end();
+  writeFileSync(disk.override, JSON.stringify(UNREACHABLE));
+  const next = disk.start();
+  expect([next.current.link.url, next.refused]).toEqual(['wss://nobody', undefined]);
+});

@@ -15,6 +15,7 @@ export interface OwnOverridePorts {
     | 'takeOverride'
     | 'goBackToOverride'
     | 'refuseOverride'
+    | 'forgetRefused'
     | 'hash'
     | 'setHash'
   >;
@@ -86,6 +87,17 @@ export class OwnOverride {
         log.error({ why: error.message }, 'a local override was taken back, and would count at a start');
         await wait(clock, TRY_AGAIN_MS);
       }
+    }
+  }
+
+  /** While nothing is on trial. What cannot be written now is tried again at the next call. */
+  forgetRefused(): void {
+    const { live, log } = this.#ports;
+    try {
+      live.forgetRefused();
+    } catch (error) {
+      if (!(error instanceof RejectedError)) throw error;
+      log.warn({ why: error.message }, 'what was refused of the local override could not be forgotten');
     }
   }
 
