@@ -255,14 +255,15 @@ describe('bowline fleet cancel', () => {
     server.steps = ['received', 'succeeded'];
     const { code, stdout } = await cancel(server);
     expect(stdout).toMatch(new RegExp(`^cancel of ${ORDER_ID}, order [^]*succeeded[^]*Cancelled\\.\n$`));
-    expect(stdout).not.toContain('has yet to get this order');
     expect(code).toBe(0);
   });
 
-  test('when the order still waits for its device, it says that it may begin before the cancel is there', async () => {
+  test('when the device got the order as expired, it says that it never began and ends with 0', async () => {
     const server = await fakeServer();
-    server.steps = ['queued', 'received', 'succeeded'];
-    expect((await cancel(server)).stdout).toContain('it may begin the order before');
+    server.steps = ['received', 'failed', 'expired'];
+    const { code, stdout } = await cancel(server);
+    expect(stdout).toMatch(/The order never began\.\n$/);
+    expect(code).toBe(0);
   });
 
   test('when it is too late for the device, or the order has ended already, it says so', async () => {

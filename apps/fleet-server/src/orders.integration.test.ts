@@ -14,6 +14,7 @@ const newDevice = () => server.device(`device-${(count += 1)}`);
 interface Order {
   orderId: string;
   seq: number;
+  createdAt: number;
   status: string;
   attempt: number;
   history: { status: string; attempt: number }[];
@@ -98,6 +99,15 @@ describe('life of an order', () => {
     link.ack(1, orderId, 'succeeded', 1);
     await link.receipted('results', 1);
     expect((await order(orderId)).status).toBe('queued');
+  });
+
+  it('when it is called off while its device is away, the device gets it as expired, and then the cancel', async () => {
+    const device = await newDevice();
+    const { orderId, createdAt } = await send(device);
+    await server.api('POST', `/v1/orders/${orderId}/cancel`, {});
+    const link = await device.open();
+    expect((await link.next('command')).payload).toMatchObject({ expiresAt: createdAt });
+    expect((await link.next('cancel')).payload).toEqual({ orderId });
   });
 
   it('when it is called off, a cancel follows it down', async () => {

@@ -111,18 +111,21 @@ export class OrderBook {
   }
 
   /**
-   * Asks the device to call an order off: an order of its own (`cancel`).
+   * Asks the device to call an order off: an order of its own (`cancel`). A device that has not got the order yet gets it as one
+   * that has expired: it comes before its cancel, and would begin at once.
    *
    * @returns the order that does it.
    * @throws RejectedError `order-ended`.
    */
-  cancel(order: Order, serverEpoch: string): Promise<Order> {
-    if (hasEnded(order))
-      throw new RejectedError('order-ended', `the order has ended already: ${order.status}`);
-    return this.create(order.deviceId, serverEpoch, {
-      type: 'cancel',
-      payload: { orderId: order.orderId },
-    });
+  cancel({ deviceId, orderId, status }: Order, serverEpoch: string): Promise<Order> {
+    if (hasEnded({ status }))
+      throw new RejectedError('order-ended', `the order has ended already: ${status}`);
+    const record = this.#record(deviceId, orderId);
+    if (record !== undefined && (status === 'queued' || status === 'sent')) {
+      const expiresAt = record.createdAt;
+      this.#put({ ...record, expiresAt, payload: { ...record.payload, expiresAt } });
+    }
+    return this.create(deviceId, serverEpoch, { type: 'cancel', payload: { orderId } });
   }
 
   get(orderId: string): Order | undefined {
