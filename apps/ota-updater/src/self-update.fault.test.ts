@@ -64,3 +64,25 @@ test(
     expect(await self.running()).toBe('1.0.0');
   },
 );
+
+test(
+  'when Bowline itself is updated, it waits for a configuration that is under way, and has later ones wait until its trial is over',
+  { timeout: LONG },
+  async () => {
+    self = await SelfDevice.open();
+    const { gateway } = self.device;
+    self.release('1.0.0', GOOD);
+    gateway.configUnderWay = true;
+    const order = await self.device.order('bowline', '1.0.0');
+    await gateway.hand('ota-updater', order);
+    const note = 'a configuration is on its way to the apps';
+    await waitFor(() => gateway.progress.some((told) => told.note === note), { what: 'it to wait' });
+    expect(await self.running()).toBe('factory');
+    const before = gateway.configHolds.map(({ pid }) => pid);
+    gateway.configUnderWay = false;
+    expect((await self.device.ended(order.orderId)).status).toBe('succeeded');
+    const inTrial = gateway.configHolds.filter(({ pid }) => !before.includes(pid));
+    expect(inTrial.some(({ forMs }) => forMs > 0)).toBe(true);
+    await waitFor(() => gateway.configHolds.at(-1)?.forMs === 0, { what: 'the end of the hold' });
+  },
+);

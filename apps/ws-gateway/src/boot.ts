@@ -13,6 +13,7 @@ import {
   type RunningApp,
 } from '@bowline/runtime';
 import type { GatewayConfig } from './config.ts';
+import { ConfigHold } from './config-push/config-hold.ts';
 import { ConfigPush } from './config-push/config-push.ts';
 import { ConfigRecords } from './config-push/config-records.ts';
 import { hubTargets } from './config-push/config-targets.ts';
@@ -175,6 +176,12 @@ export async function boot({
     });
   const records = new ConfigRecords(queue);
   const targets = hubTargets(hub, configAnswers(live, restart));
+  const hold = new ConfigHold(join(config.stateDir, 'config-hold.json'), {
+    bootId,
+    clock,
+    log,
+    ended: () => configPush.take(),
+  });
   const configPush: ConfigPush = new ConfigPush({
     queue,
     records,
@@ -191,6 +198,7 @@ export async function boot({
     own: new OwnOverride({ live, clock, log, restart }),
     isEnrolled: () => identity.enrolment !== undefined,
     lastLinkError: () => connection.state.lastError,
+    isHeld: () => hold.isOn,
   });
   configPush.heard('ws-gateway', live);
   const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
@@ -239,7 +247,7 @@ export async function boot({
       setImmediate(() => restart('to forget who it was')); // the answer goes first
     },
   });
-  serveConfigOfDevice({ hub, push: configPush, records, targets, live });
+  serveConfigOfDevice({ hub, push: configPush, hold, records, targets, live });
   serveHostKeyProof(
     hub,
     () => identity.key(),

@@ -56,6 +56,7 @@ export const TO_HUB: Vocabulary = {
     },
     localHistory: { request: hubRequests.localHistory_request, response: hubRequests.localHistory_response },
     runJob: { request: hubRequests.runJob_request, response: hubRequests.runJob_response },
+    holdConfig: { request: hubRequests.holdConfig_request, response: hubRequests.holdConfig_response },
     purgeDeadLetters: {
       request: hubRequests.purgeDeadLetters_request,
       response: hubRequests.purgeDeadLetters_response,

@@ -115,6 +115,8 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       // The gateway is the one that has answered.
       return ['ws-gateway', ...Object.keys(known).filter((app) => known[app]?.state === 'ready')];
     },
+    holdConfig: async (forMs) =>
+      (await asked(hub.client.request('holdConfig', { forMs }, { signal })))?.underWay ?? false,
     clock,
     ...seam,
   });
@@ -218,9 +220,13 @@ function makeReleasesDir(folder: string): void {
 }
 
 /** undefined while the gateway does not answer. */
-async function statusOf(hub: HubMember, signal: AbortSignal): Promise<DeviceStatus | undefined> {
+const statusOf = (hub: HubMember, signal: AbortSignal): Promise<DeviceStatus | undefined> =>
+  asked(hub.client.request('status', {}, { signal }));
+
+/** undefined: the gateway is away, or of a release that does not know such a request. */
+async function asked<T>(answer: Promise<T>): Promise<T | undefined> {
   try {
-    return await hub.client.request('status', {}, { signal });
+    return await answer;
   } catch (error) {
     if (!(error instanceof BowlineError)) throw error;
     return undefined;

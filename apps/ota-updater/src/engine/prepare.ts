@@ -164,9 +164,9 @@ export class Preparation {
   async #awaitMoment(state: UpdateState, signal: AbortSignal): Promise<void> {
     const { journal, isOnline, linkServer } = this.#ports;
     const plan = planOf(state);
-    const why = whyNotNow(await this.#view(state));
-    signal.throwIfAborted();
     if (plan === undefined) return;
+    const why = whyNotNow(await this.#view(state)) ?? (await this.#kind(plan).whyNotNow?.());
+    signal.throwIfAborted();
     if (why === undefined) {
       const isSound =
         this.#sound === plan.digest || (await isTreeSound(this.#kind(plan).treeOf(plan), signal));

@@ -31,4 +31,6 @@ test('when the updater is killed again and again within a trial, the trial ends 
   await device.updater?.kill();
   device.start();
   expect((await device.update('kiosk', '1.0.0')).status).toBe('succeeded');
+  // Only those of Bowline itself have configurations wait.
+  expect(device.gateway.configHolds.filter(({ forMs }) => forMs > 0)).toEqual([]);
 });

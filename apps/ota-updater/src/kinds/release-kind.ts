@@ -32,6 +32,8 @@ export interface ReleaseKind {
   treeOf(plan: PlannedRelease): string;
   /** Digest of what is in place under the name. */
   current(name: string): string | undefined;
+  /** Why it must not be switched to now, for a reason of this kind's alone; it is asked again. */
+  whyNotNow?(): Promise<string | undefined>;
   /**
    * Puts it in the place of what was there.
    *

@@ -26,6 +26,8 @@ export interface SelfKindOptions {
   apps: readonly string[];
   /** Of those, the ones that have registered with the new gateway; none while it cannot be asked. */
   registered(): Promise<readonly string[]>;
+  /** Asks the gateway to let no document of the cloud begin for so long; 0: it may. @returns whether one has begun. */
+  holdConfig(forMs: number): Promise<boolean>;
   clock: Clock;
   checkpoint?: (where: string) => void;
 }
@@ -34,6 +36,11 @@ export interface SelfKindOptions {
 const END_MS = 120_000;
 /** The launcher takes a trial that does not go on for one that hangs. */
 const PROBE_MAX_MS = 60_000;
+/**
+ * So long configurations wait after the last look at a trial: longer than all of Bowline takes to end and to start, since who
+ * looks next is another process.
+ */
+const HOLD_CONFIG_MS = 300_000;
 const REACHES_SERVER = join('apps', 'ota-updater', 'dist', 'reaches-server.js');
 
 /**
@@ -81,6 +88,12 @@ export class SelfKind implements ReleaseKind {
     return { code: back.code, message: back.message, deny: true };
   }
 
+  /** An app that is restarted for its configuration would pass for one that has crashed. */
+  async whyNotNow(): Promise<string | undefined> {
+    const underWay = await this.#options.holdConfig(HOLD_CONFIG_MS);
+    return underWay ? 'a configuration is on its way to the apps' : undefined;
+  }
+
   async switchTo({ digest }: PlannedRelease, signal: AbortSignal): Promise<void> {
     if (this.running === digest) return;
     const tree = this.#trees.treeOf(digest);
@@ -96,6 +109,7 @@ export class SelfKind implements ReleaseKind {
   async observe({ digest }: PlannedRelease): Promise<ProcessView> {
     const onTrial = this.#files.onTrial() === digest;
     if (onTrial && this.running === digest) this.#files.alive();
+    await this.#options.holdConfig(HOLD_CONFIG_MS);
     // The launcher starts what is on trial; who is not, was ended.
     if (onTrial && this.running !== digest) return { up: false, restarts: 0 };
     const entries = await this.#entries();
@@ -151,6 +165,7 @@ export class SelfKind implements ReleaseKind {
   async settle(): Promise<void> {
     if (this.#files.onTrial() !== undefined) return;
     this.#files.forget();
+    await this.#options.holdConfig(0);
     await adoptLauncher(join(this.#root, 'deploy', 'launcher', 'launch'), this.#options.launcher);
   }
 

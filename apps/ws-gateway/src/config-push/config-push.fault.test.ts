@@ -124,6 +124,7 @@ async function life(
     }),
     isEnrolled: () => true,
     lastLinkError: () => undefined,
+    isHeld: () => false,
   });
   return {
     queue: opened,

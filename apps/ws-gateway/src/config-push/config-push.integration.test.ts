@@ -343,3 +343,64 @@ describe('a change that carries the link', () => {
     expect(collector.pace).toBe(7);
   });
 });
+
+describe('while Bowline itself is on trial', () => {
+  const WAITS = /waits until the update of Bowline is over/;
+  /** Held by the updater, and a document that came then. */
+  async function held() {
+    const all = await device();
+    await all.cloud.ack(await all.push(1, bothAt(3)), 'succeeded');
+    const updater = await all.gateway.app('ota-updater');
+    running.push({ stop: () => updater.close() });
+    expect(await updater.request('holdConfig', { forMs: 600_000 })).toEqual({ underWay: false });
+    const order = await all.push(2, bothAt(5));
+    await all.gateway.process?.output(WAITS);
+    expect([all.collector.pace, all.executor.pace]).toEqual([3, 3]);
+    return { ...all, updater, order };
+  }
+
+  it('when a document comes, it waits until the trial is over, whatever a person does meanwhile', async () => {
+    const { cloud, gateway, collector, updater, order } = await held();
+    const back = await (await cli(gateway)).request('rollbackConfig', { version: 0 });
+    expect(back).toMatchObject({ status: 'applied' });
+    expect(collector.pace).toBe(1);
+    await updater.request('holdConfig', { forMs: 0 });
+    await cloud.ack(order, 'succeeded');
+    expect(collector.pace).toBe(5);
+  });
+
+  it('when the updater dies, the document waits no longer than it was held', async () => {
+    const { cloud, gateway, push } = await device();
+    const updater = await gateway.app('ota-updater');
+    await updater.request('holdConfig', { forMs: 3000 });
+    updater.close();
+    await cloud.ack(await push(1, bothAt(5)), 'succeeded');
+  });
+
+  it('when the gateway starts anew, as for the update itself, the document waits on', async () => {
+    const { cloud, gateway, collector, updater, order } = await held();
+    await gateway.kill();
+    await gateway.start().output(WAITS);
+    expect(collector.pace).toBe(3);
+    await waitFor(() => updater.connected, { what: 'the updater to register again' });
+    await updater.request('holdConfig', { forMs: 0 });
+    await cloud.ack(order, 'succeeded');
+  });
+
+  it('when a document has begun already, the updater is told; nobody else may hold one', async () => {
+    const { cloud, gateway, collector, push } = await device();
+    collector.hangsIn = 'validateConfig';
+    collector.stop();
+    await collector.start();
+    const order = await push(1, bothAt(5));
+    const updater = await gateway.app('ota-updater');
+    running.push({ stop: () => updater.close() });
+    const hold = () => updater.request('holdConfig', { forMs: 600_000 });
+    await cloud.ack(order, 'received');
+    expect(await hold()).toEqual({ underWay: true });
+    await cloud.ack(order, 'rejected');
+    await waitFor(async () => !(await hold()).underWay, { what: 'its end' });
+    const refused = (await cli(gateway)).request('holdConfig', { forMs: 1 });
+    await expect(refused).rejects.toMatchObject({ code: 'ota-updater-only' });
+  });
+});

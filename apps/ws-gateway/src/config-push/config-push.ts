@@ -57,6 +57,8 @@ export interface ConfigPushPorts {
   isEnrolled(): boolean;
   /** Why the last attempt at a link failed. */
   lastLinkError(): LinkFailure | undefined;
+  /** No document of the cloud is to begin now (config-hold.ts). What a person wants does, and what has begun goes on. */
+  isHeld(): boolean;
 }
 
 type UnderWay = Exclude<ConfigStep, { phase: 'settled' }>;
@@ -107,7 +109,7 @@ export class ConfigPush {
     this.#stopped = true;
   }
 
-  /** There is an order `config` in the journal. */
+  /** There is an order `config` in the journal, or one that was held may begin. */
   take(): void {
     this.#wake();
   }
@@ -120,6 +122,11 @@ export class ConfigPush {
     this.#proof.link(state);
     // Time and again: the owner may have written something else.
     if (state === 'online' && this.#ports.records.step.phase === 'settled') this.#ports.own.forgetRefused();
+  }
+
+  /** Something is judged, or on its way to the apps or back. */
+  get isUnderWay(): boolean {
+    return this.#running || this.#ports.records.step.phase !== 'settled';
   }
 
   /** For hello and heartbeat. */
@@ -181,10 +188,19 @@ export class ConfigPush {
       else {
         const wish = this.#wishes.next();
         const begun =
-          wish !== undefined && (await this.#begin(wish).catch((error) => this.#notNow(wish, error)));
+          wish !== undefined &&
+          !this.#isHeld(wish) &&
+          (await this.#begin(wish).catch((error) => this.#notNow(wish, error)));
         if (!begun && !this.#woken) return;
       }
     }
+  }
+
+  #isHeld({ entry }: Wish): boolean {
+    const { isHeld, log } = this.#ports;
+    if (entry === undefined || !isHeld()) return false;
+    log.info({ orderId: entry.orderId }, 'a configuration waits until the update of Bowline is over');
+    return true;
   }
 
   /** The order has ended otherwise (cancelled, expired): on with the next. Else it is tried again later. */

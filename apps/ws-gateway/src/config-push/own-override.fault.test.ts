@@ -144,6 +144,7 @@ async function life(
     own,
     isEnrolled: () => true,
     lastLinkError: () => undefined,
+    isHeld: () => false,
   });
   /** As `bowline config set` does it. */
   const set = async (override: object, confirmWithinMs: number) => {

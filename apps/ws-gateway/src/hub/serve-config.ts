@@ -2,6 +2,7 @@ import { writtenOverride, type Hub } from '@bowline/ipc';
 import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
 import type { LiveConfig } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
+import type { ConfigHold } from '../config-push/config-hold.ts';
 import type { ConfigPush } from '../config-push/config-push.ts';
 import { busy } from '../config-push/config-wishes.ts';
 import { isConfigured } from '../config-push/config-refusal.ts';
@@ -12,18 +13,29 @@ import { mustBeCli } from './cli-only.ts';
 
 export interface ConfigPorts {
   hub: Pick<Hub, 'handle' | 'onNotification' | 'onRegistered'>;
-  push: Pick<ConfigPush, 'rollback' | 'override' | 'registered' | 'heard' | 'summary' | 'remainingMs'>;
+  push: Pick<
+    ConfigPush,
+    'rollback' | 'override' | 'registered' | 'heard' | 'summary' | 'remainingMs' | 'isUnderWay'
+  >;
+  hold: Pick<ConfigHold, 'hold'>;
   records: ConfigRecords;
   targets: ConfigTargets;
   live: Pick<LiveConfig<unknown>, 'readOverride' | 'prepareOverride'>;
 }
 
 /** How the device is configured, for a person at it (`bowline config`, by the CLI's socket only), and what apps say of themselves. */
-export function serveConfigOfDevice({ hub, push, records, targets, live }: ConfigPorts): void {
+export function serveConfigOfDevice({ hub, push, hold, records, targets, live }: ConfigPorts): void {
   hub.onRegistered(({ app }) => {
     if (isConfigured(app)) push.registered(app);
   });
   hub.onNotification('configState', (state, { app }) => push.heard(app, state));
+
+  hub.handle('holdConfig', ({ forMs }, { app }) => {
+    if (app !== 'ota-updater')
+      throw new RejectedError('ota-updater-only', `${app} may not do this: only the ota-updater may`);
+    hold.hold(forMs);
+    return { underWay: push.isUnderWay };
+  });
 
   const viewOf = async (app: ConfiguredApp) => {
     if (!targets.isHere(app)) return { away: 'is not running' };

@@ -17,6 +17,10 @@ export interface TestGateway {
   readonly events: { id: string; event: Event }[];
   readonly reports: Report[];
   readonly progress: HubNotifications['progress'][];
+  /** For how long configurations were to be held, each time, and by which process. */
+  readonly configHolds: { forMs: number; pid: number }[];
+  /** What it says to that. */
+  configUnderWay: boolean;
   /** The device's. */
   readonly key: SigningKey;
   /** What it offers to every app that asks. */
@@ -85,6 +89,11 @@ export async function openTestGateway(
     return { accepted: messages.length, duplicate: false };
   });
   hub.handle('status', () => statusOf(state, server));
+  const configHolds: TestGateway['configHolds'] = [];
+  hub.handle('holdConfig', ({ forMs }, { pid }) => {
+    configHolds.push({ forMs, pid });
+    return { underWay: gateway.configUnderWay };
+  });
   const jobs = new Map<HubApp, HubNotifications['appState']['jobs']>();
   hub.onNotification('appState', (told, { app }) => void jobs.set(app, told.jobs));
   hub.onNotification('progress', (told) => void progress.push(told));
@@ -111,8 +120,10 @@ export async function openTestGateway(
       ...order,
     });
   };
-  return {
+  const gateway: TestGateway = {
     key,
+    configHolds,
+    configUnderWay: false,
     events,
     reports,
     progress,
@@ -135,6 +146,7 @@ export async function openTestGateway(
     },
     close: () => hub.close(),
   };
+  return gateway;
 }
 
 const statusOf = (state: LinkStateName, server: string | undefined): HubRequests['status']['response'] => ({

@@ -6,6 +6,9 @@ import type { OrderType } from '../names.ts';
 
 export const HUB_VERSION = 2;
 
+/** How long the updater may have documents of the cloud held at a time. */
+export const LONGEST_CONFIG_HOLD_MS = 600_000;
+
 /** Who may connect: each has a hub socket of its own, and the socket is the identity. */
 export const HUB_APPS = [
   'command-executor',

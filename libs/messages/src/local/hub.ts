@@ -30,6 +30,7 @@ import {
   CONFIG_SOURCES,
   ENQUEUED_TYPES,
   HUB_APPS,
+  LONGEST_CONFIG_HOLD_MS,
   LINK_STATES,
   TRUSTED_BY,
 } from './hub-apps.ts';
@@ -448,6 +449,17 @@ export const HUB_REQUESTS = {
   },
   /** Goes back to a document that is kept; 0: none. Answered at its end. Refused with `unknown-config-version`, `config-busy`. */
   rollbackConfig: { request: Type.Object({ version: Count, ...Trial }), response: ConfigEnd },
+  /**
+   * The ota-updater's alone: while Bowline itself is on trial no document of the cloud begins, for the restart of an app would
+   * pass for a crash. A gateway that does not know it refuses it (`unsupported`), which changes nothing.
+   *
+   * @param forMs from now, at least half of it; 0: it is over.
+   */
+  holdConfig: {
+    request: Type.Object({ forMs: Type.Integer({ minimum: 0, maximum: LONGEST_CONFIG_HOLD_MS }) }),
+    /** One has begun already. */
+    response: Type.Object({ underWay: Type.Boolean() }),
+  },
   /**
    * The CLI's alone, as the next: what an app has against a local override, and what it would change. Changes nothing.
    *
