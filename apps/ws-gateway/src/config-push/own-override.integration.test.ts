@@ -97,6 +97,16 @@ it('when the gateway is killed in the middle of a trial, it returns by itself', 
   expect(await overrideEvent(cloud)).toMatchObject({ status: 'rolledBack' });
 });
 
+it('when something is tried out, no other key is set, which would take what is in the file along', async () => {
+  const { gateway, person } = await device();
+  const link = { url: `ws://127.0.0.1:${await freePort()}/` };
+  const end = set(gateway, person, { link }, { confirmWithinMs: 4000 });
+  await waitFor(async () => (await person.request('config', {})).override, { what: 'the trial' });
+  const another = { app: 'ws-gateway' as const, override: { link, logLevel: 'debug' }, prepare: true };
+  await expect(person.request('checkOverride', another)).rejects.toMatchObject({ code: 'config-busy' });
+  expect(await end).toMatchObject({ status: 'rolledBack' });
+});
+
 it('when a person knows that there is no link now, it is kept untried', async () => {
   const { gateway, person } = await device();
   const url = `ws://127.0.0.1:${await freePort()}/`;

@@ -81,9 +81,10 @@ export function serveConfigOfDevice({ hub, push, hold, records, targets, live }:
   hub.handle('checkOverride', async ({ app, override, prepare = false }, peer) => {
     mustBeCli(peer);
     const answer = await targets.checkOverride(app, override);
-    if (prepare && app === 'ws-gateway' && answer.link.length > 0) {
+    if (prepare && app === 'ws-gateway') {
+      // Its file may hold what is only tried out, by somebody who is gone: another key must not take that along.
       if (records.step.phase !== 'settled') throw busy();
-      live.prepareOverride(override);
+      if (answer.link.length > 0) live.prepareOverride(override);
     }
     return answer;
   });
