@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { ConfigError, hasCode } from './errors.ts';
+import { isTree, parseText, type Tree } from './tree.ts';
 
 /** Where the parts of a configuration come from. */
 export interface ConfigSources {
@@ -15,7 +16,6 @@ export interface ConfigSources {
 export const LAYERS = ['file', 'cloud', 'local', 'environment', 'flag'] as const;
 export type Layer = (typeof LAYERS)[number];
 
-export type Tree = { [key: string]: unknown };
 export type Layers = Record<Layer, Tree>;
 
 /** The file that is read: `--config FILE`, else `BOWLINE_CONFIG`. */
@@ -57,9 +57,6 @@ function has(tree: unknown, [head, ...rest]: readonly string[]): boolean {
   if (head === undefined || !isTree(tree)) return true;
   return Object.hasOwn(tree, head) && has(tree[head], rest);
 }
-
-export const isTree = (value: unknown): value is Tree =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** By entries, so that a key `__proto__` is a key like any other: an unknown one. */
 function merge(under: Tree, over: Tree): Tree {
@@ -120,16 +117,6 @@ function fromFlags(args: readonly string[]): Tree {
     setPath(tree, token.name.split('.').map(joinWords), parseText(value));
   }
   return tree;
-}
-
-/** Lists and objects are given as JSON; everything else is text, which the schema coerces to its type. */
-function parseText(text: string): unknown {
-  if (!/^[[{]/.test(text)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
 }
 
 function setPath(tree: Tree, [head, ...rest]: string[], value: unknown): void {

@@ -1,4 +1,4 @@
-import { isTree, type Tree } from './config-layers.ts';
+import { isTree, type Tree } from './tree.ts';
 import { suggest } from './suggest.ts';
 
 /** What we read of the JSON Schema of an app's configuration; the rest of it is the compiled validator's. */

@@ -7,10 +7,10 @@ import {
   readLayers,
   type ConfigSources,
   type Layers,
-  type Tree,
 } from './config-layers.ts';
 import { findKey, sentenceOf, unknownKey, type ConfigFault, type ConfigSchema } from './config-schema.ts';
 import { ConfigError } from './errors.ts';
+import type { Tree } from './tree.ts';
 
 /** Compiled from the app's schema (tools/src/build/compile-schemas.ts): fills in defaults, makes text what it should be, and has the schema with it. */
 export interface ConfigValidator {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { isTree } from './config-layers.ts';
+import { isTree } from './tree.ts';
 
 /** SHA-256, hex, over the JSON with sorted keys. */
 export const hashOf = (value: unknown): string =>

@@ -1,14 +1,12 @@
 import { join } from 'node:path';
 import {
   configFile,
-  isTree,
   layerOf,
   mergeLayers,
   readLayers,
   type ConfigSources,
   type Layer,
   type Layers,
-  type Tree,
 } from './config-layers.ts';
 import {
   changedKeys,
@@ -26,6 +24,7 @@ import { readFileIfPresent, writeFileDurably } from './files.ts';
 import { hashOf } from './hash.ts';
 import { LocalOverride } from './local-override.ts';
 import { redact } from './redact.ts';
+import { isTree, type Tree } from './tree.ts';
 
 /** What a section would change; keys as `link.backoffBaseMs`. */
 export interface ConfigChange {

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { bootId } from './boot-id.ts';
-import { overrideFile, readTree, isTree, type Tree } from './config-layers.ts';
+import { overrideFile, readTree } from './config-layers.ts';
 import { RejectedError } from './errors.ts';
 import { readJsonIfPresent, writeFileDurably } from './files.ts';
 import { hashOf } from './hash.ts';
+import { isTree, type Tree } from './tree.ts';
 
 /** The one in the file, and the one that is about to be written there; more only if somebody writes by hand in between. */
 const MOST_REFUSED = 4;

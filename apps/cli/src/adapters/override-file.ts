@@ -10,8 +10,8 @@ import {
   writeFileDurably,
   type Lock,
 } from '@bowline/runtime';
+import type { Tree } from '@bowline/runtime/tree';
 import { CliError, EXIT } from '../core/cli-error.ts';
-import type { Override } from '../core/override-change.ts';
 
 const DEVICE_CONFIG_DIR = '/etc/bowline';
 
@@ -51,10 +51,10 @@ export class OverrideFile {
   }
 
   /** @throws CliError `override-broken` */
-  read(): Override {
+  read(): Tree {
     try {
       const value: unknown = JSON.parse(this.text() ?? '{}');
-      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Override;
+      if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Tree;
     } catch (error) {
       if (!(error instanceof SyntaxError)) throw error;
     }

@@ -2,6 +2,7 @@ import type { HubRequests } from '@bowline/messages/hub';
 import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
 import { hashOf } from '@bowline/runtime';
 import { suggest } from '@bowline/runtime/suggest';
+import type { Tree } from '@bowline/runtime/tree';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { askGateway } from '../adapters/gateway.ts';
 import { OverrideFile } from '../adapters/override-file.ts';
@@ -9,7 +10,7 @@ import { paint, print, printJson } from '../adapters/terminal.ts';
 import { explained } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
-import { withoutKeys, withValues, type Override } from '../core/override-change.ts';
+import { withoutKeys, withValues } from '../core/override-change.ts';
 import type { Context } from './context.ts';
 
 export interface TrialOptions {
@@ -38,7 +39,7 @@ export const unsetConfig = (context: Context, app: string, keys: string[], optio
 async function changeOverride(
   context: Context,
   name: string,
-  change: (override: Override) => Override,
+  change: (override: Tree) => Tree,
   options: TrialOptions,
 ): Promise<number> {
   const app = configuredApp(name);
@@ -54,7 +55,7 @@ async function changeOverride(
 async function changeFile(
   context: Context,
   { app, file }: { app: ConfiguredApp; file: OverrideFile },
-  change: (override: Override) => Override,
+  change: (override: Tree) => Tree,
   options: TrialOptions,
 ): Promise<number> {
   const address = { ...context.installation(), version: context.version };

@@ -1,3 +1,5 @@
+import { isTree } from '@bowline/runtime/tree';
+
 /** One key that two documents say differently; absent: it does not say anything. */
 export interface ConfigDifference {
   /** `telemetry-collector.series.cpu.intervalMs` */
@@ -5,9 +7,6 @@ export interface ConfigDifference {
   from?: unknown;
   to?: unknown;
 }
-
-const isTree = (value: unknown): value is Record<string, unknown> =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
 
 /** Key by key, lists as a whole. */
 export function diffOf(from: unknown, to: unknown, path: readonly string[] = []): ConfigDifference[] {

@@ -1,20 +1,16 @@
+import { isTree, parseText, type Tree } from '@bowline/runtime/tree';
 import { CliError, EXIT } from './cli-error.ts';
 import { givenValue } from './given-values.ts';
 
-export type Override = { [key: string]: unknown };
-
-const isTree = (value: unknown): value is Override =>
-  typeof value === 'object' && value !== null && !Array.isArray(value);
-
 /** @param texts `link.url=wss://…`; lists and objects as JSON. @throws CliError `usage` */
-export const withValues = (override: Override, texts: readonly string[]): Override =>
+export const withValues = (override: Tree, texts: readonly string[]): Tree =>
   texts.reduce((tree, text) => {
     const { name, value } = givenValue(text);
-    return setAt(tree, pathOf(name), typeof value === 'string' ? jsonOr(value) : value);
+    return setAt(tree, pathOf(name), typeof value === 'string' ? parseText(value) : value);
   }, override);
 
 /** @throws CliError `usage`: a key that the override does not set. */
-export function withoutKeys(override: Override, keys: readonly string[]): Override {
+export function withoutKeys(override: Tree, keys: readonly string[]): Tree {
   return keys.reduce((tree, key) => {
     const path = pathOf(key);
     if (!hasAt(tree, path)) {
@@ -36,16 +32,7 @@ function pathOf(key: string): string[] {
   });
 }
 
-function jsonOr(text: string): unknown {
-  if (!/^[[{]/.test(text)) return text;
-  try {
-    return JSON.parse(text);
-  } catch {
-    return text;
-  }
-}
-
-function setAt(tree: Override, [head = '', ...rest]: readonly string[], value: unknown): Override {
+function setAt(tree: Tree, [head = '', ...rest]: readonly string[], value: unknown): Tree {
   const below = Object.hasOwn(tree, head) && isTree(tree[head]) ? tree[head] : {};
   return { ...tree, [head]: rest.length === 0 ? value : setAt(below, rest, value) };
 }
@@ -55,7 +42,7 @@ function hasAt(tree: unknown, [head, ...rest]: readonly string[]): boolean {
 }
 
 /** What is left empty goes, too. */
-function removeAt(tree: Override, [head = '', ...rest]: readonly string[]): Override {
+function removeAt(tree: Tree, [head = '', ...rest]: readonly string[]): Tree {
   const { [head]: at, ...others } = tree;
   const below = rest.length > 0 && isTree(at) ? removeAt(at, rest) : {};
   return Object.keys(below).length > 0 ? { ...others, [head]: below } : others;
