@@ -1,7 +1,7 @@
 import { mkdtempSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
-import { openQueue, type DurableQueue, type JournalEntry, type WriteBatch } from '@bowline/durable-queue';
+import { openQueue, type DurableQueue, type JournalEntry } from '@bowline/durable-queue';
 import type { ConfiguredApp } from '@bowline/messages/hub/apps';
 import { configAnswers } from '@bowline/ipc';
 import { createLogger, ServerClock, systemClock, type LiveConfig } from '@bowline/runtime';
@@ -11,6 +11,7 @@ import { Counters } from '../counters.ts';
 import { OrderDesk } from '../dispatcher/order-desk.ts';
 import { EventReporter } from '../event-reporter.ts';
 import { pacedConfig } from '../test-kit/configured-app.ts';
+import { MortalLife, never, withCommits, type Crash } from '../test-kit/crash.ts';
 import { ConfigPush } from './config-push.ts';
 import { ConfigRecords } from './config-records.ts';
 import type { ConfigTargets } from './config-targets.ts';
@@ -19,18 +20,11 @@ import { OwnOverride } from './own-override.ts';
 const APPS = ['telemetry-collector', 'command-executor'] as const;
 const ORDER = '01980000-0000-7000-8000-000000000001';
 const log = createLogger({ app: 'test', write: () => undefined });
-const never = () => new Promise<never>(() => undefined);
 
 /** What survives: the store, and a folder for each app. */
 interface Disk {
   folder: string;
   stateOf: Record<string, string>;
-}
-
-/** Where everything stops at once: before or after the n-th durable write of gateway and apps together. */
-interface Crash {
-  at: number;
-  before: boolean;
 }
 
 /** One life of the device, with the real store, desk and app configurations, cut off at `crash`; durable writes are counted. */
@@ -39,31 +33,9 @@ async function life(
   crash: Crash | undefined,
   { refuses, bootId }: { refuses: boolean; bootId: string },
 ) {
-  let writes = 0;
-  let dead = false;
-  const died = Promise.withResolvers<void>();
-  const durably = async <T>(write: () => Promise<T>): Promise<T> => {
-    if (dead) return never();
-    writes += 1;
-    const isLast = writes === crash?.at;
-    const die = () => {
-      dead = true;
-      died.resolve();
-      return never();
-    };
-    if (isLast && crash?.before === true) return die();
-    const result = await write();
-    if (isLast) return die();
-    return dead ? never() : result; // another write may have been the last one meanwhile
-  };
+  const mortal = new MortalLife(crash);
   const opened = await openQueue({ folder: join(disk.folder, 'store'), wallMs: Date.now });
-  const queue: DurableQueue = Object.create(opened, {
-    commit: { value: (batch: WriteBatch) => durably(() => opened.commit(batch)) },
-  }) as DurableQueue;
-  // Reads that go by the object's private fields.
-  for (const name of ['order', 'unfinishedOrders', 'config', 'downlink', 'meta'] as const) {
-    Object.defineProperty(queue, name, { value: (opened[name] as () => unknown).bind(opened) });
-  }
+  const queue = withCommits(opened, (batch) => mortal.durably(() => opened.commit(batch)));
   const lives = new Map<ConfiguredApp, LiveConfig<{ pace: number }>>(
     APPS.map((app) => [app, pacedConfig(app, disk.stateOf[app] ?? '')]),
   );
@@ -74,13 +46,13 @@ async function life(
   };
   const targets: ConfigTargets = {
     isHere: (app) => APPS.some((each) => each === app),
-    validate: (app, section) => (dead ? never() : answers(app).validate({ section })),
+    validate: (app, section) => (mortal.dead ? never() : answers(app).validate({ section })),
     // The app's own durable write.
     apply: async (app, request) => {
       // Said only when it comes to it, after its validation went well.
       const no = refuses && app === 'command-executor' && request.section['pace'] === 7;
       if (no) return { faults: [{ key: 'pace', message: 'too fast for me' }], hash: '', restarts: false };
-      return durably(() => answers(app).apply(request));
+      return mortal.durably(() => answers(app).apply(request));
     },
     show: () => never(),
     checkOverride: () => never(),
@@ -131,13 +103,13 @@ async function life(
     push,
     desk,
     records,
-    died: died.promise,
-    writes: () => writes,
+    died: mortal.died,
+    writes: () => mortal.writes,
     paces: () => [...lives.values()].map(({ current }) => current.pace),
     onDisk: () => APPS.map((app) => pacedConfig(app, disk.stateOf[app] ?? '').current.pace),
     end: async () => {
       push.stop();
-      dead = true;
+      mortal.dead = true;
       // Whatever is under way gets to its next write, and no further.
       await setImmediate();
       await opened.close();

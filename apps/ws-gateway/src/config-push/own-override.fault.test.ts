@@ -1,20 +1,20 @@
 import { mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { openQueue, type DurableQueue, type WriteBatch } from '@bowline/durable-queue';
+import { openQueue, type DurableQueue } from '@bowline/durable-queue';
 import { createLogger, LiveConfig, systemClock, type Clock, type ConfigValidator } from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor } from '@bowline/testing';
 import { expect, it } from 'vitest';
 import { Counters } from '../counters.ts';
 import { EventReporter } from '../event-reporter.ts';
+import { MortalLife, never, withCommits, type Crash } from '../test-kit/crash.ts';
 import { ConfigPush } from './config-push.ts';
 import { ConfigRecords } from './config-records.ts';
 import { TRY_AGAIN_MS } from './durable-steps.ts';
 import { OwnOverride } from './own-override.ts';
 
 const log = createLogger({ app: 'test', write: () => undefined });
-const never = () => new Promise<never>(() => undefined);
 
 interface Addressed {
   stateDir: string;
@@ -56,46 +56,18 @@ function newDisk() {
   return { folder, override, start, takesNoRecord, isStoreFull: false };
 }
 
-/** Where everything stops at once: before or after the n-th durable write of the CLI and the gateway together. */
-interface Crash {
-  at: number;
-  before: boolean;
-}
-
 /** One life of the gateway, with the real store and configuration, cut off at `crash`. A link comes up to whoever is `reachable`. */
 async function life(
   disk: ReturnType<typeof newDisk>,
   crash: Crash | undefined,
   { reachable, bootId }: { reachable: readonly string[]; bootId: string },
 ) {
-  let writes = 0;
-  let dead = false;
-  const died = Promise.withResolvers<void>();
-  const durably = async <T>(write: () => T | Promise<T>): Promise<T> => {
-    if (dead) return never();
-    writes += 1;
-    const isLast = writes === crash?.at;
-    const die = () => {
-      dead = true;
-      died.resolve();
-      return never();
-    };
-    if (isLast && crash?.before === true) return die();
-    const result = await write();
-    return isLast || dead ? die() : result;
-  };
+  const mortal = new MortalLife(crash);
   const opened = await openQueue({ folder: join(disk.folder, 'store'), wallMs: Date.now });
-  const queue: DurableQueue = Object.create(opened, {
-    commit: {
-      value: async (batch: WriteBatch) => {
-        if (disk.isStoreFull) throw new RejectedError('disk-full', 'no room');
-        return durably(() => opened.commit(batch));
-      },
-    },
-  }) as DurableQueue;
-  for (const name of ['order', 'unfinishedOrders', 'config'] as const) {
-    Object.defineProperty(queue, name, { value: (opened[name] as () => unknown).bind(opened) });
-  }
+  const queue = withCommits(opened, async (batch) => {
+    if (disk.isStoreFull) throw new RejectedError('disk-full', 'no room');
+    return mortal.durably(() => opened.commit(batch));
+  });
   const live = disk.start();
   const own = new OwnOverride({
     live: Object.create(live, {
@@ -105,13 +77,14 @@ async function life(
       judgeOverride: { value: live.judgeOverride.bind(live) },
       changeByOverride: { value: live.changeByOverride.bind(live) },
       takeOverride: {
-        value: (...what: Parameters<typeof live.takeOverride>) => durably(() => live.takeOverride(...what)),
+        value: (...what: Parameters<typeof live.takeOverride>) =>
+          mortal.durably(() => live.takeOverride(...what)),
       },
       forgetRefused: { value: live.forgetRefused.bind(live) },
       goBackToOverride: { value: live.goBackToOverride.bind(live) },
       refuseOverride: {
         value: (...what: Parameters<typeof live.refuseOverride>) =>
-          durably(() => live.refuseOverride(...what)),
+          mortal.durably(() => live.refuseOverride(...what)),
       },
     }) as typeof live,
     clock,
@@ -149,8 +122,8 @@ async function life(
   /** As `bowline config set` does it. */
   const set = async (override: object, confirmWithinMs: number) => {
     const tree = override as Record<string, unknown>;
-    await durably(() => live.prepareOverride(tree));
-    await durably(() => writeFileSync(disk.override, JSON.stringify(tree)));
+    await mortal.durably(() => live.prepareOverride(tree));
+    await mortal.durably(() => writeFileSync(disk.override, JSON.stringify(tree)));
     return push.override(live.readOverride(), { confirmWithinMs });
   };
   return {
@@ -158,11 +131,11 @@ async function life(
     set,
     live,
     queue: opened,
-    died: died.promise,
-    writes: () => writes,
+    died: mortal.died,
+    writes: () => mortal.writes,
     end: async () => {
       push.stop();
-      dead = true;
+      mortal.dead = true;
       await turn();
       await opened.close();
     },
