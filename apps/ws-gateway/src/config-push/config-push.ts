@@ -21,7 +21,13 @@ import {
 } from './config-step.ts';
 import type { ConfigTargets } from './config-targets.ts';
 import { ConfigUpkeep, type ConfigState } from './config-upkeep.ts';
-import { ConfigWishes, type HowTried, type Wish } from './config-wishes.ts';
+import {
+  ConfigWishes,
+  type DocumentWish,
+  type HowTried,
+  type OverrideWish,
+  type Wish,
+} from './config-wishes.ts';
 import { DurableSteps, TRY_AGAIN_MS, type ConfigEnd } from './durable-steps.ts';
 import { LinkProof } from './link-proof.ts';
 import type { OwnOverride } from './own-override.ts';
@@ -217,7 +223,7 @@ export class ConfigPush {
   // ── Phase one: nothing is changed ────────────────────────────────────────────────────────────────────────────────
 
   async #begin(wish: Wish): Promise<true> {
-    if (wish.override !== undefined) return this.#beginOverride(wish, wish.override);
+    if (wish.override !== undefined) return this.#beginOverride(wish);
     const { records, clock, limits } = this.#ports;
     const { document, entry } = wish;
     const held = records.inForce;
@@ -241,15 +247,16 @@ export class ConfigPush {
   }
 
   /** What carries no link is in force once it is taken: it is on disk already, and the file is what counts. */
-  async #beginOverride(wish: Wish, override: Record<string, unknown>): Promise<true> {
+  async #beginOverride(wish: OverrideWish): Promise<true> {
     const { own, records } = this.#ports;
+    const { override } = wish;
     const { version } = records.inForce;
     try {
       const { changes, link } = own.judge(override);
       if (this.#needsLink(wish, link)) {
-        // Over what is in force now: it may have waited for the end of a document.
-        const { inForce: document } = records;
-        await this.#start({ ...wish, document }, true, { to: override, from: own.inForce });
+        const { confirmWithinMs } = wish;
+        const trial = { to: override, from: own.inForce };
+        await this.#start({ document: records.inForce, confirmWithinMs }, true, trial);
         return true;
       }
       const restarts = await own.take(override);
@@ -271,7 +278,7 @@ export class ConfigPush {
   }
 
   async #start(
-    { document, entry, ...wish }: Wish,
+    { document, entry, ...wish }: DocumentWish,
     needsLink: boolean,
     override?: OverrideTrial,
   ): Promise<void> {
@@ -298,7 +305,7 @@ export class ConfigPush {
     log.info({ version, needsLink, withinMs }, what);
   }
 
-  async #unchanged(wish: Wish): Promise<true> {
+  async #unchanged(wish: DocumentWish): Promise<true> {
     const { document, entry } = wish;
     const { version } = document;
     if (entry?.status === 'received') await this.#steps.start(entry);
@@ -308,7 +315,7 @@ export class ConfigPush {
     return this.#ended(wish, { version, status: 'unchanged', errors: [] });
   }
 
-  async #reject(wish: Wish, errors: ConfigError[]): Promise<true> {
+  async #reject(wish: DocumentWish, errors: ConfigError[]): Promise<true> {
     const { document, entry } = wish;
     const { version } = document;
     const status = entry?.status === 'started' ? 'failed' : 'rejected';

@@ -4,13 +4,20 @@ import { RejectedError } from '@bowline/runtime/errors';
 import type { ConfigDocument, ConfigRecords } from './config-records.ts';
 import type { ConfigEnd } from './durable-steps.ts';
 
-/** What the cloud or a person wants: one document, or the gateway's local override, and who is to be told how it ended. */
-export interface Wish extends HowTried {
+/** What the cloud or a person wants, and who is to be told how it ended. */
+export type Wish = DocumentWish | OverrideWish;
+
+export interface DocumentWish extends HowTried {
   document: ConfigDocument;
   /** The order's entry; absent: a person at the device. */
   entry?: JournalEntry;
-  /** As its owner has written it; the document stays what it is. */
-  override?: Record<string, unknown>;
+  override?: undefined;
+}
+
+/** By a person: the gateway's local override as its owner has written it, under whatever document is in force by then. */
+export interface OverrideWish extends HowTried {
+  override: Record<string, unknown>;
+  entry?: undefined;
 }
 
 /** How a change that carries the link is tried. */
@@ -20,9 +27,7 @@ export interface HowTried {
   untried?: boolean | undefined;
 }
 
-interface Asked extends Wish {
-  ended(end: ConfigEnd): void;
-}
+type Asked = Wish & { ended(end: ConfigEnd): void };
 
 /** Who wants what: a person at the device first, then the orders of the journal, one after the other. */
 export class ConfigWishes {
@@ -50,7 +55,7 @@ export class ConfigWishes {
 
   /** A person has written a local override. @throws RejectedError `config-busy` */
   override(override: Record<string, unknown>, how: HowTried): Promise<ConfigEnd> {
-    return this.#ask({ ...how, document: this.#records.inForce, override });
+    return this.#ask({ ...how, override });
   }
 
   #ask(wish: Wish): Promise<ConfigEnd> {
