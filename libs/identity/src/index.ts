@@ -18,6 +18,7 @@ export {
   ROLE_OF,
   checkTime,
   signClaims,
+  unverifiedClaims,
   verifyClaims,
   LONGEST_SIGNED_SECONDS,
   type OrderRole,

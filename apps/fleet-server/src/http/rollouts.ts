@@ -1,4 +1,4 @@
-import { checkTime, verifyClaims } from '@bowline/identity';
+import { checkTime, unverifiedClaims, verifyClaims } from '@bowline/identity';
 import { check } from '@bowline/messages';
 import { RejectedError, type Clock } from '@bowline/runtime';
 import type { RolloutAim, Rollouts, ServerTrust, SignedStage } from '@bowline/server-sdk';
@@ -94,16 +94,10 @@ async function readStage(
   };
 }
 
-/** Not verified yet. */
 function groupOf(order: string): string {
-  let aud: unknown;
-  try {
-    ({ aud } = JSON.parse(Buffer.from(order.split('.')[1] ?? '', 'base64url').toString()) as {
-      aud?: unknown;
-    });
-  } catch (cause) {
-    throw new RejectedError('bad-claims', 'the order is no signed order', { cause });
-  }
+  const claims = unverifiedClaims(order);
+  if (claims === undefined) throw new RejectedError('bad-claims', 'the order is no signed order');
+  const { aud } = claims;
   if (typeof aud === 'string' && aud.startsWith(GROUP)) return aud.slice(GROUP.length);
   throw new RejectedError('no-rollout', 'a rollout is signed for a group: aud group:NAME');
 }

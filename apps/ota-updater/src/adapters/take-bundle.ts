@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { takeBroughtOrder, type HubMember } from '@bowline/device-app';
+import { unverifiedClaims } from '@bowline/identity';
 import { trustedTime } from '@bowline/releases/device';
 import { RELEASED_AT, type Clock, type Logger } from '@bowline/runtime';
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
@@ -57,21 +58,12 @@ export async function takeBundle(
 
 /** The same for the same order, whenever it is brought: a second time goes on where the first one was cut off. */
 function orderIdOf(signed: string): string {
-  const { orderId, jti } = claimsOf(signed);
+  const claims = unverifiedClaims(signed);
+  if (claims === undefined)
+    throw new RejectedError('invalid', 'the order that was brought is no signed order');
+  const { orderId, jti } = claims;
   if (typeof orderId === 'string') return orderId;
   const hash = createHash('sha256').update(String(jti)).digest('hex');
   const parts = [hash.slice(0, 8), hash.slice(8, 12), `7${hash.slice(13, 16)}`, `8${hash.slice(17, 20)}`];
   return [...parts, hash.slice(20, 32)].join('-');
-}
-
-/** Not verified yet. */
-function claimsOf(signed: string): Record<string, unknown> {
-  try {
-    return JSON.parse(Buffer.from(signed.split('.')[1] ?? '', 'base64url').toString()) as Record<
-      string,
-      unknown
-    >;
-  } catch (cause) {
-    throw new RejectedError('invalid', 'the order that was brought is no signed order', { cause });
-  }
 }
