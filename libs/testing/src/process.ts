@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { readFileSync } from 'node:fs';
+import { processStat } from '@bowline/runtime';
 import { afterThisFile } from './clean-up.ts';
 import { waitFor, type WaitOptions } from './wait-for.ts';
 
@@ -87,9 +88,7 @@ function signalGroup(leader: number | undefined, signal: NodeJS.Signals): void {
 /** Whether a process with this pid exists and is not just a zombie that waits for its parent. */
 export function isRunning(pid: number): boolean {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    const state = stat.slice(stat.lastIndexOf(')') + 2, stat.lastIndexOf(')') + 3);
-    return state !== 'Z' && state !== 'X';
+    return !processStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).hasEnded;
   } catch {
     return false;
   }

@@ -1,6 +1,5 @@
-import { readdirSync, readFileSync, readlinkSync } from 'node:fs';
-import { join } from 'node:path';
-import { wait, type Clock } from '@bowline/runtime';
+import { readFileSync, readlinkSync } from 'node:fs';
+import { allPids, processStat, wait, type Clock } from '@bowline/runtime';
 
 /** In the environment of every process of an update module: which tree it works for. */
 export const MODULE_TREE = 'BOWLINE_MODULE_TREE';
@@ -29,17 +28,14 @@ export async function endLeftovers(tree: string, clock: Clock, signal: AbortSign
 
 function groupsIn(tree: string): Set<number> {
   const groups = new Set<number>();
-  for (const pid of readdirSync('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const of = (name: string) => join('/proc', pid, name);
+  for (const pid of allPids()) {
+    const of = (name: string) => `/proc/${pid}/${name}`;
     try {
       if (readlinkSync(of('cwd')) !== tree) continue;
       const environment = readFileSync(of('environ'), 'utf8').split('\0');
       if (!environment.includes(`${MODULE_TREE}=${tree}`)) continue;
-      // proc_pid_stat(5): behind the name in brackets come state, parent, group.
-      const stat = readFileSync(of('stat'), 'utf8');
-      const [state, , group] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state !== 'Z') groups.add(Number(group));
+      const { hasEnded, group } = processStat(readFileSync(of('stat'), 'utf8'));
+      if (!hasEnded) groups.add(group);
     } catch {
       // gone meanwhile, or not ours to see
     }

@@ -9,7 +9,7 @@ import {
   symlinkSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { syncFolder } from '@bowline/runtime';
+import { allPids, syncFolder } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 
 const DIGEST = /^[0-9a-f]{64}$/;
@@ -83,11 +83,10 @@ const isWithin = (path: string, folder: string) => path === folder || path.start
 /** Working folder and program of every process of this machine, as far as we may see them. */
 function workingFolders(): string[] {
   const folders: string[] = [];
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
+  for (const pid of allPids()) {
     for (const link of ['cwd', 'exe']) {
       try {
-        folders.push(readlinkSync(join('/proc', entry, link)));
+        folders.push(readlinkSync(`/proc/${pid}/${link}`));
       } catch {
         // gone meanwhile, a thread of the kernel, or not ours to see
       }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { allPids, processStat } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
 
@@ -28,15 +29,12 @@ export function sessionProcesses(sessionIds: readonly string[], roots: readonly 
 }
 
 function processes(): Found[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      const stat = read(name, 'stat');
-      if (stat === undefined) return [];
-      const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-      if (state === 'Z' || state === 'X') return []; // dead; its parent has not asked yet
-      return [{ pid: Number(name), parent: Number(parent), session: sessionOf(read(name, 'environ') ?? '') }];
-    });
+  return allPids().flatMap((pid) => {
+    const stat = read(pid, 'stat');
+    if (stat === undefined) return [];
+    const { hasEnded, parent } = processStat(stat);
+    return hasEnded ? [] : [{ pid, parent, session: sessionOf(read(pid, 'environ') ?? '') }];
+  });
 }
 
 function sessionOf(environment: string): string | undefined {
@@ -48,7 +46,7 @@ function sessionOf(environment: string): string | undefined {
 }
 
 /** Others' environments are not ours to read, and processes end while we look. */
-function read(pid: string, file: string): string | undefined {
+function read(pid: number, file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { bootId, readJsonIfPresent, type Logger } from '@bowline/runtime';
+import { bootId, processStat, readJsonIfPresent, type Logger } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { SpareFile } from './spare-file.ts';
 
@@ -65,11 +65,9 @@ function readGroups(file: string): Group[] {
   );
 }
 
-/** Field 22 of /proc/PID/stat (proc(5)), behind the name in brackets, which may hold anything. */
 function startTicksOf(pid: number): string | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    return stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+    return String(processStat(readFileSync(`/proc/${pid}/stat`, 'utf8')).startTicks);
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH')) return undefined;
     throw error;

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
+import { allPids, processStat } from '@bowline/runtime';
 import { MARK } from '../../core/launch-line.ts';
 import type { ProcessFacts } from '../../core/processes-of-run.ts';
 
@@ -7,15 +8,12 @@ const TICK_MS = 10;
 
 /** Every process that runs, as far as /proc may be read. Those that have ended and wait for their parent are left out. */
 export function readProcesses(mark: string, grouped: ReadonlySet<number>): ProcessFacts[] {
-  return readdirSync('/proc')
-    .filter((name) => /^\d+$/.test(name))
-    .flatMap((name) => {
-      const pid = Number(name);
-      const stat = readStat(pid);
-      return stat === undefined
-        ? []
-        : [{ pid, ...stat, marked: isMarked(pid, mark), grouped: grouped.has(pid) }];
-    });
+  return allPids().flatMap((pid) => {
+    const stat = readStat(pid);
+    return stat === undefined
+      ? []
+      : [{ pid, ...stat, marked: isMarked(pid, mark), grouped: grouped.has(pid) }];
+  });
 }
 
 /** Ticks since boot, in which the start of processes is told. */
@@ -24,11 +22,8 @@ export const nowTicks = (): number =>
 
 export function readStat(pid: number): Pick<ProcessFacts, 'parent' | 'session' | 'startTicks'> | undefined {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, 'utf8');
-    // proc_pid_stat(5): the name is in brackets and may hold any character; the other fields follow the last bracket.
-    const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
-    if (fields[0] === 'Z' || fields[0] === 'X') return undefined;
-    return { parent: Number(fields[1]), session: Number(fields[3]), startTicks: Number(fields[19]) };
+    const { hasEnded, parent, session, startTicks } = processStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
+    return hasEnded ? undefined : { parent, session, startTicks };
   } catch {
     return undefined; // it has just ended
   }
