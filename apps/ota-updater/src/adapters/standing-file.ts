@@ -1,6 +1,5 @@
-import { readFileIfPresent, writeFileDurably, type Logger } from '@bowline/runtime';
+import { isDiskFull, readJsonIfPresent, writeFileDurably, type Logger } from '@bowline/runtime';
 import type { Denied, HigherVersion, Installed, LedgerImage } from '../core/ledger.ts';
-import { isDiskFull } from '../engine/full-disk.ts';
 
 type Standing = Pick<LedgerImage, 'installed' | 'denied'>;
 
@@ -44,15 +43,10 @@ export class StandingFile {
   }
 
   #read(): Standing {
-    try {
-      const { installed = {}, denied = {} } = Object(JSON.parse(readFileIfPresent(this.#file) ?? '{}')) as {
-        installed?: Record<string, Installed>;
-        denied?: Record<string, Denied>;
-      };
-      return { installed, denied };
-    } catch (error) {
-      if (!(error instanceof SyntaxError)) throw error;
-      return { installed: {}, denied: {} };
-    }
+    const { installed = {}, denied = {} } = Object(readJsonIfPresent(this.#file)) as {
+      installed?: Record<string, Installed>;
+      denied?: Record<string, Denied>;
+    };
+    return { installed, denied };
   }
 }

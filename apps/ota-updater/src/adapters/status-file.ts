@@ -1,7 +1,6 @@
 import { renameSync, writeFileSync } from 'node:fs';
 import type { UpdateStatus } from '@bowline/messages/update-status';
-import type { Clock, Logger, Timer } from '@bowline/runtime';
-import { isDiskFull } from '../engine/full-disk.ts';
+import { isDiskFull, type Clock, type Logger, type Timer } from '@bowline/runtime';
 
 /** At most so often while bytes come in. */
 const EVERY_MS = 500;

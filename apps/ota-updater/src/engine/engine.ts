@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { CancelledError, RejectedError, TransientError, wait } from '@bowline/runtime';
+import { CancelledError, isDiskFull, RejectedError, TransientError, wait } from '@bowline/runtime';
 import { backoffMs } from '@bowline/runtime/backoff';
 import { progressOf } from '../core/progress.ts';
 import {
@@ -11,7 +11,6 @@ import {
   type UpdateState,
 } from '../core/update-state.ts';
 import { EndTeller } from './end-teller.ts';
-import { isDiskFull } from './full-disk.ts';
 import type { EnginePorts } from './ports.ts';
 import { Preparation } from './prepare.ts';
 import { SwitchOver } from './switch-over.ts';

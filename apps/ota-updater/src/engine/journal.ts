@@ -12,10 +12,9 @@ import {
 import { dirname } from 'node:path';
 import { crc32 } from 'node:zlib';
 import type { Logger } from '@bowline/runtime';
-import { readFileIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
+import { isDiskFull, readFileIfPresent, syncFolder, writeFileDurably } from '@bowline/runtime';
 import { InternalError, TransientError } from '@bowline/runtime/errors';
 import { Ledger, type HigherVersion, type LedgerRecord } from '../core/ledger.ts';
-import { isDiskFull } from './full-disk.ts';
 
 const { O_APPEND, O_CREAT, O_SYNC, O_WRONLY } = constants;
 

@@ -1,7 +1,14 @@
 import { existsSync, rmSync } from 'node:fs';
 import { backoffMs } from '@bowline/runtime/backoff';
-import { wait } from '@bowline/runtime';
-import { BowlineError, mayPass, RejectedError, RELEASED_AT, TransientError } from '@bowline/runtime';
+import {
+  BowlineError,
+  isDiskFull,
+  mayPass,
+  RejectedError,
+  RELEASED_AT,
+  TransientError,
+  wait,
+} from '@bowline/runtime';
 import { isHeld, waitedMs, whyNotNow } from '../core/may-switch.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import {
@@ -14,7 +21,7 @@ import {
 } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
-import { isDiskFull, isSystemError } from './full-disk.ts';
+import { isSystemError } from './system-error.ts';
 import { isTreeSound, layOutTree } from './laid-out.ts';
 import type { EnginePorts } from './ports.ts';
 

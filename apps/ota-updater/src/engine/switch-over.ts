@@ -1,11 +1,11 @@
-import { BowlineError, TransientError, wait } from '@bowline/runtime';
+import { BowlineError, isDiskFull, TransientError, wait } from '@bowline/runtime';
 import { judgeTrial, type TrialView } from '../core/judge-trial.ts';
 import { OutsideReach } from '../core/outside-reach.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
 import { probeOf } from './laid-out.ts';
-import { isDiskFull, isSystemError } from './full-disk.ts';
+import { isSystemError } from './system-error.ts';
 import type { EnginePorts } from './ports.ts';
 import { ProbeWatch } from './probe-watch.ts';
 import { Rebooting } from './rebooting.ts';
