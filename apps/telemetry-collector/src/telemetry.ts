@@ -103,7 +103,10 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     if (messages.length > 0)
       log.info({ messages: messages.length }, 'what an earlier life left over is handed over');
   };
-  handOverLeft().catch(() => undefined);
+  handOverLeft().catch((error: unknown) => {
+    if (!stopping.signal.aborted)
+      log.error({ error }, 'what an earlier life left over stays for the next one');
+  });
 
   const readers = { ...(await systemReaders(config)), bowline: ownReader(client) };
   const sources = () =>
