@@ -18,14 +18,15 @@ export class SshFleet {
   readonly home = temporaryFolder();
   readonly main = join(WORKSPACE, 'apps/cli/dist/main.js');
 
-  /** @param broker settings of the ssh-broker beside the demo's. */
+  /** @param broker settings of the ssh-broker beside the demo's; more sessions may begin in a row than a device lets by default. */
   static async start(broker: object = {}): Promise<SshFleet> {
     const ssh = new SshFleet(await TestFleet.make());
     const { fleet } = ssh;
     await fleet.startServer();
     await fleet.prepareDevice();
     const configFile = join(fleet.layout.configDir, 'ssh-broker.json');
-    const config = { ...(JSON.parse(readFileSync(configFile, 'utf8')) as object), ...broker };
+    const demo = JSON.parse(readFileSync(configFile, 'utf8')) as object;
+    const config = { ...demo, grantsBurst: 1000, ...broker };
     writeFileSync(configFile, JSON.stringify(config));
     await fleet.startDevice();
     await fleet.untilOnline();

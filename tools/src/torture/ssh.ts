@@ -39,7 +39,7 @@ export async function sshSessions(
   { sessions }: CampaignOptions,
   say: (line: string) => void,
 ): Promise<SshResult> {
-  const ssh = await SshFleet.start({ grantsBurst: 1000 });
+  const ssh = await SshFleet.start();
   try {
     let [failed, leftovers] = [0, 0];
     let controlCaught = false;

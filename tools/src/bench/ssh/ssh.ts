@@ -18,7 +18,7 @@ const SESSIONS = 15;
 
 /** Copies and starts of sessions, beside the same sshd by a local pipe. docs/benchmarks.md explains each row. */
 export async function benchSsh(context: BenchContext): Promise<Row[]> {
-  const ssh = await SshFleet.start({ grantsBurst: 1000 });
+  const ssh = await SshFleet.start();
   try {
     const { 'ssh-broker': broker = 0, ...others } = await ssh.fleet.pids();
     const restMib = residentMib(broker);
