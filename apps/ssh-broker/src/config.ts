@@ -53,6 +53,14 @@ export const BrokerConfig = Type.Object(
       unit: 'ms',
       description: 'and one more each so often after that; whoever is too fast waits',
     }),
+    refusedBurst: count(20, 1, 1000, 'refused grants that have an entry of the audit each'),
+    refusedEveryMs: Type.Integer({
+      minimum: 1,
+      maximum: 86_400_000,
+      default: 600_000,
+      unit: 'ms',
+      description: 'and one more entry each so often after that, which says how many there were',
+    }),
     auditBytes: Type.Integer({
       minimum: 4096,
       maximum: 256 * MIB,

@@ -4,5 +4,6 @@ export {
   takeBroughtOrder,
   takeSignedOrders,
   type AdmittedOrder,
+  type Refusal,
   type SignedOrders,
 } from './take-signed-orders.ts';

@@ -23,6 +23,7 @@ let gateway: TestGateway;
 let hub: HubMember;
 let carriedOut: AdmittedOrder<'softwareUpdate'>[];
 let resumed: string[];
+let refused: { code: string; signer: string | undefined }[];
 let known: string[];
 let permitted: string[];
 /** What `carryOut` waits for. */
@@ -46,7 +47,7 @@ beforeEach(async () => {
   const clock = systemClock;
   const restart = () => undefined;
   hub = await joinHub({ app: APP, version: '1', orderTypes, config, live, restart, log, clock, signal });
-  [carriedOut, resumed, known, permitted] = [[], [], [], ['stable']];
+  [carriedOut, resumed, refused, known, permitted] = [[], [], [], [], ['stable']];
   opening = Promise.resolve();
   takeSignedOrders(hub, log, {
     type: 'softwareUpdate',
@@ -58,6 +59,7 @@ beforeEach(async () => {
       permitted.includes(channel) ? undefined : { code: 'not-allowed', message: `not ${channel}` },
     resumes: (orderId) => known.includes(orderId),
     resume: ({ orderId }) => void resumed.push(orderId),
+    refused: (_, { code }, admitted) => void refused.push({ code, signer: admitted?.signer }),
     carryOut: async (order) => {
       if (order.claims.reason === 'full') throw new RejectedError('busy', 'one is under way');
       carriedOut.push(order);
@@ -95,6 +97,13 @@ test('when shape, signature, policy or the app itself is against it, it is rejec
   expect(await code(await signed({ channel: 'nightly' }))).toBe('not-allowed');
   expect(await code(await signed({ reason: 'full' }))).toBe('busy');
   expect(carriedOut).toEqual([]);
+  const signer = key.thumbprint;
+  expect(refused).toEqual([
+    { code: 'invalid', signer: undefined },
+    { code: 'wrong-audience', signer: undefined },
+    { code: 'not-allowed', signer },
+    { code: 'busy', signer },
+  ]);
 });
 
 test('when the app has the order in its own record, it goes on unjudged, though its signature has expired', async () => {
@@ -149,6 +158,7 @@ test('when an order was refused, that used its signature up, though it would be 
   gateway.reports.length = 0;
   permitted.push('nightly');
   expect(await code(order)).toBe('not-allowed');
+  expect(refused).toHaveLength(1); // that was the same answer once more
   gateway.reports.length = 0;
   const busy = await signed({ reason: 'full' });
   expect(await code(busy)).toBe('busy');

@@ -8,7 +8,8 @@ import type { HubMember } from './join-hub.ts';
 
 type Handed = AppRequests['order']['request'];
 type Type = 'softwareUpdate' | 'sshAccess';
-interface Refusal {
+/** The rule that is against an order. */
+export interface Refusal {
   code: string;
   message: string;
 }
@@ -38,6 +39,12 @@ export interface SignedOrders<T extends Type> {
    * @throws RejectedError, to have the order rejected with it.
    */
   carryOut(order: AdmittedOrder<T>): Promise<void> | void;
+  /**
+   * For an app that keeps a record of what it refused: once for each refusal, not for one that is answered again.
+   *
+   * @param admitted what the signature stands for; undefined where it does not hold, or does not any more.
+   */
+  refused?(order: Handed, refusal: Refusal, admitted: Admission<T> | undefined): void;
 }
 
 /**
@@ -98,7 +105,11 @@ async function refusalOf<T extends Type>(
   orders: SignedOrders<T>,
   brought?: { nowMs(): number },
 ): Promise<Refusal | undefined> {
-  let used: string | undefined;
+  let admitted: Admission<T> | undefined;
+  const refuse = (refusal: Refusal) => {
+    orders.refused?.(order, refusal, admitted);
+    return refusal;
+  };
   try {
     const admission = await hub.gate.admit(
       orders.type,
@@ -106,8 +117,9 @@ async function refusalOf<T extends Type>(
       order.orderId,
       brought,
     );
-    if (admission.earlier?.phase === 'ended') return refusedBefore(admission.earlier.outcome);
-    used = admission.id;
+    if (admission.earlier?.phase === 'ended')
+      return refusedBefore(admission.earlier.outcome) ?? refuse(CARRIED_OUT_BEFORE);
+    admitted = admission;
     // Begun, and the app has no record of it: it was cut off before any effect, and would begin only now.
     const nowMs = hub.serverClock.nowMs();
     if (admission.earlier?.phase === 'begun' && nowMs !== undefined) checkTime(admission.claims, nowMs);
@@ -116,30 +128,35 @@ async function refusalOf<T extends Type>(
       await orders.carryOut({ ...order, ...admission });
       return undefined;
     }
-    return usedUp(hub, used, refused);
+    useUp(hub, admitted.id, refused);
+    return refuse(refused);
   } catch (error) {
     if (!(error instanceof ContractError || error instanceof RejectedError)) throw error;
     const refusal = { code: error.code, message: error.message };
-    return used === undefined ? refusal : usedUp(hub, used, refusal);
+    if (admitted !== undefined) useUp(hub, admitted.id, refusal);
+    return refuse(refusal);
   }
 }
 
 /** What was not allowed today must not run tomorrow, when the policy may be another: a refusal uses the signature up. */
-function usedUp(hub: HubMember, id: string, { code, message }: Refusal): Refusal {
+function useUp(hub: HubMember, id: string, { code, message }: Refusal): void {
   try {
     hub.gate.spent.end(id, JSON.stringify({ code, message }));
   } catch (error) {
     if (!(error instanceof TransientError)) throw error; // a full disk is no reason to leave an order unanswered
   }
-  return { code, message };
 }
 
 /** The stored answer of an order that is over; `outcome` is ours only if it was a refusal. */
-function refusedBefore(outcome: string | undefined): Refusal {
+function refusedBefore(outcome: string | undefined): Refusal | undefined {
   const { code, message } = JSON.parse(outcome ?? '{}') as Partial<Refusal>;
-  if (typeof code === 'string' && typeof message === 'string') return { code, message };
-  return { code: 'replayed', message: 'this order was carried out before: a signature is good once' };
+  return typeof code === 'string' && typeof message === 'string' ? { code, message } : undefined;
 }
+
+const CARRIED_OUT_BEFORE: Refusal = {
+  code: 'replayed',
+  message: 'this order was carried out before: a signature is good once',
+};
 
 function reject(
   hub: HubMember,

@@ -1,6 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import type { AdmittedOrder, HubMember, SignedOrders } from '@bowline/device-app';
+import type { AdmittedOrder, HubMember, Refusal, SignedOrders } from '@bowline/device-app';
+import { unverifiedClaims, type Admission } from '@bowline/identity';
 import { judgeSsh } from '@bowline/identity/policy';
 import type { SshAccess, SshGrant } from '@bowline/messages';
 import { check } from '@bowline/messages/check';
@@ -15,6 +16,7 @@ import { order as isAccess } from '../generated/orders.js';
 import type { AuditJournal } from './audit-journal.ts';
 import { localUsers, ownUser } from './local-users.ts';
 import { Recorder } from './recorder.ts';
+import { RefusedGrants } from './refused-grants.ts';
 import type { RunFolder } from './run-folder.ts';
 import { makeSessionFolder, removeSessionFolder } from './session-folder.ts';
 import type { SessionGroups } from './session-group.ts';
@@ -53,10 +55,16 @@ export class Broker implements SignedOrders<'sshAccess'> {
   readonly #cancelled = new Set<string>();
   readonly #reporting = new Set<Promise<void>>();
   readonly #pace = new Pace();
+  readonly #refused: RefusedGrants;
   #stopping = false;
 
   constructor(ports: BrokerPorts) {
     this.#ports = ports;
+    const { audit, clock, config } = ports;
+    this.#refused = new RefusedGrants(audit, clock, () => ({
+      burst: config().refusedBurst,
+      everyMs: config().refusedEveryMs,
+    }));
   }
 
   signedPart(payload: Handed['payload']): string {
@@ -104,6 +112,12 @@ export class Broker implements SignedOrders<'sshAccess'> {
     });
   }
 
+  refused({ orderId, payload }: Handed, refusal: Refusal, admitted?: Admission<'sshAccess'>): void {
+    const { grant } = payload as { grant?: unknown };
+    const said = admitted?.claims ?? (typeof grant === 'string' ? unverifiedClaims(grant) : undefined) ?? {};
+    this.#refused.note(refusal, { orderId, signer: admitted?.signer, said: { ...said } });
+  }
+
   cancel(orderId: string): AppRequests['cancelOrder']['response'] {
     const session = this.#sessions.get(orderId);
     if (session !== undefined) void session.end('cancelled');
@@ -116,6 +130,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
   async stop(): Promise<void> {
     this.#stopping = true;
     await Promise.all([...this.#sessions.values()].map((session) => session.end('broker-stopped')));
+    this.#refused.flush();
   }
 
   /** Resolves when what has ended was reported, or was given up because the app ends. */

@@ -1,0 +1,146 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
+import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
+import type { AuditEntry, SignedClaims } from '@bowline/messages';
+import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
+import { v7 as uuidv7 } from 'uuid';
+
+const MAIN = join(import.meta.dirname, '..', 'main.ts');
+const APP = 'ssh-broker';
+export const USER = userInfo().username;
+const PUBLIC_KEY = `ssh-ed25519 ${'A'.repeat(68)}`;
+
+export const nowSeconds = (): number => Math.floor(Date.now() / 1000);
+
+export interface TestKeys {
+  root: SigningKey;
+  access: SigningKey;
+  /** Of another role. */
+  command: SigningKey;
+}
+
+export async function createTestKeys(): Promise<TestKeys> {
+  const [root, access, command] = await Promise.all([createKey(), createKey(), createKey()]);
+  return { root, access, command };
+}
+
+/** An order `sshAccess`, and the session that it is for. */
+export type TestOrder = {
+  orderId: string;
+  type: 'sshAccess';
+  payload: { grant: string; tunnelUrl: string; token: string };
+  sessionId: string;
+};
+
+/** The broker as a process of its own, with a gateway that hands it orders. */
+export class TestBroker {
+  readonly folder: string;
+  readonly gateway: TestGateway;
+  child!: TestProcess;
+  readonly #keys: TestKeys;
+
+  private constructor(folder: string, gateway: TestGateway, keys: TestKeys) {
+    this.folder = folder;
+    this.gateway = gateway;
+    this.#keys = keys;
+  }
+
+  static async open(keys: TestKeys): Promise<TestBroker> {
+    const folder = temporaryFolder();
+    const ssh = { users: [USER, 'nobody', 'no-such'], maxSeconds: 600, capabilities: ['pty', 'x11'] };
+    writeFileSync(join(folder, 'policy.json'), JSON.stringify({ ssh }), { mode: 0o600 });
+    writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: keys.root.thumbprint });
+    const gateway = await openTestGateway(join(folder, 'hub'));
+    const bundle = {
+      root: [keys.root.publicJwk],
+      update: [],
+      access: [keys.access.publicJwk],
+      command: [keys.command.publicJwk],
+    };
+    gateway.bundles.push(await signTrustBundle({ version: 1, keys: bundle, threshold: 1 }, [keys.root]));
+    return new TestBroker(folder, gateway, keys);
+  }
+
+  start(more: Record<string, string> = {}): void {
+    const env = {
+      PATH: process.env['PATH'],
+      BOWLINE_SSH_BROKER__STATE_DIR: join(this.folder, 'state'),
+      BOWLINE_SSH_BROKER__HUB_FOLDER: join(this.folder, 'hub'),
+      BOWLINE_SSH_BROKER__POLICY_FILE: join(this.folder, 'policy.json'),
+      BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(this.folder, 'trust-anchor.json'),
+      ...more,
+    };
+    this.child = startProcess(process.execPath, [MAIN], { env });
+  }
+
+  async close(): Promise<void> {
+    await this.child.kill('SIGTERM'); // so that sessions end, with their cgroups
+    await this.gateway.close();
+  }
+
+  /** A grant whose tunnel leads to a port where nobody listens. */
+  async signed(
+    change: Partial<SignedClaims<'sshAccess'>> = {},
+    { by = this.#keys.access, tunnelUrl = '' }: { by?: SigningKey; tunnelUrl?: string } = {},
+  ): Promise<TestOrder> {
+    const claims: SignedClaims<'sshAccess'> = {
+      aud: 'd1',
+      jti: uuidv7(),
+      exp: nowSeconds() + 300,
+      sessionId: uuidv7(),
+      user: USER,
+      publicKey: PUBLIC_KEY,
+      capabilities: ['pty'],
+      streams: 1,
+      idleSeconds: 60,
+      nbf: nowSeconds(),
+      reason: 'test',
+      by: 'nobody',
+      ...change,
+    };
+    const grant = await signClaims('sshAccess', by, claims);
+    const url = tunnelUrl || `ws://127.0.0.1:1/v1/tunnels/${claims.sessionId}/device`;
+    return {
+      orderId: uuidv7(),
+      type: 'sshAccess',
+      payload: { grant, tunnelUrl: url, token: 't' },
+      sessionId: claims.sessionId,
+    };
+  }
+
+  outcome({ orderId, type, payload }: TestOrder, wanted?: Parameters<TestGateway['outcome']>[2]) {
+    return this.gateway.outcome(APP, { orderId, type, payload }, wanted);
+  }
+
+  async code(order: TestOrder): Promise<string | undefined> {
+    return (await this.outcome(order)).error?.code;
+  }
+
+  cancel({ orderId }: TestOrder) {
+    return this.gateway.cancel(APP, orderId);
+  }
+
+  configure(section: object) {
+    return this.gateway.configure(APP, section);
+  }
+
+  /** Of the audit, in order. */
+  events(kind: string) {
+    return this.gateway.events.flatMap(({ event }) => (event.kind === kind ? [event] : []));
+  }
+
+  /** As the broker's own file has it. */
+  audit(): AuditEntry[] {
+    const lines = readFileSync(join(this.folder, 'state', 'audit.ndjson'), 'utf8')
+      .trim()
+      .split('\n');
+    return lines.map((line) => JSON.parse(line) as AuditEntry);
+  }
+
+  /** Of sessions. */
+  folders(): string[] {
+    return readdirSync(join(this.folder, 'state', 'run'));
+  }
+}
