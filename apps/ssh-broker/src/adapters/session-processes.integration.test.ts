@@ -68,6 +68,22 @@ test.each([
   expect(await processes.end(systemClock)).toBe(0);
 });
 
+test('when the device has slept past the time of a session that nobody ends, it is ended once the device wakes', async () => {
+  const { processes, pids } = await running(undefined);
+  const uptime = join(temporaryFolder(), 'uptime');
+  writeFileSync(uptime, '100.08 50.00\n');
+  processes.endAtTheLatest(3_600_000, uptime);
+  await waitFor(() => processes.pids().length >= pids.length + 2, { what: 'its shell and its sleep' });
+  writeFileSync(uptime, '3700.08 50.00\n');
+  await gone(pids);
+});
+
+test('when the time since boot cannot be read, the last resort counts its sleeps', async () => {
+  const { processes, pids } = await running(undefined);
+  processes.endAtTheLatest(300, join(temporaryFolder(), 'none'));
+  await gone(pids);
+});
+
 test('when a session is ended in its time, its last resort is gone with it', async () => {
   const { processes, sessionId } = await running(undefined);
   processes.endAtTheLatest(600_000);

@@ -3,7 +3,7 @@ import type { Readable, Writable } from 'node:stream';
 import { childEnvironment, unrestricted, type Logger } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { wait, type Clock } from '@bowline/runtime/clock';
-import { LAST_RESORT } from '../core/last-resort.ts';
+import { LAST_RESORT, UPTIME_FILE } from '../core/last-resort.ts';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
 import { sessionProcesses } from './find-processes.ts';
 import type { SessionGroup, SessionGroups } from './session-group.ts';
@@ -58,11 +58,11 @@ export class SessionProcesses {
   /**
    * Ends what is left of the session after a time, by a process of its own.
    *
-   * @param afterMs from now; the device's sleep does not count.
+   * @param afterMs from now, the device's sleep included.
    */
-  endAtTheLatest(afterMs: number): void {
-    const seconds = (afterMs / 1000).toFixed(3);
-    const args = ['-c', LAST_RESORT, 'sh', this.#sessionId, this.group.killFile, seconds];
+  endAtTheLatest(afterMs: number, uptimeFile = UPTIME_FILE): void {
+    const hundredths = String(Math.ceil(afterMs / 10));
+    const args = ['-c', LAST_RESORT, 'sh', this.#sessionId, this.group.killFile, hundredths, uptimeFile];
     const [program, programArgs] = unrestricted('/bin/sh', args);
     const env = { ...childEnvironment(), [SESSION_VARIABLE]: this.#sessionId };
     const child = spawn(program, programArgs, { env, stdio: 'ignore', detached: true });
