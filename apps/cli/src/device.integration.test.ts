@@ -9,6 +9,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
+import type { DeviceStatus } from '@bowline/messages/hub';
 import { isAlive } from '@bowline/pm2';
 import { RejectedError, TransientError } from '@bowline/runtime/errors';
 import { waitFor } from '@bowline/testing';
@@ -17,6 +18,15 @@ import { bowline, startBowline } from './testing/run-bowline.ts';
 import { upkeep } from './commands/upkeep.ts';
 
 const APPLIED = { version: 5, status: 'applied' as const, errors: [], tried: true, restarts: false };
+
+const STATUS: DeviceStatus = {
+  device: { bootId: 'boot', agentVersion: '0', uptimeSeconds: 1 },
+  link: { state: 'online', since: 0, attempts: 0 },
+  queue: { epoch: 'epoch', lanes: {}, deadLetters: 0 },
+  apps: {},
+  orders: [],
+  counters: {},
+};
 
 let device: FakeDevice;
 beforeAll(async () => {
@@ -394,6 +404,27 @@ describe('bowline restart', () => {
     expect(isAlive(before.pid)).toBe(false);
     expect((await inPm2('ws-gateway')).pid).toBe(other.pid);
     expect(code).toBe(0);
+  });
+
+  test('when the app is of a release on trial, it is left alone, and it is said until when', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    try {
+      const endsBy = Date.now() + 60_000;
+      hub.handle('status', () => ({
+        ...STATUS,
+        trial: { release: 'bowline 2.0.0', processes: ['ssh-broker'], endsBy },
+      }));
+      const before = await inPm2('ssh-broker');
+      const { code, stderr } = await on('restart', 'ssh-broker');
+      expect(stderr).toContain(
+        `ssh-broker is not restarted: bowline 2.0.0 is on trial until ${new Date(endsBy).toISOString()}`,
+      );
+      expect(code).toBe(2);
+      expect((await inPm2('ssh-broker')).pid).toBe(before.pid);
+      expect((await on('restart', 'ws-gateway')).code).toBe(0);
+    } finally {
+      await hub.close();
+    }
   });
 
   test('when the app never says that it is ready, that is told', async () => {

@@ -128,6 +128,13 @@ describe('restartApp and setLogLevel', () => {
     const { result } = await device.outcome(device.order('restartApp', { app: 'some-app' }));
     const { pid, previousPid } = result as { pid: number; previousPid: number };
     expect([previousPid, isRunning(pid), isRunning(previousPid)]).toEqual([before?.pid, true, false]);
+    if (device.gateway === undefined) throw new Error('no gateway');
+    device.gateway.trial = { release: 'some-app 2.0.0', processes: ['some-app'], endsBy: Date.now() };
+    expect(await device.outcome(device.order('restartApp', { app: 'some-app' }))).toMatchObject({
+      status: 'failed',
+      error: { code: 'update-busy', message: expect.stringContaining('some-app 2.0.0 is on trial until') },
+    });
+    expect(isRunning(pid)).toBe(true);
     expect(await device.outcome(device.order('restartApp', { app: 'some-ap' }))).toMatchObject({
       status: 'failed',
       error: { code: 'unknown-app', message: expect.stringContaining('did you mean some-app?') },

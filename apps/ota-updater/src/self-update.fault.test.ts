@@ -84,5 +84,8 @@ test(
     const inTrial = gateway.configHolds.filter(({ pid }) => !before.includes(pid));
     expect(inTrial.some(({ forMs }) => forMs > 0)).toBe(true);
     await waitFor(() => gateway.configHolds.at(-1)?.forMs === 0, { what: 'the end of the hold' });
+    const [told] = gateway.trials;
+    expect(told).toMatchObject({ release: 'bowline 1.0.0', processes: ['ws-gateway'] });
+    expect(gateway.trials.at(-1)?.forMs).toBe(0);
   },
 );

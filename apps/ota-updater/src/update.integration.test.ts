@@ -31,6 +31,14 @@ test(
       });
       expect(await device.running('kiosk')).toBe(version);
     }
+    const { trials } = device.gateway;
+    const told = trials.find(({ release }) => release === 'kiosk 1.2.0');
+    const { graceMs = 0, soakMs = 0, trialMaxMs = 0 } = device.trial;
+    expect(told?.processes).toEqual(['kiosk']);
+    // On a loaded machine a while after it was told.
+    expect(told?.endsBy).toBeLessThanOrEqual(Date.now() + graceMs + soakMs + trialMaxMs);
+    expect(told?.forMs).toBeGreaterThan(0);
+    await waitFor(() => trials.at(-1)?.forMs === 0, { what: 'the end of the trial to be told' });
     const trees = readdirSync(join(device.folder, 'releases/kiosk')).filter((name) => name.length === 64);
     expect(trees).toHaveLength(2);
     expect(events()).toEqual(['update.committed', 'update.committed', 'update.committed']);

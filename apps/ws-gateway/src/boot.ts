@@ -1,6 +1,6 @@
 import { setDefaultAutoSelectFamilyAttemptTimeout } from 'node:net';
 import { join } from 'node:path';
-import { configAnswers, openHub } from '@bowline/ipc';
+import { configAnswers, openHub, updateBusy } from '@bowline/ipc';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
 import type { Trust } from '@bowline/messages';
 import {
@@ -24,6 +24,7 @@ import { readNetwork, Surroundings } from './connection/surroundings.ts';
 import { Counters } from './counters.ts';
 import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
+import { KnownTrial } from './hub/known-trial.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
 import type { AppJobs } from './hub/app-jobs.ts';
 import { serveHostKeyProof } from './hub/serve-host-key-proof.ts';
@@ -157,6 +158,7 @@ export async function boot({
   });
   const jobsOf: AppJobs = new Map();
   const appVitals = new AppVitals();
+  const trial = new KnownTrial(clock);
   const vitals = watchVitals();
   const startedAt = Math.round(clock.wallMs());
   const status = () =>
@@ -172,6 +174,7 @@ export async function boot({
       enrolment: identity.enrolment,
       uptimeSeconds: uptimeSeconds(),
       appVitals,
+      trial: trial.view,
       gateway: { pid: process.pid, startedAt, ...vitals() },
     });
   const records = new ConfigRecords(queue);
@@ -220,6 +223,7 @@ export async function boot({
   serveHub({
     hub,
     appVitals,
+    trial,
     counters,
     queue,
     desk,
@@ -239,6 +243,9 @@ export async function boot({
   serveIdentity({
     hub,
     identity,
+    mayChange: () => {
+      if (hold.isOn) throw updateBusy(trial.view);
+    },
     defaultServer: config.enrolment.server,
     onEnrolled: () => connection.renew('the device has enrolled anew'),
     losses: () => ({ paths: forgettable(config.stateDir), ...undelivered(queue) }),
@@ -247,7 +254,7 @@ export async function boot({
       setImmediate(() => restart('to forget who it was')); // the answer goes first
     },
   });
-  serveConfigOfDevice({ hub, push: configPush, hold, records, targets, live });
+  serveConfigOfDevice({ hub, push: configPush, hold, trial, records, targets, live });
   serveHostKeyProof(
     hub,
     () => identity.key(),

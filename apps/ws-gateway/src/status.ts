@@ -33,6 +33,7 @@ export function deviceStatus(ports: {
   uptimeSeconds: number;
   jobsOf: AppJobs;
   appVitals: AppVitals;
+  trial: DeviceStatus['trial'];
   gateway: DeviceStatus['gateway'];
 }): DeviceStatus {
   const { queue, connection, clock } = ports;
@@ -91,6 +92,7 @@ export function deviceStatus(ports: {
       }),
     ),
     ...(ports.gateway === undefined ? {} : { gateway: ports.gateway }),
+    ...(ports.trial === undefined ? {} : { trial: ports.trial }),
     orders: queue.recentOrders(RECENT_ORDERS).map(orderLine),
     counters: { ...ports.counters.all(), ...hubCounters(ports.hub), ...forgotten(queue) },
   };

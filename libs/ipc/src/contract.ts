@@ -82,6 +82,7 @@ export const TO_HUB: Vocabulary = {
     appState: notifications.appState,
     configState: notifications.configState,
     vitals: notifications.vitals,
+    trial: notifications.trial,
   } satisfies Record<keyof HubNotifications, Validator>,
 };
 

@@ -14,3 +14,4 @@ export {
 } from './serve-config.ts';
 export { serveJobs, type Jobs } from './serve-jobs.ts';
 export { reportOrder } from './report-order.ts';
+export { mayRestart, updateBusy } from './may-restart.ts';

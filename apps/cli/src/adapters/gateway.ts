@@ -80,7 +80,7 @@ async function askUntilAnswered<N extends Question>(
   body: HubRequests[N]['request'],
   answerWithinMs: number,
 ): Promise<HubRequests[N]['response']> {
-  const deadline = performance.now() + ANSWER_WITHIN_MS;
+  const deadline = performance.now() + Math.min(ANSWER_WITHIN_MS, answerWithinMs);
   for (;;) {
     try {
       return await hub.request(name, body, { deadlineMs: answerWithinMs });

@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { HubClient } from '@bowline/ipc';
+import { mayRestart, type HubClient } from '@bowline/ipc';
 import { bootId, readJsonIfPresent, writeFileDurably, type Clock, type Logger } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
 import { redactText } from '@bowline/runtime/redact';
@@ -27,6 +27,8 @@ export interface MachinePorts {
   log: Logger;
   clock: Clock;
 }
+
+const STATUS_WITHIN_MS = 1000;
 
 /** What commands may have done to this machine: with the programs of the configuration, pm2 and the gateway. */
 export function machineOf({ config, programs, hub, log, clock }: MachinePorts): Machine {
@@ -62,7 +64,12 @@ export function machineOf({ config, programs, hub, log, clock }: MachinePorts): 
       return { stdout: stdout.text, stderr: stderr.text, truncated: stdout.cut || stderr.cut };
     },
 
-    restartApp: (app) => restartByPm2(pm2Home, app, clock),
+    restartApp: async (app) => {
+      // A gateway that does not answer may be the one that is to be restarted.
+      const status = await hub.request('status', {}, { deadlineMs: STATUS_WITHIN_MS }).catch(() => undefined);
+      mayRestart(status?.trial, app);
+      return restartByPm2(pm2Home, app, clock);
+    },
 
     setLogLevel: (app, level, forMs) => levels.set(app, level, forMs),
 

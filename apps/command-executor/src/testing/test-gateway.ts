@@ -1,6 +1,6 @@
 import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { TrustBundleJws } from '@bowline/messages';
-import type { AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
+import type { AppRequests, HubNotifications, HubRequests, TrialView } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
 import { waitFor } from '@bowline/testing';
 
@@ -16,6 +16,8 @@ export interface TestGateway {
   parts: HistoryPart[];
   /** Notes of progress, as they came. */
   progress: HubNotifications['progress'][];
+  /** What it says is being tried out. */
+  trial: TrialView | undefined;
   /** What the executor said last may run again. */
   idempotent(): readonly string[];
   /** What it offers, oldest first; a captured one may offer anything. */
@@ -86,7 +88,17 @@ export async function openTestGateway(
     if (report.status === 'started') attempts.set(report.orderId, report.attempt ?? 0);
     return { attempt: attempts.get(report.orderId) ?? 0 };
   });
-  return {
+  hub.handle('status', () => ({
+    device: { bootId: 'boot', agentVersion: '0', uptimeSeconds: 1 },
+    link: { state: 'online', since: 0, attempts: 0 },
+    queue: { epoch: 'epoch', lanes: {}, deadLetters: 0 },
+    apps: {},
+    ...(gateway.trial === undefined ? {} : { trial: gateway.trial }),
+    orders: [],
+    counters: {},
+  }));
+  const gateway: TestGateway = {
+    trial: undefined,
     reports,
     events,
     parts,
@@ -105,4 +117,5 @@ export async function openTestGateway(
       }),
     close: () => hub.close(),
   };
+  return gateway;
 }

@@ -31,6 +31,8 @@ import type { EnginePorts } from './ports.ts';
 
 /** So long an update is put off by holds and shells where the policy says nothing. */
 const DEFER_SECONDS = 7 * 24 * 3600;
+/** So long what was told of a trial counts: longer than the pause between two looks, with a slow probe in it. */
+const TRIAL_TOLD_MS = 120_000;
 /** Names in pm2 that no program of the user may have. */
 const RESERVED = [...DEVICE_APPS, 'upkeep', 'fleet-server', SELF];
 
@@ -163,6 +165,10 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
         ...(note === undefined ? {} : { note: note.slice(0, 1000) }),
         data,
       });
+    },
+    onTrial: (trial) => {
+      const told = trial ?? { release: '', processes: [], endsBy: nowMs() };
+      hub.client.notify('trial', { ...told, forMs: trial === undefined ? 0 : TRIAL_TOLD_MS });
     },
     isOnline: () => hub.link === 'online',
     linkServer: async () => (await statusOf(hub, signal))?.link.server,

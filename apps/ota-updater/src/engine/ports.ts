@@ -1,4 +1,5 @@
 import type { Event } from '@bowline/messages';
+import type { TrialView } from '@bowline/messages/hub';
 import type { Clock, Logger } from '@bowline/runtime';
 import type { TrialLimits } from '../core/judge-trial.ts';
 import type { SwitchView } from '../core/may-switch.ts';
@@ -50,6 +51,8 @@ export interface EnginePorts {
   tell(id: string, event: Omit<Event, 'at'>): Promise<void>;
   /** To whoever watches. May be lost. */
   progress(orderId: string, figures: ProgressFigures): void;
+  /** What is being tried out, at each look; undefined: nothing any more. May be lost. */
+  onTrial(trial: TrialView | undefined): void;
   /** The journal has more than before. */
   changed(): void;
   /** The link to the cloud is up. */

@@ -104,7 +104,7 @@ export class SwitchOver {
   }
 
   async #trial(state: Phased<'trial'>, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
-    const { journal, limits, clock, progress, bootId, isOnline } = this.#ports;
+    const { journal, bootId } = this.#ports;
     if (state.bootId !== bootId) {
       const again = { type: 'trial', trial: state.trial + 1, ...this.#sinceNow() } as const;
       return journal.append({ ...this.#head(state), ...again });
@@ -112,12 +112,23 @@ export class SwitchOver {
     if (this.#mine !== state.orderId || state.trial > 1) await this.#takeUp(state, kind);
     this.#mine = state.orderId;
 
+    try {
+      await this.#watch(state, kind, signal);
+    } finally {
+      this.#ports.onTrial(undefined);
+    }
+  }
+
+  /** Ends after a record was appended. */
+  async #watch(state: Phased<'trial'>, kind: ReleaseKind, signal: AbortSignal): Promise<void> {
+    const { journal, limits, clock, progress, isOnline } = this.#ports;
     const begunMs = clock.monotonicMs();
     const elapsed = () => clock.monotonicMs() - begunMs;
     const probe = new ProbeWatch(state.plan.probe, kind.treeOf(state.plan), limits);
     const outside = new OutsideReach(limits.linkBackMs);
     for (;;) {
       const elapsedMs = elapsed();
+      this.#tellTrial(state, kind);
       let process: TrialView['process'];
       try {
         process = await kind.observe(state.plan);
@@ -159,6 +170,18 @@ export class SwitchOver {
       progress(state.orderId, progressOf('trial', done, noteOf(view, seen?.why)));
       await wait(clock, limits.observeMs, signal);
     }
+  }
+
+  /** A person who has a process of it restarted would have it fail. */
+  #tellTrial({ plan, begunMs }: Phased<'trial'>, kind: ReleaseKind): void {
+    const { clock, limits, onTrial } = this.#ports;
+    const processes = kind.processes?.(plan) ?? [];
+    if (processes.length === 0) return;
+    const nowMs = clock.sinceBootMs();
+    const longestMs = limits.graceMs + limits.soakMs + limits.trialMaxMs;
+    const leftMs = Math.max(0, longestMs - (nowMs - (begunMs ?? nowMs)));
+    const release = `${plan.name} ${plan.version}`;
+    onTrial({ release, processes: [...processes], endsBy: Math.round(clock.wallMs() + leftMs) });
   }
 
   #sinceNow(): { bootId: string; begunMs: number } {

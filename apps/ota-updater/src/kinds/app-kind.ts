@@ -65,6 +65,10 @@ export class AppKind implements ReleaseKind {
     });
   }
 
+  processes({ name }: PlannedRelease): readonly string[] {
+    return [name];
+  }
+
   async observe({ name }: PlannedRelease): Promise<ProcessView | undefined> {
     const entry = await this.#entry(name);
     if (entry === undefined)

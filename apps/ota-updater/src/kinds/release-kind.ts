@@ -44,6 +44,8 @@ export interface ReleaseKind {
   readonly repeatsSwitch: boolean;
   /** Takes up a trial that another life of this process began. */
   resumeTrial(plan: PlannedRelease): Promise<void>;
+  /** Names in pm2 of those processes whose restart `observe` counts; absent: none. */
+  processes?(plan: PlannedRelease): readonly string[];
   /** undefined: it has no process. */
   observe(plan: PlannedRelease): Promise<ProcessView | undefined>;
   /** The trial was good. @throws any error: it is rolled back after all. */

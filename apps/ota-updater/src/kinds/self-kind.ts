@@ -106,6 +106,10 @@ export class SelfKind implements ReleaseKind {
 
   async resumeTrial(): Promise<void> {}
 
+  processes(): readonly string[] {
+    return this.#options.apps;
+  }
+
   async observe({ digest }: PlannedRelease): Promise<ProcessView> {
     const onTrial = this.#files.onTrial() === digest;
     if (onTrial && this.running === digest) this.#files.alive();

@@ -359,14 +359,42 @@ describe('while Bowline itself is on trial', () => {
     return { ...all, updater, order };
   }
 
-  it('when a document comes, it waits until the trial is over, whatever a person does meanwhile', async () => {
-    const { cloud, gateway, collector, updater, order } = await held();
-    const back = await (await cli(gateway)).request('rollbackConfig', { version: 0 });
-    expect(back).toMatchObject({ status: 'applied' });
-    expect(collector.pace).toBe(1);
+  it('when a document comes, it waits until the trial is over', async () => {
+    const { cloud, collector, updater, order } = await held();
     await updater.request('holdConfig', { forMs: 0 });
     await cloud.ack(order, 'succeeded');
     expect(collector.pace).toBe(5);
+  });
+
+  it('when a person wants what would restart an app or cost the link, it is refused until the trial is over, and says until when; what is live is taken', async () => {
+    const { gateway, collector, updater } = await held();
+    const endsBy = Date.now() + 60_000;
+    const trial = { release: 'bowline 2.0.0', processes: ['ws-gateway', 'ssh-broker'], endsBy };
+    updater.notify('trial', { ...trial, forMs: 60_000 });
+    const person = await cli(gateway);
+    await waitFor(async () => (await person.request('status', {})).trial, { what: 'the trial to be told' });
+    expect((await person.request('status', {})).trial).toEqual(trial);
+    const until = new Date(endsBy).toISOString();
+    const busy = {
+      code: 'update-busy',
+      message: expect.stringContaining(`bowline 2.0.0 is on trial until ${until}`) as string,
+    };
+    const override = (app: 'telemetry-collector' | 'ws-gateway', wanted: object) =>
+      person.request('checkOverride', { app, override: { ...wanted } });
+    await expect(override('telemetry-collector', { slow: 2 })).rejects.toMatchObject(busy);
+    await expect(override('ws-gateway', { link: { url: 'ws://127.0.0.1:1' } })).rejects.toMatchObject(busy);
+    await expect(person.request('rollbackConfig', { version: 0 })).rejects.toMatchObject(busy);
+    await expect(person.request('forget', {})).rejects.toMatchObject(busy);
+    await expect(
+      person.request('enrol', { server: 'http://127.0.0.1:1', trustOnFirstUse: true, newKey: false }),
+    ).rejects.toMatchObject(busy);
+    expect(await override('telemetry-collector', { pace: 4 })).toMatchObject({ keys: ['pace'] });
+    expect(collector.pace).toBe(3);
+
+    updater.notify('trial', { ...trial, forMs: 0 });
+    await updater.request('holdConfig', { forMs: 0 });
+    expect((await person.request('status', {})).trial).toBeUndefined();
+    expect(await override('telemetry-collector', { slow: 2 })).toMatchObject({ restart: ['slow'] });
   });
 
   it('when the updater dies, the document waits no longer than it was held', async () => {

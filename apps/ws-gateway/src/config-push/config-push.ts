@@ -63,7 +63,7 @@ export interface ConfigPushPorts {
   isEnrolled(): boolean;
   /** Why the last attempt at a link failed. */
   lastLinkError(): LinkFailure | undefined;
-  /** No document of the cloud is to begin now (config-hold.ts). What a person wants does, and what has begun goes on. */
+  /** No document of the cloud is to begin now (config-hold.ts); what has begun goes on. What a person wants is refused earlier. */
   isHeld(): boolean;
 }
 

@@ -1,4 +1,4 @@
-import { writtenOverride, type Hub } from '@bowline/ipc';
+import { mayRestart, updateBusy, writtenOverride, type Hub } from '@bowline/ipc';
 import { CONFIGURED_APPS, type ConfiguredApp } from '@bowline/messages/hub/apps';
 import type { LiveConfig } from '@bowline/runtime';
 import { BowlineError, RejectedError } from '@bowline/runtime/errors';
@@ -10,6 +10,7 @@ import type { ConfigRecords } from '../config-push/config-records.ts';
 import type { ConfigStep } from '../config-push/config-step.ts';
 import type { ConfigTargets } from '../config-push/config-targets.ts';
 import { mustBeCli } from './cli-only.ts';
+import type { KnownTrial } from './known-trial.ts';
 
 export interface ConfigPorts {
   hub: Pick<Hub, 'handle' | 'onNotification' | 'onRegistered'>;
@@ -17,14 +18,15 @@ export interface ConfigPorts {
     ConfigPush,
     'rollback' | 'override' | 'registered' | 'heard' | 'summary' | 'remainingMs' | 'isUnderWay'
   >;
-  hold: Pick<ConfigHold, 'hold'>;
+  hold: Pick<ConfigHold, 'hold' | 'isOn'>;
+  trial: Pick<KnownTrial, 'view'>;
   records: ConfigRecords;
   targets: ConfigTargets;
   live: Pick<LiveConfig<unknown>, 'readOverride' | 'prepareOverride'>;
 }
 
 /** How the device is configured, for a person at it (`bowline config`, by the CLI's socket only), and what apps say of themselves. */
-export function serveConfigOfDevice({ hub, push, hold, records, targets, live }: ConfigPorts): void {
+export function serveConfigOfDevice({ hub, push, hold, trial, records, targets, live }: ConfigPorts): void {
   hub.onRegistered(({ app }) => {
     if (isConfigured(app)) push.registered(app);
   });
@@ -75,12 +77,17 @@ export function serveConfigOfDevice({ hub, push, hold, records, targets, live }:
 
   hub.handle('rollbackConfig', ({ version, ...how }, peer) => {
     mustBeCli(peer);
+    if (hold.isOn) throw updateBusy(trial.view);
     return push.rollback(version, how);
   });
 
   hub.handle('checkOverride', async ({ app, override, prepare = false }, peer) => {
     mustBeCli(peer);
     const answer = await targets.checkOverride(app, override);
+    if (answer.faults.length === 0 && answer.restart.length + answer.link.length > 0) {
+      if (hold.isOn) throw updateBusy(trial.view);
+      mayRestart(trial.view, app);
+    }
     if (prepare && app === 'ws-gateway') {
       // Its file may hold what is only tried out, by somebody who is gone: another key must not take that along.
       if (records.step.phase !== 'settled') throw busy();

@@ -10,6 +10,7 @@ import type { HandOver } from '../dispatcher/hand-over.ts';
 import { mustBeCli } from './cli-only.ts';
 import type { AppJobs } from './app-jobs.ts';
 import type { AppVitals } from './app-vitals.ts';
+import type { KnownTrial } from './known-trial.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
 import { mustBeExecutor } from './executor-only.ts';
 import { mustBeOwn } from './must-be-own.ts';
@@ -24,6 +25,7 @@ export interface HubPorts {
   handOver: HandOver;
   progress: Progress;
   appVitals: AppVitals;
+  trial: Pick<KnownTrial, 'told'>;
   online(): boolean;
   /** Something new is in the outbox. */
   stored(): void;
@@ -53,6 +55,7 @@ export function serveHub({
   handOver,
   progress,
   appVitals,
+  trial,
   online,
   stored,
   settle,
@@ -124,6 +127,9 @@ export function serveHub({
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
   hub.onNotification('vitals', (body, peer) => appVitals.told(peer, body));
+  hub.onNotification('trial', (body, { app }) => {
+    if (app === 'ota-updater') trial.told(body);
+  });
 
   hub.onRegistered((peer) => appVitals.registered(peer));
   hub.onRegistered(({ app }) => {

@@ -8,6 +8,8 @@ import { mustBeCli } from './cli-only.ts';
 export interface IdentityPorts {
   hub: Pick<Hub, 'handle'>;
   identity: Pick<DeviceIdentity, 'key' | 'enrolment' | 'enrolBy'>;
+  /** A release of Bowline that is tried must keep its link and its processes. @throws RejectedError `update-busy` */
+  mayChange(): void;
   /** Origin to enrol at if the person names none. */
   defaultServer: string | undefined;
   /** The device is another than before: a link is to be made anew. */
@@ -22,6 +24,7 @@ export interface IdentityPorts {
 export function serveIdentity({
   hub,
   identity,
+  mayChange,
   defaultServer,
   onEnrolled,
   losses,
@@ -44,6 +47,7 @@ export function serveIdentity({
 
   hub.handle('enrol', async ({ server = defaultServer, token, trustOnFirstUse, newKey }, peer) => {
     mustBeCli(peer);
+    mayChange();
     if (server === undefined) throw new RejectedError('no-server', 'which server? say --server URL');
     await identity.enrolBy({ server, token, trustOnFirstUse }, { newKey });
     onEnrolled();
@@ -57,6 +61,7 @@ export function serveIdentity({
 
   hub.handle('forget', (_, peer) => {
     mustBeCli(peer);
+    mayChange();
     forget();
     return {};
   });

@@ -19,6 +19,8 @@ export interface TestGateway {
   readonly progress: HubNotifications['progress'][];
   /** For how long configurations were to be held, each time, and by which process. */
   readonly configHolds: { forMs: number; pid: number }[];
+  /** What it was told of trials. */
+  readonly trials: HubNotifications['trial'][];
   /** What it says to that. */
   configUnderWay: boolean;
   /** The device's. */
@@ -90,6 +92,8 @@ export async function openTestGateway(
   });
   hub.handle('status', () => statusOf(state, server));
   const configHolds: TestGateway['configHolds'] = [];
+  const trials: TestGateway['trials'] = [];
+  hub.onNotification('trial', (told) => void trials.push(told));
   hub.handle('holdConfig', ({ forMs }, { pid }) => {
     configHolds.push({ forMs, pid });
     return { underWay: gateway.configUnderWay };
@@ -123,6 +127,7 @@ export async function openTestGateway(
   const gateway: TestGateway = {
     key,
     configHolds,
+    trials,
     configUnderWay: false,
     events,
     reports,

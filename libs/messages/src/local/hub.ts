@@ -190,6 +190,17 @@ export const LaneStatus = Type.Object({
   ledger: LedgerEntry,
 });
 
+/** A release that is being tried out: a restart of one of its processes would pass for a crash of it. */
+export const TrialView = Type.Object({
+  /** Name and version. */
+  release: Text,
+  /** Their names in pm2. */
+  processes: Type.Array(Name, { maxItems: 64 }),
+  /** When it is over at the latest, whatever happens. */
+  endsBy: EpochMs,
+});
+export type TrialView = Static<typeof TrialView>;
+
 /** The device's own view, as `bowline status` shows it. */
 export const DeviceStatus = Type.Object({
   device: Type.Object({
@@ -225,6 +236,7 @@ export const DeviceStatus = Type.Object({
     }),
   ),
   gateway: Type.Optional(Type.Object({ pid: Count, startedAt: EpochMs, ...Vitals })),
+  trial: Type.Optional(TrialView),
   orders: Type.Array(
     Type.Object({
       orderId: Text,
@@ -447,7 +459,7 @@ export const HUB_REQUESTS = {
     request: Type.Object({ version: Count }),
     response: Type.Object({ version: Count, sections: Type.Record(Type.String(), JsonObject) }),
   },
-  /** Goes back to a document that is kept; 0: none. Answered at its end. Refused with `unknown-config-version`, `config-busy`. */
+  /** Goes back to a document that is kept; 0: none. Answered at its end. Refused with `unknown-config-version`, `config-busy`, `update-busy`. */
   rollbackConfig: { request: Type.Object({ version: Count, ...Trial }), response: ConfigEnd },
   /**
    * The ota-updater's alone: while Bowline itself is on trial no document of the cloud begins, for the restart of an app would
@@ -461,7 +473,8 @@ export const HUB_REQUESTS = {
     response: Type.Object({ underWay: Type.Boolean() }),
   },
   /**
-   * The CLI's alone, as the next: what an app has against a local override, and what it would change. Changes nothing.
+   * The CLI's alone, as the next: what an app has against a local override, and what it would change. Changes nothing. Refused
+   * with `update-busy` while the restart that it needs would pass for a crash of a release on trial.
    *
    * @param prepare it is about to be written: what carries the link does not count before it is tried, whatever happens meanwhile.
    */
@@ -475,7 +488,7 @@ export const HUB_REQUESTS = {
   },
   /**
    * Has an app take its local override as it is written in its file: nobody but who may write that can change it. What carries
-   * the link is tried out. Answered at its end. Refused with `override-elsewhere`, `config-busy`.
+   * the link is tried out. Answered at its end. Refused with `override-elsewhere`, `config-busy`, `update-busy`.
    *
    * @param hash of what was written.
    */
@@ -540,6 +553,11 @@ export const HUB_NOTIFICATIONS = {
   appState: Type.Object({ state: Text, jobs: Jobs }),
   /** Of the app's process, once it has registered and every half minute. */
   vitals: Type.Object(Vitals),
+  /** The ota-updater's alone, at each look at a release on trial: it counts for so long; 0: it is over. */
+  trial: Type.Object({
+    ...TrialView.properties,
+    forMs: Type.Integer({ minimum: 0, maximum: LONGEST_CONFIG_HOLD_MS }),
+  }),
 } as const satisfies Record<string, TSchema>;
 
 /** One-way, hub to app. */
