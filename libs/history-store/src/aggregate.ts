@@ -15,6 +15,18 @@ export interface Aggregate {
 /** The stretches of the tiers above the raw samples (tier 0), milliseconds: a minute, an hour. */
 export const TIER_MS = [60_000, 3_600_000] as const;
 
+/** One sample as a stretch of its own; texts and truth values have no average. */
+export function aggregateOf({
+  at,
+  value,
+  count = 1,
+  min,
+  max,
+}: Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>): Aggregate | undefined {
+  if (typeof value !== 'number') return undefined;
+  return { at, min: min ?? value, max: max ?? value, avg: value, count: Math.max(1, count) };
+}
+
 /** Joins everything that falls into the same stretch; texts and truth values have no average and are left out. */
 export class Buckets {
   readonly #widthMs: number;
@@ -28,15 +40,9 @@ export class Buckets {
     return this.#buckets.size;
   }
 
-  addSample({
-    at,
-    value,
-    count = 1,
-    min,
-    max,
-  }: Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>): void {
-    if (typeof value !== 'number') return;
-    this.add({ at, min: min ?? value, max: max ?? value, avg: value, count: Math.max(1, count) });
+  addSample(sample: Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>): void {
+    const aggregate = aggregateOf(sample);
+    if (aggregate !== undefined) this.add(aggregate);
   }
 
   add({ at, min, max, avg, count }: Aggregate): void {

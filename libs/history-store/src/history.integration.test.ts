@@ -346,6 +346,7 @@ describe('History', () => {
     ]);
     expect(moments(0, DAY_MS)).toEqual(minute(120_000));
     expect(moments(0, AT + DAY_MS, { resolutionMs: 60_000 })).toEqual([
+      120_000,
       AT,
       offsetMs + 60_000,
       offsetMs + 180_000,

@@ -24,12 +24,13 @@ import {
   pruneSeries,
   type Retention,
 } from './retention.ts';
+import { rebuild } from './rebuild.ts';
 import { inTransaction, limitFile, sizeOf } from './schema.ts';
 import { seal } from './seal.ts';
 import { SeriesTable } from './series-table.ts';
 import { isDamage, isReadingFault, isRefusal } from './sqlite-errors.ts';
 import { addTotals, readTotals, type Totals } from './totals.ts';
-import { noteUnsure, putRight } from './unsure-times.ts';
+import { noteUnsure, putRight, unsureBehind } from './unsure-times.ts';
 
 /** With less it is the disk that is full, not the file: to give up what is there would help nobody. */
 const DISK_FULL_BYTES = 2 ** 20;
@@ -183,9 +184,16 @@ export class History {
   }
 
   query(asked: HistoryQuery): HistoryAnswer {
-    const answer = this.#run((parts) => query(parts, asked));
-    this.#removeDamaged();
-    return answer;
+    for (;;) {
+      const answer = this.#run((parts) => query(parts, asked));
+      try {
+        // Instead of a block that is damaged, minutes or hours of it may be there.
+        if (!this.#removeDamaged()) return answer;
+      } catch (error) {
+        if (!(error instanceof TransientError)) throw error;
+        return answer;
+      }
+    }
   }
 
   /** Of what is not in blocks yet: samples of each series within a range. All of it has to be read for that. */
@@ -280,17 +288,23 @@ export class History {
     return bavail * bsize;
   }
 
-  #removeDamaged(): void {
-    const { damaged } = this.#parts;
-    if (damaged.length === 0) return;
+  /** @returns whether there were any. @throws TransientError `history-refused`: they are met again. */
+  #removeDamaged(): boolean {
+    const found = this.#parts;
+    const damaged = [...new Map(found.damaged.splice(0).map((head) => [head.id, head])).values()];
+    if (damaged.length === 0) return false;
     this.#change((parts) => {
+      // In a file that took the place of the one they were found in the numbers mean others.
+      if (parts !== found) return;
       for (const head of damaged) drop(parts, head);
+      for (const head of damaged) rebuild(parts.blocks, head);
       addTotals(parts.database, { damagedBlocks: damaged.length });
     });
-    for (const { series, samples, firstAt, lastAt } of damaged.splice(0)) {
+    for (const { series, samples, firstAt, lastAt } of damaged) {
       const name = this.#parts.series.name(series);
       this.#options.onDamagedBlock?.({ series: name, samples, fromAt: firstAt, toAt: lastAt });
     }
+    return true;
   }
 
   #change<T>(work: (parts: Parts) => T): T {
@@ -346,6 +360,7 @@ function partsOf(database: DatabaseSync): Parts {
     blocks: new Blocks(database),
     pending: new Pending(database, series),
     damaged,
+    unsureBehind: () => unsureBehind(database),
     onDamage: (head) => void damaged.push(head),
   };
 }

@@ -4,6 +4,8 @@ import { Buckets, TIER_MS, type Aggregate } from './aggregate.ts';
 import type { BlockHead, Blocks, Tier } from './blocks.ts';
 import type { Pending } from './pending.ts';
 import type { SeriesTable } from './series-table.ts';
+import { stretches, type Stretch } from './stretches.ts';
+import { isUnsure, NONE_UNSURE } from './unsure-times.ts';
 import type { Value } from './value-column.ts';
 
 /** from ≤ t < to, epoch milliseconds. */
@@ -37,18 +39,13 @@ export interface QueryParts {
   blocks: Blocks;
   pending: Pending;
   series: SeriesTable;
+  /** Blocks of samples with higher numbers may hold some that stand in no tier yet (unsure-times.ts). */
+  unsureBehind(): number;
   /** A block that cannot be read. */
   onDamage(head: BlockHead): void;
 }
 
 const DEFAULT_LIMIT = 100_000;
-
-/** A stretch of time, and the tier that is to be read for it. */
-interface Stretch {
-  tier: Tier;
-  from: number;
-  to: number;
-}
 
 /**
  * What there is of one series: the finest tier that suits the resolution and still reaches back that far, coarser ones for
@@ -65,40 +62,17 @@ export function query(
   const buckets = resolutionMs > 0 ? new Buckets(resolutionMs) : undefined;
   const reader = new Reader(parts, id, buckets, limit ?? DEFAULT_LIMIT);
   let next: number | undefined;
-  for (const stretch of stretches(parts.blocks, id, finestTier(resolutionMs), from, to)) {
+  for (const stretch of stretches(parts.blocks, finestTier(resolutionMs), { series: id, from, to })) {
     next = reader.read(stretch);
     if (next !== undefined) break;
   }
+  if (finestTier(resolutionMs) > 0) reader.readUnsure(from, next ?? to);
   if (next === undefined) reader.readPending(from, to);
   const end = next === undefined || buckets === undefined ? next : next - (next % resolutionMs);
   answer.points = reader.points().filter(({ at }) => end === undefined || at < end);
   // A bucket wider than what was read would never end: then all of it counts.
   if (end !== undefined && end > from) answer.next = end;
   return answer;
-}
-
-/** Oldest first. */
-function stretches(blocks: Blocks, series: number, finest: Tier, from: number, to: number): Stretch[] {
-  const found: Stretch[] = [];
-  let upTo = to;
-  for (let tier = finest; tier <= 2 && upTo > from; tier += 1) {
-    const start =
-      tier === 2 ? from : Math.max(from, Math.min(beginOf(blocks, series, tier as 0 | 1, upTo), upTo));
-    found.unshift({ tier: tier as Tier, from: start, to: upTo });
-    upTo = start;
-  }
-  return found;
-}
-
-/**
- * From where on a tier is read. Where a coarser one reaches further back, that is the end of one of its stretches, so that none
- * counts twice.
- */
-function beginOf(blocks: Blocks, series: number, tier: 0 | 1, upTo: number): number {
-  const oldest = blocks.oldestAt(tier, series) ?? upTo;
-  const widthMs = TIER_MS[tier];
-  const coarser = blocks.oldestAt(tier === 0 ? 1 : 2, series);
-  return coarser !== undefined && coarser < oldest - widthMs ? Math.ceil(oldest / widthMs) * widthMs : oldest;
 }
 
 type Readings = Pick<Sample, 'at' | 'value' | 'count' | 'min' | 'max'>;
@@ -155,6 +129,21 @@ class Reader {
     });
   }
 
+  /** Samples that stand in no tier, for their moment is not known for sure. */
+  readUnsure(from: number, to: number): void {
+    const { blocks, unsureBehind, series, onDamage } = this.#parts;
+    const behind = unsureBehind();
+    if (behind === NONE_UNSURE) return;
+    for (const head of blocks.inRange({ series: this.#series, tier: 0, from, to })) {
+      if (head.id <= behind) continue;
+      const columns = blocks.samplesOf(head);
+      if (columns === undefined) onDamage(head);
+      else
+        for (const sample of toSamples(series.name(this.#series), columns))
+          if (isUnsure(sample) && sample.at >= from && sample.at < to) this.#addSample(sample);
+    }
+  }
+
   readPending(from: number, to: number): void {
     for (const list of this.#parts.pending.read(undefined, this.#series).samples.values()) {
       for (const sample of list) if (sample.at >= from && sample.at < to) this.#addSample(sample);
@@ -207,10 +196,15 @@ export function estimatePoints(
   const id = parts.series.id(series);
   if (id === undefined || from >= to) return { samples: 0, joined: 0 };
   const estimate: Estimate = { samples: pending, joined: 0 };
-  for (const stretch of stretches(parts.blocks, id, finestTier(resolutionMs), from, to)) {
+  for (const stretch of stretches(parts.blocks, finestTier(resolutionMs), { series: id, from, to })) {
     for (const head of parts.blocks.inRange({ series: id, ...stretch })) {
       estimate[stretch.tier === 0 ? 'samples' : 'joined'] += pointsWithin(parts.blocks, head, stretch);
     }
+  }
+  if (finestTier(resolutionMs) > 0) {
+    const behind = parts.unsureBehind();
+    for (const head of parts.blocks.inRange({ series: id, tier: 0, from, to }))
+      if (head.id > behind) estimate.samples += head.samples;
   }
   if (resolutionMs === 0) return estimate;
   const points = Math.min(estimate.samples + estimate.joined, Math.ceil((to - from) / resolutionMs) + 1);

@@ -1,3 +1,5 @@
+import type { Sample } from '@bowline/messages';
+import { TIER_MS } from './aggregate.ts';
 import { toColumns } from './block.ts';
 import type { Blocks } from './blocks.ts';
 import type { BySeries, Pending } from './pending.ts';
@@ -23,7 +25,7 @@ export function seal({ blocks, pending, series }: SealParts): { damaged: number;
   const sent = pending.read(0);
   const unsent = pending.read(1);
   addBlocks(blocks, series, sent.samples, 0);
-  addBlocks(blocks, series, unsent.samples, 1);
+  addBlocks(blocks, series, unsent.samples, 1, sent.samples);
   for (const name of new Set([...sent.samples.keys(), ...unsent.samples.keys()])) {
     const lists = [sent.samples.get(name) ?? [], unsent.samples.get(name) ?? []];
     const id = series.id(name);
@@ -34,11 +36,35 @@ export function seal({ blocks, pending, series }: SealParts): { damaged: number;
   return { damaged: sent.damaged + unsent.damaged, damagedUnsent: unsent.damaged };
 }
 
-function addBlocks(blocks: Blocks, series: SeriesTable, samples: BySeries, unsent: 0 | 1): void {
+/** @param others blocks are not to reach over stretches that only these have: they may be gone sooner */
+function addBlocks(
+  blocks: Blocks,
+  series: SeriesTable,
+  samples: BySeries,
+  unsent: 0 | 1,
+  others?: BySeries,
+): void {
   for (const [name, list] of samples) {
     const id = series.idFor(name, undefined);
-    for (let from = 0; from < list.length; from += BLOCK_SAMPLES) {
-      blocks.addSamples(id, toColumns(list.slice(from, from + BLOCK_SAMPLES)), unsent);
+    for (const run of cutWhere(list, others?.get(name) ?? [])) {
+      for (let from = 0; from < run.length; from += BLOCK_SAMPLES) {
+        blocks.addSamples(id, toColumns(run.slice(from, from + BLOCK_SAMPLES)), unsent);
+      }
     }
   }
+}
+
+/** Cuts where others lie in a pause of more than a minute. Both in the order of time. */
+function cutWhere(list: readonly Sample[], others: readonly Sample[]): Sample[][] {
+  const runs: Sample[][] = [];
+  let [begin, next] = [0, 0];
+  list.forEach(({ at }, index) => {
+    const before = list[index - 1]?.at ?? at;
+    if (at - before <= TIER_MS[0]) return;
+    while ((others[next]?.at ?? Infinity) <= before) next += 1;
+    if ((others[next]?.at ?? Infinity) >= at) return;
+    runs.push(list.slice(begin, index));
+    begin = index;
+  });
+  return [...runs, list.slice(begin)];
 }

@@ -34,12 +34,15 @@ export function noteUnsure(database: DatabaseSync, samples: readonly Sample[]): 
   }
 }
 
+/** No block has such a number. */
+export const NONE_UNSURE = Number.MAX_SAFE_INTEGER;
+
 /** Blocks with higher numbers may hold samples whose moment is not known yet. */
 export function unsureBehind(database: DatabaseSync): number {
   const row = database
     .prepare("SELECT min(CAST(value AS INTEGER)) AS id FROM facts WHERE name LIKE 'unsure-%'")
     .get();
-  return typeof row?.['id'] === 'number' ? row['id'] : Number.MAX_SAFE_INTEGER;
+  return typeof row?.['id'] === 'number' ? row['id'] : NONE_UNSURE;
 }
 
 /** Puts the samples of a boot where they belong, within the caller's transaction. */
