@@ -97,7 +97,8 @@ export function createCatalogue(options: CatalogueOptions): Catalogue {
 
   async function look(place: Place, until: AbortSignal): Promise<VerifiedMetadata> {
     const anchor = await options.anchor();
-    const notBeforeMs = Math.max(options.builtMs, trusted.load().floor?.atMs ?? 0);
+    const held = trusted.load();
+    const notBeforeMs = Math.max(options.builtMs, held.floor?.atMs ?? 0, held.trusted?.atMs ?? 0);
     const nowMs = trustedTime({ serverMs: options.serverMs(), wallMs: clock.wallMs(), notBeforeMs });
     return refreshMetadata(
       {

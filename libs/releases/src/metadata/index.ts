@@ -1,2 +1,3 @@
 export { refreshMetadata, type TufClientOptions, type VerifiedMetadata } from './tuf-client.ts';
-export { trustedFiles, type Floor, type Trusted, type TrustedStore } from './trusted-file.ts';
+export type { Floor } from './floor.ts';
+export { trustedFiles, type Trusted, type TrustedStore } from './trusted-file.ts';

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import { readFileIfPresent, writeFileDurably } from '@bowline/runtime';
+import type { Floor } from './floor.ts';
 
 /** Metadata that was verified, as it came. */
 export interface Trusted {
@@ -8,13 +9,6 @@ export interface Trusted {
   /** Role → its text. */
   roles: Record<string, string>;
   /** Time at which it was verified, epoch milliseconds: it was never earlier since. */
-  atMs: number;
-}
-
-/** What must never fall, kept apart from the metadata: it outlives damage to it. */
-export interface Floor {
-  anchor: string;
-  versions: Record<string, number>;
   atMs: number;
 }
 

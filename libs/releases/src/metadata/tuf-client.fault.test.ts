@@ -367,6 +367,42 @@ describe('metadata of an update server', () => {
     expect(versions()).toMatchObject({ root: 2, timestamp: 2 });
   });
 
+  test('when metadata was damaged and the root is newer, versions fall only if it has taken a key away', async () => {
+    const { folder, all, signers } = repository;
+    const older = temporaryFolder();
+    cpSync(join(folder, 'metadata'), older, { recursive: true });
+    await repository.release({ a: '1' });
+    await look();
+    const more = createSigner();
+    const changed = async (keys: ReleaseSigner[]) => {
+      const timestamp = { keys: keys.map(({ jwk }) => jwk), threshold: 1 };
+      await changeRoot(folder, (roles) => ({ ...roles, timestamp }), all, now);
+      await publish(folder, [...all, more], now);
+    };
+    await changed([signers.timestamp, more]);
+    const newest = temporaryFolder();
+    cpSync(join(folder, 'metadata'), newest, { recursive: true });
+    cpSync(older, join(folder, 'metadata'), { recursive: true });
+    const damage = () => truncateSync(join(state, 'trusted.json'), 100);
+    damage();
+    // What the old key has signed is good under the new root, too.
+    await expect(look()).rejects.toThrow(code('metadata-rollback'));
+    expect(versions()).toMatchObject({ root: 1, targets: 2, snapshot: 2, timestamp: 2 });
+
+    cpSync(newest, join(folder, 'metadata'), { recursive: true });
+    await look();
+    await forge('timestamp.json', (signed) => Object.assign(signed, { version: 1_000_000 }), [
+      signers.timestamp,
+    ]);
+    await look();
+    damage();
+    cpSync(join(newest, 'timestamp.json'), metadataFile('timestamp.json'));
+    await expect(look()).rejects.toThrow(code('metadata-rollback'));
+    await changed([more]);
+    await look();
+    expect(versions()).toMatchObject({ root: 3, targets: 2, snapshot: 4, timestamp: 4 });
+  });
+
   test('when the server is another program, it is refused without harm', async () => {
     await look();
     server.behave = (_, response) => {

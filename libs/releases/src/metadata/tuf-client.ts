@@ -5,7 +5,8 @@ import { BowlineError, InternalError, TransientError } from '@bowline/runtime';
 import { Updater, type Config, type TargetFile } from 'tuf-js';
 import { DownloadHTTPError } from 'tuf-js/dist/error.js';
 import { readAll, type Reply } from '../transport/http-mirror.ts';
-import type { Floor, Trusted, TrustedStore } from './trusted-file.ts';
+import { mustNotFall, type Floor, type RolesOfRoot } from './floor.ts';
+import type { Trusted, TrustedStore } from './trusted-file.ts';
 
 /** Where tuf-js believes the metadata to be; only the name after it counts. */
 const BASE = 'http://metadata.invalid/';
@@ -152,13 +153,15 @@ export class VerifiedMetadata {
       roles[role] = text;
       versions[role] = (JSON.parse(text) as { signed: { version: number } }).signed.version;
     }
-    if (floor !== undefined) mustNotFall(versions, floor.versions);
+    const ofRoot = rolesOf(roles['root'] ?? '');
+    if (floor !== undefined) mustNotFall(versions, ofRoot, floor);
     const before = Math.max(trusted?.atMs ?? 0, floor?.atMs ?? 0);
     const atMs = whole ? Math.max(before, nowMs) : before;
     const same = trusted !== undefined && floor !== undefined && sameRoles(trusted.roles, roles);
     if (same && atMs - before < TIME_STEP_MS) return;
     this.#held.trusted = { anchor, roles, atMs };
-    this.#held.floor = { anchor, versions: { ...floor?.versions, ...versions }, atMs };
+    const keys = { timestamp: ofRoot.timestamp.keyids, snapshot: ofRoot.snapshot.keyids };
+    this.#held.floor = { anchor, versions: { ...floor?.versions, ...versions }, keys, atMs };
     store.save(this.#held.trusted, this.#held.floor);
   }
 }
@@ -176,22 +179,9 @@ async function firstRoot({ anchor, initialRoot }: TufClientOptions, until: Abort
   );
 }
 
-/**
- * After damage we began with the first root again, whose timestamp and snapshot may have any version. Only a newer root than
- * the one that was known may take a version back (specification, section 5.3.11: recovery from fast-forward).
- */
-function mustNotFall(now: Record<string, number>, floor: Record<string, number>): void {
-  const root = now['root'] ?? 0;
-  const before = floor['root'] ?? 0;
-  const fallen = (role: string) => now[role] !== undefined && now[role] < (floor[role] ?? 0);
-  if (root > before) return;
-  const role = ['root', 'timestamp', 'snapshot', 'targets'].find(fallen);
-  if (role === undefined) return;
-  throw new TransientError(
-    'metadata-rollback',
-    `${role} ${now[role]} is older than ${floor[role]}, which was seen before`,
-  );
-}
+/** Of a root that was verified. */
+const rolesOf = (root: string): RolesOfRoot =>
+  (JSON.parse(root) as { signed: { roles: RolesOfRoot } }).signed.roles;
 
 const fileOf = (folder: string, role: string) => join(folder, `${encodeURIComponent(role)}.json`);
 
