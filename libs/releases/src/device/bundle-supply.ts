@@ -1,10 +1,16 @@
-import { createReadStream } from 'node:fs';
+import { constants } from 'node:fs';
+import { open, type FileHandle } from 'node:fs/promises';
 import { pipeline } from 'node:stream/promises';
-import { TransientError } from '@bowline/runtime';
+import { BowlineError, TransientError } from '@bowline/runtime';
 import { Parser, type ReadEntry } from 'tar';
 import { blobPath, METADATA, ORDER_FILE, TARGETS } from '../layout.ts';
 import { sizesOf } from '../manifest.ts';
-import { MAX_ENTRIES, MAX_MANIFEST_BYTES, type ReleaseManifest } from '../manifest-schema.ts';
+import {
+  MAX_ENTRIES,
+  MAX_MANIFEST_BYTES,
+  MAX_RELEASE_BYTES,
+  type ReleaseManifest,
+} from '../manifest-schema.ts';
 import type { Reply } from '../transport/http-mirror.ts';
 import type { ContentStore } from './content-store.ts';
 import type { Content } from './download.ts';
@@ -12,6 +18,16 @@ import type { Place, Supply } from './supply.ts';
 
 /** Metadata, manifest and order of a bundle, together. */
 const MAX_HEAD_BYTES = 4 * MAX_MANIFEST_BYTES;
+/** What tar needs of each entry: header, a long name, padding. */
+const MAX_BUNDLE_BYTES = MAX_RELEASE_BYTES + MAX_HEAD_BYTES + 2 * MAX_ENTRIES * 4096;
+
+/** How compressed files begin. */
+const COMPRESSED = [
+  { name: 'gzip', begins: [0x1f, 0x8b] },
+  { name: 'zstd', begins: [0x28, 0xb5, 0x2f, 0xfd] },
+  { name: 'bzip2', begins: [0x42, 0x5a, 0x68] },
+  { name: 'xz', begins: [0xfd, 0x37, 0x7a, 0x58] },
+];
 
 export interface BundleSupply extends Supply {
   /** The signed order that came with it, compact JWS; undefined if none did. */
@@ -151,19 +167,42 @@ async function eachEntry(
     );
   });
   try {
-    await pipeline(createReadStream(file), parser as unknown as NodeJS.WritableStream, {
+    const handle = await open(file, constants.O_RDONLY | constants.O_NONBLOCK);
+    await mustBePlain(file, handle).catch(async (error: unknown) => {
+      await handle.close();
+      throw error;
+    });
+    await pipeline(handle.createReadStream({ start: 0 }), parser as unknown as NodeJS.WritableStream, {
       signal: AbortSignal.any([until, stop.signal]),
     });
     await Promise.all(tasks);
   } catch (error) {
     until.throwIfAborted();
-    fault ??= broken(
-      file,
-      `cannot be read: ${error instanceof Error ? error.message : String(error)}`,
-      error,
-    );
+    fault ??=
+      error instanceof BowlineError
+        ? error
+        : broken(file, `cannot be read: ${error instanceof Error ? error.message : String(error)}`, error);
   }
   if (fault !== undefined) throw fault;
+}
+
+/**
+ * The parser would unpack what is compressed by itself, in this process, and a stick may claim terabytes in a few megabytes;
+ * how many it may be, the signed metadata in it say only after that.
+ *
+ * @throws TransientError `bundle-compressed`, `bundle-broken`
+ */
+async function mustBePlain(file: string, handle: FileHandle): Promise<void> {
+  const stat = await handle.stat();
+  if (!stat.isFile()) throw broken(file, 'is no file');
+  if (stat.size > MAX_BUNDLE_BYTES) throw broken(file, `is larger than ${MAX_BUNDLE_BYTES} bytes`);
+  const { buffer } = await handle.read(Buffer.alloc(4), 0, 4, 0);
+  const packed = COMPRESSED.find(({ begins }) => begins.every((byte, at) => buffer[at] === byte));
+  if (packed === undefined) return;
+  throw new TransientError(
+    'bundle-compressed',
+    `${file} is compressed (${packed.name}): unpack it, and bring the tar file that comes out`,
+  );
 }
 
 const broken = (file: string, why: string, cause?: unknown) =>

@@ -10,6 +10,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { randomBytes } from 'node:crypto';
+import { gzipSync, zstdCompressSync } from 'node:zlib';
 import { temporaryFolder } from '@bowline/testing';
 import { create, list } from 'tar';
 import { beforeEach, describe, expect, test } from 'vitest';
@@ -114,6 +115,27 @@ describe('a bundle', () => {
     await expect(bring()).rejects.toThrow(code('bundle-broken'));
     writeFileSync(bundle, whole);
     await bring();
+  });
+
+  test.each([
+    { name: 'gzip', pack: (bytes: Buffer) => gzipSync(bytes) },
+    { name: 'zstd', pack: (bytes: Buffer) => zstdCompressSync(bytes) },
+  ])('when it is compressed by $name, it is not unpacked, and it is said what to do', async ({ pack }) => {
+    const whole = readFileSync(bundle);
+    writeFileSync(bundle, pack(Buffer.concat([whole, Buffer.alloc(32 * 1024 ** 2)])));
+    const refusal = { code: 'bundle-compressed', message: expect.stringMatching(/unpack it/) as string };
+    await expect(bring()).rejects.toThrow(expect.objectContaining(refusal));
+    await expect(bundleSupply(bundle).order(never)).rejects.toThrow(expect.objectContaining(refusal));
+    writeFileSync(bundle, whole);
+    await bring();
+  });
+
+  test('when it is larger than any release, or no file, it is not read', async () => {
+    truncateSync(bundle, 2 ** 37);
+    await expect(bring()).rejects.toThrow(/is larger than \d+ bytes/);
+    bundle = '/dev/zero';
+    await expect(bring()).rejects.toThrow('/dev/zero is no file');
+    await expect(bring()).rejects.toThrow(code('bundle-broken'));
   });
 
   test('when bits in it are flipped, it is refused or skipped, and never laid out wrongly', async () => {
