@@ -2,6 +2,7 @@ import type { Command, Option } from 'commander';
 import type { OperatorsApi } from './adapters/operators-api.ts';
 import type { Context } from './commands/context.ts';
 import {
+  certifyDevice,
   createToken,
   decommission,
   listTokens,
@@ -67,6 +68,19 @@ export function addFleetEnrolment(fleet: Command, { contextOf, apiOf, json }: Fl
         name: options.name,
         groups: options.group,
       }),
+    );
+  fleet
+    .command('certify')
+    .description("an authority's word for a device's key, for operators of ssh (docs/ssh.md); prints it")
+    .argument('<device>', 'its id')
+    .requiredOption('--sign <key>', 'the key of the authority (bowline keys), by name or file')
+    .option(
+      '--key <file>',
+      'what `bowline identity` printed there, - for standard input; default: as known here',
+    )
+    .addOption(json())
+    .action((deviceId: string, { key, sign }: { key?: string; sign: string }, command: Command) =>
+      certifyDevice(contextOf(command), apiOf(command), deviceId, { key, sign }),
     );
   const access = {
     revoke: 'ends its link now and lets it in no more; what it sent stays',

@@ -1,5 +1,6 @@
 import { userInfo } from 'node:os';
-import { InvalidArgumentError, type Command } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
+import type { DeviceAuthority } from './adapters/certified-devices.ts';
 import { duration, wholeNumber } from './arguments.ts';
 import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
 import { ssh, type SshOptions } from './commands/ssh.ts';
@@ -17,6 +18,8 @@ interface Given {
   streams: number;
   record?: boolean;
   deviceKey?: string;
+  deviceCa?: string;
+  deviceCertificates?: string;
   principal?: string;
   identity?: string;
   L?: string[];
@@ -134,6 +137,16 @@ function withOptions(command: Command): Command {
     .option('--streams <count>', 'connections at a time', wholeNumber, 3)
     .option('--record', 'record what is shown on its terminals')
     .option('--device-key <thumbprint>', "the device's key must be this one (bowline identity on the device)")
+    .addOption(
+      new Option('--device-ca <key>', "public key of the authority that certifies devices' keys").env(
+        'BOWLINE_DEVICE_CA',
+      ),
+    )
+    .addOption(
+      new Option('--device-certificates <file>', 'what it has certified: bowline fleet certify').env(
+        'BOWLINE_DEVICE_CERTIFICATES',
+      ),
+    )
     .option(
       '--principal <name>',
       'come with a certificate for this principal, instead of a key for this session',
@@ -151,10 +164,19 @@ function optionsOf(given: Given, user: string | undefined): SshOptions {
     signer: given.signer,
     streams: given.streams,
     record: given.record ?? false,
-    deviceKey: given.deviceKey,
+    expected: { pinned: given.deviceKey, certified: authorityOf(given) },
     principal: given.principal,
     identity: given.identity,
   };
+}
+
+function authorityOf({ deviceCa: authority, deviceCertificates: file }: Given): DeviceAuthority | undefined {
+  if (authority !== undefined && file !== undefined) return { authority, file };
+  if (authority === undefined && file === undefined) return undefined;
+  throw new CliError('usage', 'Of --device-ca and --device-certificates only one was given.', {
+    exitCode: EXIT.usage,
+    advice: 'Say whose word counts (--device-ca), and where it is (--device-certificates).',
+  });
 }
 
 function userName(text: string): string {

@@ -31,3 +31,4 @@ export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';
 export { ownedFileFault, readOwnedFile } from './owned-file.ts';
 export { reportEvent, type EventPorts } from './report-event.ts';
 export { signHostKeyProof, verifyHostKeyProof } from './host-key-proof.ts';
+export { signDeviceKeyCertificate, verifyDeviceKeyCertificate } from './device-key-certificate.ts';

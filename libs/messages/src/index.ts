@@ -19,7 +19,13 @@ export type { Sample, Telemetry } from './wire/telemetry.ts';
 export type { SignedClaims, SignedCommand, SignedType, SignedUpdate, SshGrant } from './wire/signed.ts';
 export type { SoftwareUpdate } from './wire/software-update.ts';
 export type { SshAccess } from './wire/ssh-access.ts';
-export type { HostKeyProof, SessionStarted, TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
+export type {
+  DeviceKeyCertificate,
+  HostKeyProof,
+  SessionStarted,
+  TunnelAttached,
+  TunnelPaired,
+} from './wire/tunnel.ts';
 export type { Trust, TrustBundleJws } from './wire/trust.ts';
 export type { Welcome } from './wire/welcome.ts';
 export type {

@@ -15,7 +15,13 @@ import { APP_NOTIFICATIONS, APP_REQUESTS, HUB_NOTIFICATIONS, HUB_REQUESTS } from
 import { strict } from './strict.ts';
 import { SIGNED } from './wire/signed.ts';
 import { TrustBundleJws } from './wire/trust.ts';
-import { HostKeyProof, SessionStarted, TunnelAttached, TunnelPaired } from './wire/tunnel.ts';
+import {
+  DeviceKeyCertificate,
+  HostKeyProof,
+  SessionStarted,
+  TunnelAttached,
+  TunnelPaired,
+} from './wire/tunnel.ts';
 
 const bothWays = (table: Record<string, { request: TSchema; line?: TSchema; response: TSchema }>) =>
   Object.fromEntries(
@@ -51,6 +57,7 @@ export const schemas: Record<string, Record<string, TSchema>> = {
     attached: TunnelAttached,
     paired: TunnelPaired,
     hostKeyProof: HostKeyProof,
+    deviceKeyCertificate: DeviceKeyCertificate,
     sessionStarted: SessionStarted,
   },
 };

@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto';
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { PlainServer } from './plain-server.ts';
@@ -44,6 +44,8 @@ describe('bowline fleet register, revoke, restore, decommission', () => {
   test('when a device goes through its life, the list of devices says where it stands', async () => {
     expect((await server.fleet('register', 'press-7', keyFile, '--name', 'Press 7')).code).toBe(0);
     expect((await server.fleet('register', 'press-8', keyFile)).stderr).toContain('known already');
+    const known = JSON.parse(readFileSync(join(server.folder, 'known-devices.json'), 'utf8')) as object;
+    expect(known).toEqual({ [server.url]: { 'press-7': JSON.parse(readFileSync(keyFile, 'utf8')) } });
     expect((await server.fleet('devices')).stdout).toMatch(/press-7 +Press 7 +offline/);
     expect((await server.fleet('revoke', 'press-7')).stdout).toContain('press-7 is revoked');
     expect((await server.fleet('devices')).stdout).toMatch(/press-7 +Press 7 +revoked/);

@@ -60,7 +60,12 @@ export class PlainServer {
 
   /** `bowline fleet …`, as an operator types it. */
   fleet(...args: string[]): Promise<Ended> {
-    const where = { BOWLINE_SERVER: this.url, BOWLINE_TOKEN: this.operatorToken };
+    const known = join(this.folder, 'known-devices.json');
+    const where = {
+      BOWLINE_SERVER: this.url,
+      BOWLINE_TOKEN: this.operatorToken,
+      BOWLINE_KNOWN_DEVICES: known,
+    };
     const trust = this.#caFile === undefined ? {} : { NODE_EXTRA_CA_CERTS: this.#caFile };
     return bowline(['fleet', ...args], { ...where, ...trust });
   }

@@ -155,6 +155,22 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     expect({ code, out }).toMatchObject({ code: 6, out: expect.stringContaining("not demo's own") });
     const pinned = await ssh.bowline('ssh', DEVICE_ID, '--device-key', 'x'.repeat(43), '--', 'true');
     expect(pinned).toMatchObject({ code: 6, out: expect.stringContaining('has the key') });
+
+    // A colleague, who has the authority's word instead of a first time.
+    const { out: certificate } = await ssh.bowline(
+      'fleet',
+      'certify',
+      DEVICE_ID,
+      '--sign',
+      'access',
+      '--json',
+    );
+    const file = ssh.file('certificates', (JSON.parse(certificate) as { certificate: string }).certificate);
+    const colleague = { ...ssh.env, BOWLINE_KNOWN_DEVICES: ssh.file('known-there.json', '{}') };
+    const certified = ['--device-ca', 'access', '--device-certificates', file];
+    const first = await ssh.bowlineWith(colleague, 'ssh', DEVICE_ID, ...certified, '--', 'echo in');
+    expect(first).toMatchObject({ code: 0, out: expect.stringContaining('in\n') });
+    expect(first.out).not.toContain('First session');
     await nothingLeft();
   }, 90_000);
 

@@ -1,8 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { text } from 'node:stream/consumers';
-import type { EnrolmentTokenState } from '@bowline/messages';
+import { signDeviceKeyCertificate, thumbprint } from '@bowline/identity';
+import type { Ed25519Jwk, EnrolmentTokenState } from '@bowline/messages';
 import { confirm } from '../adapters/confirm.ts';
+import { knownKey, rememberKey } from '../adapters/known-devices.ts';
 import { findDevice, type NewToken, type OperatorsApi } from '../adapters/operators-api.ts';
+import { openKey } from '../adapters/signing-keys.ts';
 import { print, printJson, remark, table } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
@@ -34,15 +37,44 @@ export async function revokeToken({ json }: Context, api: OperatorsApi, tokenId:
 
 /** `bowline fleet register DEVICE FILE`: a key that may enrol without a token. */
 export async function registerDevice(
-  { json }: Context,
+  { env, json }: Context,
   api: OperatorsApi,
   deviceId: string,
   file: string,
   about: { name?: string | undefined; groups: string[] },
 ): Promise<void> {
-  const device = await api.register(deviceId, await readJwk(file), about);
+  const key = await readDeviceKey(file);
+  const device = await api.register(deviceId, key, about);
+  rememberKey(env, { server: api.url, deviceId, key });
   if (json) return printJson(device);
   print(`${deviceId} may enrol with that key: bowline enroll --server ${api.url}`);
+}
+
+/**
+ * `bowline fleet certify DEVICE`: an authority's word for its key, alone on standard output.
+ *
+ * @param key file with what `bowline identity` printed; else the key that is known here.
+ */
+export async function certifyDevice(
+  { env, json }: Context,
+  { url }: OperatorsApi,
+  deviceId: string,
+  { key: file, sign }: { key: string | undefined; sign: string },
+): Promise<void> {
+  const key = file === undefined ? knownKey(env, url, deviceId) : await readDeviceKey(file);
+  if (key === undefined) {
+    throw new CliError('usage', `The key of ${deviceId} is not known here.`, {
+      exitCode: EXIT.usage,
+      advice: 'Read it on the device (bowline identity > key.json), and say --key key.json.',
+    });
+  }
+  const authority = await openKey(env, sign);
+  const certificate = await signDeviceKeyCertificate(authority, { deviceId, key, nowMs: Date.now() });
+  if (json) return printJson({ deviceId, certificate });
+  print(certificate);
+  remark(
+    `${authority.thumbprint} (${sign}) says with it that ${deviceId} has the key ${await thumbprint(key)}.`,
+  );
 }
 
 /** `bowline fleet revoke|restore DEVICE` */
@@ -86,10 +118,13 @@ const rowOf = ({ tokenId, deviceId, name, groups, uses, maxUses, expiresAt }: En
   dayAndTime(expiresAt),
 ];
 
-/** What `bowline identity` prints. @param file `-` is standard input. */
-async function readJwk(file: string): Promise<unknown> {
+/** What `bowline identity` prints. @param file `-` is standard input. @throws CliError `file-unreadable` */
+async function readDeviceKey(file: string): Promise<Ed25519Jwk> {
   try {
-    return JSON.parse(file === '-' ? await text(process.stdin) : readFileSync(file, 'utf8'));
+    const json = file === '-' ? await text(process.stdin) : readFileSync(file, 'utf8');
+    const { kty, crv, x } = JSON.parse(json) as Ed25519Jwk;
+    await thumbprint({ kty, crv, x });
+    return { kty, crv, x };
   } catch (error) {
     throw new CliError('file-unreadable', `${file} holds no key: ${String(error)}`, {
       exitCode: EXIT.usage,

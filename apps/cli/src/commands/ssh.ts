@@ -14,7 +14,7 @@ import { sessionStarted } from '@bowline/messages/tunnel';
 import { RejectedError } from '@bowline/runtime/errors';
 import { v7 as newId } from 'uuid';
 import { askSigner } from '../adapters/ask-signer.ts';
-import { deviceKeyFor } from '../adapters/known-devices.ts';
+import { deviceKeyFor, type Expected } from '../adapters/known-devices.ts';
 import { findDevice, type OperatorsApi } from '../adapters/operators-api.ts';
 import { SessionFiles } from '../adapters/session-files.ts';
 import { openKey } from '../adapters/signing-keys.ts';
@@ -31,8 +31,8 @@ import { tellBreak } from './tell-break.ts';
 export interface SshOptions extends GrantOptions {
   sign: string | undefined;
   signer: string | undefined;
-  /** Thumbprint that the device's key must have. */
-  deviceKey: string | undefined;
+  /** What the device's key must be. */
+  expected: Expected;
   /** A certificate of the operator's own instead of a key for this session. */
   principal: string | undefined;
   identity: string | undefined;
@@ -96,7 +96,7 @@ async function openSession(
     const deviceKey = await deviceKeyFor(
       context.env,
       { server: api.url, deviceId, key: session.deviceKey },
-      options.deviceKey,
+      options.expected,
     );
     const ids = { orderId: newId(), jti: newId() };
     const claims = grantFor(deviceId, session, wish, options, await keyClaims(options, files), ids);

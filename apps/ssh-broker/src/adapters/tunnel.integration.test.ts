@@ -95,3 +95,22 @@ test('when a session ends while a stream is on its way, none begins', async () =
   await waitFor(() => gone);
   expect([attached, streams]).toEqual([true, 0]);
 });
+
+test('when the relay was away for long, the device tries again before an operator there gives up', async () => {
+  const clock = new FakeClock();
+  const after = clock.after.bind(clock);
+  const delays: number[] = [];
+  clock.after = (delayMs, callback) => {
+    delays.push(delayMs);
+    return after(delayMs, callback);
+  };
+  const tunnel = open('ws://127.0.0.1:1/', clock);
+  const longest = 1500; // half of it by chance
+  await waitFor(async () => {
+    await clock.advance(500);
+    return delays.filter((delayMs) => delayMs === longest).length >= 3;
+  });
+  const forAttempts = delays.filter((delayMs) => delayMs < 20_000);
+  expect(Math.max(...forAttempts)).toBe(longest);
+  tunnel.close();
+});

@@ -40,8 +40,8 @@ export interface TunnelEvents {
 const ATTACH_DEADLINE_MS = 20_000;
 const TICK_MS = 1000;
 const STALL_MS = 300_000;
-/** A session is short: its tunnel comes back sooner than a link. */
-const BACKOFF = { baseMs: 250, capMs: 10_000 };
+/** A session is short, and an operator waits 10 s at the relay at most: its tunnel comes back sooner than a link. */
+const BACKOFF = { baseMs: 250, capMs: 3000 };
 
 /**
  * The device's side of a session's tunnel (protocol, section 8): keeps one socket standing by while another stream may open,

@@ -1,5 +1,6 @@
 import { Type, type Static } from 'typebox';
-import { CompactJws, EpochMs, Seq, SessionId, Text } from '../primitives.ts';
+import { Ed25519Jwk } from '../http/enrolment.ts';
+import { CompactJws, DeviceId, EpochMs, Seq, SessionId, Text } from '../primitives.ts';
 
 /** Server → device on the tunnel: the socket is standing by (protocol, section 8). */
 export const TunnelAttached = Type.Object({
@@ -28,6 +29,14 @@ export const HostKeyProof = Type.Object({
   iat: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'seconds since 1970' }),
 });
 export type HostKeyProof = Static<typeof HostKeyProof>;
+
+/** What an authority of the operators' signs: which key is the device's own. It passes no server. */
+export const DeviceKeyCertificate = Type.Object({
+  deviceId: DeviceId,
+  key: Ed25519Jwk,
+  iat: Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: 'seconds since 1970' }),
+});
+export type DeviceKeyCertificate = Static<typeof DeviceKeyCertificate>;
 
 /** `result` of the `started` ack of an `sshAccess`: the host key as in `known_hosts` (type and base64), and the proof of it. */
 export const SessionStarted = Type.Object({
