@@ -104,13 +104,21 @@ describe('History', () => {
       if (part === 0) history.seal();
     }
     const [from, to] = [AT + 8_500_000, AT + 9_500_000];
-    expect(history.estimatePoints({ series: 'a', from, to })).toEqual({ samples: 1000, joined: 0 });
+    expect(history.estimatePoints({ series: 'a', from, to })).toEqual({
+      samples: 1000,
+      joined: 0,
+      isUneven: false,
+    });
     expect(history.estimatePoints({ series: 'a', from, to, resolutionMs: 100_000 })).toEqual({
       samples: 0,
-      joined: 11,
+      joined: 10,
+      isUneven: false,
     });
-    expect(history.estimatePoints({ series: 'none', from, to })).toEqual({ samples: 0, joined: 0 });
-    expect(history.pendingPoints({ from, to }).get('b')).toBe(500);
+    expect(history.estimatePoints({ series: 'none', from, to })).toEqual({
+      samples: 0,
+      joined: 0,
+      isUneven: false,
+    });
     history.close();
   });
 

@@ -4,17 +4,11 @@ import type { Sample } from '@bowline/messages';
 import { TransientError } from '@bowline/runtime/errors';
 import { toSamples } from './block.ts';
 import { Blocks, type BlockHead } from './blocks.ts';
+import { estimatePoints, type Estimate } from './estimate.ts';
 import { HistoryFiles } from './history-files.ts';
 import { openNewest, replace, type HistoryIncident } from './open-file.ts';
 import { Pending } from './pending.ts';
-import {
-  estimatePoints,
-  query,
-  type Estimate,
-  type HistoryAnswer,
-  type HistoryQuery,
-  type QueryParts,
-} from './query.ts';
+import { query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
 import {
   drop,
   FULL_SHARE,
@@ -196,14 +190,9 @@ export class History {
     }
   }
 
-  /** Of what is not in blocks yet: samples of each series within a range. All of it has to be read for that. */
-  pendingPoints(range: { from: number; to: number }): ReadonlyMap<string, number> {
-    return this.#run(({ pending }) => pending.countsIn(range));
-  }
-
-  /** How large an answer would be. @param pending for whoever asks of many series: {@link pendingPoints} of the same range */
-  estimatePoints(asked: HistoryQuery, pending = this.pendingPoints(asked)): Estimate {
-    return this.#run((parts) => estimatePoints(parts, asked, pending.get(asked.series) ?? 0));
+  /** How large an answer would be. */
+  estimatePoints(asked: HistoryQuery): Estimate {
+    return this.#run((parts) => estimatePoints(parts, asked));
   }
 
   /** Names, sorted. */

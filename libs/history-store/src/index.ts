@@ -9,7 +9,8 @@ export {
 } from './history.ts';
 export { isDamage } from './sqlite-errors.ts';
 export type { HistoryIncident } from './open-file.ts';
-export type { Estimate, HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './query.ts';
+export type { Estimate } from './estimate.ts';
+export type { HistoryAnswer, HistoryPoint, HistoryQuery, RawPoint } from './query.ts';
 export type { Retention } from './retention.ts';
 export type { Totals } from './totals.ts';
 export type { Value } from './value-column.ts';

@@ -7,10 +7,22 @@ import type { SeriesTable } from './series-table.ts';
 /** Samples by series, each in the order of time. */
 export type BySeries = Map<string, Sample[]>;
 
+/** Of the index, unpacked: beyond it rows are read each time they are asked for. */
+const INDEX_BYTES = 16 * 2 ** 20;
+
+/** Where in the rows up to `lastId` the samples of each series stand: for many questions in a row they are unpacked once. */
+interface Index {
+  lastId: number;
+  bytes: number;
+  pieces: Map<number, Uint8Array[]>;
+}
+
 /** What came in since blocks were last made: one row a commit, all series in it, so that a commit is few pages. */
 export class Pending {
   readonly #database: DatabaseSync;
   readonly #series: SeriesTable;
+  /** From the first question on, until blocks are made. */
+  #index: Index | undefined;
 
   constructor(database: DatabaseSync, series: SeriesTable) {
     this.#database = database;
@@ -30,52 +42,79 @@ export class Pending {
       .run(unsent, samples.length, crc, data);
   }
 
-  /** All of it, or that of one series. `damaged`: samples in rows that cannot be read. */
-  read(unsent: 0 | 1 | undefined, only?: number): { samples: BySeries; damaged: number } {
+  /** All of it. `damaged`: samples in rows that cannot be read. */
+  read(unsent: 0 | 1): { samples: BySeries; damaged: number } {
     const samples: BySeries = new Map();
+    const damaged = this.#eachRow({ behind: 0, unsent }, ({ pieces }) => {
+      for (const [id, piece] of pieces) {
+        const name = this.#series.name(id);
+        const list = samples.get(name) ?? [];
+        if (list.length === 0) samples.set(name, list);
+        // One by one: a row may hold more than a call takes arguments.
+        for (const sample of toSamples(name, readColumns(piece))) list.push(sample);
+      }
+    });
+    for (const list of samples.values()) sortByTime(list);
+    return { samples, damaged };
+  }
+
+  /** Samples of one series, in the order of time. */
+  of(id: number): Sample[] {
+    const index = this.#indexed();
+    const found = [...(index.pieces.get(id) ?? [])];
+    this.#eachRow({ behind: index.lastId }, ({ pieces }) => {
+      for (const [of, piece] of pieces) if (of === id) found.push(piece);
+    });
+    const name = this.#series.name(id);
+    const samples = found.flatMap((piece) => toSamples(name, readColumns(piece)));
+    sortByTime(samples);
+    return samples;
+  }
+
+  /** With as many rows in it as there is room for. */
+  #indexed(): Index {
+    const index = (this.#index ??= { lastId: 0, bytes: 0, pieces: new Map() });
+    this.#eachRow({ behind: index.lastId }, ({ id, bytes, pieces }) => {
+      if (index.bytes + bytes > INDEX_BYTES) return 'enough';
+      for (const [series, piece] of pieces) {
+        const known = index.pieces.get(series);
+        if (known === undefined) index.pieces.set(series, [piece]);
+        else known.push(piece);
+      }
+      index.bytes += bytes;
+      index.lastId = id;
+      return undefined;
+    });
+    return index;
+  }
+
+  /** @returns samples in rows that cannot be read. */
+  #eachRow(
+    { behind, unsent }: { behind: number; unsent?: 0 | 1 },
+    take: (row: { id: number; bytes: number; pieces: [number, Uint8Array][] }) => 'enough' | void,
+  ): number {
     let damaged = 0;
     const rows = this.#database
-      .prepare('SELECT unsent, samples, crc, data FROM pending ORDER BY id')
-      .iterate();
+      .prepare('SELECT id, unsent, samples, crc, data FROM pending WHERE id > ? ORDER BY id')
+      .iterate(behind);
     for (const row of rows) {
       if (unsent !== undefined && row['unsent'] !== unsent) continue;
       try {
-        this.#readRow(row['data'] as Uint8Array, Number(row['crc']), only, samples);
+        const bytes = unpack({ data: row['data'] as Uint8Array, crc: Number(row['crc']) });
+        if (bytes === undefined) throw new RangeError('the checksum does not fit');
+        const taken = take({ id: Number(row['id']), bytes: bytes.length, pieces: piecesOf(bytes) });
+        if (taken === 'enough') break;
       } catch (error) {
         if (!(error instanceof RangeError || error instanceof SyntaxError)) throw error;
         damaged += Number(row['samples']);
       }
     }
-    for (const list of samples.values()) sortByTime(list);
-    return { samples, damaged };
-  }
-
-  /** Samples of each series with from ≤ at < to. */
-  countsIn({ from, to }: { from: number; to: number }): Map<string, number> {
-    const counts = new Map<string, number>();
-    for (const [name, list] of this.read(undefined).samples) {
-      counts.set(name, list.filter(({ at }) => at >= from && at < to).length);
-    }
-    return counts;
-  }
-
-  #readRow(data: Uint8Array, crc: number, only: number | undefined, into: BySeries): void {
-    const bytes = unpack({ data, crc });
-    if (bytes === undefined) throw new RangeError('the checksum does not fit');
-    const reader = new ColumnReader(bytes);
-    while (!reader.atEnd) {
-      const id = reader.count();
-      const piece = reader.piece();
-      if (only !== undefined && id !== only) continue;
-      const name = this.#series.name(id);
-      const list = into.get(name) ?? [];
-      if (list.length === 0) into.set(name, list);
-      list.push(...toSamples(name, readColumns(piece)));
-    }
+    return damaged;
   }
 
   clear(): void {
     this.#database.exec('DELETE FROM pending');
+    this.#index = undefined;
   }
 
   counts(): { samples: number; unsent: number } {
@@ -84,6 +123,13 @@ export class Pending {
       .get();
     return { samples: Number(row?.['samples'] ?? 0), unsent: Number(row?.['unsent'] ?? 0) };
   }
+}
+
+function piecesOf(bytes: Uint8Array): [number, Uint8Array][] {
+  const reader = new ColumnReader(bytes);
+  const pieces: [number, Uint8Array][] = [];
+  while (!reader.atEnd) pieces.push([reader.count(), reader.piece()]);
+  return pieces;
 }
 
 export function bySeries(samples: readonly Sample[]): BySeries {

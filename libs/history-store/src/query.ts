@@ -145,9 +145,8 @@ class Reader {
   }
 
   readPending(from: number, to: number): void {
-    for (const list of this.#parts.pending.read(undefined, this.#series).samples.values()) {
-      for (const sample of list) if (sample.at >= from && sample.at < to) this.#addSample(sample);
-    }
+    for (const sample of this.#parts.pending.of(this.#series))
+      if (sample.at >= from && sample.at < to) this.#addSample(sample);
   }
 
   #addSample(sample: Readings): void {
@@ -175,48 +174,5 @@ class Reader {
   }
 }
 
-/** About how large an answer would be. */
-export interface Estimate {
-  /** Samples as they came. */
-  samples: number;
-  /** Points that stand for several. */
-  joined: number;
-}
-
-/**
- * How many points the answer would have: of blocks that lie within the range by their heads, of those at its ends by their times.
- *
- * @param pending of the series and the range, see {@link Pending.countsIn}
- */
-export function estimatePoints(
-  parts: QueryParts,
-  { series, from, to, resolutionMs = 0 }: HistoryQuery,
-  pending: number,
-): Estimate {
-  const id = parts.series.id(series);
-  if (id === undefined || from >= to) return { samples: 0, joined: 0 };
-  const estimate: Estimate = { samples: pending, joined: 0 };
-  for (const stretch of stretches(parts.blocks, finestTier(resolutionMs), { series: id, from, to })) {
-    for (const head of parts.blocks.inRange({ series: id, ...stretch })) {
-      estimate[stretch.tier === 0 ? 'samples' : 'joined'] += pointsWithin(parts.blocks, head, stretch);
-    }
-  }
-  if (finestTier(resolutionMs) > 0) {
-    const behind = parts.unsureBehind();
-    for (const head of parts.blocks.inRange({ series: id, tier: 0, from, to }))
-      if (head.id > behind) estimate.samples += head.samples;
-  }
-  if (resolutionMs === 0) return estimate;
-  const points = Math.min(estimate.samples + estimate.joined, Math.ceil((to - from) / resolutionMs) + 1);
-  return { samples: 0, joined: points };
-}
-
-const finestTier = (resolutionMs: number): Tier =>
+export const finestTier = (resolutionMs: number): Tier =>
   resolutionMs >= TIER_MS[1] ? 2 : resolutionMs >= TIER_MS[0] ? 1 : 0;
-
-function pointsWithin(blocks: Blocks, head: BlockHead, { from, to }: Stretch): number {
-  if (head.firstAt >= from && head.lastAt < to) return head.samples;
-  const moments =
-    head.tier === 0 ? blocks.samplesOf(head)?.at : blocks.aggregatesOf(head)?.map(({ at }) => at);
-  return moments?.filter((at) => at >= from && at < to).length ?? 0;
-}

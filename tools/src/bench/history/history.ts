@@ -5,6 +5,7 @@ import { folderIn, type BenchContext } from '../context.ts';
 import { row, type Row } from '../row.ts';
 import { median } from '../statistics.ts';
 import { LmdbCandidate } from './lmdb-candidate.ts';
+import { benchManySeries } from './many-series.ts';
 import { BATCH_SECONDS, Recording, START } from './recording.ts';
 import { SqliteCandidate } from './sqlite-candidate.ts';
 
@@ -48,7 +49,7 @@ export async function benchHistory(context: BenchContext): Promise<Row[]> {
       ...(await dayOf(name, open, context)),
     );
   }
-  return rows;
+  return [...rows, ...benchManySeries(context)];
 }
 
 async function dayOf(

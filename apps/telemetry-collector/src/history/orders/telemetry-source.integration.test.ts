@@ -1,8 +1,11 @@
 import { History } from '@bowline/history-store';
 import type { Sample } from '@bowline/messages';
 import { temporaryFolder } from '@bowline/testing';
-import { expect, test } from 'vitest';
+import { syncBuiltinESMExports } from 'node:module';
+import zlib from 'node:zlib';
+import { expect, onTestFinished, test, vi } from 'vitest';
 import { BEGINNING, behind, type Cursor } from './item.ts';
+import { packParts } from './pack-parts.ts';
 import { telemetrySource } from './telemetry-source.ts';
 
 const AT = 1_790_000_000_000;
@@ -10,11 +13,11 @@ const DAY_MS = 86_400_000;
 const RANGE = { kind: 'telemetry', from: AT, to: AT + DAY_MS } as const;
 const { signal } = new AbortController();
 
-const open = () =>
+const open = (mostSeries = 100) =>
   new History({
     folder: temporaryFolder(),
     reserveBytes: 0,
-    mostSeries: 100,
+    mostSeries,
     retention: { rawMs: 7 * DAY_MS, minutesMs: 7 * DAY_MS, hoursMs: 7 * DAY_MS, maxBytes: 64 * 2 ** 20 },
   });
 const seconds = (series: string, count: number): Sample[] =>
@@ -52,5 +55,74 @@ test('when much waits to become blocks, a request of little is estimated as litt
   const estimate = await telemetrySource(history, { ...RANGE, to: AT + 2000 }).estimate(signal);
   expect(estimate).toMatchObject({ items: 100 });
   expect(estimate.bytes).toBeLessThan(10_000);
+  history.close();
+});
+
+test('when values are texts, averages or truth values, the estimate is what they take', async () => {
+  const history = open();
+  const line = (index: number) => `${'x'.repeat(900)} ${index}`;
+  const values = (index: number): Partial<Sample>[] => [
+    { series: 'log', value: line(index) },
+    {
+      series: 'average',
+      value: 1 / (index + 3),
+      count: 60,
+      min: -1 / (index + 7),
+      max: 1e-100 / (index + 9),
+    },
+    { series: 'door', value: index % 2 === 0 },
+    { series: 'number', value: -1 / (index + 3) },
+  ];
+  const record = (from: number, to: number) =>
+    history.record(
+      Array.from({ length: to - from }, (_, index) =>
+        values(from + index).map((value): Sample => ({
+          series: '',
+          at: AT + 1000 * (from + index),
+          value: 0,
+          ...value,
+        })),
+      ).flat(),
+      { unsent: false },
+    );
+  record(0, 900);
+  history.seal();
+  // In blocks, and not yet.
+  for (const more of [0, 300]) {
+    if (more > 0) record(900, 900 + more);
+    for (const wish of [RANGE, { ...RANGE, resolutionMs: 60_000 }, { ...RANGE, series: ['log'] }]) {
+      const source = telemetrySource(history, wish);
+      const estimate = await source.estimate(signal);
+      let sum = 0;
+      for await (const { bytes } of packParts(source.items(BEGINNING, signal), BEGINNING)) sum += bytes;
+      expect(estimate.bytes).toBeGreaterThanOrEqual(sum);
+      expect(estimate.bytes).toBeLessThan(1.5 * sum + 2000);
+    }
+  }
+  const { bytes, isMore } = await telemetrySource(history, RANGE).estimate(signal, 100_000);
+  expect([bytes > 100_000, bytes < 110_000, isMore]).toEqual([true, true, true]);
+  history.close();
+});
+
+test('when there are very many series, what waits to become blocks is unpacked once and not for each of them', async () => {
+  const history = open(1000);
+  const names = Array.from({ length: 500 }, (_, index) => `s${index}`);
+  for (let minute = 0; minute < 10; minute += 1)
+    history.record(
+      names.map((series) => ({ series, at: AT + 60_000 * minute, value: minute })),
+      { unsent: false },
+    );
+  const unpacked = vi.spyOn(zlib, 'inflateRawSync');
+  syncBuiltinESMExports();
+  onTestFinished(() => {
+    unpacked.mockRestore();
+    syncBuiltinESMExports();
+  });
+  const source = telemetrySource(history, RANGE);
+  expect(await source.estimate(signal)).toMatchObject({ items: 5000 });
+  let items = 0;
+  for await (const part of packParts(source.items(BEGINNING, signal), BEGINNING)) items += part.items;
+  expect(items).toBe(5000);
+  expect(unpacked).toHaveBeenCalledTimes(10);
   history.close();
 });
