@@ -2,6 +2,7 @@ import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { foldersOf, sizesOf, totalBytes } from '../manifest.ts';
 import type { ReleaseFile, ReleaseManifest } from '../manifest-schema.ts';
+import { mustStayApart, type TakesForOne } from './apart.ts';
 import { createCatalogue, type CatalogueOptions } from './catalogue.ts';
 import { ContentStore, hasContent } from './content-store.ts';
 import { FetchMeter } from './fetch-meter.ts';
@@ -14,7 +15,7 @@ import type {
   ReleasePlan,
   ReleaseSource,
 } from './release-source.ts';
-import { checkRoom } from './room.ts';
+import { checkRoom, nearest } from './room.ts';
 
 export interface ReleaseSourceOptions extends CatalogueOptions {
   /** Where releases will be laid out: there must be room. */
@@ -22,6 +23,8 @@ export interface ReleaseSourceOptions extends CatalogueOptions {
   /** Room that must be left for everybody else, bytes. */
   reserveBytes: number;
   installed: InstalledReleases;
+  /** Default: the file system itself is tried out. */
+  takesForOne?: TakesForOne;
 }
 
 /** One source of releases: {@link ReleaseSource} over any {@link Supply}. One at a time may work in a `stateDir`. */
@@ -44,6 +47,7 @@ export function createReleaseSource(options: ReleaseSourceOptions): ReleaseSourc
     judgeRelease(order, release, here);
     const plan = planOf(manifest, digest, here);
     if (begun) return plan;
+    mustStayApart(manifest, nearest(releasesDir), options.takesForOne);
     const lacking = missing(manifest, here);
     checkRoom(
       [

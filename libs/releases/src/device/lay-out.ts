@@ -12,9 +12,10 @@ import {
 import { open, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ConfigError, syncFolder, TransientError } from '@bowline/runtime';
-import { ContractError, hasCode } from '@bowline/runtime/errors';
+import { hasCode } from '@bowline/runtime/errors';
 import { foldersOf } from '../manifest.ts';
 import type { ReleaseFile, ReleaseManifest } from '../manifest-schema.ts';
+import { namesFold } from './apart.ts';
 import { hasContent, noSpaceTold, pieces } from './content-store.ts';
 
 const { O_CREAT, O_EXCL, O_NOFOLLOW, O_RDONLY, O_SYNC, O_WRONLY } = constants;
@@ -30,7 +31,7 @@ const modeOf = ({ executable }: ReleaseFile) => (executable === true ? 0o755 : 0
  *
  * @param sourceOf where a content lies.
  * @param bad told of a content that is not there, or is another.
- * @throws TransientError `content-missing`, `no-space`; ConfigError `folder-not-empty`; ContractError `bad-manifest`
+ * @throws TransientError `content-missing`, `no-space`; ConfigError `folder-not-empty`; RejectedError `names-fold`
  */
 export async function layOut(
   manifest: ReleaseManifest,
@@ -69,14 +70,10 @@ export async function layOut(
   for (const each of [...folders.toReversed(), folder]) syncFolder(each);
 }
 
-/** Two names that differ only in case, or in how Unicode writes them, are one to some file systems. */
+/** What was looked at before (apart.ts) was one pair of names of a folder. */
 function mustBeApart(path: string, error: unknown): never {
   if (!hasCode(error, 'EEXIST')) throw error;
-  throw new ContractError(
-    'bad-manifest',
-    `${path} and another name of the release are the same on this file system`,
-    { cause: error },
-  );
+  throw namesFold(path, 'another name of the release', error);
 }
 
 /** @returns false if the source is absent or has another content. */

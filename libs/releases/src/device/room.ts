@@ -41,7 +41,7 @@ export function checkRoom(needs: readonly Need[], reserveBytes: number): void {
 }
 
 /** The folder, or the next one above that is there. */
-function nearest(folder: string): string {
+export function nearest(folder: string): string {
   let each = folder;
   while (!existsSync(each) && dirname(each) !== each) each = dirname(each);
   return each;

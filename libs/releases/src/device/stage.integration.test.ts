@@ -25,6 +25,9 @@ import {
   type TestServer,
   type TestTree,
 } from '../testing/index.ts';
+import { addRelease } from '../publisher/index.ts';
+import type { Twins } from '../twin-names.ts';
+import { isOne } from './apart.ts';
 import { differences, isLaidOut } from './lay-out.ts';
 import type { FetchProgress } from './release-source.ts';
 
@@ -152,7 +155,30 @@ describe('a release that is laid out', () => {
     // As where names fold: the second finds the first.
     const files = plan.manifest.files.map((file) => ({ ...file, path: 'a' }));
     const folded = { ...plan, manifest: { ...plan.manifest, files } };
-    await expect(source.stage(folded, at(''), never)).rejects.toThrow(code('bad-manifest'));
+    await expect(source.stage(folded, at(''), never)).rejects.toThrow(code('names-fold'));
+  });
+
+  test('when two of its names differ only in case, it is refused before a byte is fetched where they are one, and laid out where not', async () => {
+    const { manifest } = await repository.add({ 'etc/readme': 'first', 'etc/b': 'second' });
+    const [b, readme] = manifest.files;
+    if (b === undefined || readme === undefined) throw new Error('no files');
+    const files = [readme, { ...b, path: 'Etc/readme' }, { ...b, path: 'etc/README' }];
+    await addRelease(repository.folder, { ...manifest, version: '2.0.0', files }, repository.all, Date.now());
+    await repository.publish();
+    const tried: unknown[] = [];
+    const folds = (_: string, names: Twins) => tried.push(names) === 2;
+    const refused = device({ takesForOne: folds }).resolve({ version: '2.0.0' });
+    await expect(refused).rejects.toThrow('etc/readme and etc/README are the same on this file system');
+    await expect(refused).rejects.toThrow(code('names-fold'));
+    expect(tried).toEqual([
+      ['etc', 'Etc'],
+      ['readme', 'README'],
+    ]);
+    await device().bring(at(''), { version: '2.0.0' });
+    expect(
+      [at('etc/readme'), at('etc/README'), at('Etc/readme')].map((file) => readFileSync(file, 'utf8')),
+    ).toEqual(['first', 'second', 'second']);
+    expect([isOne(folder, ['a', 'a']), isOne(folder, ['a', 'A'])]).toEqual([true, false]);
   });
 
   test('when it is called off, it stops between two files', async () => {

@@ -15,6 +15,7 @@ import { join } from 'node:path';
 import { ConfigError } from '@bowline/runtime';
 import { blobPath } from '../layout.ts';
 import type { ReleaseFile, ReleaseLink } from '../manifest-schema.ts';
+import { twinsAmong } from '../twin-names.ts';
 import { makePublicFolder } from './repository-files.ts';
 
 export interface Tree {
@@ -28,7 +29,8 @@ const ANYONE_MAY_RUN = 0o111;
 /**
  * Everything below a folder as a release has it, sorted; the contents of its files go to their places in the repository.
  *
- * @throws ConfigError `not-releasable`: a socket, a device or another thing that is no file, folder or link.
+ * @throws ConfigError `not-releasable`: a socket, a device or another thing that is no file, folder or link; two names that
+ * some devices could not tell apart.
  */
 export async function readTree(top: string, repository: string): Promise<Tree> {
   const tree: Tree = { files: [], folders: [], links: [] };
@@ -43,6 +45,12 @@ async function readFolder(
   tree: Tree,
 ): Promise<void> {
   const entries = readdirSync(join(top, ...names), { withFileTypes: true });
+  const twins = twinsAmong(entries.map(({ name }) => name));
+  if (twins !== undefined)
+    throw new ConfigError(
+      'not-releasable',
+      `${join(top, ...names)}: ${twins.join(' and ')} differ only in case or in how Unicode writes them, so some file systems take them for one: rename one of them`,
+    );
   if (entries.length === 0 && names.length > 0) tree.folders.push(names.join('/'));
   for (const entry of entries.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
     const path = [...names, entry.name];

@@ -4,7 +4,12 @@ import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
 import { beforeEach, describe, expect, test } from 'vitest';
 import { blobPath, manifestPath } from '../layout.ts';
-import { createSigner, createTestRepository, type TestRepository } from '../testing/test-repository.ts';
+import {
+  createSigner,
+  createTestRepository,
+  type TestRepository,
+  type TestTree,
+} from '../testing/test-repository.ts';
 import {
   changeRoot,
   initRepository,
@@ -55,6 +60,22 @@ describe('a repository of releases', () => {
     expect(versions()).toEqual([1, 2, 2, 2]);
     for (const name of readdirSync(join(folder, 'metadata')))
       expect(statSync(join(folder, 'metadata', name)).mode & 0o777).toBe(0o644);
+  });
+
+  test.each([
+    { what: 'case', tree: { 'doc/README': '1', 'doc/readme': '2' } },
+    { what: 'the case of a folder', tree: { 'Doc/a': '1', 'doc/b': '2' } },
+    { what: 'full case folding', tree: { straße: '1', STRASSE: '2' } },
+    { what: 'their Unicode form', tree: { 'caf\u00e9': '1', 'cafe\u0301': null } },
+  ])('when names differ only in $what, the folder is refused, and both are named', async ({ tree }) => {
+    await expect(repository.add(tree as TestTree)).rejects.toThrow(
+      expect.objectContaining({
+        code: 'not-releasable',
+        message: expect.stringMatching(/: \S+ and \S+ differ only in case/) as string,
+      }),
+    );
+    expect(readStanding(repository.folder).draft.targets).toBeUndefined();
+    await repository.add({ 'doc/README': '1', 'Doc.txt': '2', 'other/readme': '3' });
   });
 
   test('when nothing changed, publishing renews snapshot and timestamp alone', async () => {

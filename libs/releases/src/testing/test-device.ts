@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { systemClock, type Clock } from '@bowline/runtime';
 import {
   createReleaseSource,
+  type ReleaseSourceOptions,
   httpSupply,
   type FetchProgress,
   type InstalledRelease,
@@ -31,6 +32,7 @@ export interface TestDeviceOptions extends Partial<
   builtMs?: number;
   reserveBytes?: number;
   clock?: Clock;
+  takesForOne?: ReleaseSourceOptions['takesForOne'];
 }
 
 export interface TestDevice {
@@ -70,6 +72,7 @@ export function testDevice(options: TestDeviceOptions): TestDevice {
     builtMs: options.builtMs ?? 0,
     installed: () => options.installed,
     clock,
+    ...(options.takesForOne === undefined ? {} : { takesForOne: options.takesForOne }),
   });
   const order = (change: Partial<UpdateOrder> = {}): UpdateOrder => ({
     aud: 'd1',
