@@ -19,7 +19,7 @@ export {
 } from './files.ts';
 export { isDiskFull } from './disk-full.ts';
 export { listenLocally } from './listen-locally.ts';
-export { systemNumber } from './system-number.ts';
+export { systemNumber, systemUsers, type SystemUser } from './system-number.ts';
 export { ownCgroup } from './own-cgroup.ts';
 export {
   cgroupKill,

@@ -11,10 +11,33 @@ export function systemNumber(
   file: '/etc/passwd' | '/etc/group' | (string & {}),
 ): number | undefined {
   if (/^\d+$/.test(name)) return Number(name);
-  const entry = readFileSync(file, 'utf8')
-    .split('\n')
-    .map((line) => line.split(':'))
-    .find(([each]) => each === name);
-  const id = Number(entry?.[2] || Number.NaN);
-  return Number.isSafeInteger(id) ? id : undefined;
+  const [, , id] = entriesOf(file).find(([each]) => each === name) ?? [];
+  return numberIn(id);
 }
+
+/** A user of this machine's own file. */
+export interface SystemUser {
+  name: string;
+  uid: number;
+  gid: number;
+}
+
+/** By name, as /etc/passwd has them; others (LDAP) are not for what must work when the network does not. */
+export function systemUsers(file = '/etc/passwd'): Map<string, SystemUser> {
+  const users = new Map<string, SystemUser>();
+  for (const [name = '', , uidText, gidText] of entriesOf(file)) {
+    const [uid, gid] = [numberIn(uidText), numberIn(gidText)];
+    // The first counts, as for getpwnam.
+    if (name !== '' && uid !== undefined && gid !== undefined && !users.has(name))
+      users.set(name, { name, uid, gid });
+  }
+  return users;
+}
+
+const entriesOf = (file: string): string[][] =>
+  readFileSync(file, 'utf8')
+    .split('\n')
+    .map((line) => line.split(':'));
+
+const numberIn = (text: string | undefined): number | undefined =>
+  text !== undefined && /^\d{1,10}$/.test(text) ? Number(text) : undefined;

@@ -1,4 +1,5 @@
-import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { statSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { temporaryFolder } from '@bowline/testing';
@@ -7,13 +8,7 @@ import { OverrideFile } from './override-file.ts';
 
 /** Only root can give a file to another group. */
 const READER = userInfo().uid === 0 ? 'nobody' : userInfo().username;
-const gidOf = (user: string) =>
-  Number(
-    readFileSync('/etc/passwd', 'utf8')
-      .split('\n')
-      .find((line) => line.startsWith(`${user}:`))
-      ?.split(':')[3],
-  );
+const gidOf = (user: string) => Number(execFileSync('id', ['-g', user], { encoding: 'utf8' }));
 
 function device() {
   const configDir = temporaryFolder();

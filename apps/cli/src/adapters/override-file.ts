@@ -6,7 +6,7 @@ import {
   hasCode,
   overrideFile,
   readFileIfPresent,
-  systemNumber,
+  systemUsers,
   writeFileDurably,
   type Lock,
 } from '@bowline/runtime';
@@ -102,12 +102,6 @@ export class OverrideFile {
   }
 }
 
-/** A user's own group: the fourth field of its line. */
-function groupOf(user: string): number | undefined {
-  const uid = systemNumber(user, '/etc/passwd');
-  const line = (readFileIfPresent('/etc/passwd') ?? '')
-    .split('\n')
-    .find((each) => Number(each.split(':')[2]) === uid);
-  const gid = Number(line?.split(':')[3] || Number.NaN);
-  return Number.isSafeInteger(gid) ? gid : undefined;
-}
+/** A user's own group. @param user by name or number. */
+const groupOf = (user: string): number | undefined =>
+  [...systemUsers().values()].find(({ name, uid }) => name === user || String(uid) === user)?.gid;

@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import type { AdmittedOrder, HubMember, Refusal, SignedOrders } from '@bowline/device-app';
 import { unverifiedClaims, type Admission } from '@bowline/identity';
@@ -6,7 +7,7 @@ import { judgeSsh } from '@bowline/identity/policy';
 import type { SshAccess, SshGrant } from '@bowline/messages';
 import { check } from '@bowline/messages/check';
 import type { AppRequests } from '@bowline/messages/hub';
-import { readFileIfPresent, type Clock, type Logger } from '@bowline/runtime';
+import { readFileIfPresent, systemUsers, type Clock, type Logger } from '@bowline/runtime';
 import { CancelledError, RejectedError, TransientError } from '@bowline/runtime/errors';
 import type { BrokerConfig } from '../config.ts';
 import { judgeAccess, type LocalFacts } from '../core/judge-access.ts';
@@ -14,7 +15,6 @@ import { Pace } from '../core/pace.ts';
 import { sessionTimes } from '../core/session-time.ts';
 import { order as isAccess } from '../generated/orders.js';
 import type { AuditJournal } from './audit-journal.ts';
-import { localUsers, ownUser } from './local-users.ts';
 import { Recorder } from './recorder.ts';
 import { RefusedGrants } from './refused-grants.ts';
 import type { RunFolder } from './run-folder.ts';
@@ -140,10 +140,10 @@ export class Broker implements SignedOrders<'sshAccess'> {
 
   #facts(sshd: string | undefined): LocalFacts {
     const config = this.#ports.config();
-    const users = localUsers();
+    const users = systemUsers();
     return {
       hasSshd: sshd !== undefined,
-      ownUser: ownUser(),
+      ownUser: userInfo().username,
       isRoot: process.getuid?.() === 0,
       users: new Set(users.keys()),
       hasUserCa: config.userCaFile !== undefined,
@@ -226,7 +226,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const config = this.#ports.config();
     const folder = join(config.stateDir, 'recordings');
     mkdirSync(folder, { recursive: true, mode: 0o700 });
-    const owner = process.getuid?.() === 0 ? localUsers().get(user) : undefined;
+    const owner = process.getuid?.() === 0 ? systemUsers().get(user) : undefined;
     return new Recorder({
       folder,
       maxBytes: config.recordBytes,
