@@ -36,15 +36,13 @@ await runApp<UpdaterConfig>({
       clock,
       signal,
     });
-    const openSources = (known: Ledger) =>
-      openReleaseSources({
-        config,
-        gate: hub.gate,
-        serverClock: hub.serverClock,
-        installed: installedReleases(known, config.releasesDir),
-        clock,
-      });
-    const opened = await openEngine({ config, hub, openSources, log, clock, signal });
+    const way = hub.wayOut(config.supply, 'supply.');
+    const { gate, serverClock } = hub;
+    const openSources = (known: Ledger) => {
+      const installed = installedReleases(known, config.releasesDir);
+      return openReleaseSources({ config, gate, serverClock, installed, way, clock });
+    };
+    const opened = await openEngine({ config, hub, openSources, way, log, clock, signal });
     const { engine, ledger, sources } = opened;
     calmly = (act) => engine.whenCalm(act);
     const check = startOtaCheck({ config, hub, ledger, source: sources.server, log, clock, signal });

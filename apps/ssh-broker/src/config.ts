@@ -1,4 +1,4 @@
-import { memberConfig } from '@bowline/device-app/config';
+import { memberConfig, wayOutConfig } from '@bowline/device-app/config';
 import { Type, type Static } from 'typebox';
 
 const MIB = 1024 * 1024;
@@ -30,6 +30,7 @@ export const BrokerConfig = Type.Object(
       }),
     ),
     tlsCaFile: Type.Optional(path("PEM of the authority that the relay's certificate is to be of")),
+    ...wayOutConfig(),
     allowInsecure: Type.Boolean({
       default: false,
       localOnly: true,

@@ -50,7 +50,8 @@ await runApp<BrokerConfig>({
     if (leftovers.length > 0) log.warn({ leftovers }, 'leftovers of sessions removed');
     const readiness = new ReadinessReport({ client, clock, log, signal, stateDir, bootId: boot });
     const sshd = keepLooking(config.sshdPath, found, (now) => readiness.send(now));
-    const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups };
+    const way = hub.wayOut(config, '');
+    const ports = { hub, clock, log, audit, records, run, bootId: boot, sshd, groups, way };
     const broker = new Broker({ ...ports, config: () => live.current, random: Math.random });
     takeSignedOrders(hub, log, broker);
     broker.tellEnds();

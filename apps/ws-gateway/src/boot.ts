@@ -28,6 +28,7 @@ import { KnownTrial } from './hub/known-trial.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
 import type { AppJobs } from './hub/app-jobs.ts';
 import { serveHostKeyProof } from './hub/serve-host-key-proof.ts';
+import { serveLinkProxy } from './hub/serve-link-proxy.ts';
 import { AppVitals } from './hub/app-vitals.ts';
 import { serveHub } from './hub/serve-hub.ts';
 import { serveIdentity } from './hub/serve-identity.ts';
@@ -260,6 +261,7 @@ export async function boot({
     () => identity.key(),
     () => serverClock.nowMs() ?? clock.wallMs(),
   );
+  serveLinkProxy(hub, live);
   const surroundings = new Surroundings({
     clock,
     readNetwork,

@@ -1,4 +1,5 @@
 import { HUB_APPS } from '@bowline/messages/hub/apps';
+import { LOOPBACK, NO_PROXY_PATTERN, PROXY_PATTERN } from '@bowline/runtime/proxy';
 import { Type, type Static } from 'typebox';
 
 const milliseconds = (fallback: number, description: string, minimum = 0, maximum = 2 ** 31 - 1) =>
@@ -114,12 +115,10 @@ export const GatewayConfig = Type.Object(
         ),
         proxy: Type.Optional(
           Type.String({
-            // Whoever has a name has a password: what shows addresses to people leaves that out.
-            pattern:
-              '^https?://([^\\s/:@]+:[^\\s/:@]+@)?(\\[[0-9a-fA-F:.]+\\]|[^\\s/:@\\[]+)(:[0-9]{1,5})?/?$',
+            pattern: `^${PROXY_PATTERN}$`,
             localOnly: true,
             description:
-              'http(s)://[USER:PASSWORD@]HOST[:PORT]: the link and enrolment go through it (CONNECT), TLS end to end; without it directly',
+              'http(s)://[USER:PASSWORD@]HOST[:PORT]: the way out of this device for link, enrolment, updates and ssh tunnels; TLS stays end to end; without it directly',
           }),
         ),
         proxyCaFile: Type.Optional(
@@ -129,6 +128,13 @@ export const GatewayConfig = Type.Object(
             description: "PEM: authority to be trusted for an https proxy, instead of the system's",
           }),
         ),
+        noProxy: Type.Array(Type.String({ pattern: `^${NO_PROXY_PATTERN}$`, maxLength: 260 }), {
+          localOnly: true,
+          maxItems: 64,
+          default: [...LOOPBACK],
+          description:
+            'names (with all below them), addresses and networks (10.0.0.0/8) that are reached without the proxy',
+        }),
         connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1, HOUR_MS),
         welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1, HOUR_MS),
         compression: Type.Boolean({

@@ -1,3 +1,4 @@
+import { LOOPBACK, NO_PROXY_PATTERN, PROXY_PATTERN } from '@bowline/runtime/proxy';
 import { Type } from 'typebox';
 
 /**
@@ -33,4 +34,29 @@ export const memberConfig = (says: { stateDir: string; policyFile: string }) => 
     description: 'whose signatures count here; without it those of nobody',
   }),
   logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
+});
+
+/** The keys of an app that goes out to the net by itself (`way-out.ts`): its own way, where that is not the link's. */
+export const wayOutConfig = () => ({
+  proxy: Type.String({
+    pattern: `^(link|none|${PROXY_PATTERN})$`,
+    localOnly: true,
+    default: 'link',
+    description:
+      '`link`: the way that the link takes (`link.proxy` of ws-gateway); `none`: directly; else a proxy of its own, http(s)://[USER:PASSWORD@]HOST[:PORT], which proxyCaFile and noProxy are for',
+  }),
+  proxyCaFile: Type.Optional(
+    Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: "PEM: authority to be trusted for an https proxy of its own, instead of the system's",
+    }),
+  ),
+  noProxy: Type.Array(Type.String({ pattern: `^${NO_PROXY_PATTERN}$`, maxLength: 260 }), {
+    localOnly: true,
+    maxItems: 64,
+    default: [...LOOPBACK],
+    description:
+      'names (with all below them), addresses and networks (10.0.0.0/8) that are reached without a proxy of its own',
+  }),
 });

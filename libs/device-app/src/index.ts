@@ -1,4 +1,5 @@
 export { joinHub, type HubMember, type HubMemberOptions } from './join-hub.ts';
+export type { WayOut } from './way-out.ts';
 export { reportDurably } from './report-durably.ts';
 export {
   takeBroughtOrder,

@@ -11,6 +11,7 @@ import {
 import type { HubRequests } from '@bowline/messages/hub';
 import type { LinkStateName } from '@bowline/messages/hub/apps';
 import { ServerClock, type Clock, type Logger } from '@bowline/runtime';
+import { followWayOut, type WayOut, type WayOutKeys } from './way-out.ts';
 
 export interface HubMemberOptions extends Pick<
   HubClientOptions,
@@ -53,6 +54,12 @@ export interface HubMember {
   heard(message: { serverTime?: number }): void;
   /** {@link reportOrder}, until the app ends. */
   report(report: Omit<Report, 'at'>): Promise<void>;
+  /**
+   * How this app reaches the net. To be asked for once.
+   *
+   * @throws ConfigError of {@link followWayOut}.
+   */
+  wayOut(keys: WayOutKeys, prefix: string): WayOut;
   /** After everything that still reports. */
   close(): void;
 }
@@ -105,6 +112,7 @@ export async function joinHub(options: HubMemberOptions): Promise<HubMember> {
     onHeard: (listener) => void listeners.push(listener),
     heard,
     report: (report) => reportOrder(client, clock, { ...report, at: Math.round(clock.wallMs()) }, signal),
+    wayOut: (keys, prefix) => followWayOut({ keys, prefix, client, stateDir, log, clock, signal }),
     close: () => {
       client.close();
       gate.close();

@@ -38,6 +38,7 @@ export const TO_HUB: Vocabulary = {
       durable: true,
     },
     trustBundles: { request: hubRequests.trustBundles_request, response: hubRequests.trustBundles_response },
+    linkProxy: { request: hubRequests.linkProxy_request, response: hubRequests.linkProxy_response },
     status: { request: hubRequests.status_request, response: hubRequests.status_response },
     linkLog: { request: hubRequests.linkLog_request, response: hubRequests.linkLog_response },
     identity: { request: hubRequests.identity_request, response: hubRequests.identity_response },
@@ -109,6 +110,7 @@ export const TO_APP: Vocabulary = {
   notifications: {
     link: notifications.link,
     trust: notifications.trust,
+    linkProxy: notifications.linkProxy,
   } satisfies Record<keyof AppNotifications, Validator>,
 };
 

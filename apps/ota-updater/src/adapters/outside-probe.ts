@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { systemClock } from '@bowline/runtime/clock';
+import { proxyAgent, proxyFor, type ProxySettings } from '@bowline/runtime/proxy';
 
 const TIMEOUT_MS = 10_000;
 /** To a link without a token (protocol, section 1). */
@@ -13,16 +15,21 @@ const OF_A_SERVER = [101, 401, 403];
  * than as failed.
  *
  * @param link address of the link, `wss://HOST/…` or `ws://HOST/…`.
+ * @param way the proxy that the link goes through: its failure is no answer.
  */
-export function serverAnswers(link: string, signal: AbortSignal): Promise<boolean> {
-  const { protocol, host, pathname, search } = new URL(link);
+export function serverAnswers(link: string, signal: AbortSignal, way?: ProxySettings): Promise<boolean> {
+  const target = new URL(link);
+  const { protocol, host, pathname, search } = target;
+  const proxy = proxyFor(way, target);
   const secure = protocol === 'wss:' || protocol === 'https:';
   const send = secure ? httpsRequest : httpRequest;
   return new Promise((resolve) => {
     const until = AbortSignal.any([signal, AbortSignal.timeout(TIMEOUT_MS)]);
     const asked = send(`${secure ? 'https' : 'http'}://${host}${pathname}${search}`, {
       signal: until,
-      agent: false,
+      agent:
+        proxy !== undefined &&
+        proxyAgent({ proxy, secure, clock: systemClock, deadlineMs: TIMEOUT_MS, signal: until }),
       headers: {
         connection: 'Upgrade',
         upgrade: 'websocket',

@@ -1,6 +1,6 @@
 import { mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import type { HubMember } from '@bowline/device-app';
+import type { HubMember, WayOut } from '@bowline/device-app';
 import { isInRollout } from '@bowline/identity';
 import { judgeRelease } from '@bowline/identity/policy';
 import type { DeviceStatus } from '@bowline/messages/hub';
@@ -49,6 +49,8 @@ export interface OpenEngineOptions<S extends Sources> {
   hub: HubMember;
   /** @param ledger for what is installed. */
   openSources(ledger: Ledger): S;
+  /** To the server of the link. */
+  way: Pick<WayOut, 'link'>;
   log: Logger;
   clock: Clock;
   signal: AbortSignal;
@@ -109,6 +111,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     program: options.program ?? process.argv[1] ?? '',
     launcher: config.launcher.file,
     factory: config.launcher.factory,
+    stateDir,
     pm2,
     apps: options.apps ?? DEVICE_APPS,
     registered: async () => {
@@ -174,7 +177,7 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
     linkServer: async () => (await statusOf(hub, signal))?.link.server,
     outsideReaches: async (until) => {
       const server = (await statusOf(hub, until))?.link.server;
-      return server !== undefined && (await serverAnswers(server, until));
+      return server !== undefined && (await serverAnswers(server, until, options.way.link()));
     },
     bootId: thisBoot,
     clock,

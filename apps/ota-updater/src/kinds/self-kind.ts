@@ -21,6 +21,8 @@ export interface SelfKindOptions {
   launcher: string;
   /** Where the code that came with the image lies. */
   factory: string;
+  /** The updater's own. */
+  stateDir: string;
   pm2: Pick<Pm2, 'list' | 'daemonPid'>;
   /** Names in pm2 that must all be well. */
   apps: readonly string[];
@@ -180,7 +182,9 @@ export class SelfKind implements ReleaseKind {
     if (server === undefined || !existsSync(program)) return false;
     const own = join(root, 'runtime');
     const runtime = existsSync(own) ? own : join(this.#options.factory, 'runtime');
-    return (await runProgram(runtime, [program, server], { cwd: '/', signal })).code === 0;
+    return (
+      (await runProgram(runtime, [program, server, this.#options.stateDir], { cwd: '/', signal })).code === 0
+    );
   }
 
   /** Of the code that runs. */

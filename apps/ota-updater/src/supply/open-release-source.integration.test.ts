@@ -41,6 +41,8 @@ const options = (change: Partial<SupplyConfig> = {}): SourceOptions => ({
     supply: {
       mirrors: [server.url],
       allowInsecure: true,
+      proxy: 'link',
+      noProxy: [],
       parallel: 2,
       attempts: 1,
       stallMs: 5000,
@@ -52,6 +54,7 @@ const options = (change: Partial<SupplyConfig> = {}): SourceOptions => ({
   gate: { releaseRootSha256: () => told },
   serverClock: { nowMs: () => Date.now() },
   installed: () => undefined,
+  way: { own: () => undefined },
   clock: systemClock,
 });
 const resolve = (change: Partial<SupplyConfig> = {}) =>

@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { WayOut } from '@bowline/device-app';
 import { createReleaseSource, httpSupply, type RootAnchor, type Supply } from '@bowline/releases/device';
 import { httpMirror } from '@bowline/releases/transport';
 import { AGENT_VERSION, ConfigError, RejectedError, RELEASED_AT, type Clock } from '@bowline/runtime';
+import { readAuthority } from '@bowline/runtime/proxy';
 import type { InstalledReleases, ReleaseSource } from './release-source.ts';
 import type { SupplyConfig } from './supply-config.ts';
 
@@ -13,6 +15,8 @@ export interface SourceOptions {
   gate: { releaseRootSha256(): string | undefined };
   serverClock: { nowMs(): number | undefined };
   installed: InstalledReleases;
+  /** To its mirrors. */
+  way: Pick<WayOut, 'own'>;
   clock: Clock;
 }
 
@@ -31,13 +35,14 @@ export function openReleaseSource(options: SourceOptions): ReleaseSource {
         `supply.mirrors: ${url} is not https; see supply.allowInsecure`,
       );
   const redirectsTo = mirrors.map((url) => URL.parse(url)?.origin ?? '');
-  const ca = caFile === undefined ? undefined : readText(caFile, 'supply.caFile', 'bad-certificate');
+  const ca = caFile === undefined ? undefined : readAuthority(caFile, 'supply.caFile');
   const supply = httpSupply({
     mirrors: mirrors.map((url) =>
       httpMirror({
         url,
         redirectsTo,
         ca,
+        proxy: () => options.way.own(),
         stallMs,
         minBytesPerSecond,
         clock,
@@ -58,8 +63,7 @@ export function sourceOf(
   { config, gate, serverClock, installed, clock }: SourceOptions,
 ): ReleaseSource {
   const { rootFile, reserveBytes } = config.supply;
-  const factory =
-    rootFile === undefined ? undefined : readText(rootFile, 'supply.rootFile', 'bad-release-root');
+  const factory = rootFile === undefined ? undefined : readRoot(rootFile);
   return createReleaseSource({
     supply,
     stateDir: join(config.stateDir, 'supply'),
@@ -84,13 +88,10 @@ function anchorOf(factory: string | undefined, told: string | undefined): RootAn
   );
 }
 
-function readText(file: string, setting: string, code: 'bad-certificate' | 'bad-release-root'): string {
+function readRoot(file: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (cause) {
-    const message = `${setting}: ${file} cannot be read`;
-    throw code === 'bad-certificate'
-      ? new ConfigError('bad-certificate', message, { cause })
-      : new ConfigError('bad-release-root', message, { cause });
+    throw new ConfigError('bad-release-root', `supply.rootFile: ${file} cannot be read`, { cause });
   }
 }

@@ -26,7 +26,15 @@ beforeEach(async () => {
   await writeBundle(repository.folder, ORDER, file, 'an.order.jws');
   nowMs = Date.now();
   const root = readFileSync(join(repository.folder, 'metadata/1.root.json'));
-  const supply = { allowInsecure: false, parallel: 1, attempts: 1, stallMs: 1, minBytesPerSecond: 1 };
+  const supply = {
+    proxy: 'link',
+    noProxy: [],
+    allowInsecure: false,
+    parallel: 1,
+    attempts: 1,
+    stallMs: 1,
+    minBytesPerSecond: 1,
+  };
   sources = openReleaseSources({
     config: {
       stateDir: join(folder, 'state'),
@@ -36,6 +44,7 @@ beforeEach(async () => {
     gate: { releaseRootSha256: () => createHash('sha256').update(root).digest('hex') },
     serverClock: { nowMs: () => nowMs },
     installed: () => undefined,
+    way: { own: () => undefined },
     clock: systemClock,
   });
 });

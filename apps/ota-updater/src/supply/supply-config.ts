@@ -1,3 +1,4 @@
+import { wayOutConfig } from '@bowline/device-app/config';
 import { Type, type Static } from 'typebox';
 
 const milliseconds = (value: number, description: string) =>
@@ -21,6 +22,7 @@ export const SupplyConfig = Type.Object(
       description: 'permit http:// (everything is signed all the same, but anybody sees what is fetched)',
     }),
     caFile: path("PEM: authority to be trusted for TLS, instead of the system's"),
+    ...wayOutConfig(),
     rootFile: path(
       "the first root of the repository of releases, put there in the factory: wins over the trust bundle's tufRootSha256",
     ),

@@ -72,6 +72,7 @@ await runApp<UpdaterConfig>({
     const server = folderSource(TEST_SOURCE, join(config.stateDir, 'content'));
     const openSources = () => ({ server, bundle: () => server });
     const { engine, close } = await openEngine({
+      way: { link: () => undefined },
       config,
       hub,
       openSources,

@@ -1,7 +1,7 @@
 import { mkdirSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import type { AdmittedOrder, HubMember, Refusal, SignedOrders } from '@bowline/device-app';
+import type { AdmittedOrder, HubMember, Refusal, SignedOrders, WayOut } from '@bowline/device-app';
 import { unverifiedClaims, type Admission } from '@bowline/identity';
 import { judgeSsh } from '@bowline/identity/policy';
 import type { SshAccess, SshGrant } from '@bowline/messages';
@@ -36,6 +36,8 @@ export interface BrokerPorts {
   bootId: string;
   /** The machine's sshd, if there is one now. */
   sshd: () => Promise<string | undefined>;
+  /** To relays. */
+  way: Pick<WayOut, 'own'>;
   /** Where sessions run. */
   groups: SessionGroups;
   random: () => number;
@@ -237,12 +239,12 @@ export class Broker implements SignedOrders<'sshAccess'> {
   }
 
   #sessionPorts(orderId: string, sshdPath: string) {
-    const { clock, log, audit, config, random } = this.#ports;
+    const { clock, log, audit, config, way, random } = this.#ports;
     const { tlsCaFile } = config();
     const ca = tlsCaFile === undefined ? undefined : readFileIfPresent(tlsCaFile);
     const note = (text: string) => void this.#ports.hub.client.notify('progress', { orderId, note: text });
     const streamRate = () => ({ burst: config().streamsBurst, everyMs: config().streamsEveryMs });
-    return { clock, log: log.child({ orderId }), audit, sshdPath, streamRate, ca, random, note };
+    return { clock, log: log.child({ orderId }), audit, sshdPath, streamRate, ca, way, random, note };
   }
 
   #start(orderId: string, session: Session): void {

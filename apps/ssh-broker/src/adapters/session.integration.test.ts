@@ -73,6 +73,7 @@ function tenMinutes(
       sshdPath: sshd,
       streamRate: () => ({ burst: 9, everyMs: 9 }),
       ca: undefined,
+      way: { own: () => undefined },
       random: () => 0.5,
       note: () => undefined,
     },

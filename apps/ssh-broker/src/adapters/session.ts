@@ -1,3 +1,4 @@
+import type { WayOut } from '@bowline/device-app';
 import type { SshAccess, SshGrant, TunnelPaired } from '@bowline/messages';
 import type { Logger } from '@bowline/runtime';
 import type { Clock, Timer } from '@bowline/runtime/clock';
@@ -21,6 +22,8 @@ export interface SessionPorts {
   /** At which connections may begin. */
   streamRate: () => Rate;
   ca: string | undefined;
+  /** To the relay. */
+  way: Pick<WayOut, 'own'>;
   random: () => number;
   /** Live only: what those who wait for the session are told. */
   note: (text: string) => void;
@@ -93,12 +96,14 @@ export class Session {
         streams,
         rate: ports.streamRate,
         ca: ports.ca,
+        proxy: () => ports.way.own(),
         clock: ports.clock,
         log: ports.log,
         random: ports.random,
       },
       {
         onStream: (end, paired) => this.#open(end, paired),
+        onTrouble: (why) => ports.note(`the device cannot reach the relay, and tries again: ${why}`),
         onOver: (why) => void this.end(why === 'session-over' ? 'ended-by-operator' : 'tunnel-refused'),
       },
     );

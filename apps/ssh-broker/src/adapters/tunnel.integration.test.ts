@@ -1,7 +1,9 @@
 import { createLogger, systemClock, type Clock } from '@bowline/runtime';
+import type { ProxySettings } from '@bowline/runtime/proxy';
 import { FakeClock, waitFor } from '@bowline/testing';
+import { ConnectProxy } from '@bowline/testing/connect-proxy';
 import type { TunnelEnd } from '@bowline/tunnel';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import type { WebSocket } from 'ws';
 import { ATTACHED, openTestRelay, PAIRED, type TestRelay } from '../testing/test-relay.ts';
 import { Tunnel, type TunnelEvents } from './tunnel.ts';
@@ -16,10 +18,15 @@ async function relay(onSocket: (socket: WebSocket) => void): Promise<string> {
 }
 /** No other timer of a tunnel is as short. */
 const RATE = { burst: 30, everyMs: 700 };
-const open = (url: string, clock: Clock, events: Partial<TunnelEvents> = {}) =>
+const open = (
+  url: string,
+  clock: Clock,
+  events: Partial<TunnelEvents> = {},
+  proxy: () => ProxySettings | undefined = () => undefined,
+) =>
   new Tunnel(
-    { url, token: 't', streams: 4, rate: () => RATE, ca: undefined, clock, log, random: () => 0.5 },
-    { onStream: () => Promise.resolve(), onOver: () => undefined, ...events },
+    { url, token: 't', streams: 4, rate: () => RATE, ca: undefined, proxy, clock, log, random: () => 0.5 },
+    { onStream: () => Promise.resolve(), onTrouble: () => undefined, onOver: () => undefined, ...events },
   );
 
 test('when the relay pairs and drops one socket after the other, only so many streams begin at once', async () => {
@@ -113,4 +120,63 @@ test('when the relay was away for long, the device tries again before an operato
   const forAttempts = delays.filter((delayMs) => delayMs < 20_000);
   expect(Math.max(...forAttempts)).toBe(longest);
   tunnel.close();
+});
+
+describe('a tunnel through a proxy', () => {
+  let proxy: ConnectProxy;
+  let routes: Record<string, number>;
+  let troubles: string[];
+  let tunnel: Tunnel | undefined;
+  beforeEach(async () => {
+    routes = {};
+    troubles = [];
+    proxy = await ConnectProxy.start({ credentials: 'device:se cret', routes });
+  });
+  afterEach(() => {
+    tunnel?.close();
+    proxy.stop();
+  });
+
+  const way = () => ({ url: new URL(`http://device:se%20cret@127.0.0.1:${proxy.port}`), except: [] });
+  async function through(
+    onSocket: (socket: WebSocket) => void,
+    events: Partial<TunnelEvents> = {},
+  ): Promise<void> {
+    routes['relay.example:80'] = Number(new URL(await relay(onSocket)).port);
+    const onTrouble = (why: string) => void troubles.push(why);
+    tunnel = open('ws://relay.example/', systemClock, { onTrouble, ...events }, way);
+  }
+
+  test('when it is the only way, the tunnel goes through it, and comes back after it was cut off', async () => {
+    let sockets = 0;
+    await through((socket) => {
+      sockets += 1;
+      socket.send(ATTACHED);
+    });
+    await waitFor(() => sockets === 1);
+    expect(proxy.asked).toEqual(['relay.example:80']);
+    proxy.cut();
+    await waitFor(() => sockets === 2);
+  });
+
+  test('when it refuses, that is told once with its answer, never as one of the relay, and it is tried again', async () => {
+    let over: string | undefined;
+    proxy.says = '401 Unauthorized';
+    let sockets = 0;
+    await through(() => (sockets += 1), { onOver: (why) => (over = why) });
+    await waitFor(() => proxy.asked.length >= 3, { what: 'more attempts' });
+    expect(troubles).toEqual([`the proxy 127.0.0.1:${proxy.port} answered 401 Unauthorized`]);
+    proxy.says = undefined;
+    await waitFor(() => sockets === 1);
+    expect(over).toBeUndefined();
+  });
+
+  test('when it does not answer and the session ends, no connection is left', async () => {
+    proxy.hangs = true;
+    await through(() => undefined);
+    await waitFor(() => proxy.open === 1);
+    tunnel?.close();
+    await waitFor(() => proxy.open === 0, { what: 'the connection to be gone' });
+    expect(troubles).toEqual([]);
+  });
 });

@@ -1,10 +1,11 @@
-import type { IncomingMessage } from 'node:http';
+import type { Agent, IncomingMessage } from 'node:http';
 import { parseFrame, type TunnelAttached, type TunnelPaired } from '@bowline/messages';
 import { check } from '@bowline/messages/check';
 import { attached as isAttached, paired as isPaired } from '@bowline/messages/tunnel';
 import { backoffMs, type Logger } from '@bowline/runtime';
 import type { Clock, Timer } from '@bowline/runtime/clock';
 import { ContractError } from '@bowline/runtime/errors';
+import { proxyAgent, proxyFor, type ProxySettings } from '@bowline/runtime/proxy';
 import {
   TUNNEL_CLOSE,
   TUNNEL_FRAME_BYTES,
@@ -25,6 +26,8 @@ export interface TunnelOptions {
   rate: () => Rate;
   /** PEM; the system's authorities without it. */
   ca: string | undefined;
+  /** The way to the relay now; undefined: directly. */
+  proxy: () => ProxySettings | undefined;
   clock: Clock;
   log: Logger;
   random: () => number;
@@ -33,6 +36,8 @@ export interface TunnelOptions {
 export interface TunnelEvents {
   /** An operator is on the other end. @returns once nothing of the stream runs any more: until then it counts as open. */
   onStream(end: TunnelEnd, paired: TunnelPaired): Promise<void>;
+  /** The relay is not reached, by the first attempt in a row. */
+  onTrouble(why: string): void;
   /** No more sockets: the relay said that the session is over, or it takes none of our tokens. */
   onOver(reason: 'session-over' | 'token-refused'): void;
 }
@@ -88,9 +93,10 @@ export class Tunnel {
   #standBy(): void {
     if (this.#closed || this.#standby !== undefined || this.#open >= this.#options.streams) return;
     const { url, ca, clock, log } = this.#options;
+    const givenUp = new AbortController();
     const socket = new WebSocket(url, TUNNEL_SUBPROTOCOL, {
       headers: { authorization: `Bearer ${this.#token}` },
-      ...tunnelClientOptions(url),
+      ...tunnelClientOptions(url, this.#agent(givenUp.signal)),
       handshakeTimeout: ATTACH_DEADLINE_MS,
       ...(ca === undefined ? {} : { ca }),
     });
@@ -105,7 +111,12 @@ export class Tunnel {
       status = response.statusCode;
       socket.terminate();
     });
-    socket.on('error', (error) => log.debug({ error: error.message }, 'tunnel failed'));
+    socket.on('error', ({ message }) => {
+      if (this.#closed) return;
+      const isFirst = this.#failures === 0;
+      log[isFirst ? 'warn' : 'debug']({ error: message }, 'tunnel failed');
+      if (isFirst) this.#events.onTrouble(message);
+    });
     socket.on('message', (data: Buffer, isBinary) => {
       if (stream || this.#closed) return; // the stream's; or what was still in a buffer when all was over
       const told = isBinary ? undefined : readText(data);
@@ -128,11 +139,19 @@ export class Tunnel {
     });
     end.onClose((code) => {
       deadline.cancel();
+      givenUp.abort();
       this.#ends.delete(end);
       this.#sockets.delete(socket);
       if (this.#standby === socket) this.#standby = undefined;
       this.#afterClose(code, status, stream);
     });
+  }
+
+  #agent(signal: AbortSignal): Agent | undefined {
+    const { url, clock } = this.#options;
+    const proxy = proxyFor(this.#options.proxy(), new URL(url));
+    const secure = url.startsWith('wss:');
+    return proxy && proxyAgent({ proxy, secure, clock, deadlineMs: ATTACH_DEADLINE_MS, signal });
   }
 
   #afterClose(code: number, status: number | undefined, wasStream: boolean): void {

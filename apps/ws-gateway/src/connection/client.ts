@@ -3,12 +3,12 @@ import { isIP, type Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
 import type { ProblemDocument } from '@bowline/messages';
 import { problem } from '@bowline/messages/http';
-import type { Clock } from '@bowline/runtime';
+import { BowlineError, type Clock } from '@bowline/runtime';
+import { openTunnel, proxyFor, secured, targetOf, type ProxySettings } from '@bowline/runtime/proxy';
 import { WebSocket } from 'ws';
 import type { CertificateValidity } from '../trusted-time.ts';
 import type { LinkStage } from './connection-state.ts';
 import { LinkError } from './link-error.ts';
-import { openTunnel, through, type ProxySettings } from './proxy-tunnel.ts';
 import { retryAfterOf } from './retry-after.ts';
 import type { TlsSettings } from './tls-settings.ts';
 
@@ -56,11 +56,18 @@ const PROBLEM_BYTES = 16 * 1024;
  * @throws LinkError with the stage that failed.
  */
 export async function openSocket<T>(options: OpenOptions<T>): Promise<T> {
-  const { url, proxy, clock, deadlineMs, signal } = options;
-  if (!URL.canParse(url)) throw new LinkError('bad-url', `${url} is not a URL`, { stage: 'dns' });
+  const { url, clock, deadlineMs, signal } = options;
+  const target = URL.parse(url);
+  if (target === null) throw new LinkError('bad-url', `${url} is not a URL`, { stage: 'dns' });
+  const proxy = proxyFor(options.proxy, target);
   if (proxy === undefined) return upgrade(options);
   const startedAtMs = clock.monotonicMs();
-  const tunnel = await openTunnel({ proxy, target: new URL(url), clock, deadlineMs, signal });
+  const tunnel = await openTunnel({ proxy, ...targetOf(target), clock, deadlineMs, signal }).catch(
+    (error: unknown) => {
+      if (!(error instanceof BowlineError)) throw error;
+      throw new LinkError(error.code, error.message, { stage: 'proxy', cause: error });
+    },
+  );
   return upgrade({ ...options, deadlineMs: deadlineMs - (clock.monotonicMs() - startedAtMs) }, tunnel);
 }
 
@@ -74,7 +81,12 @@ function upgrade<T>(options: OpenOptions<T>, tunnel?: Socket): Promise<T> {
       maxPayload: options.maxPayload,
       followRedirects: false,
       ...options.tls,
-      ...(tunnel === undefined ? {} : through(tunnel, target, options.tls)),
+      ...(tunnel === undefined
+        ? {}
+        : {
+            createConnection: () =>
+              target.protocol === 'wss:' ? secured(tunnel, targetOf(target).host, options.tls) : tunnel,
+          }),
       finishRequest: (request: ClientRequest) => {
         watchStages(request, (next, certificate) => {
           stage = next;

@@ -1,8 +1,6 @@
-import { X509Certificate } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import { createSecureContext } from 'node:tls';
 import { ConfigError } from '@bowline/runtime';
-import type { ProxySettings } from './proxy-tunnel.ts';
+import { mustBeCertificate, readAuthority, readPem, unusable } from '@bowline/runtime/proxy';
 
 /** For every TLS connection to the cloud; names are checked against the host of the URL (RFC 9525), as Node does. */
 export interface TlsSettings {
@@ -28,8 +26,9 @@ export interface TlsFiles {
  * @throws ConfigError `bad-certificate`
  */
 export function tlsSettings({ caFile, clientCertFile, clientKeyFile }: TlsFiles, told?: string): TlsSettings {
-  const ca = caFile === undefined ? told : read(caFile, 'link.caFile');
-  if (ca !== undefined) mustParse(ca, caFile ?? 'the authority that the server named');
+  const ca = caFile === undefined ? told : readAuthority(caFile, 'link.caFile');
+  if (told !== undefined && caFile === undefined)
+    mustBeCertificate(told, 'the authority that the server named');
   if ((clientCertFile === undefined) !== (clientKeyFile === undefined)) {
     const message = 'set both or none of link.clientCertFile and link.clientKeyFile';
     throw new ConfigError('bad-certificate', message);
@@ -40,8 +39,8 @@ export function tlsSettings({ caFile, clientCertFile, clientKeyFile }: TlsFiles,
     ...(ca === undefined ? {} : { ca }),
   } as const;
   if (clientCertFile === undefined || clientKeyFile === undefined) return base;
-  const cert = read(clientCertFile, 'link.clientCertFile');
-  const key = read(clientKeyFile, 'link.clientKeyFile');
+  const cert = readPem(clientCertFile, 'link.clientCertFile');
+  const key = readPem(clientKeyFile, 'link.clientKeyFile');
   try {
     createSecureContext({ cert, key });
   } catch (error) {
@@ -49,49 +48,3 @@ export function tlsSettings({ caFile, clientCertFile, clientKeyFile }: TlsFiles,
   }
   return { ...base, cert, key };
 }
-
-/** Undefined: the way to the cloud is direct. @throws ConfigError `bad-certificate`, `bad-proxy` */
-export function proxySettings(link: { proxy?: string; proxyCaFile?: string }): ProxySettings | undefined {
-  const { proxy, proxyCaFile } = link;
-  if (proxy === undefined) return undefined;
-  const url = parseProxy(proxy);
-  if (proxyCaFile === undefined) return { url };
-  const ca = read(proxyCaFile, 'link.proxyCaFile');
-  mustParse(ca, proxyCaFile);
-  return { url, ca };
-}
-
-/** Its text is not repeated: it may hold a password. */
-function parseProxy(text: string): URL {
-  try {
-    const url = new URL(text);
-    decodeURIComponent(`${url.username}${url.password}`);
-    return url;
-  } catch (cause) {
-    const message =
-      'link.proxy is no address: write http://HOST:PORT, a name and password in front of it with %XX for what is no letter or digit';
-    throw new ConfigError('bad-proxy', message, { cause });
-  }
-}
-
-function read(file: string, setting: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw unusable(`${setting}: ${file} cannot be read`, error);
-  }
-}
-
-/** Node takes any text for a list of authorities and trusts nobody then: better to say so. */
-function mustParse(pem: string, what: string): void {
-  try {
-    void new X509Certificate(pem);
-  } catch (error) {
-    throw unusable(`${what} is no certificate in PEM`, error);
-  }
-}
-
-const unusable = (what: string, cause: unknown) =>
-  new ConfigError('bad-certificate', `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, {
-    cause,
-  });

@@ -2,9 +2,9 @@ import { existsSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { keyFromPem, loadOrCreateKey, type SigningKey } from '@bowline/identity';
 import { ConfigError, writeFileDurably, type LiveConfig, type Logger } from '@bowline/runtime';
+import { readProxy, type ProxySettings } from '@bowline/runtime/proxy';
 import { LinkError } from '../connection/link-error.ts';
-import type { ProxySettings } from '../connection/proxy-tunnel.ts';
-import { proxySettings, tlsSettings, type TlsSettings } from '../connection/tls-settings.ts';
+import { tlsSettings, type TlsSettings } from '../connection/tls-settings.ts';
 import type { GatewayConfig } from '../config.ts';
 import { enrol, enrolmentError, type EnrolmentSurroundings, type EnrolmentWish } from './enrol.ts';
 import type { Enrolment } from './enrolment-schema.ts';
@@ -101,7 +101,7 @@ export class DeviceIdentity {
       const enrolment = this.#enrolment;
       if (enrolment === undefined) throw enrolmentError('not-enrolled', 'the device is not enrolled');
       const { link } = this.#config;
-      return { key, enrolment, tls: tlsSettings(link, enrolment.ca), proxy: proxySettings(link) };
+      return { key, enrolment, tls: tlsSettings(link, enrolment.ca), proxy: readProxy(link, 'link.') };
     });
   }
 
@@ -238,7 +238,7 @@ export class DeviceIdentity {
     return {
       key,
       tls: tlsSettings(link),
-      proxy: proxySettings(link),
+      proxy: readProxy(link, 'link.'),
       factoryRoot: enrolment.factoryRoot,
       allowInsecure: link.allowInsecure,
       agentVersion,

@@ -4,9 +4,9 @@ import { check, type EnrolmentDevice, type EnrolmentResponse, type ProblemDocume
 import { enrolmentResponse, problem } from '@bowline/messages/http';
 import { bootId, type Logger } from '@bowline/runtime';
 import { BowlineError } from '@bowline/runtime/errors';
+import type { ProxySettings } from '@bowline/runtime/proxy';
 import { NOT_ENCRYPTED } from '../connection/client.ts';
 import { LinkError } from '../connection/link-error.ts';
-import type { ProxySettings } from '../connection/proxy-tunnel.ts';
 import { retryAfterOf } from '../connection/retry-after.ts';
 import type { TlsSettings } from '../connection/tls-settings.ts';
 import { hashOfToken } from './enrolment-token-file.ts';

@@ -1,7 +1,7 @@
 import { request as requestPlain, type IncomingHttpHeaders } from 'node:http';
 import { request as requestTls, type RequestOptions } from 'node:https';
 import { systemClock } from '@bowline/runtime';
-import { openTunnel, through, type ProxySettings } from '../connection/proxy-tunnel.ts';
+import { proxyAgent, proxyFor, type ProxySettings } from '@bowline/runtime/proxy';
 import type { TlsSettings } from '../connection/tls-settings.ts';
 
 export interface JsonAnswer {
@@ -22,13 +22,14 @@ export interface PostOptions {
 }
 
 /** One POST over HTTP or HTTPS; no redirects. Rejects with what Node says. */
-export async function postJson(
+export function postJson(
   url: URL,
   value: unknown,
-  { tls, proxy, deadlineMs, maxBytes }: PostOptions,
+  { tls, proxy: wayOut, deadlineMs, maxBytes }: PostOptions,
 ): Promise<JsonAnswer> {
   const signal = AbortSignal.timeout(deadlineMs);
-  const tunnel = proxy && (await openTunnel({ proxy, target: url, clock: systemClock, deadlineMs, signal }));
+  const secure = url.protocol === 'https:';
+  const proxy = proxyFor(wayOut, url);
   const text = JSON.stringify(value);
   const options: RequestOptions = {
     method: 'POST',
@@ -37,13 +38,12 @@ export async function postJson(
       'content-length': Buffer.byteLength(text),
       accept: 'application/json, application/problem+json',
     },
-    // Either of the two: an agent would make a connection of its own.
-    ...(tunnel === undefined ? { agent: false } : through(tunnel, url, tls)),
+    agent: proxy !== undefined && proxyAgent({ proxy, secure, clock: systemClock, deadlineMs, signal }),
     signal,
     ...tls,
   };
   return new Promise((resolve, reject) => {
-    const request = (url.protocol === 'https:' ? requestTls : requestPlain)(url, options, (response) => {
+    const request = (secure ? requestTls : requestPlain)(url, options, (response) => {
       const chunks: Buffer[] = [];
       let bytes = 0;
       response.on('data', (chunk: Buffer) => {

@@ -42,6 +42,8 @@ export interface TestGateway {
   configure(app: HubApp, section: object): Promise<AppRequests['applyConfig']['response']>;
   /** Tells every app, and those that register later. */
   setLink(state: LinkStateName): void;
+  /** The way of the link, for every app that asks; each is told that it is another. */
+  setLinkProxy(way: HubRequests['linkProxy']['response']): void;
   close(): Promise<void>;
 }
 
@@ -90,6 +92,8 @@ export async function openTestGateway(
     await accept();
     return { accepted: messages.length, duplicate: false };
   });
+  let linkProxy: HubRequests['linkProxy']['response'] = { noProxy: [] };
+  hub.handle('linkProxy', () => linkProxy);
   hub.handle('status', () => statusOf(state, server));
   const configHolds: TestGateway['configHolds'] = [];
   const trials: TestGateway['trials'] = [];
@@ -148,6 +152,10 @@ export async function openTestGateway(
     setLink: (next) => {
       state = next;
       hub.notifyAll('link', { state, since: Date.now(), serverTime: Date.now() });
+    },
+    setLinkProxy: (way) => {
+      linkProxy = way;
+      hub.notifyAll('linkProxy', {});
     },
     close: () => hub.close(),
   };

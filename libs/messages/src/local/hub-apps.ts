@@ -6,6 +6,9 @@ import type { OrderType } from '../names.ts';
 
 export const HUB_VERSION = 2;
 
+/** Longest list of authorities (PEM) that the gateway hands on. */
+export const MAX_AUTHORITY_CHARS = 2 ** 20;
+
 /** How long the updater may have documents of the cloud held at a time. */
 export const LONGEST_CONFIG_HOLD_MS = 600_000;
 

@@ -32,6 +32,7 @@ import {
   HUB_APPS,
   LONGEST_CONFIG_HOLD_MS,
   LINK_STATES,
+  MAX_AUTHORITY_CHARS,
   TRUSTED_BY,
 } from './hub-apps.ts';
 
@@ -392,6 +393,20 @@ export const HUB_REQUESTS = {
     request: Type.Object({ sessionId: SessionId, hostKeySha256: Fingerprint }),
     response: Type.Object({ proof: CompactJws }),
   },
+  /**
+   * The way out that the link takes, for who goes out beside it: the ota-updater's and the ssh-broker's alone, for the address may
+   * hold a password (docs/adr/0040).
+   */
+  linkProxy: {
+    request: Empty,
+    response: Type.Object({
+      /** Absent: directly. */
+      proxy: Type.Optional(Text),
+      /** PEM. */
+      ca: Type.Optional(Type.String({ maxLength: MAX_AUTHORITY_CHARS })),
+      noProxy: Type.Array(Text, { maxItems: 64 }),
+    }),
+  },
   status: { request: Empty, response: DeviceStatus },
   /** Oldest first; for `bowline status --link`. */
   linkLog: { request: Empty, response: Type.Object({ attempts: Type.Array(LinkAttempt) }) },
@@ -565,6 +580,8 @@ export const APP_NOTIFICATIONS = {
   link: Link,
   /** There is a new trust bundle, or the device is enrolled now: to be asked for. */
   trust: Type.Object({ version: Count }),
+  /** The way out of the link is another now: to be asked for by who may. */
+  linkProxy: Empty,
 } as const satisfies Record<string, TSchema>;
 
 export type LaneStatus = Static<typeof LaneStatus>;

@@ -16,7 +16,7 @@ import {
 import { httpMirror, type MirrorOptions } from '../transport/index.ts';
 
 export interface TestDeviceOptions extends Partial<
-  Pick<MirrorOptions, 'stallMs' | 'minBytesPerSecond' | 'redirectsTo'>
+  Pick<MirrorOptions, 'stallMs' | 'minBytesPerSecond' | 'redirectsTo' | 'proxy' | 'ca'>
 > {
   /** Base URLs of its mirrors. */
   urls?: readonly string[];

@@ -1,7 +1,8 @@
-import { Agent as HttpAgent, request as httpRequest, type IncomingMessage } from 'node:http';
-import { Agent as HttpsAgent, request as httpsRequest } from 'node:https';
+import type { IncomingMessage } from 'node:http';
 import { ConfigError, TransientError, type Clock, type Timer } from '@bowline/runtime';
+import { refusedBy, type ProxySettings } from '@bowline/runtime/proxy';
 import { StallWatch, type StallLimits } from './stall-watch.ts';
+import { Ways } from './ways.ts';
 
 const REDIRECTS = [301, 302, 303, 307, 308];
 const MAX_REDIRECTS = 5;
@@ -13,6 +14,8 @@ export interface MirrorOptions extends StallLimits {
   redirectsTo?: readonly string[];
   /** Authorities in PEM, instead of those of the system. */
   ca?: string | undefined;
+  /** The proxy as it is now, if this device has one. */
+  proxy?: (() => ProxySettings | undefined) | undefined;
   userAgent: string;
   clock: Clock;
 }
@@ -32,7 +35,8 @@ export interface Mirror {
   readonly url: string;
   /**
    * @param path below the base URL, percent-encoded where needed.
-   * @throws TransientError `fetch-failed`, `fetch-stalled`, `fetch-refused` (429 and 5xx), `fetch-broken`; the reason of `until`.
+   * @throws TransientError `fetch-failed`, `fetch-stalled`, `fetch-refused` (429 and 5xx), `fetch-broken`, or
+   * those of a proxy; the reason of `until`.
    */
   get(path: string, headers: Record<string, string>, until: AbortSignal): Promise<Reply>;
   close(): void;
@@ -41,10 +45,8 @@ export interface Mirror {
 /** @throws ConfigError `bad-update-url` */
 export function httpMirror(options: MirrorOptions): Mirror {
   const base = parseBase(options.url);
-  const secure = base.protocol === 'https:';
-  const agent = secure
-    ? new HttpsAgent({ keepAlive: true, ...(options.ca !== undefined && { ca: options.ca }) })
-    : new HttpAgent({ keepAlive: true });
+  const { ca, proxy, clock, stallMs } = options;
+  const ways = new Ways({ ca, proxy, clock, deadlineMs: stallMs });
   const origins = new Set([base.origin, ...(options.redirectsTo ?? [])]);
 
   async function get(path: string, headers: Record<string, string>, until: AbortSignal): Promise<Reply> {
@@ -68,10 +70,10 @@ export function httpMirror(options: MirrorOptions): Mirror {
   function answer(url: URL, headers: Record<string, string>, until: AbortSignal): Promise<IncomingMessage> {
     until.throwIfAborted();
     return new Promise((resolve, reject) => {
-      const send = url.protocol === 'https:' ? httpsRequest : httpRequest;
-      const request = send(url, {
-        agent: url.protocol === base.protocol ? agent : undefined,
-        headers: { 'user-agent': options.userAgent, 'accept-encoding': 'identity', ...headers },
+      const { request, passedOnBy } = ways.get(url, {
+        'user-agent': options.userAgent,
+        'accept-encoding': 'identity',
+        ...headers,
       });
       const end = (act: () => void) => {
         timer.cancel();
@@ -84,7 +86,13 @@ export function httpMirror(options: MirrorOptions): Mirror {
       );
       until.addEventListener('abort', onAbort, { once: true });
       request.on('error', (cause) => end(() => reject(failed(url, cause))));
-      request.on('response', (response) => end(() => resolve(response)));
+      request.on('response', (response) =>
+        end(() => {
+          if (passedOnBy === undefined || response.statusCode !== 407) return resolve(response);
+          response.destroy();
+          return reject(failed(url, refusedBy(passedOnBy, 407)));
+        }),
+      );
       request.end();
     });
   }
@@ -154,7 +162,7 @@ export function httpMirror(options: MirrorOptions): Mirror {
     }
   }
 
-  return { url: base.href, get, close: () => agent.destroy() };
+  return { url: base.href, get, close: () => ways.close() };
 }
 
 /** The whole of a small answer. @throws TransientError `fetch-broken` above `maxBytes` */
@@ -177,12 +185,12 @@ function parseBase(text: string): URL {
   return url;
 }
 
-const failed = (url: URL, cause: unknown) =>
-  new TransientError(
-    'fetch-failed',
-    `${url.href}: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`,
-    { cause },
-  );
+const failed = (url: URL, cause: unknown) => {
+  const message = `${url.href}: ${cause instanceof Error ? cause.message || cause.name : String(cause)}`;
+  // A proxy's errors have codes of their own.
+  if (cause instanceof TransientError) return new TransientError(cause.code, message, { cause });
+  return new TransientError('fetch-failed', message, { cause });
+};
 const stalled = (url: URL, why: string) => new TransientError('fetch-stalled', `${url.href}: ${why}`);
 const broken = (url: URL, why: string) => new TransientError('fetch-broken', `${url.href} ${why}`);
 

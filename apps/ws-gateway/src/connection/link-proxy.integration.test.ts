@@ -3,6 +3,7 @@ import { createServer as createPlainServer } from 'node:http';
 import { createServer } from 'node:https';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { systemClock } from '@bowline/runtime';
+import { readProxy, type ProxySettings } from '@bowline/runtime/proxy';
 import { afterThisFile, needs, waitFor } from '@bowline/testing';
 import { certificateAuthority, type Certified } from '@bowline/testing/certificates';
 import { ConnectProxy } from '@bowline/testing/connect-proxy';
@@ -12,8 +13,7 @@ import { WebSocketServer } from 'ws';
 import { postJson } from '../identity/post-json.ts';
 import { GatewayUnderTest } from '../test-kit/gateway.ts';
 import { openSocket, SUBPROTOCOL } from './client.ts';
-import type { ProxySettings } from './proxy-tunnel.ts';
-import { proxySettings, type TlsSettings } from './tls-settings.ts';
+import type { TlsSettings } from './tls-settings.ts';
 
 const SECRET_TOKEN = 'a-token-that-is-for-the-server-alone';
 const NO_TLS: TlsSettings = { minVersion: 'TLSv1.2', rejectUnauthorized: true };
@@ -56,6 +56,7 @@ const open = (url: string, proxy: ProxySettings, tls: TlsSettings, deadlineMs = 
 
 const at = ({ port }: ConnectProxy, scheme = 'http', login = ''): ProxySettings => ({
   url: new URL(`${scheme}://${login}127.0.0.1:${port}`),
+  except: [],
 });
 
 test.runIf(needs('openssl'))(
@@ -167,7 +168,7 @@ test('when what listens there is no proxy, the error names it', async () => {
   afterThisFile(() => void nonsense.close());
   const { port } = nonsense.address() as AddressInfo;
   const url = new URL(`http://127.0.0.1:${port}`);
-  await expect(open('ws://fleet.example/', { url }, NO_TLS).link).rejects.toMatchObject({
+  await expect(open('ws://fleet.example/', { url, except: [] }, NO_TLS).link).rejects.toMatchObject({
     stage: 'proxy',
     code: 'proxy-unreachable',
   });
@@ -198,6 +199,13 @@ test('when a gateway has a proxy, it enrols and connects through it, and shows i
   expect(entries.find(({ key }) => key === 'link.proxy')?.value).toBe(
     `http://device:[redacted]@127.0.0.1:${proxy.port}/`,
   );
+  // Who goes out beside the link is told it, and nobody else.
+  const updater = await gateway.app('ota-updater');
+  afterThisFile(() => updater.close());
+  const { proxy: told, noProxy } = await updater.request('linkProxy', {});
+  expect(new URL(told ?? '')).toMatchObject({ port: `${proxy.port}`, password: 'pass%3Aw%C3%B6rd' });
+  expect(noProxy).toContain('127.0.0.0/8');
+  await expect(cli.request('linkProxy', {})).rejects.toMatchObject({ code: 'proxy-users-only' });
   // Refused from now on: also what went wrong is told without it.
   delete routes['fleet.example:80'];
   cloud.cut();
@@ -211,6 +219,8 @@ test('when a gateway has a proxy, it enrols and connects through it, and shows i
 test.each(['http://device:%zz@proxy:3128', 'http://proxy:99999'])(
   'when link.proxy is %s, the attempt says what to write, and does not repeat it',
   (proxy) => {
-    expect(() => proxySettings({ proxy })).toThrow(/^link\.proxy is no address: (?!.*(%zz|99999))/);
+    expect(() => readProxy({ proxy, noProxy: [] }, 'link.')).toThrow(
+      /^link\.proxy is no address: (?!.*(%zz|99999))/,
+    );
   },
 );
