@@ -4,7 +4,7 @@ import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { openConsole, startFakeServer } from './testing/console-page.ts';
 import type { FakeFleetServer } from './testing/fake-fleet-server.ts';
-import { fillFleet } from './testing/sample-fleet.ts';
+import { fillFleet, sampleRollout } from './testing/sample-fleet.ts';
 
 const device = (more: Partial<Device> = {}): Device => ({
   deviceId: 'demo',
@@ -330,6 +330,91 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await viewer.getByText('ada as support').waitFor();
       expect(await viewer.getByRole('link', { name: 'Request access' }).count()).toBe(0);
       expect(await viewer.getByRole('button', { name: /^End the session/ }).count()).toBe(0);
+    });
+  });
+
+  describe('rollouts', () => {
+    async function rollouts(change: (server: FakeFleetServer) => void = () => {}) {
+      const server = await serverWith(device());
+      change(server);
+      const opened = await openConsole(server);
+      await live(opened.page);
+      await opened.page.getByRole('link', { name: 'Rollouts' }).click();
+      await opened.page.getByRole('heading', { name: 'Rollouts' }).waitFor();
+      return { server, ...opened };
+    }
+
+    test('when there are some, each says its share, where its devices stand and why it is held up, and goes on to', async () => {
+      const { server, page, complaints } = await rollouts((each) => {
+        each.rollouts.push(
+          sampleRollout({ rolloutId: 'old', version: '2.3.0', status: 'stopped', why: 'by eve' }),
+          sampleRollout(),
+        );
+        const failure = { orderId: 'o', code: 'probe-failed', message: 'no answer on 7460', at: Date.now() };
+        each.rolloutFailures.push({ deviceId: 'demo', ...failure });
+      });
+      expect(await page.getByRole('heading', { level: 2 }).allInnerTexts()).toEqual([
+        'press-control 2.4.0 to presses',
+        'press-control 2.3.0 to presses',
+      ]);
+      const panel = page.getByRole('region', { name: 'press-control 2.4.0 to presses' });
+      await panel.getByText('10 % of the group: 124 of 1,200 devices').waitFor();
+      const parts = () =>
+        panel.getByRole('list', { name: 'Its devices' }).getByRole('listitem').allInnerTexts();
+      expect(await parts()).toEqual(['80 done', '2 failed', '9 under way', '0 called off', '33 waiting']);
+      await panel.getByText('Failed on 2 devices').click();
+      await panel.getByText('no answer on 7460').waitFor();
+
+      server.rollouts[1] = sampleRollout({
+        status: 'paused',
+        why: '7 of 124 devices failed: probe-failed 7',
+        given: 4,
+        failed: 7,
+      });
+      await panel.getByText('Paused: 7 of 124 devices failed: probe-failed 7').waitFor();
+      expect(await parts()).toEqual(['80 done', '7 failed', '4 under way', '0 called off', '33 waiting']);
+      await panel.getByText('npx bowline fleet rollout go-on press-control-2.4.0 --sign KEY').waitFor();
+      await panel.getByText('npx bowline fleet rollout widen press-control-2.4.0 25 --sign KEY').waitFor();
+      expect(await panel.getByRole('button', { name: /^Pause/ }).count()).toBe(0);
+      await panel.getByRole('link', { name: 'demo' }).click();
+      await page.getByRole('heading', { name: 'Demo device' }).waitFor();
+      expect(complaints).toEqual([]);
+    });
+
+    test('when one is paused or stopped here, that takes a second click, and its reason is told to the others', async () => {
+      const { server, page } = await rollouts((each) => each.rollouts.push(sampleRollout()));
+      await page.getByRole('button', { name: 'Pause the rollout press-control-2.4.0' }).click();
+      await page.getByRole('button', { name: 'Leave it' }).click();
+      expect(server.rollouts[0]?.status).toBe('running');
+      await page.getByRole('button', { name: 'Pause the rollout press-control-2.4.0' }).click();
+      await page.getByLabel('Reason, for the others').fill('support calls');
+      server.refuse = { path: /pause$/, status: 503, code: 'busy', detail: 'The store is busy.' };
+      await page.getByRole('button', { name: 'Pause now' }).click();
+      await page.getByRole('alert').getByText('The store is busy.').waitFor();
+      server.refuse = undefined;
+      await page.getByRole('button', { name: 'Pause now' }).click();
+      await page.getByText('Paused: by admin: support calls').waitFor();
+      await page.getByRole('button', { name: 'Stop the rollout press-control-2.4.0' }).click();
+      await page.getByRole('button', { name: 'Stop for good' }).click();
+      await page.getByText('Stopped: by admin').waitFor();
+      expect(await page.getByRole('button', { name: /rollout/ }).count()).toBe(0);
+      expect(await page.getByText('npx bowline').count()).toBe(0);
+    });
+
+    test('when the role allows no more, they are only shown; when there are none, it is said how to begin one', async () => {
+      const { server, page } = await rollouts((each) => (each.role = 'viewer'));
+      await page.getByText('npx bowline fleet rollout start NAME VERSION').waitFor();
+      server.rollouts.push(sampleRollout());
+      await page.getByText('80 done').waitFor();
+      expect(await page.getByRole('button', { name: /rollout/ }).count()).toBe(0);
+      expect(await page.getByText('npx bowline').count()).toBe(0);
+      server.refuse = {
+        path: /rollouts$/,
+        status: 500,
+        code: 'internal',
+        detail: 'The store is being repaired.',
+      };
+      await page.getByText('The rollouts could not be loaded: The store is being repaired.').waitFor();
     });
   });
 

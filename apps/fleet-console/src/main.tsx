@@ -8,8 +8,8 @@ import { Page } from './view/page.tsx';
 /** Many news make one drawing, milliseconds. */
 const DRAW_AFTER_MS = 50;
 
-const place = document.getElementById('page');
-if (place === null) throw new Error('the page has no place to draw in');
+const root = document.getElementById('page');
+if (root === null) throw new Error('the page has no place to draw in');
 const darkScheme = matchMedia('(prefers-color-scheme: dark)');
 const fleet = new LiveFleet({ onChange: drawSoon });
 
@@ -32,7 +32,8 @@ function draw(): void {
     suggested = watchAll(state.devices.values(), [], now)[0]?.device.deviceId;
   }
   const shown = chosen ?? suggested;
-  fleet.show(state.session.kind === 'in' ? shown : undefined);
+  const place = fragment.kind === 'rollouts' ? 'rollouts' : 'devices';
+  fleet.show(state.session.kind === 'in' && place === 'devices' ? shown : undefined);
   const dark = [...(state.devices?.values() ?? [])].filter(({ online }) => !online).length;
   document.title = dark === 0 ? 'Bowline' : `${dark} dark · Bowline`;
   render(
@@ -42,6 +43,7 @@ function draw(): void {
       now={now}
       zone={preferredZone()}
       localZone={localZone()}
+      place={place}
       shown={shown}
       chosen={chosen !== undefined}
       scheme={darkScheme.matches ? 'dark' : 'light'}
@@ -51,7 +53,7 @@ function draw(): void {
       }}
       onToken={(token) => void fleet.signIn(token)}
     />,
-    place as HTMLElement,
+    root as HTMLElement,
   );
 }
 

@@ -4,7 +4,7 @@ import { needs } from '@bowline/testing';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { openConsole, startFakeServer } from './testing/console-page.ts';
-import { fillFleet } from './testing/sample-fleet.ts';
+import { fillFleet, sampleRollout } from './testing/sample-fleet.ts';
 
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 const STANDARD = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
@@ -36,6 +36,26 @@ describe.runIf(needs('chromium'))('who can read and use the console', () => {
       await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
       await page.locator('.order-head').first().click();
       expect(await violations(page)).toEqual([]);
+    },
+  );
+
+  test.each(['light', 'dark'] as const)(
+    'when the rollouts are shown in a scheme that is %s, they hold to WCAG 2.2 AA, and stick out of no screen',
+    async (colorScheme) => {
+      const server = await startFakeServer();
+      const digest = 'f'.repeat(64);
+      const { version: _, ...bare } = sampleRollout({ rolloutId: 'r'.repeat(64), digest, recalled: 3 });
+      server.rollouts.push(sampleRollout(), { ...bare, status: 'paused', why: 'x'.repeat(200) });
+      const { page } = await openConsole(server);
+      await page.getByRole('link', { name: 'Rollouts' }).click();
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+      await page.getByRole('button', { name: 'Pause the rollout press-control-2.4.0' }).click();
+      expect(await violations(page)).toEqual([]);
+      for (const width of [360, 820, 1280]) {
+        await page.setViewportSize({ width, height: 800 });
+        const sticksOut = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+        expect(sticksOut).toBeLessThanOrEqual(0);
+      }
     },
   );
 

@@ -1,8 +1,5 @@
 import type { Rollout } from '@bowline/messages';
-
-/** Devices that it is for and that have not been given it: most of them are away. */
-export const waitingOf = ({ devices, given, succeeded, failed, recalled }: Rollout): number =>
-  Math.max(0, devices - given - succeeded - failed - recalled);
+import { waitingOf } from '@bowline/messages/rollout-waiting';
 
 /** How far a rollout is, in a line. */
 export function rolloutLine(rollout: Rollout): string {

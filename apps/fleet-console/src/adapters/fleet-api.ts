@@ -8,6 +8,8 @@ import type {
   HistoryAnswer,
   OperatorSession,
   Order,
+  Rollout,
+  RolloutReport,
   SeriesSummary,
   ServerInfo,
   SshSession,
@@ -157,6 +159,21 @@ export class FleetApi {
     await this.#request('POST', `/v1/ssh-sessions/${encodeURIComponent(sessionId)}/end`, { body: {} });
   }
 
+  async rollouts(): Promise<Rollout[]> {
+    return this.#list<Rollout>('/v1/rollouts', 'rollouts', contract.rollout, undefined);
+  }
+
+  /** With the first devices on which it failed. */
+  async rollout(rolloutId: string): Promise<RolloutReport> {
+    const answer = await this.#request('GET', rolloutPath(rolloutId), {});
+    return decode<RolloutReport>(contract.rolloutReport, answer, 'rollout');
+  }
+
+  async haltRollout(rolloutId: string, how: 'pause' | 'stop', reason: string): Promise<void> {
+    const body = reason === '' ? {} : { reason };
+    await this.#request('POST', `${rolloutPath(rolloutId)}/${how}`, { body });
+  }
+
   async createEnrolmentToken(): Promise<EnrolmentToken> {
     const answer = await this.#request('POST', '/v1/enrolment-tokens', { body: { maxUses: 1 } });
     return decode<EnrolmentToken>(contract.enrolmentToken, answer, 'token');
@@ -242,6 +259,8 @@ export class FleetApi {
     return response;
   }
 }
+
+const rolloutPath = (rolloutId: string): string => `/v1/rollouts/${encodeURIComponent(rolloutId)}`;
 
 const pathOf = (deviceId: string): string => `/v1/devices/${encodeURIComponent(deviceId)}`;
 

@@ -1,5 +1,5 @@
 import { BowlineError, CancelledError, RejectedError } from '@bowline/runtime/errors';
-import type { EnrolmentToken, SshSession } from '@bowline/messages';
+import type { EnrolmentToken, Rollout, RolloutReport, SshSession } from '@bowline/messages';
 import { afterNews, EMPTY_FLEET, type FleetNews, type FleetState } from '../core/fleet-state.ts';
 import { stateOf, type HistoryState } from '../core/history-query.ts';
 import type { JsonValue } from '../core/json.ts';
@@ -186,6 +186,21 @@ export class LiveFleet {
   /** @throws BowlineError what the server said, in words */
   async endSshSession(sessionId: string): Promise<void> {
     await this.#signedIn().endSshSession(sessionId);
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async rollouts(): Promise<Rollout[]> {
+    return this.#signedIn().rollouts();
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async rollout(rolloutId: string): Promise<RolloutReport> {
+    return this.#signedIn().rollout(rolloutId);
+  }
+
+  /** @throws BowlineError what the server said, in words */
+  async haltRollout(rolloutId: string, how: 'pause' | 'stop', reason: string): Promise<void> {
+    await this.#signedIn().haltRollout(rolloutId, how, reason);
   }
 
   /** @throws BowlineError what the server said, in words */

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest';
-import { deviceFragment, readFragment } from './route.ts';
+import { deviceFragment, readFragment, ROLLOUTS_FRAGMENT } from './route.ts';
 
 test('when the fragment carries a token, it is taken, with the device if one is named', () => {
   expect(readFragment('#token=abc.def')).toEqual({ kind: 'token', token: 'abc.def' });
@@ -8,6 +8,11 @@ test('when the fragment carries a token, it is taken, with the device if one is 
 
 test('when the fragment names a device, it is that device, whatever characters its id has', () => {
   expect(readFragment(deviceFragment('press 4/ä'))).toEqual({ kind: 'device', deviceId: 'press 4/ä' });
+});
+
+test('when the fragment names the rollouts, it is those, and no device of that name', () => {
+  expect(readFragment(ROLLOUTS_FRAGMENT)).toEqual({ kind: 'rollouts' });
+  expect(readFragment('#/rollouts')).toEqual({ kind: 'device', deviceId: 'rollouts' });
 });
 
 test.each(['', '#', '#/', '#token=', '#token=%20', '#/%E0%A4%A', '#other'])(

@@ -1,8 +1,9 @@
-/** What the fragment of the address says: `#token=…` from the terminal, `#/DEVICE_ID` while one looks around. */
+/** What the fragment of the address says: `#token=…` from the terminal, `#/DEVICE_ID` and `#rollouts` while one looks around. */
 
 export type Fragment =
   | { kind: 'token'; token: string; deviceId?: string }
   | { kind: 'device'; deviceId: string }
+  | { kind: 'rollouts' }
   | { kind: 'none' };
 
 export function readFragment(fragment: string): Fragment {
@@ -11,12 +12,15 @@ export function readFragment(fragment: string): Fragment {
     const deviceId = safeDecode(text.slice(1));
     return deviceId === '' ? { kind: 'none' } : { kind: 'device', deviceId };
   }
+  if (`#${text}` === ROLLOUTS_FRAGMENT) return { kind: 'rollouts' };
   const fields = new URLSearchParams(text);
   const token = fields.get('token')?.trim() ?? '';
   const deviceId = fields.get('device');
   if (token === '') return { kind: 'none' };
   return { kind: 'token', token, ...(deviceId && { deviceId }) };
 }
+
+export const ROLLOUTS_FRAGMENT = '#rollouts';
 
 export const deviceFragment = (deviceId: string): string => `#/${encodeURIComponent(deviceId)}`;
 

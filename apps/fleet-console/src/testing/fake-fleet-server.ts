@@ -13,6 +13,8 @@ import type {
   Device,
   Order,
   Role,
+  Rollout,
+  RolloutFailure,
   SeriesSummary,
   SshSession,
   StoredEvent,
@@ -50,6 +52,9 @@ export class FakeFleetServer {
   readonly series = new Map<string, Map<string, { unit?: string; samples: StoredSample[] }>>();
   /** Sessions at the relay that have not ended. */
   readonly sshSessions: SshSession[] = [];
+  readonly rollouts: Rollout[] = [];
+  /** On which devices a rollout has failed. */
+  readonly rolloutFailures: RolloutFailure[] = [];
   /** Where the console sends people for a grant. */
   signerUrl: string | undefined;
   /** Bodies of the orders that the page sent, and the ids that it cancelled. */
@@ -170,6 +175,10 @@ export class FakeFleetServer {
     return new RegExp(`(?:^|; )${this.#cookieName}=([^;]*)`).exec(cookie)?.[1] ?? '';
   }
 
+  #rolloutOf(url: URL): Rollout | undefined {
+    return this.rollouts.find(({ rolloutId }) => url.pathname.split('/')[3] === rolloutId);
+  }
+
   readonly #routes: { method: string; path: RegExp; handle: Handler }[] = [
     {
       method: 'POST',
@@ -224,6 +233,32 @@ export class FakeFleetServer {
         if (index < 0) return problem(response, 404, 'unknown-session', 'There is no such session.');
         const [ended] = this.sshSessions.splice(index, 1);
         json(response, 200, ended);
+      },
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/rollouts$/,
+      handle: (_, response) => list(response, 'rollouts', contract.rollout, this.rollouts),
+    },
+    {
+      method: 'GET',
+      path: /^\/v1\/rollouts\/[^/]+$/,
+      handle: (_, response, url) => {
+        const report = { ...this.#rolloutOf(url), onDevices: this.rolloutFailures };
+        json(response, 200, decode(contract.rolloutReport, report, 'rollout'));
+      },
+    },
+    {
+      method: 'POST',
+      path: /^\/v1\/rollouts\/[^/]+\/(pause|stop)$/,
+      handle: async (request, response, url) => {
+        const { reason } = (await readJson(request)) as { reason?: string };
+        const rollout = this.#rolloutOf(url);
+        if (rollout === undefined)
+          return problem(response, 404, 'unknown-rollout', 'There is no such rollout.');
+        rollout.status = url.pathname.endsWith('pause') ? 'paused' : 'stopped';
+        rollout.why = reason === undefined ? 'by admin' : `by admin: ${reason}`;
+        json(response, 200, decode(contract.rollout, rollout, 'rollout'));
       },
     },
     {

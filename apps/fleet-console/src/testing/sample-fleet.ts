@@ -1,8 +1,32 @@
 /** A fleet as it might look at 3 a.m.: one device dark with work waiting, one with something stuck, one fine. */
-import type { Order, OrderStep, StoredSample } from '@bowline/messages';
+import type { Order, OrderStep, Rollout, StoredSample } from '@bowline/messages';
 import { newOrder, type FakeFleetServer } from './fake-fleet-server.ts';
 
 const MINUTE = 60_000;
+
+/** A rollout at 10 % that goes well. */
+export const sampleRollout = (more: Partial<Rollout> = {}): Rollout => ({
+  rolloutId: 'press-control-2.4.0',
+  group: 'presses',
+  channel: 'stable',
+  name: 'press-control',
+  version: '2.4.0',
+  percent: 10,
+  status: 'running',
+  maxFailedPercent: 5,
+  by: 'ada',
+  createdAt: Date.now() - 3 * 3_600_000,
+  changedAt: Date.now() - MINUTE,
+  signedUntil: Date.now() + 2 * 86_400_000,
+  groupDevices: 1_200,
+  devices: 124,
+  given: 9,
+  succeeded: 80,
+  failed: 2,
+  recalled: 0,
+  failures: { 'probe-failed': 2 },
+  ...more,
+});
 
 export function fillFleet(server: FakeFleetServer, now: number): void {
   const lane = (accepted: number, waiting: number, dropped = 0) => ({

@@ -1,5 +1,6 @@
 import { watchAll, type Watched } from '../core/attention.ts';
 import { mayAct, ordersOf, type FleetState } from '../core/fleet-state.ts';
+import { ROLLOUTS_FRAGMENT } from '../core/route.ts';
 import type { Zone } from '../core/time.ts';
 import { AccessPanel } from './access-panel.tsx';
 import { ChartGrid } from './chart-grid.tsx';
@@ -12,10 +13,12 @@ import { InsidePanel } from './inside-panel.tsx';
 import { OrdersPanel } from './orders-panel.tsx';
 import { PageContextProvider, usePage, type PageContext } from './page-context.ts';
 import { SignIn } from './sign-in.tsx';
-import { StaleNotice, TopBar } from './top-bar.tsx';
+import { RolloutsPage } from './rollouts-page.tsx';
+import { StaleNotice, TopBar, type Place } from './top-bar.tsx';
 
 export interface PageProps extends Omit<PageContext, 'may'> {
   state: FleetState;
+  place: Place;
   /** The device in full view. */
   shown: string | undefined;
   /** Whether the operator chose it: a phone shows the list until then. */
@@ -28,17 +31,18 @@ export interface PageProps extends Omit<PageContext, 'may'> {
 }
 
 export function Page(props: PageProps) {
-  const { fleet, now, zone, state, onToken, onZone, localZone } = props;
+  const { fleet, now, zone, state, place, onToken, onZone, localZone } = props;
   const { session } = state;
   if (session.kind === 'entering') return <p class="entering">Signing in…</p>;
   if (session.kind === 'out') return <SignIn reason={session.reason} onToken={onToken} />;
   const watched = state.devices && watchAll(state.devices.values(), [...state.orders.values()], now);
   return (
     <PageContextProvider.Provider value={{ fleet, now, zone, may: (role) => mayAct(state, role) }}>
-      <a class="skip" href="#device" onClick={skipToDevice}>
-        Skip to the device
+      <a class="skip" href={place === 'devices' ? '#device' : ROLLOUTS_FRAGMENT} onClick={skipToMain}>
+        Skip to the {place === 'devices' ? 'device' : 'rollouts'}
       </a>
       <TopBar
+        place={place}
         watched={watched}
         link={state.link}
         localZone={localZone}
@@ -47,15 +51,19 @@ export function Page(props: PageProps) {
         onSignOut={() => void fleet.signOut()}
       />
       <StaleNotice link={state.link} />
-      <Fleet {...props} watched={watched} />
+      {place === 'devices' ? (
+        <Fleet {...props} watched={watched} />
+      ) : (
+        <RolloutsPage signerUrl={state.server?.signerUrl} isStale={state.link.kind === 'broken'} />
+      )}
     </PageContextProvider.Provider>
   );
 }
 
-/** The fragment of the address is ours: it names the device, so it cannot lead to a place on the page. */
-function skipToDevice(event: Event): void {
+/** The fragment of the address is ours: it names what is shown, so it cannot lead to a place on the page. */
+function skipToMain(event: Event): void {
   event.preventDefault();
-  document.getElementById('device')?.focus();
+  document.querySelector('main')?.focus();
 }
 
 function Fleet({ state, shown, chosen, scheme, watched }: PageProps & { watched: Watched[] | undefined }) {

@@ -1,11 +1,15 @@
 import type { Link } from '../core/fleet-state.ts';
 import type { Watched } from '../core/attention.ts';
 import { formatDuration } from '../core/format.ts';
+import { ROLLOUTS_FRAGMENT } from '../core/route.ts';
 import { formatOffset, type Zone } from '../core/time.ts';
 import { Moment } from './moment.tsx';
 import { usePage } from './page-context.ts';
 
+export type Place = 'devices' | 'rollouts';
+
 export interface TopBarProps {
+  place: Place;
   watched: readonly Watched[] | undefined;
   link: Link;
   localZone: Zone;
@@ -14,7 +18,7 @@ export interface TopBarProps {
   onSignOut: () => void;
 }
 
-export function TopBar({ watched, link, localZone, session, onZone, onSignOut }: TopBarProps) {
+export function TopBar({ place, watched, link, localZone, session, onZone, onSignOut }: TopBarProps) {
   const { now, zone } = usePage();
   return (
     <header class="top-bar">
@@ -23,6 +27,9 @@ export function TopBar({ watched, link, localZone, session, onZone, onSignOut }:
         Bowline
       </a>
       <Tally watched={watched} />
+      <nav aria-label="Console">
+        {place === 'devices' ? <a href={ROLLOUTS_FRAGMENT}>Rollouts</a> : <a href="#/">Devices</a>}
+      </nav>
       <div class="top-bar-end">
         <LinkState link={link} />
         <label>
