@@ -1,5 +1,10 @@
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
+import { LongFilesFirst } from './src/test/long-files-first.ts';
+import { COMPILED } from './src/test/run.ts';
+
+// Tests start Node some thousand times, mostly from source: what it has compiled once is half of each start.
+process.env['NODE_COMPILE_CACHE'] ??= COMPILED;
 
 /**
  * One configuration for every package: `npm test` runs in the package's folder and points here.
@@ -14,6 +19,7 @@ export default defineConfig({
     setupFiles: [join(import.meta.dirname, '../libs/testing/src/setup.ts')],
     pool: 'forks',
     maxWorkers: 2,
+    sequence: { sequencer: LongFilesFirst },
     testTimeout: 60_000,
     hookTimeout: 60_000,
     teardownTimeout: 20_000,

@@ -6,7 +6,7 @@ import { waitFor, type WaitOptions } from './wait-for.ts';
 
 export interface ProcessOptions {
   cwd?: string;
-  /** The whole environment of the child; default: the test's own. */
+  /** The whole environment of the child, but for NODE_COMPILE_CACHE; default: the test's own. */
   env?: NodeJS.ProcessEnv;
   /** Leads a process group, and signals go to the whole of it, as a terminal's Ctrl-C does. Default false. */
   group?: boolean;
@@ -33,7 +33,8 @@ export function startProcess(
 ): TestProcess {
   const child = spawn(command, args, {
     cwd,
-    env: env ?? process.env,
+    // Whatever else it is to know: what one Node has compiled, the next need not (tools/vitest.config.ts).
+    env: { NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'], ...(env ?? process.env) },
     stdio: ['ignore', 'pipe', 'pipe'],
     detached: group,
   });

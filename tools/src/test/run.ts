@@ -3,12 +3,16 @@ import { join, resolve } from 'node:path';
 
 export const WORKSPACE = resolve(import.meta.dirname, '../../..');
 
+/** Where every Node that builds or tests keeps what it has compiled, for the next one; keyed by version and content. */
+export const COMPILED = join(WORKSPACE, 'node_modules/.cache/node-compiled');
+
 /** The workspace's own programs first; Nx without a daemon that outlives it and without a screen that redraws itself. */
 export function toolEnvironment(): NodeJS.ProcessEnv {
   return {
     ...process.env,
     NX_DAEMON: 'false',
     NX_TUI: 'false',
+    NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'] ?? COMPILED,
     PATH: `${join(WORKSPACE, 'node_modules/.bin')}:${process.env['PATH'] ?? ''}`,
   };
 }

@@ -1,11 +1,11 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { closeSync, mkdirSync, mkdtempSync, openSync, readFileSync, rmSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { LaneStatus } from '@bowline/messages/hub';
 import { TransientError, writeFileDurably } from '@bowline/runtime';
+import { freePort } from '@bowline/testing';
 import { FleetApi } from '../demo/fleet-api.ts';
 import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -290,14 +290,4 @@ export async function until(
     if (performance.now() > end) throw new Error(`gave up after ${giveUpMs} ms waiting for ${what}`);
     await sleep(20);
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer().once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as AddressInfo;
-      server.close(() => resolve(port));
-    });
-  });
 }
