@@ -1,15 +1,13 @@
 import { describeErrors } from '@bowline/messages/check';
-import { suggest } from '@bowline/runtime/suggest';
 import type { Command, JsonSchema } from './command.ts';
+import { didYouMean } from './did-you-mean.ts';
 
 /** What `check` has found wrong, for operators: the field, what was expected, and which name was probably meant. */
 export function paramsFault({ check, params }: Pick<Command, 'check' | 'params'>): string {
   const [first] = check.errors ?? [];
   const typed = (first?.params as Record<string, unknown> | undefined)?.['additionalProperty'];
   const known = Object.keys(propertiesAt(params, first?.instancePath ?? ''));
-  const meant = typeof typed === 'string' ? suggest(typed, known) : undefined;
-  const hint = meant === undefined ? '' : `; did you mean ${JSON.stringify(meant)}?`;
-  return `${describeErrors(check.errors, 'params')}${hint}`;
+  return `${describeErrors(check.errors, 'params')}${didYouMean(typed, known)}`;
 }
 
 /** The members that a schema names at a place (a JSON pointer); none where it is no plain object there. */

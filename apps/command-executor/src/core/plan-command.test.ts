@@ -160,6 +160,9 @@ describe('planCommand', () => {
       status: 'rejected',
       error: { code: 'unknown-command', message: 'there is no command nope here, only ping, openValve' },
     });
+    expect(refusal(order({ payload: { name: 'openvlave' } }), context)).toMatchObject({
+      error: { message: 'there is no command openvlave here; did you mean "openValve"?' },
+    });
     expect(refusal(order({ payload: {}, fault }), context)).toMatchObject({ error: fault });
   });
 

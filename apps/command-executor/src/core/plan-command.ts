@@ -1,5 +1,6 @@
 import type { Command as CommandPayload } from '@bowline/messages';
 import type { Command } from './command.ts';
+import { didYouMean } from './did-you-mean.ts';
 import type { Outcome } from './outcome.ts';
 import { paramsFault } from './params-fault.ts';
 import type { CommandPolicy } from './policy.ts';
@@ -95,10 +96,10 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
   if (again !== undefined) return again;
   const command = context.commands.find((known) => known.name === name);
   if (command === undefined) {
-    const names = context.commands.map((known) => known.name).join(', ');
+    const names = context.commands.map((known) => known.name);
     return refuse('rejected', {
       code: 'unknown-command',
-      message: `there is no command ${name} here, only ${names}`,
+      message: `there is no command ${name} here${didYouMean(name, names) || `, only ${names.join(', ')}`}`,
     });
   }
   const params = payload.params ?? {};

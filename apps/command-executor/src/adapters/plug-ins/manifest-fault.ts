@@ -1,6 +1,6 @@
 import { describeErrors } from '@bowline/messages/check';
-import { suggest } from '@bowline/runtime/suggest';
 import type { ValidateFunction } from 'ajv';
+import { didYouMean } from '../../core/did-you-mean.ts';
 import { Manifest } from '../../manifest.ts';
 
 /** What is wrong with what a command says of itself, and which key was meant; undefined if nothing. @param where it stands. */
@@ -9,7 +9,5 @@ export function manifestFault(isValid: ValidateFunction, value: unknown, where: 
   const typed: unknown = (isValid.errors?.[0]?.params as Record<string, unknown> | undefined)?.[
     'additionalProperty'
   ];
-  const meant = typeof typed === 'string' ? suggest(typed, Object.keys(Manifest.properties)) : undefined;
-  const hint = meant === undefined || meant === typed ? '' : `; did you mean ${JSON.stringify(meant)}?`;
-  return `${describeErrors(isValid.errors, where)}${hint}`;
+  return `${describeErrors(isValid.errors, where)}${didYouMean(typed, Object.keys(Manifest.properties))}`;
 }
