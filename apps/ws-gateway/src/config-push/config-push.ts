@@ -252,7 +252,7 @@ export class ConfigPush {
     const { override } = wish;
     const { version } = records.inForce;
     try {
-      const { changes, link } = own.judge(override);
+      const { changes, link } = own.judge(override, this.#needsLink(wish, true));
       if (this.#needsLink(wish, link)) {
         const { confirmWithinMs } = wish;
         const trial = { to: override, from: own.inForce };

@@ -8,6 +8,7 @@ import {
   type BootMoment,
   type ConfigStep,
   type ConfigStepEvent,
+  type OverrideTrial,
 } from './config-step.ts';
 
 const at = (monotonicMs: number, bootId = 'boot-1'): BootMoment => ({ bootId, monotonicMs });
@@ -60,22 +61,29 @@ describe('transition', () => {
     expect(step).toMatchObject({ phase: 'applying', until: { bootId: 'boot-2', monotonicMs: 507 } });
   });
 
-  it('when events come in any order, only what was begun and reached is ever kept', () => {
+  it('when events of cloud and person come in any order, only what was begun and reached is ever kept', () => {
     const random = seededRandom();
-    for (let run = 0; run < 500; run += 1) {
+    for (let run = 0; run < 1000; run += 1) {
       let step: ConfigStep = { phase: 'settled', version: 1 };
       let kept = 1;
+      let override: OverrideTrial['to'] = { pick: 0 };
       let boot = 1;
       let nowMs = 0;
       for (let index = 0; index < 20; index += 1) {
         nowMs += random.integer(0, 400);
         if (random.next() < 0.1) [boot, nowMs] = [boot + 1, 0];
         const now = at(nowMs, `boot-${boot}`);
+        const until = at(nowMs + 500, `boot-${boot}`);
+        const needsLink = random.next() < 0.5;
+        const byPerson = { until, orderId: undefined };
         const event = random.pick<ConfigStepEvent>([
+          begun({ version: kept + random.integer(1, 3), needsLink, until }),
+          begun({ ...byPerson, version: random.integer(0, kept), needsLink }),
           begun({
-            version: kept + random.integer(1, 3),
-            needsLink: random.next() < 0.5,
-            until: at(nowMs + 500, `boot-${boot}`),
+            ...byPerson,
+            version: kept,
+            needsLink: true,
+            override: { from: override, to: { pick: random.integer(1, 9) } },
           }),
           { type: 'reached' },
           { type: 'failed', errors },
@@ -83,7 +91,10 @@ describe('transition', () => {
           restarted(now),
         ]);
         const next = transition(step, event);
-        if (step.phase === 'applying' && event.type === 'reached') kept = step.version;
+        if (step.phase === 'applying' && event.type === 'reached') {
+          kept = step.version;
+          override = step.override?.to ?? override;
+        }
         const isTrialInTime = next.phase !== 'applying' || remainingMs(next.until, now) > 0;
         const rules = {
           'settled is only ever what was reached last':
@@ -95,6 +106,17 @@ describe('transition', () => {
             event.type !== 'restarted' || next.phase !== 'applying' || !next.needsLink || next === step,
           'whoever starts now knows what the apps are to have':
             inForce(next) === (next.phase === 'applying' ? next.version : kept),
+          'an override goes back to what was reached last':
+            next.phase === 'settled' || next.override === undefined || next.override.from === override,
+          'a trial of an override leaves the document alone':
+            next.phase === 'settled' || next.override === undefined || next.version === kept,
+          'what is under way, and for whom, stays the same to its end':
+            step.phase === 'settled' ||
+            next.phase === 'settled' ||
+            (next.override === step.override &&
+              next.orderId === step.orderId &&
+              next.version === step.version &&
+              next.needsLink === step.needsLink),
         };
         expect(rules).toEqual(Object.fromEntries(Object.keys(rules).map((rule) => [rule, true])));
         step = next;

@@ -133,6 +133,28 @@ it('when it is nonsense, or not what stands in the file, it is refused and nothi
   await expect(executor.request('takeOverride', { app, hash })).rejects.toMatchObject({ code: 'cli-only' });
 });
 
+it('when the folder that remembers a trial is to change with the link, it is refused, whoever asks; untried it is not', async () => {
+  const { gateway, person } = await device();
+  const app = 'ws-gateway';
+  const stateDir = join(gateway.folder, 'elsewhere');
+  const override = { stateDir, link: { url: `ws://127.0.0.1:${await freePort()}/` } };
+  const fault = {
+    key: 'stateDir',
+    message:
+      'cannot be changed together with link.url: a trial is remembered in that folder. Set them one after the other',
+  };
+  const asked = person.request('checkOverride', { app, override, prepare: true });
+  expect((await asked).faults).toEqual([fault]);
+  expect((await person.request('checkOverride', { app, override })).faults).toEqual([]);
+  const alone = { app, override: { stateDir }, prepare: true } as const;
+  expect((await person.request('checkOverride', alone)).faults).toEqual([]);
+
+  writeFileSync(join(gateway.folder, 'config.local.json'), JSON.stringify(override));
+  const end = await person.request('takeOverride', { app, hash: hashOf(override) });
+  expect(end).toMatchObject({ status: 'rejected', errors: [{ app, ...fault }] });
+  expect((await linkUrl(person)).value).not.toBe(override.link.url);
+});
+
 it('when a document that a person goes back to leaves the device without a link, it does not stay', async () => {
   const { cloud, person } = await device();
   const link = await cloud.link();

@@ -1,10 +1,26 @@
-import { wait, type Clock, type ConfigFault, type LiveConfig, type Logger } from '@bowline/runtime';
+import {
+  wait,
+  type Clock,
+  type ConfigChange,
+  type ConfigFault,
+  type LiveConfig,
+  type Logger,
+} from '@bowline/runtime';
 import { RejectedError } from '@bowline/runtime/errors';
 import { Refusal } from './config-refusal.ts';
 import type { ConfigError, OverrideTrial } from './config-step.ts';
 import { TRY_AGAIN_MS } from './durable-steps.ts';
 
 const GATEWAY = 'ws-gateway';
+/** Of the folder that remembers what is on trial, and what does not count. */
+const MEMORY = 'stateDir';
+
+/** Why a change of these keys cannot be tried out; empty: it can, or it carries no link. */
+export function untriable({ keys, link }: Pick<ConfigChange, 'keys' | 'link'>): ConfigFault[] {
+  if (link.length === 0 || !keys.includes(MEMORY)) return [];
+  const message = `cannot be changed together with ${link.join(', ')}: a trial is remembered in that folder. Set them one after the other`;
+  return [{ key: MEMORY, message }];
+}
 
 export interface OwnOverridePorts {
   live: Pick<
@@ -44,12 +60,16 @@ export class OwnOverride {
     return { hash, setHash };
   }
 
-  /** What would change, and whether that carries the link. @throws Refusal */
-  judge(override: Record<string, unknown>): { changes: boolean; link: boolean } {
-    const faults = this.#ports.live.judgeOverride(override);
-    if (faults.length > 0) throw new Refusal(faults.map(ofGateway));
-    const { keys, link } = this.#ports.live.changeByOverride(override);
-    return { changes: keys.length > 0, link: link.length > 0 };
+  /** What would change, and whether that carries the link. @param tried whether it would have to prove itself. @throws Refusal */
+  judge(override: Record<string, unknown>, tried: boolean): { changes: boolean; link: boolean } {
+    const { live } = this.#ports;
+    const refuseFor = (faults: ConfigFault[]) => {
+      if (faults.length > 0) throw new Refusal(faults.map(ofGateway));
+    };
+    refuseFor(live.judgeOverride(override));
+    const change = live.changeByOverride(override);
+    if (tried) refuseFor(untriable(change));
+    return { changes: change.keys.length > 0, link: change.link.length > 0 };
   }
 
   /** @returns whether the gateway must start anew for it: the caller says when. @throws Refusal */

@@ -8,6 +8,7 @@ import { busy } from '../config-push/config-wishes.ts';
 import { isConfigured } from '../config-push/config-refusal.ts';
 import type { ConfigRecords } from '../config-push/config-records.ts';
 import type { ConfigStep } from '../config-push/config-step.ts';
+import { untriable } from '../config-push/own-override.ts';
 import type { ConfigTargets } from '../config-push/config-targets.ts';
 import { mustBeCli } from './cli-only.ts';
 import type { KnownTrial } from './known-trial.ts';
@@ -91,6 +92,8 @@ export function serveConfigOfDevice({ hub, push, hold, trial, records, targets, 
     if (prepare && app === 'ws-gateway') {
       // Its file may hold what is only tried out, by somebody who is gone: another key must not take that along.
       if (records.step.phase !== 'settled') throw busy();
+      const faults = untriable(answer);
+      if (faults.length > 0) return { ...answer, faults };
       if (answer.link.length > 0) live.prepareOverride(override);
     }
     return answer;
