@@ -27,7 +27,11 @@ export function addConfig(root: Command, { contextOf, json, exit }: DeviceComman
       showConfig(contextOf(command), app, all),
     );
   const changes = {
-    set: { does: setConfig, what: '<values...>', as: 'KEY=VALUE, e.g. link.url=wss://fleet.example/v1/…' },
+    set: {
+      does: setConfig,
+      what: '<values...>',
+      as: 'KEY=VALUE, e.g. link.url=wss://fleet.example/v1/…; KEY=@FILE takes the value from a file, KEY=@- from standard input: on the command line every user of the machine may see it',
+    },
     unset: { does: unsetConfig, what: '<keys...>', as: 'e.g. link.url' },
   };
   const described = {

@@ -289,6 +289,99 @@ describe('bowline config', () => {
     }
   });
 
+  test('when a value is given by a file or standard input, it is set without standing on the command line; without a value it is told how', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ws-gateway.local.json');
+    const secret = join(device.home, 'secret');
+    writeFileSync(secret, 'wss://name:word@good\n');
+    const set = (value: string, input?: string) =>
+      bowline(
+        ['--home', device.home, 'config', 'set', 'ws-gateway', value],
+        input === undefined ? {} : { input },
+      );
+    try {
+      expect(await set(`link.url=@${secret}`)).toMatchObject({ code: 0 });
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://name:word@good' } });
+      writeFileSync(secret, 'wss://other:word@good\n');
+      expect(await set('link.url=@-', secret)).toMatchObject({ code: 0 });
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { url: 'wss://other:word@good' } });
+      const absent = await set('link.url=@/nowhere');
+      expect(absent.stderr).toContain('/nowhere cannot be read');
+      expect(absent.code).toBe(2);
+      const none = await set('link.url');
+      expect(none.stderr).toMatch(
+        /"link.url" is no value.*bowline config set ws-gateway link.url=.*KEY=@-.*unset/s,
+      );
+      expect(none.code).toBe(2);
+    } finally {
+      rmSync(file);
+      await hub.close();
+    }
+  });
+
+  test('when an unset was cut off after it wrote the file, the next one goes on from it; else a key that is not set is told', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ws-gateway.local.json');
+    writeFileSync(file, '{"link":{"pingAfterMs":5000}}');
+    try {
+      const unset = await on('config', 'unset', 'ws-gateway', 'link.url');
+      expect(unset.stderr).toContain('The override does not set "link.url".');
+      expect(unset.code).toBe(2);
+      const view = { hash: 'c'.repeat(64), entries: [], refused: 'it was not tried to its end' };
+      hub.handle('config', () => ({
+        hash: 'a'.repeat(64),
+        documents: [],
+        phase: 'settled',
+        apps: { 'ws-gateway': { view } },
+      }));
+      hub.handle('checkOverride', () => ({
+        faults: [],
+        keys: ['link.url'],
+        restart: [],
+        link: ['link.url'],
+      }));
+      expect(await on('config', 'unset', 'ws-gateway', 'link.url')).toMatchObject({ code: 0 });
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual({ link: { pingAfterMs: 5000 } });
+    } finally {
+      rmSync(file);
+      await hub.close();
+    }
+  });
+
+  test('when the gateway dies amid a trial and is back at once, it is not asked to try again what it has gone back from', async () => {
+    const link = { state: 'online' as const, since: Date.now(), attempts: 0 };
+    const first = await fakeGateway(device.hubFolder, link);
+    const died = new Promise<void>((resolve) => {
+      first.handle('takeOverride', () => {
+        void first.close().then(resolve);
+        return new Promise(() => undefined);
+      });
+    });
+    const ended = on('config', 'set', 'ws-gateway', 'link.url=wss://later');
+    await died;
+    const second = await fakeGateway(device.hubFolder, link);
+    let takes = 0;
+    second.handle('takeOverride', () => {
+      takes += 1;
+      return APPLIED;
+    });
+    second.handle('config', () => ({
+      hash: 'a'.repeat(64),
+      documents: [],
+      phase: 'settled',
+      apps: { 'ws-gateway': { view: { hash: 'c'.repeat(64), entries: [], refused: 'it went down' } } },
+    }));
+    try {
+      expect(await ended).toMatchObject({
+        code: 10,
+        stdout: expect.stringContaining('it went down') as string,
+      });
+      expect(takes).toBe(0);
+    } finally {
+      await second.close();
+    }
+  });
+
   test('when an app refuses what was written, the file is as it was; when it has gone, it counts later', async () => {
     const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
     const file = join(device.home, 'ota-updater.local.json');

@@ -82,10 +82,12 @@ async function askUntilAnswered<N extends Question>(
 ): Promise<HubRequests[N]['response']> {
   const deadline = performance.now() + Math.min(ANSWER_WITHIN_MS, answerWithinMs);
   for (;;) {
+    const wasThere = hub.connected;
     try {
       return await hub.request(name, body, { deadlineMs: answerWithinMs });
     } catch (error) {
-      const mayYetAnswer = error instanceof BowlineError && /^hub-(away|starting)$/.test(error.code);
+      const code = error instanceof BowlineError ? error.code : '';
+      const mayYetAnswer = code === 'hub-starting' || (code === 'hub-away' && !wasThere);
       if (!mayYetAnswer || performance.now() >= deadline) throw error;
     }
     await sleep(POLL_MS);

@@ -7,10 +7,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { askGateway } from '../adapters/gateway.ts';
 import { OverrideFile } from '../adapters/override-file.ts';
 import { paint, print, printJson } from '../adapters/terminal.ts';
+import { readText } from '../adapters/text-input.ts';
 import { explained } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
-import { withoutKeys, withValues } from '../core/override-change.ts';
+import { lacksAny, withoutKeys, withValues } from '../core/override-change.ts';
 import type { Context } from './context.ts';
 
 export interface TrialOptions {
@@ -25,12 +26,38 @@ export const AFTER_TRIAL_MS = 90_000;
 const POLL_MS = 500;
 
 /** `bowline config set APP KEY=VALUE…` Returns the exit code. */
-export const setConfig = (context: Context, app: string, values: string[], options: TrialOptions) =>
-  changeOverride(context, app, (override) => withValues(override, values), options);
+export async function setConfig(
+  context: Context,
+  app: string,
+  texts: string[],
+  options: TrialOptions,
+): Promise<number> {
+  const values: string[] = [];
+  for (const text of texts) values.push(await written(text));
+  return changeOverride(context, app, (override) => withValues(override, values), options);
+}
+
+/** `KEY=@FILE` as `KEY=VALUE` with what the file holds; `@-`: standard input. */
+async function written(text: string): Promise<string> {
+  const [, key, file] = /^([^=]+=)@(.+)$/s.exec(text) ?? [];
+  return key === undefined || file === undefined ? text : `${key}${await readText(file)}`;
+}
 
 /** `bowline config unset APP KEY…` Returns the exit code. */
 export const unsetConfig = (context: Context, app: string, keys: string[], options: TrialOptions) =>
-  changeOverride(context, app, (override) => withoutKeys(override, keys), options);
+  changeOverride(
+    context,
+    app,
+    // Whoever wrote a file that does not count was cut off: this goes on from it.
+    async (override) =>
+      withoutKeys(override, keys, lacksAny(override, keys) && (await isRefused(context, app))),
+    options,
+  );
+
+async function isRefused(context: Context, app: string): Promise<boolean> {
+  const config = await askIfThere({ ...context.installation(), version: context.version });
+  return config?.apps[app]?.view?.refused !== undefined;
+}
 
 /**
  * Changes the local override of an app: the app judges it, then it is written, then the app takes it. What carries the link
@@ -39,7 +66,7 @@ export const unsetConfig = (context: Context, app: string, keys: string[], optio
 async function changeOverride(
   context: Context,
   name: string,
-  change: (override: Tree) => Tree,
+  change: (override: Tree) => Tree | Promise<Tree>,
   options: TrialOptions,
 ): Promise<number> {
   const app = configuredApp(name);
@@ -55,12 +82,12 @@ async function changeOverride(
 async function changeFile(
   context: Context,
   { app, file }: { app: ConfiguredApp; file: OverrideFile },
-  change: (override: Tree) => Tree,
+  change: (override: Tree) => Tree | Promise<Tree>,
   options: TrialOptions,
 ): Promise<number> {
   const address = { ...context.installation(), version: context.version };
   const before = file.text();
-  const override = change(file.read());
+  const override = await change(file.read());
   const text = `${JSON.stringify(override, undefined, 2)}\n`;
   const { confirmWithin: confirmWithinMs, untried } = options;
 

@@ -1,11 +1,10 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { text } from 'node:stream/consumers';
 import { parseEnrolmentToken, readTrustAnchor, writeTrustAnchor } from '@bowline/identity';
 import type { HubRequests, IdentityView } from '@bowline/messages/hub';
 import { confirm } from '../adapters/confirm.ts';
 import { askGateway } from '../adapters/gateway.ts';
 import { paint, print, printJson, remark } from '../adapters/terminal.ts';
+import { readText } from '../adapters/text-input.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import type { Context } from './context.ts';
 
@@ -46,7 +45,8 @@ export interface EnrollOptions {
 /** `bowline enroll`: the gateway proves the token and registers its key. */
 export async function enroll(context: Context, options: EnrollOptions): Promise<void> {
   const { server, trustOnFirstUse, newKey } = options;
-  const token = await tokenOf(options);
+  const { tokenFile } = options;
+  const token = tokenFile === undefined ? options.token : await readText(tokenFile);
   const anchorFile = options.anchor ?? context.installation().trustAnchorFile;
   // Before anything is changed: a token is a few letters that somebody handed over, the anchor was set up by root.
   if (anchorFile !== undefined && token !== undefined && !options.replaceAnchor)
@@ -208,18 +208,4 @@ function enrolmentLines(enrolment: NonNullable<IdentityView['enrolment']>): stri
   return rows
     .flatMap(([title, value]) => (value === undefined ? [] : [`${title.padEnd(10)}  ${value}`]))
     .join('\n');
-}
-
-/** A token on the command line is seen by every user of the machine while the command runs: a file or a pipe is not. */
-async function tokenOf({ token, tokenFile }: EnrollOptions): Promise<string | undefined> {
-  if (tokenFile === undefined) return token;
-  try {
-    return (tokenFile === '-' ? await text(process.stdin) : readFileSync(tokenFile, 'utf8')).trim();
-  } catch (error) {
-    throw new CliError('file-unreadable', `${tokenFile} cannot be read: ${String(error)}`, {
-      exitCode: EXIT.usage,
-      advice: '',
-      cause: error,
-    });
-  }
 }

@@ -31,11 +31,13 @@ export async function send(context: Context, values: readonly string[], options:
     throw usage('What is to be sent?', 'Write e.g. bowline send temperature=21.5, or: bowline send - < FILE');
   }
   const { unit } = options;
-  const samples = values.map(givenValue).map(({ name, value }) => ({
-    series: name,
-    value,
-    ...(unit === undefined ? {} : { unit }),
-  }));
+  const samples = values
+    .map((each) => givenValue(each))
+    .map(({ name, value }) => ({
+      series: name,
+      value,
+      ...(unit === undefined ? {} : { unit }),
+    }));
   const body = JSON.stringify(samples);
   report(
     context,
@@ -49,7 +51,9 @@ async function sendEvent(
   values: readonly string[],
   { severity, key = randomUUID(), ...options }: SendOptions,
 ): Promise<void> {
-  const data = Object.fromEntries(values.map(givenValue).map(({ name, value }) => [name, value]));
+  const data = Object.fromEntries(
+    values.map((each) => givenValue(each)).map(({ name, value }) => [name, value]),
+  );
   const body = JSON.stringify({ kind, data, ...(severity === undefined ? {} : { severity }) });
   report(
     context,

@@ -4,19 +4,21 @@ export type GivenValue = number | string | boolean;
 
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
+const OF_SAMPLES = 'Write NAME=VALUE, e.g. bowline send temperature=21.5';
+
 /**
  * `temperature=21.5`, `door=open`, `pump=true`; in quotes a value is a text whatever it looks like: `code="007"`.
  *
- * @throws CliError `usage`
+ * @throws CliError `usage`, with this advice
  */
-export function givenValue(text: string): { name: string; value: GivenValue } {
+export function givenValue(text: string, advice = OF_SAMPLES): { name: string; value: GivenValue } {
   const equals = text.indexOf('=');
   const name = text.slice(0, Math.max(0, equals));
   const given = text.slice(equals + 1);
   if (name === '' || given === '') {
     throw new CliError('usage', `"${text}" is no value.`, {
       exitCode: EXIT.usage,
-      advice: 'Write NAME=VALUE, e.g. bowline send temperature=21.5',
+      advice,
     });
   }
   return { name, value: valueOf(given) };

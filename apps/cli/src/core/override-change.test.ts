@@ -19,8 +19,16 @@ test('when a name is one that every object has, it is a key like any other', () 
 test('when keys are taken out, empty objects go with them; one that is not set is told', () => {
   expect(withoutKeys({ link: { url: 'x' }, a: 1 }, ['link.url'])).toEqual({ a: 1 });
   expect(() => withoutKeys({}, ['link.url'])).toThrow('The override does not set "link.url".');
+  expect(withoutKeys({ link: { url: 'x' }, a: 1 }, ['link.url.y', 'a'], true)).toEqual({
+    link: { url: 'x' },
+  });
 });
 
 test.each(['link.url', '=x', 'link..url=x'])('when "%s" is given, it is told how to write it', (text) => {
-  expect(() => withValues({}, [text])).toThrow(/is no (value|key)/);
+  expect(() => withValues({}, [text])).toThrow(
+    expect.objectContaining({
+      message: expect.stringMatching(/is no (value|key)/),
+      advice: expect.stringMatching(/link\.url/),
+    }),
+  );
 });

@@ -12,11 +12,16 @@ export interface Ended {
 interface Options {
   cwd?: string;
   env?: Record<string, string>;
+  /** The file that is its standard input. */
+  input?: string;
 }
 
 /** The real program, from source, in a process of its own. */
-export const startBowline = (args: string[], { cwd = '/', env = {} }: Options = {}): TestProcess =>
-  startProcess(process.execPath, [MAIN, ...args], {
+export const startBowline = (
+  args: string[],
+  { cwd = '/', env = {}, input = '/dev/null' }: Options = {},
+): TestProcess =>
+  startProcess('sh', ['-c', 'exec "$@" <"$0"', input, process.execPath, MAIN, ...args], {
     cwd,
     env: { PATH: process.env['PATH'], HOME: process.env['HOME'], NO_COLOR: '1', ...env },
   });
