@@ -11,7 +11,7 @@ import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
-import { FURTHER_APPS, MACHINES, VICTIMS, type FleetApp, type Machine, type Victim } from './victims.ts';
+import { MACHINES, VICTIMS, type FleetApp, type Machine, type Victim } from './victims.ts';
 
 const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
   privilegesOf(
@@ -24,10 +24,12 @@ export const DEVICE_ID = 'demo';
 export interface FleetOptions {
   /** Arguments of Node instead of the built app, for a negative control. */
   programs?: Partial<Record<FleetApp, string[]>>;
-  /** All five apps of a device, instead of the three that most campaigns need. */
-  whole?: boolean;
+  /** Instead of the server and the three apps that most campaigns need. */
+  apps?: readonly FleetApp[];
   /** Runs the executor with the limits of Node that a device gives it. */
   limits?: boolean;
+  /** More of the gateway's configuration, for a server at this address. */
+  gateway?(serverUrl: string): { link: object };
   /** More of the executor's configuration, for the fleet's folder. */
   executor?(folder: string): object;
   /** The collector's configuration instead of that of the campaigns, for the fleet's folder. */
@@ -79,8 +81,9 @@ export class TortureFleet {
     port: number,
     {
       programs,
-      whole = false,
+      apps = VICTIMS,
       limits = false,
+      gateway,
       executor,
       collector,
       server = {},
@@ -94,7 +97,7 @@ export class TortureFleet {
       mkdirSync(join(this.folder, machine));
       if (disks) this.#disks[machine] = new PowerDisk(join(this.folder, machine));
     }
-    this.#apps = whole ? [...VICTIMS, ...FURTHER_APPS] : VICTIMS;
+    this.#apps = apps;
     this.url = `http://127.0.0.1:${port}`;
     const main = (app: string) => [join(WORKSPACE, 'apps', app, 'dist', 'main.js')];
     this.#programs = {
@@ -128,7 +131,7 @@ export class TortureFleet {
       'ws-gateway': {
         ...common('ws-gateway'),
         enrolment: { server: this.url, tokenFile: join(this.folder, 'token') },
-        link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 200 },
+        link: { allowInsecure: true, backoffBaseMs: 50, backoffCapMs: 200, ...gateway?.(this.url).link },
       },
       'command-executor': { ...common('command-executor'), ...executor?.(this.folder) },
       'telemetry-collector': {

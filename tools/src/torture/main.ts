@@ -17,6 +17,7 @@ import type { OtaResult } from './ota.ts';
 import { offlineFaults } from './offline-faults.ts';
 import type { OfflineResult } from './offline.ts';
 import type { OrdersResult } from './orders.ts';
+import type { OverrideResult } from './override.ts';
 import type { SshResult } from './ssh.ts';
 import { DECODING_APPS, SSH_APPS, VICTIMS } from './victims.ts';
 
@@ -27,6 +28,7 @@ type Found =
   | HistoryResult
   | OrdersResult
   | OfflineResult
+  | OverrideResult
   | SshResult
   | OtaResult;
 type Campaign = (options: CampaignOptions, say: (line: string) => void) => Promise<Found>;
@@ -40,6 +42,7 @@ const CAMPAIGNS: Record<string, () => Promise<Campaign>> = {
   ota: async () => (await import('./ota.ts')).ota,
   offline: async () => (await import('./offline.ts')).offline,
   orders: async () => (await import('./orders.ts')).countedOrders,
+  override: async () => (await import('./override.ts')).overrideKills,
   ssh: async () => (await import('./ssh.ts')).sshSessions,
 };
 
@@ -49,12 +52,13 @@ const APPS_OF: Record<string, readonly string[]> = {
   history: [],
   ssh: SSH_APPS,
   config: SSH_APPS,
+  override: ['ws-gateway', 'fleet-server', 'cli'],
 };
 
 const USAGE = `npm run torture -- NAME [--kills N | --inputs N] [--orders N | --seconds N | --sessions N] [--seed S] [--json FILE] [--no-build]
 
   NAME         ${Object.keys(CAMPAIGNS).join(', ')}
-  --kills N    how often something is killed (default 1000; ota and config take every point once)
+  --kills N    how often something is killed (default 1000; ota, config and override take every point once)
   --inputs N   of fuzz: how many are tried (default 1000000)
   --orders N   of orders: how many are given (default 1000)
   --seconds N  of offline: how long the device has no cloud, in its own time (default 604800, a week)

@@ -11,7 +11,7 @@ import {
 } from './orders/commands.ts';
 import { judgeOrders, type GivenOrder, type Verdict } from './orders/judge.ts';
 import { OrderGiver } from './orders/order-giver.ts';
-import { FURTHER_APPS, VICTIMS, type FleetApp } from './victims.ts';
+import { VICTIMS, WHOLE_FLEET, type FleetApp } from './victims.ts';
 
 /** What the campaign found; `npm run torture -- orders --json FILE` writes it. */
 export interface OrdersResult extends Verdict {
@@ -51,7 +51,7 @@ export async function countedOrders(
   const controlCaught = lying.twice > 0;
   say(`  ${controlCaught ? 'caught' : 'NOT caught'}: ${lying.twice} effects took place twice`);
   say(`orders: ${orders} orders, ${kills} kills`);
-  const found = await run({ kills, orders, random }, [...VICTIMS, ...FURTHER_APPS, 'program'], false, say);
+  const found = await run({ kills, orders, random }, [...WHOLE_FLEET, 'program'], false, say);
   return { name: 'orders', seed, kills, ...found, controlCaught };
 }
 
@@ -61,7 +61,11 @@ async function run(
   lies: boolean,
   say: (line: string) => void,
 ): Promise<Verdict> {
-  const fleet = await TortureFleet.start({ whole: !lies, limits: true, executor: writeCommands(lies) });
+  const fleet = await TortureFleet.start({
+    apps: lies ? VICTIMS : WHOLE_FLEET,
+    limits: true,
+    executor: writeCommands(lies),
+  });
   let clean = false;
   try {
     const given = new Map<string, GivenOrder>();

@@ -6,6 +6,9 @@ export type Victim = (typeof VICTIMS)[number];
 export const FURTHER_APPS = ['ota-updater', 'ssh-broker'] as const;
 export type FleetApp = Victim | (typeof FURTHER_APPS)[number];
 
+/** The server and all five apps of a device. */
+export const WHOLE_FLEET: readonly FleetApp[] = [...VICTIMS, ...FURTHER_APPS];
+
 /** The apps that have decoders of their own: those of the campaign fuzz. */
 export const DECODING_APPS = [...VICTIMS, 'ota-updater', 'signer', 'ssh-broker'] as const;
 

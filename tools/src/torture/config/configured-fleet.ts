@@ -8,6 +8,8 @@ import { isTerminal } from '@bowline/messages';
 import { WORKSPACE } from '../../test/run.ts';
 import { DEVICE_ID, TortureFleet, until } from '../fleet.ts';
 import { hubVisitor } from '../producer.ts';
+import { WHOLE_FLEET } from '../victims.ts';
+import { instantsIn } from './instants.ts';
 import { disagreements, type Expectation, type Sections } from './judge.ts';
 
 /** A document under way that is to go through, or not. */
@@ -43,7 +45,7 @@ export class ConfiguredFleet {
     const source = (app: string) => ['--import', hook.href, join(WORKSPACE, 'apps', app, 'src/main.ts')];
     const programs = Object.fromEntries(CONFIGURED_APPS.map((app) => [app, source(app)]));
     const fleet = await TortureFleet.start({
-      whole: true,
+      apps: WHOLE_FLEET,
       programs,
       // By which the server hears of a hash that changed after the report.
       server: { link: { heartbeatSeconds: 5 } },
@@ -66,15 +68,7 @@ export class ConfiguredFleet {
     rmSync(`${this.#file}.seen`, { force: true });
     const wrong = await this.#carryOut(change, () => true);
     if (wrong.length > 0) throw new Error(`an undisturbed change went wrong: ${wrong.join('; ')}`);
-    const times = new Map<string, number>();
-    return readFileSync(`${this.#file}.seen`, 'utf8')
-      .trim()
-      .split('\n')
-      .map((name) => {
-        const time = (times.get(name) ?? 0) + 1;
-        times.set(name, time);
-        return `${time} ${name}`;
-      });
+    return instantsIn(readFileSync(`${this.#file}.seen`, 'utf8'));
   }
 
   /**

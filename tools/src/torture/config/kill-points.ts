@@ -1,17 +1,21 @@
 /**
  * `node --import 'file://…/kill-points.ts?file=FILE' apps/APP/src/main.ts`: names each instant of a change of the configuration in
  * this app, before and after every durable write and every step, and ends the process as by `kill -9` at the one that FILE
- * names: `N NAME`, the Nth time from now on. FILE is gone then, and FILE.seen lists the instants that were passed. The app that
- * FILE.full names has no room on its disk for what the cloud sends.
+ * names: `N NAME`, the Nth time from now on. FILE is gone then, and FILE.seen lists the instants that were passed. With `&hold=1`
+ * the process stands still there instead, for as long as there is FILE.held: whoever is to be killed is killed from outside.
+ * The app that FILE.full names has no room on its disk for what the cloud sends; while there is FILE.unprepared, what a local
+ * override says counts before it is tried.
  */
 import fs from 'node:fs';
 import { registerHooks, syncBuiltinESMExports } from 'node:module';
 import { basename, dirname } from 'node:path';
 
-const file = new URL(import.meta.url).searchParams.get('file') ?? '';
+const { searchParams } = new URL(import.meta.url);
+const file = searchParams.get('file') ?? '';
+const holds = searchParams.get('hold') === '1';
 /** apps/APP/src/main.ts */
 const app = basename(dirname(dirname(process.argv[1] ?? '')));
-const { appendFileSync, readFileSync, renameSync, rmSync, writeFileSync } = fs;
+const { appendFileSync, existsSync, readFileSync, renameSync, rmSync, writeFileSync } = fs;
 
 function pass(moment: 'before' | 'after', what: string): void {
   const name = `${app} ${moment} ${what}`;
@@ -19,10 +23,16 @@ function pass(moment: 'before' | 'after', what: string): void {
   const [, times, wanted] = /^(\d+) (.*)$/.exec(read(file)) ?? [];
   if (wanted !== name) return;
   if (Number(times) > 1) return writeFileSync(file, `${Number(times) - 1} ${name}`);
-  rmSync(file);
-  process.kill(process.pid, 'SIGKILL');
-  for (;;); // until it has reached us
+  if (holds) writeFileSync(`${file}.held`, name);
+  rmSync(file, { force: true });
+  if (holds) while (existsSync(`${file}.held`)) standStill();
+  else {
+    process.kill(process.pid, 'SIGKILL');
+    for (;;) standStill(); // until it has reached us
+  }
 }
+
+const standStill = () => Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5);
 
 function read(path: string): string {
   try {
@@ -52,17 +62,26 @@ function purpose({ config, journal = [] }: Batch): string | undefined {
   return order && `commit ${order.status}`;
 }
 
+/** Files that a change replaces, by the end of their names, and what that is called. */
+const WRITES = {
+  'cloud-config.json': 'write',
+  'ws-gateway.local.json': 'write override',
+  'override-refused.json': 'write refusal',
+};
+
 fs.renameSync = (from, to) => {
-  if (!String(to).endsWith('cloud-config.json')) return renameSync(from, to);
-  pass('before', 'write');
-  if (read(`${file}.full`) === app)
+  const what = Object.entries(WRITES).find(([end]) => String(to).endsWith(end))?.[1];
+  if (what === undefined) return renameSync(from, to);
+  pass('before', what);
+  if (what === 'write' && read(`${file}.full`) === app)
     throw Object.assign(new Error('no space left on device'), { code: 'ENOSPC' });
   renameSync(from, to);
-  pass('after', 'write');
+  pass('after', what);
 };
 syncBuiltinESMExports();
 
-Object.assign(globalThis, { around, passPoint: pass, purposeOf: purpose });
+const isUnprepared = () => existsSync(`${file}.unprepared`);
+Object.assign(globalThis, { around, passPoint: pass, purposeOf: purpose, isUnprepared });
 
 /** Whose functions are to be met on their way, by the end of the file's path. */
 const REWRITTEN: Record<string, (source: string) => string> = {
@@ -95,6 +114,30 @@ const REWRITTEN: Record<string, (source: string) => string> = {
       source,
       'this.#renew();',
       "passPoint('before', 'renew'); this.#renew(); passPoint('after', 'renew');",
+    ),
+  '/hub/serve-config.ts': (source) =>
+    wrapped(
+      source,
+      'serveConfigOfDevice',
+      `({ hub, ...ports }) => real({ ...ports, hub: {
+          onNotification: (...args) => hub.onNotification(...args),
+          onRegistered: (...args) => hub.onRegistered(...args),
+          handle: (name, answer) => hub.handle(name, !name.endsWith('Override') ? answer
+            : (...args) => around('answer ' + name, () => answer(...args))) } })`,
+    ),
+  '/libs/runtime/src/local-override.ts': (source) =>
+    replaced(
+      source,
+      'why: string): void {\n    this.#add({ hash: hashOf(override), instead, why, preparedIn',
+      'why: string): void {\n    if (isUnprepared()) return;\n    this.#add({ hash: hashOf(override), instead, why, preparedIn',
+    ),
+  // The command line's.
+  '/cli/src/adapters/gateway.ts': (source) =>
+    replaced(
+      source,
+      'await hub.request(name, body, { deadlineMs: answerWithinMs });',
+      `await (name.endsWith('Override') ? around : (_, ask) => ask())('ask ' + name,
+        () => hub.request(name, body, { deadlineMs: answerWithinMs }));`,
     ),
   '/libs/durable-queue/src/index.ts': () => `
     export * from './limits.ts';
