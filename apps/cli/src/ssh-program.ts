@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { DeviceAuthority } from './adapters/certified-devices.ts';
+import { LONGEST_SIGNED_SECONDS } from '@bowline/identity';
 import { duration, wholeNumber } from './arguments.ts';
 import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
 import { ssh, type SshOptions } from './commands/ssh.ts';
@@ -125,7 +126,7 @@ export function addSsh(
 
 function withOptions(command: Command): Command {
   return command
-    .option('--for <duration>', 'when it ends, with all that was started in it', duration, 15 * 60_000)
+    .option('--for <duration>', 'when it ends, with all that was started in it', grantDuration, 15 * 60_000)
     .option('--idle <duration>', 'it ends earlier when nothing moves for so long', duration, 10 * 60_000)
     .option('--user <name>', 'system user on the device; default: your own name', userName)
     .option('--reason <text>', 'why, for those who read the audit log', NO_REASON)
@@ -177,6 +178,13 @@ function authorityOf({ deviceCa: authority, deviceCertificates: file }: Given): 
     exitCode: EXIT.usage,
     advice: 'Say whose word counts (--device-ca), and where it is (--device-certificates).',
   });
+}
+
+function grantDuration(text: string): number {
+  const ms = duration(text);
+  if (ms > LONGEST_SIGNED_SECONDS * 1000)
+    throw new InvalidArgumentError('A grant is good for 7d at most; the device may allow less.');
+  return ms;
 }
 
 function userName(text: string): string {

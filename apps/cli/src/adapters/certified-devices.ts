@@ -30,10 +30,14 @@ export async function certifiedKey(
     .filter((each) => each?.deviceId === deviceId)
     .reduce((one, other) => ((other?.iat ?? 0) >= (one?.iat ?? 0) ? other : one), undefined);
   if (latest !== undefined) return latest.key;
-  throw new CliError('device-not-certified', `No certificate in ${file} is for ${deviceId}.`, {
-    exitCode: EXIT.serverRefused,
-    advice: `Whoever has the key ${await thumbprint(by)} makes one: bowline fleet certify ${deviceId} --key KEY-FILE --sign KEY`,
-  });
+  throw new CliError(
+    'device-not-certified',
+    `No certificate of that authority in ${file} is for ${deviceId}.`,
+    {
+      exitCode: EXIT.serverRefused,
+      advice: `Whoever has the key ${await thumbprint(by)} makes one: bowline fleet certify ${deviceId} --key KEY-FILE --sign KEY`,
+    },
+  );
 }
 
 async function readCertificate(

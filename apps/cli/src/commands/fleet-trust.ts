@@ -205,8 +205,12 @@ async function save(
   const { version, threshold } = readTrustBundle(draft);
   if (context.json) return printJson({ file, version, signatures: draft.signatures.length, threshold });
   print(`${file} holds trust bundle ${version} with ${draft.signatures.length} signature(s).`);
+  const publish = `bowline fleet trust publish ${file}`;
+  const signs = `bowline fleet trust sign ${file} KEY`;
   print(
-    `Sign it with the root keys (bowline fleet trust sign ${file} KEY), then: bowline fleet trust publish ${file}`,
+    draft.signatures.length < threshold
+      ? `Sign it with the root keys (${signs}), then: ${publish}`
+      : `Publish it: ${publish} (first, where roots change, have the others sign it, too: ${signs})`,
   );
 }
 

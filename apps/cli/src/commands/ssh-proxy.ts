@@ -11,7 +11,7 @@ const TICK_MS = 1000;
 const STALL_MS = 24 * 3600 * 1000;
 
 const WORDS: Record<number, string> = {
-  [TUNNEL_CLOSE.sessionOver]: 'The session is over: it expired, or somebody ended it.',
+  [TUNNEL_CLOSE.sessionOver]: 'The session is over.',
   [TUNNEL_CLOSE.tooMany]: 'The session has as many connections as its grant allows.',
   [TUNNEL_CLOSE.restarting]: 'The server restarts: connect again in a moment.',
   1006: 'The connection to the server was lost.',

@@ -21,7 +21,7 @@ import { openKey } from '../adapters/signing-keys.ts';
 import { remark } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
-import { exitCodeOf, whyNot } from '../core/order-progress.ts';
+import { exitCodeOf, whyNot, wordsOf } from '../core/order-progress.ts';
 import { grantFor, type GrantOptions } from '../core/ssh-grant.ts';
 import type { SshWish } from '../core/ssh-wish.ts';
 import { approvedBy } from './approved-ssh.ts';
@@ -45,6 +45,11 @@ const LEAVING = ['SIGHUP', 'SIGTERM'] as const;
 type OpenSession = NewSshSession & { orderId: string };
 
 const POLL_MS = 100;
+/** By the code of a refusal. */
+const ADVICE: Record<string, string> = {
+  'session-active':
+    'See: bowline fleet ssh-sessions; one is ended with: bowline fleet ssh-sessions end SESSION',
+};
 /** A device that is online answers at once; one that is not is not waited for. */
 const START_WITHIN_MS = 30_000;
 
@@ -163,9 +168,12 @@ async function untilStarted({ signal }: Context, api: OperatorsApi, given: Order
     const order = await api.order(orderId);
     if (order.status === 'started') return check<SessionStarted>(sessionStarted, order.result, 'result');
     if (isTerminal(order.status)) {
-      throw new CliError(order.error?.code ?? order.status, `The device refused: ${whyNot(order)}`, {
+      const words = wordsOf(order);
+      const sentence =
+        order.status === 'rejected' && words !== undefined ? `The device refused: ${words}.` : whyNot(order);
+      throw new CliError(order.error?.code ?? order.status, sentence, {
         exitCode: exitCodeOf(order) ?? EXIT.orderFailed,
-        advice: '',
+        advice: ADVICE[order.error?.code ?? ''] ?? '',
         details: { orderId },
       });
     }

@@ -28,7 +28,11 @@ export function newSteps(order: Order, shown: number): string[] {
 }
 
 /** One sentence on how it ended, for everything but success. */
-export function whyNot({ status, error }: Order): string {
-  const why = error === undefined ? '' : `: ${error.message} (${error.code})`;
-  return `The order ended ${status}${why}.`;
+export function whyNot(order: Order): string {
+  const why = wordsOf(order);
+  return `The order ended ${order.status}${why === undefined ? '' : `: ${why}`}.`;
 }
+
+/** What the device said against it. */
+export const wordsOf = ({ error }: Order): string | undefined =>
+  error === undefined ? undefined : `${error.message} (${error.code})`;
