@@ -99,6 +99,7 @@ describe('bowline status', () => {
       expect(stdout).toMatch(/results +2 +2 kB +[5-9] s +10 +7 +0 +1 +0\n/);
       expect(stdout).toContain('1 dead letters');
       expect(stdout).toMatch(/history-upload +every 900 s +waiting +1 min [5-9] s ago +never +1 +offline/);
+      expect(stdout).toMatch(/telemetry-collector +same-moment +12 +series a has more than one value\n/);
       expect(stdout).toMatch(/ssh-broker +online .* ready\n/);
       expect(stdout).toMatch(/command ping +succeeded +100 ms/);
       expect(code).toBe(0);

@@ -66,6 +66,30 @@ describe('the ingest socket', () => {
     ]);
   });
 
+  test('when values of a series come at once, none shares its moment with another; where they say one, it is told', async () => {
+    await openGateway();
+    const child = await start();
+    await samples([1, 2, 3].map((value) => ({ series: 'a', value })));
+    const at = 1_790_000_000_000;
+    const same = [1, 2, 2, 3].map((value) => ({ series: 'b', at, value }));
+    expect((await samples(same)).body).toEqual({ accepted: 4, durable: false, sameMoment: 3 });
+    const durable = await samples(same.slice(3), { path: '/v1/samples?durable=1' });
+    expect(durable.body).toEqual({ accepted: 1, durable: true, sameMoment: 1 });
+    await waitFor(() => store.samples.length === 8);
+    const moments = store.samples.filter(({ series }) => series === 'a').map((sample) => sample.at);
+    expect(new Set(moments).size).toBe(3);
+    expect(moments).toEqual(moments.toSorted());
+    const notes = await waitFor(() => gateway?.notes(), { timeoutMs: 30_000 });
+    expect(notes).toEqual([
+      {
+        code: 'same-moment',
+        count: 4,
+        detail: expect.stringMatching(/^series b has more than one value of 2026-/),
+      },
+    ]);
+    expect(child.stdout().match(/more than one value/g)).toHaveLength(1);
+  });
+
   test('when durability is asked for, the answer comes only when the gateway has stored it', async () => {
     await openGateway();
     await start();

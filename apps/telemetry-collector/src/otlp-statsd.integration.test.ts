@@ -177,6 +177,9 @@ describe('StatsD', () => {
     await send('nonsense\na:1|c');
     await waitFor(() => valueOf('a') === 1);
     await collector?.output(/"lines":1/);
+    await send('x y:1|c');
+    await send('x_y:1|c');
+    await collector?.output(/x y\\" and \\"x_y\\" are both series x_y/);
     await send('b:1|c');
     await send('c:1|c');
     await waitFor(() => valueOf('c') === 1 || valueOf('b') === 1);

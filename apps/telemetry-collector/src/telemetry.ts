@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import type { HubClient } from '@bowline/ipc';
+import { serveNotes, type HubClient } from '@bowline/ipc';
 import type { Sample } from '@bowline/messages';
 import { retry, type Clock, type Logger, type ServerClock } from '@bowline/runtime';
 import { CancelledError } from '@bowline/runtime/errors';
@@ -19,8 +19,10 @@ import { HandOver } from './core/hand-over.ts';
 import { Ingest } from './core/ingest/ingest.ts';
 import { Pressure } from './core/ingest/pressure.ts';
 import { Intake, type SampleSink } from './core/intake.ts';
+import { Notes } from './core/notes.ts';
 import { SampleBuffer } from './core/sample-buffer.ts';
 import type { KnownOffset } from './core/sample.ts';
+import { SeriesNames } from './core/series-names.ts';
 import { SeriesRules } from './core/series-rules.ts';
 import { sourcesOf } from './core/sources.ts';
 
@@ -28,7 +30,7 @@ const LEFT_OVER_RETRY = { minMs: 1000, capMs: 60_000 };
 
 export interface TelemetryOptions {
   config: CollectorConfig;
-  client: Pick<HubClient, 'enqueue' | 'connected' | 'request'>;
+  client: Pick<HubClient, 'enqueue' | 'connected' | 'request' | 'notify' | 'onRegistered'>;
   serverClock: ServerClock;
   /** Told of every accepted sample beside the gateway: the local history. */
   sinks?: readonly SampleSink[];
@@ -68,8 +70,11 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     limits: config.telemetry,
     random: Math.random,
   });
-  const intake = new Intake({ buffer, handOver, clock, sinks });
-  const accept = (samples: readonly Sample[]) => intake.accept(samples);
+  const notes = new Notes({ changed: () => tellNotes(), clock, log });
+  const tellNotes = serveNotes(client, () => notes.view());
+  const names = new SeriesNames(notes);
+  const intake = new Intake({ buffer, handOver, clock, sinks, notes });
+  const accept = (samples: readonly Sample[]) => void intake.accept(samples);
 
   const onSynchronised = async (boot: KnownOffset): Promise<boolean> => {
     const isPutRight = intake.synchronised(boot);
@@ -111,7 +116,7 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   const readers = { ...(await systemReaders(config)), bowline: ownReader(client) };
   const sources = () =>
     sourcesOf(readers, config.series, new SeriesRules(config.seriesRules), () => clock.monotonicMs());
-  const collector = new Collector({ sources: sources(), accept, clock, moment, log });
+  const collector = new Collector({ sources: sources(), accept, clock, moment, seriesOf: names.of, log });
 
   const pressure = new Pressure(config.ingest, clock.monotonicMs());
   const keys = new EventKeys(join(config.stateDir, 'event-keys.sqlite'));
@@ -131,8 +136,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     clock,
   });
   const local = new IngestListener(ingest, log);
-  const otlp = new OtlpListener(ingest, clock, log);
-  const statsd = new StatsdListener(ingest, clock, log);
+  const otlp = new OtlpListener(ingest, names, clock, log);
+  const statsd = new StatsdListener(ingest, names, clock, log);
   const plugins = new Plugins({ ingest, stateDir: config.stateDir, clock, log });
   const listen = async () => {
     await local.configure(config.ingest);

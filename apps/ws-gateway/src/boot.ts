@@ -26,7 +26,7 @@ import { HandOver } from './dispatcher/hand-over.ts';
 import { OrderDesk } from './dispatcher/order-desk.ts';
 import { KnownTrial } from './hub/known-trial.ts';
 import { serveConfigOfDevice } from './hub/serve-config.ts';
-import type { AppJobs } from './hub/app-jobs.ts';
+import { AppTold } from './hub/app-told.ts';
 import { serveHostKeyProof } from './hub/serve-host-key-proof.ts';
 import { serveLinkProxy } from './hub/serve-link-proxy.ts';
 import { AppVitals } from './hub/app-vitals.ts';
@@ -157,14 +157,14 @@ export async function boot({
     identity: () => identity.forLink(),
     provenBy: (certificate) => trustedTime.provenBy(certificate),
   });
-  const jobsOf: AppJobs = new Map();
+  const appTold = new AppTold();
   const appVitals = new AppVitals();
   const trial = new KnownTrial(clock);
   const vitals = watchVitals();
   const startedAt = Math.round(clock.wallMs());
   const status = () =>
     deviceStatus({
-      jobsOf,
+      appTold,
       queue,
       hub,
       connection,
@@ -239,7 +239,7 @@ export async function boot({
     status,
     trustAbove,
     linkLog,
-    jobsOf,
+    appTold,
   });
   serveIdentity({
     hub,

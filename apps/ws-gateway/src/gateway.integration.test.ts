@@ -443,7 +443,7 @@ describe('telemetry through the gateway', () => {
     expect(Object.fromEntries(lanes)).toEqual({ 1: 'telemetry', 2: 'history', 3: 'telemetry' });
   });
 
-  it('when an app tells of its jobs, the status has them until it goes, and only the CLI may have one run', async () => {
+  it('when an app tells of its jobs and notes, the status has them until it goes, and only the CLI may have one run', async () => {
     const { gateway } = await setUp();
     const ran: string[] = [];
     const app = await gateway.app('telemetry-collector', [], (unregistered) => {
@@ -466,6 +466,11 @@ describe('telemetry through the gateway', () => {
     app.notify('appState', { state: 'ready', jobs: [job] });
     const jobs = async () => (await cli.request('status', {})).apps['telemetry-collector']?.jobs;
     await waitFor(async () => (await jobs()) !== undefined);
+    expect(await jobs()).toEqual([job]);
+    const note = { code: 'same-moment', count: 3, detail: 'series a' };
+    app.notify('appState', { state: 'ready', notes: [note] });
+    const notes = async () => (await cli.request('status', {})).apps['telemetry-collector']?.notes;
+    expect(await waitFor(notes)).toEqual([note]);
     expect(await jobs()).toEqual([job]);
     await cli.request('runJob', { app: 'telemetry-collector', job: 'upload' });
     expect(await cli.request('localHistory', { from: 0, to: 1 })).toEqual({ names: ['a'], points: [] });

@@ -7,7 +7,7 @@ import type { Clock } from '@bowline/runtime';
 import type { AppVitals } from './hub/app-vitals.ts';
 import type { Connection } from './connection/connection.ts';
 import type { Counters } from './counters.ts';
-import type { AppJobs } from './hub/app-jobs.ts';
+import type { AppTold } from './hub/app-told.ts';
 import type { Enrolment } from './identity/enrolment-schema.ts';
 
 const RECENT_ORDERS = 20;
@@ -31,7 +31,7 @@ export function deviceStatus(ports: {
   agentVersion: string;
   enrolment: Enrolment | undefined;
   uptimeSeconds: number;
-  jobsOf: AppJobs;
+  appTold: AppTold;
   appVitals: AppVitals;
   trial: DeviceStatus['trial'];
   gateway: DeviceStatus['gateway'];
@@ -75,7 +75,6 @@ export function deviceStatus(ports: {
         const restarts = ports.appVitals.restarts(app);
         if (peer === undefined) return [app, { state: appState, since: 0, restarts }];
         const { version, pid, since } = peer;
-        const jobs = ports.jobsOf.get(peer.app);
         const vitals = ports.appVitals.of(peer);
         return [
           app,
@@ -86,7 +85,7 @@ export function deviceStatus(ports: {
             since,
             restarts,
             ...vitals,
-            ...(jobs === undefined ? {} : { jobs: [...jobs] }),
+            ...ports.appTold.of(peer.app),
           },
         ];
       }),

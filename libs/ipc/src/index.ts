@@ -13,5 +13,6 @@ export {
   type ServedConfig,
 } from './serve-config.ts';
 export { serveJobs, type Jobs } from './serve-jobs.ts';
+export { serveNotes } from './serve-notes.ts';
 export { reportOrder } from './report-order.ts';
 export { mayRestart, updateBusy } from './may-restart.ts';

@@ -63,14 +63,19 @@ async function sendEvent(
 
 /** Samples as NDJSON from standard input, as they come: what came at once goes together. */
 async function sendLines(context: Context, options: SendOptions): Promise<void> {
-  let accepted = 0;
+  let [accepted, sameMoment] = [0, 0];
   let begun = '';
   const sendAll = async (lines: readonly string[]) => {
     const filled = lines.filter((line) => line.trim() !== '');
     for (let at = 0; at < filled.length; at += BATCH_LINES) {
       const batch = filled.slice(at, at + BATCH_LINES);
       const body = batch.join('\n');
-      await ask(context, options, { path: pathOf(options), contentType: 'application/x-ndjson', body });
+      const answered = await ask(context, options, {
+        path: pathOf(options),
+        contentType: 'application/x-ndjson',
+        body,
+      });
+      sameMoment += Number(answered['sameMoment'] ?? 0);
       accepted += batch.length;
     }
   };
@@ -81,7 +86,11 @@ async function sendLines(context: Context, options: SendOptions): Promise<void> 
     await sendAll(lines);
   }
   await sendAll([begun]);
-  report(context, { accepted, durable: options.durable ?? false });
+  report(context, {
+    accepted,
+    durable: options.durable ?? false,
+    ...(sameMoment > 0 ? { sameMoment } : {}),
+  });
 }
 
 function ask(context: Context, { socket }: SendOptions, call: IngestCall): Promise<Record<string, unknown>> {
@@ -93,11 +102,15 @@ const pathOf = ({ durable = false }: SendOptions) => (durable ? '/v1/samples?dur
 
 function report({ json }: Context, answered: Record<string, unknown>): void {
   if (json) return printJson(answered);
-  const { accepted, id, durable } = answered;
+  const { accepted, id, durable, sameMoment } = answered;
   if (id !== undefined) return print(`Stored as event ${String(id)}.`);
   print(
     `${String(accepted)} ${accepted === 1 ? 'sample' : 'samples'} ${durable === true ? 'stored' : 'accepted'}.`,
   );
+  if (sameMoment !== undefined)
+    print(
+      `Of those, ${String(sameMoment)} have series and time of another one, of which the server shows the first: give each its own "at".`,
+    );
 }
 
 const usage = (sentence: string, advice: string) =>

@@ -30,6 +30,7 @@ export async function status({ json, version, installation }: Context): Promise<
           queueSection(device),
           processesSection(processes, device),
           ...jobsSection(device),
+          ...notesSection(device),
           ordersSection(device),
         ];
   print(sections.join('\n\n'));
@@ -125,6 +126,14 @@ function jobsSection({ apps }: DeviceStatus): string[] {
   );
   const titles = ['jobs', 'schedule', 'state', 'last run', 'last success', 'next', 'failures', ''];
   return rows.length === 0 ? [] : [table(titles, rows)];
+}
+
+/** What was taken, but perhaps not as it was meant. */
+function notesSection({ apps }: DeviceStatus): string[] {
+  const rows = Object.entries(apps).flatMap(([app, { notes = [] }]) =>
+    notes.map(({ code, count, detail }) => [app, paint('yellow', code), String(count), detail]),
+  );
+  return rows.length === 0 ? [] : [table(['notes', '', 'times', 'last'], rows)];
 }
 
 function ordersSection({ orders }: DeviceStatus): string {

@@ -202,6 +202,7 @@ function statusOf(bootId: string, link: DeviceStatus['link']): DeviceStatus {
             lastError: 'offline: the cloud is away',
           },
         ],
+        notes: [{ code: 'same-moment', count: 12, detail: 'series a has more than one value' }],
       },
     },
     orders: [

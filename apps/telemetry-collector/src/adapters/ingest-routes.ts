@@ -14,13 +14,12 @@ export function ingestRoutes(ingest: Ingest, limits: () => { requestSamples: num
       handle: async ({ query, headers, body }) => {
         const format = mustBe(headers['content-type'], ['json', 'ndjson']);
         const samples = decodeSamples(body, format, limits().requestSamples);
-        const accepted = samples.length;
-        if (!isAsked(query.get('durable'))) {
-          ingest.samples(samples);
-          return { status: 202, body: { accepted, durable: false } };
-        }
-        await ingest.durableSamples(samples);
-        return { status: 201, body: { accepted, durable: true } };
+        const durable = isAsked(query.get('durable'));
+        const sameMoment = durable ? await ingest.durableSamples(samples) : ingest.samples(samples);
+        return {
+          status: durable ? 201 : 202,
+          body: { accepted: samples.length, durable, ...(sameMoment > 0 ? { sameMoment } : {}) },
+        };
       },
     },
     {

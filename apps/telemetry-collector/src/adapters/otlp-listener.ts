@@ -5,6 +5,7 @@ import type { Clock, Logger } from '@bowline/runtime';
 import { ConfigError } from '@bowline/runtime/errors';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
+import type { SeriesNames } from '../core/series-names.ts';
 import { httpEndpoint } from './http-endpoint.ts';
 import { KeepTrying } from './keep-trying.ts';
 import { closeServer } from './close-server.ts';
@@ -15,13 +16,15 @@ const LOOPBACK = '127.0.0.1';
 /** OTLP on a port of loopback, as long as it is switched on. */
 export class OtlpListener {
   readonly #ingest: Ingest;
+  readonly #names: SeriesNames;
   readonly #log: Logger;
   #config: CollectorConfig | undefined;
   readonly #keepTrying: KeepTrying;
   #server: Server | undefined;
 
-  constructor(ingest: Ingest, clock: Clock, log: Logger) {
+  constructor(ingest: Ingest, names: SeriesNames, clock: Clock, log: Logger) {
     this.#ingest = ingest;
+    this.#names = names;
     this.#log = log;
     this.#keepTrying = new KeepTrying(clock, log);
   }
@@ -40,7 +43,11 @@ export class OtlpListener {
   async #open(config: CollectorConfig): Promise<void> {
     const { port } = config.otlp;
     const limits = () => (this.#config ?? config).ingest;
-    const server = httpEndpoint({ routes: [otlpRoute(this.#ingest, limits)], limits, log: this.#log });
+    const server = httpEndpoint({
+      routes: [otlpRoute(this.#ingest, limits, this.#names.of)],
+      limits,
+      log: this.#log,
+    });
     try {
       server.listen(port, LOOPBACK);
       await once(server, 'listening');

@@ -2,6 +2,7 @@ import { ContractError } from '@bowline/runtime/errors';
 import { formatOf } from '../core/ingest/decode-samples.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
 import { decodeMetrics } from '../core/otlp/decode-metrics.ts';
+import type { seriesName } from '../core/series-name.ts';
 import type { Route } from './http-endpoint.ts';
 
 const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
@@ -11,7 +12,11 @@ const LOOPBACK = /^(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?$/i;
  * well: so what only a browser sends is refused (Origin; a Host that resolves here by rebinding), and the content type is one
  * that a page cannot send elsewhere without asking first.
  */
-export function otlpRoute(ingest: Ingest, limits: () => { requestSamples: number }): Route {
+export function otlpRoute(
+  ingest: Ingest,
+  limits: () => { requestSamples: number },
+  name: typeof seriesName,
+): Route {
   return {
     method: 'POST',
     path: '/v1/metrics',
@@ -28,7 +33,7 @@ export function otlpRoute(ingest: Ingest, limits: () => { requestSamples: number
       }
     },
     handle: ({ body }) => {
-      const { samples, rejected, why } = decodeMetrics(body, limits().requestSamples);
+      const { samples, rejected, why } = decodeMetrics(body, limits().requestSamples, name);
       if (samples.length > 0) ingest.samples(samples);
       const partialSuccess = { rejectedDataPoints: String(rejected), errorMessage: why ?? '' };
       return { status: 200, body: rejected > 0 ? { partialSuccess } : {} };

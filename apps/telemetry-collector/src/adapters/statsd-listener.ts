@@ -4,6 +4,7 @@ import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { ConfigError } from '@bowline/runtime/errors';
 import type { CollectorConfig } from '../config.ts';
 import type { Ingest } from '../core/ingest/ingest.ts';
+import type { SeriesNames } from '../core/series-names.ts';
 import { KeepTrying } from './keep-trying.ts';
 import { StatsdWindow } from '../core/statsd/statsd-window.ts';
 
@@ -14,6 +15,7 @@ const LOOPBACK = '127.0.0.1';
 /** StatsD over UDP on loopback, as long as it is switched on. Whatever comes, nothing is answered: that is StatsD. */
 export class StatsdListener {
   readonly #ingest: Ingest;
+  readonly #names: SeriesNames;
   readonly #clock: Clock;
   readonly #log: Logger;
   #config: StatsdConfig | undefined;
@@ -23,8 +25,9 @@ export class StatsdListener {
   readonly #keepTrying: KeepTrying;
   #told = 0;
 
-  constructor(ingest: Ingest, clock: Clock, log: Logger) {
+  constructor(ingest: Ingest, names: SeriesNames, clock: Clock, log: Logger) {
     this.#ingest = ingest;
+    this.#names = names;
     this.#clock = clock;
     this.#log = log;
     this.#keepTrying = new KeepTrying(clock, log);
@@ -56,7 +59,7 @@ export class StatsdListener {
   /** @throws ConfigError `port-taken` */
   async #open({ port, series }: StatsdConfig): Promise<void> {
     const socket = createSocket('udp4');
-    const window = new StatsdWindow({ series });
+    const window = new StatsdWindow({ series }, this.#names.of);
     socket.on('message', (datagram) => window.take(datagram.toString()));
     try {
       socket.bind(port, LOOPBACK);

@@ -1,6 +1,7 @@
 import type { Sample } from '@bowline/messages';
 import type { Clock, Logger, Timer } from '@bowline/runtime';
 import { toSample, type Moment, type Reading } from './sample.ts';
+import type { seriesName } from './series-name.ts';
 import { Schedule, type Timing } from './schedule.ts';
 
 /** A group of series that is read at once. */
@@ -14,6 +15,8 @@ export interface CollectorOptions {
   clock: Clock;
   /** What is known of this moment. */
   moment(): Moment;
+  /** How series are called. */
+  seriesOf?: typeof seriesName;
   log: Pick<Logger, 'warn'>;
 }
 
@@ -64,7 +67,7 @@ export class Collector {
   }
 
   async #read({ name, read }: Source): Promise<void> {
-    const { accept, moment, log } = this.#options;
+    const { accept, moment, seriesOf, log } = this.#options;
     let readings: Reading[];
     try {
       readings = await read();
@@ -77,7 +80,7 @@ export class Collector {
     this.#failing.delete(name);
     const now = moment();
     const samples = readings
-      .map((reading) => toSample(reading, now))
+      .map((reading) => toSample(reading, now, seriesOf))
       .filter((sample): sample is Sample => sample !== undefined);
     accept(samples);
   }

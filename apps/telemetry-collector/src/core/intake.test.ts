@@ -7,15 +7,17 @@ import { SampleBuffer } from './sample-buffer.ts';
 function setUp(now: () => Promise<void> = () => Promise.resolve()) {
   const buffer = new SampleBuffer({ samples: 10, bytes: 10_000 });
   const history: Sample[] = [];
+  const notes: string[] = [];
   let noticed = 0;
   const intake = new Intake({
     buffer,
     handOver: { noticed: () => void (noticed += 1), now },
     clock: new FakeClock(),
     sinks: [{ add: (samples) => void history.push(...samples) }],
+    notes: { note: (code, series) => void notes.push(`${code} ${series}`) },
   });
   const buffered = () => buffer.take({ samples: 10, bytes: 10_000 }).entries.map(({ sample }) => sample);
-  return { intake, history, buffered, noticed: () => noticed };
+  return { intake, history, buffered, notes, noticed: () => noticed };
 }
 const samples: Sample[] = [
   { series: 'a', at: 1, value: 1 },
@@ -46,11 +48,33 @@ describe('Intake', () => {
   test('when a sink keeps samples for itself, the buffer does not get them, until it hands them back', () => {
     const buffer = new SampleBuffer({ samples: 10, bytes: 10_000 });
     const handOver = { noticed: () => {}, now: () => Promise.resolve() };
-    const intake = new Intake({ buffer, handOver, clock: new FakeClock(), sinks: [{ add: () => true }] });
+    const intake = new Intake({
+      buffer,
+      handOver,
+      clock: new FakeClock(),
+      sinks: [{ add: () => true }],
+      notes: { note: () => {} },
+    });
     intake.accept(samples);
     expect(buffer.samples).toBe(0);
     intake.handBack(samples);
     expect(buffer.samples).toBe(2);
+  });
+
+  test('when two values are of one moment, it is said, and a repeat is none', async () => {
+    const { intake, notes } = setUp();
+    expect(intake.accept(samples)).toBe(0);
+    expect(intake.accept(samples)).toBe(0);
+    const { signal } = new AbortController();
+    expect(await intake.acceptDurably([{ series: 'b', at: 1, value: 3 }], signal)).toBe(1);
+    expect(intake.accept([{ series: 'b', at: 2, value: 3 }])).toBe(0);
+    expect(
+      intake.accept([
+        { series: 'a', at: 2, value: 1 },
+        { series: 'a', at: 2, value: 2 },
+      ]),
+    ).toBe(1);
+    expect(notes).toEqual(['same-moment b', 'same-moment a']);
   });
 
   test('when the clock has become right, what waits from before is corrected', () => {

@@ -24,10 +24,14 @@ export interface Moment {
 }
 
 /** A sample as the contract has it, or none if the value is no number that JSON can hold. */
-export function toSample(reading: Reading, { at, monoMs, bootId, quality }: Moment): Sample | undefined {
+export function toSample(
+  reading: Reading,
+  { at, monoMs, bootId, quality }: Moment,
+  name = seriesName,
+): Sample | undefined {
   if (typeof reading.value === 'number' && !Number.isFinite(reading.value)) return undefined;
   const sample = {
-    series: seriesName(reading.metric, reading.attributes),
+    series: name(reading.metric, reading.attributes),
     at: Math.round(at),
     value: reading.value,
     ...(reading.unit === undefined ? {} : { unit: reading.unit }),

@@ -52,6 +52,7 @@ export interface TestGateway {
   ): Promise<AppRequests[N]['response']>;
   /** As the collector says. */
   jobs(): HubNotifications['appState']['jobs'];
+  notes(): HubNotifications['appState']['notes'];
   progress: HubNotifications['progress'][];
   close(): Promise<void>;
 }
@@ -78,8 +79,12 @@ export async function openTestGateway(
   const hub = await openHub({ folder, log, clock: systemClock });
   let state: 'online' | 'offline' = link;
   let jobs: HubNotifications['appState']['jobs'];
+  let notes: HubNotifications['appState']['notes'];
   const progress: HubNotifications['progress'][] = [];
-  hub.onNotification('appState', (told) => void (jobs = told.jobs));
+  hub.onNotification('appState', (told) => {
+    jobs = told.jobs ?? jobs;
+    notes = told.notes ?? notes;
+  });
   hub.onNotification('progress', (told) => void progress.push(told));
   hub.handle('status', () => statusWith(waiting()));
   hub.handle('reportOrder', (report) => {
@@ -103,6 +108,7 @@ export async function openTestGateway(
     },
     ask: (name, body) => hub.request('telemetry-collector', name, body),
     jobs: () => jobs,
+    notes: () => notes,
     progress,
     close: () => hub.close(),
   };

@@ -8,7 +8,7 @@ import type { Counters } from '../counters.ts';
 import type { OrderDesk } from '../dispatcher/order-desk.ts';
 import type { HandOver } from '../dispatcher/hand-over.ts';
 import { mustBeCli } from './cli-only.ts';
-import type { AppJobs } from './app-jobs.ts';
+import type { AppTold } from './app-told.ts';
 import type { AppVitals } from './app-vitals.ts';
 import type { KnownTrial } from './known-trial.ts';
 import { serveDeadLetters } from './serve-dead-letters.ts';
@@ -41,8 +41,7 @@ export interface HubPorts {
   /** Bundles above a version, and which device this is: what the apps that check signatures ask for. */
   trustAbove(version: number): HubRequests['trustBundles']['response'];
   /** Failed attempts and ended links, oldest first. */
-  /** How the jobs of each app stand, as it says itself. */
-  jobsOf: AppJobs;
+  appTold: AppTold;
   linkLog(): HubRequests['linkLog']['response']['attempts'];
 }
 
@@ -64,7 +63,7 @@ export function serveHub({
   greet,
   status,
   trustAbove,
-  jobsOf,
+  appTold,
   linkLog,
 }: HubPorts): void {
   hub.handle('register', ({ app, idempotent }) => {
@@ -122,8 +121,8 @@ export function serveHub({
 
   serveDeadLetters(hub, queue, stored);
 
-  hub.onNotification('appState', ({ jobs }, { app }) => jobsOf.set(app, jobs));
-  hub.onGone(({ app }) => jobsOf.delete(app));
+  hub.onNotification('appState', (told, { app }) => appTold.heard(app, told));
+  hub.onGone(({ app }) => appTold.gone(app));
 
   hub.onNotification('progress', (body, { app }) => progress.report(app, body));
   hub.onNotification('vitals', (body, peer) => appVitals.told(peer, body));

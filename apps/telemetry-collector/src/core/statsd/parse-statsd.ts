@@ -23,8 +23,8 @@ const KINDS: Record<string, StatsdMetric['kind']> = {
 };
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 
-/** Undefined if it is none. */
-export function parseStatsd(line: string): StatsdMetric | undefined {
+/** Undefined if it is none. @param name as {@link seriesName} */
+export function parseStatsd(line: string, name = seriesName): StatsdMetric | undefined {
   const [head = '', type = '', ...rest] = line.trim().split('|');
   const colon = head.indexOf(':');
   const kind = KINDS[type];
@@ -37,7 +37,7 @@ export function parseStatsd(line: string): StatsdMetric | undefined {
   const tags = rest.find((each) => each.startsWith('#'))?.slice(1) ?? '';
   const parts = tags === '' ? [] : tags.split(',').toSorted();
   return {
-    series: seriesName(head.slice(0, colon), parts),
+    series: name(head.slice(0, colon), parts),
     kind,
     value,
     isRelative: kind === 'gauge' && /^[+-]/.test(text),

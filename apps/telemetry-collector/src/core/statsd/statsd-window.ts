@@ -1,5 +1,6 @@
 import type { GivenSample } from '../../bodies.ts';
 import { parseStatsd, type StatsdMetric } from './parse-statsd.ts';
+import type { seriesName } from '../series-name.ts';
 
 export interface WindowLimits {
   /** Most series; lines of further ones are not taken. Gauges of earlier windows make room. */
@@ -29,13 +30,16 @@ type Entry = { kind: 'counter'; sum: number } | Timer | { kind: 'set'; values: S
  */
 export class StatsdWindow {
   #limits: WindowLimits;
+  readonly #name: typeof seriesName | undefined;
   #entries = new Map<string, Entry>();
   readonly #gauges = new Map<string, number>();
   readonly #set = new Set<string>();
   #refused = 0;
 
-  constructor(limits: WindowLimits) {
+  /** @param name how series are called */
+  constructor(limits: WindowLimits, name?: typeof seriesName) {
     this.#limits = limits;
+    this.#name = name;
   }
 
   reconfigure(limits: WindowLimits): void {
@@ -51,7 +55,7 @@ export class StatsdWindow {
   take(text: string): void {
     for (const line of text.split('\n')) {
       if (line.trim() === '') continue;
-      const metric = parseStatsd(line);
+      const metric = parseStatsd(line, this.#name);
       if (metric === undefined || !this.#add(metric)) this.#refused += 1;
     }
   }
