@@ -32,6 +32,8 @@ export interface RolloutRecord extends RolloutAim, SignedStage {
   by: string;
   createdAt: number;
   changedAt: number;
+  /** Of one that was stopped and is under way nowhere any more: its counts, which stay as they are. */
+  settled?: RolloutCounts;
 }
 
 /** What became of it on one device. */

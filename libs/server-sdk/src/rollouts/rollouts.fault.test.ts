@@ -175,3 +175,53 @@ test('when there is another rollout of that program to that group, or it is sign
   await expect(rollouts.goOn(AIM, stage(5, 'd'))).rejects.toMatchObject(mismatch);
   await expect(rollouts.halt('nobody', 'paused', '')).rejects.toMatchObject({ code: 'unknown-rollout' });
 });
+
+test('when the server starts anew with a large rollout, it is looked through page by page; of one that is over, no device is looked at again', async () => {
+  const { services, status, open, stage, given, end } = await fleet();
+  for (const name of names) status.wentOnline(name, hello);
+  const rollouts = await open();
+  await rollouts.begin(AIM, stage(100, 'a'), BY);
+  await waitFor(() => given().length === names.length);
+  for (const name of names) end(name, name === 'device-7' ? 'failed' : 'succeeded');
+  await rollouts.halt('spring', 'stopped', 'by ann');
+  rollouts.stop();
+
+  const { store } = services;
+  const range = store.range.bind(store);
+  const pages: number[] = [];
+  store.range = (wanted) => {
+    const entries = range(wanted);
+    if (wanted.from.startsWith('rollout-part/')) pages.push(entries.length);
+    return entries;
+  };
+  const next = new Rollouts(services);
+  await next.start();
+  expect(pages).toEqual([256, 256, names.length - 512]);
+  const told = next.get('spring');
+  expect(told).toMatchObject({ status: 'stopped', succeeded: names.length - 1, failed: 1, given: 0 });
+  next.stop();
+
+  pages.length = 0;
+  const last = new Rollouts(services);
+  await last.start();
+  expect(pages).toEqual([]);
+  const { onDevices, ...again } = last.get('spring');
+  expect({ ...again, onDevices }).toEqual(told);
+  expect(Object.keys(again)).not.toContain('settled');
+});
+
+test('when there are as many rollouts as may be, the oldest that was stopped goes with all that is kept of it', async () => {
+  const { services, status, open, stage, given } = await fleet();
+  for (const name of names) status.wentOnline(name, hello);
+  const rollouts = await open();
+  await rollouts.begin(AIM, stage(100, 'a'), BY);
+  await waitFor(() => given().length === names.length);
+  await rollouts.halt('spring', 'stopped', 'by ann');
+  for (let index = 1; index < 100; index += 1)
+    await rollouts.begin({ ...AIM, rolloutId: `r${index}`, name: `p${index}` }, stage(0, 'b'), BY);
+  await rollouts.begin({ ...AIM, rolloutId: 'one-more', name: 'q' }, stage(0, 'b'), BY);
+  expect(rollouts.list().map(({ rolloutId }) => rolloutId)).not.toContain('spring');
+  expect(services.store.range({ from: 'rollout-part/', to: 'rollout-part0' })).toEqual([]);
+  const full = rollouts.begin({ ...AIM, rolloutId: 'too-many', name: 'z' }, stage(0, 'b'), BY);
+  await expect(full).rejects.toMatchObject({ code: 'too-many-rollouts' });
+});

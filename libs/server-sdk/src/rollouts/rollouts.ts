@@ -10,7 +10,7 @@ import type { NewsDesk } from '../news.ts';
 import { ORDER_LIFE_MS, type OrderBook } from '../orders/order-book.ts';
 import type { ServerIdentity } from '../server-identity.ts';
 import { keys } from '../store/keys.ts';
-import { parse, put, read, remove, within, type ServerStore } from '../store/server-store.ts';
+import { parse, put, read, remove, within, type Entry, type ServerStore } from '../store/server-store.ts';
 import {
   count,
   isDue,
@@ -78,11 +78,9 @@ export class Rollouts {
 
   /** Takes up what another life of this process began. */
   async start(): Promise<void> {
-    for (const held of this.#held.values()) {
-      this.#countParts(held);
-      await this.#countDevices(held);
-      await this.#act(held);
-    }
+    for (const held of this.#held.values()) await this.#countParts(held);
+    await this.#countDevices([...this.#held.values()]);
+    for (const held of this.#held.values()) await this.#act(held);
   }
 
   stop(): void {
@@ -189,7 +187,7 @@ export class Rollouts {
   }
 
   async #goOn(held: Held): Promise<Rollout> {
-    await this.#countDevices(held);
+    await this.#countDevices([held]);
     this.#inBackground(this.#act(held));
     return this.#view(held);
   }
@@ -199,7 +197,7 @@ export class Rollouts {
     if (this.#runs(held)) {
       const { record } = held;
       const give = inBatches<DeviceRecord>(({ deviceId }) => this.#give(held, deviceId));
-      for await (const device of this.#group(record.group)) {
+      for await (const device of this.#devices()) {
         if (this.#isStopped || held.record !== record) break;
         if (this.#isFor(held, device)) await give.next(device);
       }
@@ -316,14 +314,22 @@ export class Rollouts {
   }
 
   #write(held: Held, change: Partial<RolloutRecord>): Promise<void> {
-    held.record = { ...held.record, ...change, changedAt: this.#now() };
+    return this.#keep(held, { ...change, changedAt: this.#now() });
+  }
+
+  #keep(held: Held, change: Partial<RolloutRecord>): Promise<void> {
+    held.record = { ...held.record, ...change };
     return this.#ports.store.write([put(keys.rollout(held.record.rolloutId), held.record)]);
   }
 
-  #countParts(held: Held): void {
+  async #countParts(held: Held): Promise<void> {
     const { record } = held;
-    held.counts = nothingYet();
-    for (const { deviceId, part } of this.#parts(record.rolloutId)) {
+    const { rolloutId, status, settled } = record;
+    if (settled !== undefined) {
+      held.counts = { ...settled, failures: { ...settled.failures } };
+      return;
+    }
+    for await (const { deviceId, part } of this.#parts(rolloutId)) {
       count(held.counts, part, record, 1);
       if (part.status !== 'given') continue;
       const order = this.#ports.orders.get(part.orderId);
@@ -332,26 +338,45 @@ export class Rollouts {
       if (outcome === undefined) this.#underWay.set(part.orderId, { held, deviceId });
       else this.#set(held, deviceId, part, { ...part, ...outcome, at: this.#now() });
     }
+    // Nothing of it changes any more: the next life of this process need not look at each of its devices.
+    if (status === 'stopped' && held.counts.given === 0)
+      await this.#keep(held, { settled: { ...held.counts, failures: { ...held.counts.failures } } });
   }
 
-  async #countDevices(held: Held): Promise<void> {
-    let [groupDevices, devices] = [0, 0];
-    for await (const device of this.#group(held.record.group)) {
-      groupDevices += 1;
-      if (this.#isFor(held, device)) devices += 1;
-    }
-    Object.assign(held, { groupDevices, devices });
+  /** One look at all devices, however many rollouts there are. */
+  async #countDevices(all: readonly Held[]): Promise<void> {
+    const counts = new Map(all.map((held) => [held, { groupDevices: 0, devices: 0 }]));
+    for await (const device of this.#devices())
+      for (const [held, seen] of counts) {
+        if (!device.groups.includes(held.record.group)) continue;
+        seen.groupDevices += 1;
+        if (this.#isFor(held, device)) seen.devices += 1;
+      }
+    for (const [held, seen] of counts) Object.assign(held, seen);
   }
 
-  /** In pages, since a fleet may be large and others want their turn. */
-  async *#group(group: string): AsyncGenerator<DeviceRecord> {
-    const { to, from: first } = within(keys.devices);
-    for (let from = first; ;) {
-      const page = this.#ports.store.range({ from, to, limit: PAGE });
+  /** Those that were not revoked. */
+  async *#devices(): AsyncGenerator<DeviceRecord> {
+    for await (const page of this.#pages(keys.devices))
       for (const { value } of page) {
         const device = parse<DeviceRecord>(value);
-        if (device.revokedAt === undefined && device.groups.includes(group)) yield device;
+        if (device.revokedAt === undefined) yield device;
       }
+  }
+
+  async *#parts(rolloutId: string): AsyncGenerator<{ deviceId: string; part: TakenPart }> {
+    const prefix = keys.rolloutPartsOf(rolloutId);
+    for await (const page of this.#pages(prefix))
+      for (const { key, value } of page)
+        yield { deviceId: key.slice(prefix.length), part: parse<TakenPart>(value) };
+  }
+
+  /** A fleet may be large, and others want their turn. */
+  async *#pages(prefix: string): AsyncGenerator<Entry[]> {
+    const { to, from: first } = within(prefix);
+    for (let from = first; ;) {
+      const page = this.#ports.store.range({ from, to, limit: PAGE });
+      if (page.length > 0) yield page;
       const last = page.at(-1);
       if (last === undefined || page.length < PAGE) return;
       from = `${last.key}\0`;
@@ -359,15 +384,8 @@ export class Rollouts {
     }
   }
 
-  #parts(rolloutId: string): { deviceId: string; part: TakenPart }[] {
-    const prefix = keys.rolloutPartsOf(rolloutId);
-    return this.#ports.store
-      .range(within(prefix))
-      .map(({ key, value }) => ({ deviceId: key.slice(prefix.length), part: parse<TakenPart>(value) }));
-  }
-
   #view({ record, counts, devices, groupDevices }: Held): Rollout {
-    const { order: _1, jti: _2, ...told } = record;
+    const { order: _1, jti: _2, settled: _3, ...told } = record;
     const { failures, ...parts } = counts;
     return { ...told, devices, groupDevices, ...parts, failures: { ...failures } };
   }
@@ -389,8 +407,10 @@ export class Rollouts {
     const { rolloutId } = oldest.record;
     this.#held.delete(rolloutId);
     for (const [orderId, { held }] of this.#underWay) if (held === oldest) this.#underWay.delete(orderId);
-    const parts = this.#parts(rolloutId).map(({ deviceId }) => remove(keys.rolloutPart(rolloutId, deviceId)));
-    await this.#ports.store.write([remove(keys.rollout(rolloutId)), ...parts]);
+    // Its record goes last: what a crash leaves of it is a rollout that was stopped.
+    for await (const page of this.#pages(keys.rolloutPartsOf(rolloutId)))
+      await this.#ports.store.write(page.map(({ key }) => remove(key)));
+    await this.#ports.store.write([remove(keys.rollout(rolloutId))]);
   }
 
   #now(): number {
