@@ -148,11 +148,11 @@ test.runIf(canFail)(
       const flags = [`--ingest.socket=${socketPath}`, '--history.commitMs=0', '--history.reserveBytes=0'];
       const script = `mount -o loop ${image} ${state} && exec "$@"`;
       const args = [...UNSHARE_AS_ROOT, 'sh', '-c', script, 'sh', ...collectorCommand(folder, ...flags)];
-      const process_ = startProcess('unshare', args, { env: { PATH: process.env['PATH'] } });
-      collector = process_;
-      await process_.output(/may hand in samples/);
+      const child = startProcess('unshare', args, { env: { PATH: process.env['PATH'] } });
+      collector = child;
+      await child.output(/may hand in samples/);
       await waitFor(() => opened.peers().length === 1);
-      return process_;
+      return child;
     };
     const post = async (path: string, body: object, headers = {}) => {
       const json = { 'content-type': 'application/json', ...headers };
