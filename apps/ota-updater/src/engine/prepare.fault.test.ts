@@ -1,26 +1,17 @@
 import { mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { isRunning, waitFor } from '@bowline/testing';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { UpdateDevice } from '../testing/update-device.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { BAD, GOOD, openKioskDevice, type KioskDevice } from '../testing/kiosk-device.ts';
 
 const NEVER = { windows: [{ opens: '0 0 30 2 *', minutes: 1 }] };
-const GOOD = '#!/bin/sh\nexit 0\n';
-const BAD = '#!/bin/sh\nexit 1\n';
 
-let device: UpdateDevice;
+let device: KioskDevice['device'];
+let release: KioskDevice['release'];
 beforeAll(async () => {
-  device = await UpdateDevice.open({}, { processes: false });
-  device.trial = { ...device.trial, graceMs: 0, soakMs: 0 };
-  device.start();
+  ({ device, release } = await openKioskDevice());
 });
-afterAll(() => device.close());
 
-const release = (version: string, probe = GOOD) =>
-  device.release('kiosk', version, {
-    files: { probe },
-    manifest: { probe: { command: ['probe'] } },
-  });
 const inPlace = (path: string) => join(device.folder, 'releases/kiosk/current', path);
 const note = (text: string) =>
   waitFor(() => device.gateway.progress.some((told) => told.note?.includes(text)), { what: text });

@@ -1,20 +1,14 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, expect, test } from 'vitest';
-import { UpdateDevice } from '../testing/update-device.ts';
+import { beforeAll, expect, test } from 'vitest';
+import { BAD, openKioskDevice, type KioskDevice } from '../testing/kiosk-device.ts';
 
-const BAD = '#!/bin/sh\nexit 1\n';
 
-let device: UpdateDevice;
+let device: KioskDevice['device'];
+let release: KioskDevice['release'];
 beforeAll(async () => {
-  device = await UpdateDevice.open({}, { processes: false });
-  device.trial = { ...device.trial, graceMs: 0, soakMs: 0 };
-  device.start();
+  ({ device, release } = await openKioskDevice());
 });
-afterAll(() => device.close());
-
-const release = (version: string, probe: string) =>
-  device.release('kiosk', version, { files: { probe }, manifest: { probe: { command: ['probe'] } } });
 
 test('when the release before is back and its own probe is bad, the device is degraded, and says so', async () => {
   const asks = '#!/bin/sh\n[ ! -e ../broken ] || { echo "no database"; exit 1; }\n';
