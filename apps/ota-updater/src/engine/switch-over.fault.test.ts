@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { beforeAll, expect, test } from 'vitest';
 import { BAD, openKioskDevice, type KioskDevice } from '../testing/kiosk-device.ts';
 
-
 let device: KioskDevice['device'];
 let release: KioskDevice['release'];
 beforeAll(async () => {
