@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { afterThisFile, temporaryFolder, waitFor } from '@bowline/testing';
 import { callerEnvironment } from './environment.ts';
@@ -57,6 +57,24 @@ test('when an app is started, restarted and ended with its daemon, the list foll
   await pm2.kill();
   await waitFor(() => !isAlive(daemon), { what: 'the end of the daemon' });
   expect(isAlive(second?.pid ?? 0)).toBe(false);
+});
+
+test('when an app is restarted without what pm2 puts into it, a rejection ends it from then on', async () => {
+  const { pm2, ecosystem } = pm2WithOneApp();
+  const folder = dirname(ecosystem);
+  const flag = JSON.stringify(join(folder, 'reject'));
+  const script = join(folder, 'main.cjs');
+  writeFileSync(
+    script,
+    `setInterval(() => {}, 1e5); if (require('node:fs').existsSync(${flag})) Promise.reject(new Error());`,
+  );
+  writeFileSync(ecosystem, `module.exports = ${JSON.stringify({ apps: [{ name: 'app', script }] })};`);
+  await pm2.start(ecosystem, ['app']);
+  writeFileSync(join(folder, 'reject'), '');
+  await pm2.restart('app', { monitored: false });
+  await waitFor(async () => ((await pm2.list())[0]?.restarts ?? 0) > 2, {
+    what: 'it to end again and again',
+  });
 });
 
 test('when an app is removed, its process ends and pm2 knows it no more; removing it again changes nothing', async () => {

@@ -101,14 +101,16 @@ export class Pm2 {
    * Ends and starts one app; returns when it is ready or its `listen_timeout` is over. What pm2 holds for waiting or for
    * running without a process is stopped first: pm2 would refuse otherwise ("process with pid … already exists").
    *
+   * @param how `monitored` false: from now on without what pm2 puts into programs of Node, which keeps one alive whose promise
+   * was rejected.
    * @throws TransientError `pm2-away`, `pm2-failed`
    */
-  async restart(name: string): Promise<void> {
+  async restart(name: string, { monitored = true }: { monitored?: boolean } = {}): Promise<void> {
     const before = (await this.list()).find((entry) => entry.name === name);
     if (before === undefined) throw new TransientError('pm2-failed', `pm2 has no app ${name}`);
     if (before.status !== 'online' || !isAlive(before.pid))
       await this.#call(['stop', name], STOP_DEADLINE_MS);
-    await this.#call(['restart', name], START_DEADLINE_MS);
+    await this.#call(['restart', name, ...(monitored ? [] : ['--no-pmx'])], START_DEADLINE_MS);
   }
 
   /** Ends one app and forgets it; one that is not there is no error. @throws TransientError `pm2-away`, `pm2-failed` */

@@ -4,11 +4,9 @@ import { isAlive, type Pm2, type Pm2Process } from '@bowline/pm2';
 import { turns } from '../core/turns.ts';
 import type { PlannedRelease, Previous } from '../core/update-state.ts';
 import { tailOf } from './last-lines.ts';
+import { ECOSYSTEM, startFile } from './start-file.ts';
 import type { ProcessView, ReleaseKind } from './release-kind.ts';
 import { ReleaseTrees } from './release-trees.ts';
-
-/** pm2 starts the program by this file of a release where it does not know it yet. */
-const ECOSYSTEM = 'ecosystem.config.cjs';
 
 export interface AppKindOptions {
   releasesDir: string;
@@ -110,8 +108,7 @@ export class AppKind implements ReleaseKind {
   ensureRunning(name: string): Promise<void> {
     return this.#inTurn(async () => {
       if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
-      if ((await this.#entry(name)) === undefined)
-        await this.#options.pm2.start(this.#ecosystem(name), [name]);
+      if ((await this.#entry(name)) === undefined) await this.#start(name);
     });
   }
 
@@ -122,13 +119,17 @@ export class AppKind implements ReleaseKind {
       await pm2.remove(name);
       // What pm2 did not know it counts from 0, and it may have crashed before we look.
       this.#restartsBefore.set(name, 0);
-      await pm2.start(this.#ecosystem(name), [name]);
+      await this.#start(name);
       return;
     }
     if ((await this.#entry(name)) === undefined) return;
-    await pm2.restart(name);
+    await pm2.restart(name, { monitored: false });
     const after = await this.#entry(name);
     if (after !== undefined) this.#restartsBefore.set(name, after.restarts);
+  }
+
+  #start(name: string): Promise<void> {
+    return this.#options.pm2.start(startFile(this.#trees(name).folder), [name]);
   }
 
   async #entry(name: string): Promise<Pm2Process | undefined> {

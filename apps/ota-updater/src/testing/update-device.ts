@@ -175,19 +175,10 @@ export class UpdateDevice {
     { files = {}, manifest, memory, filesOnly = !this.#processes }: NewRelease = {},
   ): void {
     const tree = join(this.folder, 'source', name, version);
-    const app = {
-      name,
-      script: './app.js',
-      cwd: join(this.folder, 'releases', name, 'current'),
-      interpreter: process.execPath,
-      exp_backoff_restart_delay: 100,
-      kill_timeout: 500,
-      max_memory_restart: memory,
-      pmx: false,
-      vizion: false,
-    };
+    const more = memory === undefined ? '' : `, max_memory_restart: '${memory}'`;
     const program = {
-      'ecosystem.config.cjs': `module.exports = ${JSON.stringify({ apps: [app] })};`,
+      // As docs/releases.md has it: what the updater needs of pm2 it must see to itself.
+      'ecosystem.config.cjs': `module.exports = { apps: [{ name: '${name}', script: 'app.js', cwd: __dirname${more} }] };`,
       'app.js': `setInterval(() => {}, 1e6); console.log('this is ${version}');`,
     };
     const all: Record<string, string> = {

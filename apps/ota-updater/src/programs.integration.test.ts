@@ -1,0 +1,72 @@
+import { spawnSync } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { PM2_SCRIPT } from '@bowline/pm2';
+import { waitFor } from '@bowline/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { UpdateDevice } from './testing/update-device.ts';
+
+const LONG = 120_000;
+const MODULE = { 'package.json': '{ "type": "module" }' };
+/** Each would end by itself without pm2. */
+const REJECTED = {
+  '2.0.0-import': { ...MODULE, 'app.js': `import './missing.js';` },
+  '2.0.0-main': {
+    'app.js': `setInterval(() => {}, 1e6); (async function main() { await null; throw new Error('no config'); })();`,
+  },
+};
+const ROLLED_BACK = { status: 'failed', error: { code: expect.stringMatching(/boot-loop|process-/) } };
+
+let device: UpdateDevice;
+beforeAll(async () => {
+  device = await UpdateDevice.open();
+  device.start();
+});
+afterAll(() => device.close());
+
+const pm2 = (...args: string[]) =>
+  spawnSync(process.execPath, [PM2_SCRIPT, '--silent', ...args], {
+    env: { ...process.env, PM2_HOME: device.pm2.home },
+    encoding: 'utf8',
+  });
+
+test('when the start of a release ends in a rejection, it is rolled back', { timeout: LONG }, async () => {
+  device.release('kiosk', '1.0.0');
+  expect(await device.update('kiosk', '1.0.0')).toMatchObject({ status: 'succeeded' });
+  for (const [version, files] of Object.entries(REJECTED)) {
+    device.release('kiosk', version, { files });
+    expect(await device.update('kiosk', version)).toMatchObject(ROLLED_BACK);
+    expect(await device.running('kiosk')).toBe('1.0.0');
+  }
+});
+
+test('when it does so in a cluster of pm2, it is rolled back, too', { timeout: LONG }, async () => {
+  const ecosystem = `module.exports = [{ name: 'many', script: 'app.js', cwd: __dirname, instances: 2, pmx: true }];`;
+  const program = { 'ecosystem.config.cjs': ecosystem };
+  device.release('many', '1.0.0', { files: program });
+  expect(await device.update('many', '1.0.0')).toMatchObject({ status: 'succeeded' });
+  device.release('many', '2.0.0', { files: { ...program, ...REJECTED['2.0.0-import'] } });
+  expect(await device.update('many', '2.0.0')).toMatchObject(ROLLED_BACK);
+  expect(await device.running('many')).toBe('1.0.0');
+});
+
+test(
+  'when pm2 starts a program again, from its list or from what it saved, a rejection still ends it',
+  { timeout: LONG },
+  async () => {
+    const when = `require('node:fs').existsSync('${join(device.folder, 'reject')}') ? 100 : 1e6`;
+    const app = `setTimeout(() => Promise.reject(new Error('gone')), ${when});`;
+    device.release('saved', '1.0.0', { files: { 'app.js': app } });
+    expect(await device.update('saved', '1.0.0')).toMatchObject({ status: 'succeeded' });
+    await device.updater?.kill();
+    expect(pm2('save').status).toBe(0);
+    await device.pm2.kill();
+    await device.pm2.startDaemon();
+    expect(pm2('resurrect').status).toBe(0);
+    writeFileSync(join(device.folder, 'reject'), '');
+    await device.pm2.restart('saved');
+    const restarts = async () =>
+      (await device.pm2.list()).find(({ name }) => name === 'saved')?.restarts ?? 0;
+    await waitFor(async () => (await restarts()) >= 3, { what: 'pm2 to start it again and again' });
+  },
+);
