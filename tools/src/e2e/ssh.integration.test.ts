@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { freePort, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -115,18 +115,20 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
       `env -i setsid sh -c 'echo $$ > ${hidden}; exec sleep 1000' >/dev/null 2>&1 &`,
       'sleep 1000',
     ].join('\n');
-    const options = [
-      '--for',
-      '12s',
-      '-L',
-      `${port}:127.0.0.1:${new URL(ssh.fleet.operatorEnv.BOWLINE_SERVER).port}`,
-    ];
-    const child = ssh.start('ssh', DEVICE_ID, ...options, '--', script);
-    const pids = [await pidIn(forked), await pidIn(twice)];
-    const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
-    // Without cgroups of its own a session cannot hold what hides itself (docs/ssh.md).
-    if (await ssh.hasCgroup(sessionId)) pids.push(await pidIn(hidden));
-    expect((await fetch(`http://127.0.0.1:${port}/v1/health`)).ok).toBe(true);
+    const forward = `${port}:127.0.0.1:${new URL(ssh.fleet.operatorEnv.BOWLINE_SERVER).port}`;
+    const opened = async (time: string) => {
+      for (const file of [forked, twice, hidden]) rmSync(file, { force: true });
+      const child = ssh.start('ssh', DEVICE_ID, '--for', time, '-L', forward, '--', script);
+      const pids = [await pidIn(forked), await pidIn(twice)];
+      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      // Without cgroups of its own a session cannot hold what hides itself (docs/ssh.md).
+      if (await ssh.hasCgroup(sessionId)) pids.push(await pidIn(hidden));
+      const { ok } = await fetch(`http://127.0.0.1:${port}/v1/health`);
+      return { child, pids, sessionId, ok };
+    };
+    // Where the machine is too slow for the first, the time is up before all is seen.
+    const { child, pids, sessionId, ok } = await opened('8s').catch(() => opened('40s'));
+    expect(ok).toBe(true);
     expect(await ssh.ended(sessionId)).toMatchObject({ end: 'expired', survivors: 0 });
     for (const pid of pids) await untilGone(pid);
     expect((await child.exited).code).not.toBe(0);

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { openTestGateway, type TestGateway } from '@bowline/device-app/testing';
 import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningKey } from '@bowline/identity';
 import type { AuditEntry, SignedClaims } from '@bowline/messages';
-import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
+import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 
 const MAIN = join(import.meta.dirname, '..', 'main.ts');
@@ -112,6 +112,22 @@ export class TestBroker {
 
   outcome({ orderId, type, payload }: TestOrder, wanted?: Parameters<TestGateway['outcome']>[2]) {
     return this.gateway.outcome(APP, { orderId, type, payload }, wanted);
+  }
+
+  /** A session that starts, and is over soon: within seconds, or later where the machine is too slow for that. */
+  async short(): Promise<TestOrder & { exp: number }> {
+    for (const seconds of [5, 40]) {
+      const exp = nowSeconds() + seconds;
+      const order = await this.signed({ exp });
+      const { status, error } = await this.outcome(order);
+      const told = (kind: string) =>
+        this.events(kind).some(({ data }) => data['sessionId'] === order.sessionId);
+      if (status === 'started') await waitFor(() => told('ssh.started') || told('ssh.failed'));
+      if (told('ssh.started')) return { ...order, exp };
+      if (status !== 'started' && error?.code !== 'signature-expired')
+        throw new Error(`the session was ${status}: ${error?.message}`);
+    }
+    throw new Error('no session within 40 s');
   }
 
   async code(order: TestOrder): Promise<string | undefined> {
