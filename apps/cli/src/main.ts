@@ -1,6 +1,7 @@
 import { extname, join } from 'node:path';
 import { CommanderError, type Command } from 'commander';
 import { AGENT_VERSION } from '@bowline/runtime';
+import { goByProxy } from './adapters/go-by-proxy.ts';
 import { findInstallation } from './adapters/find-installation.ts';
 import { reportError } from './adapters/terminal.ts';
 import { CliError, EXIT } from './core/cli-error.ts';
@@ -35,6 +36,7 @@ const root = program(
 withoutExit(root);
 
 try {
+  goByProxy(process.env);
   await root.parseAsync();
 } catch (error) {
   exitCode = outcomeOf(error);

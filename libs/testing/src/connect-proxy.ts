@@ -18,6 +18,8 @@ export class ConnectProxy {
   readonly asked: string[] = [];
   /** What devices have sent through its tunnels. */
   readonly passed: Buffer[] = [];
+  /** Bytes that devices have been sent through its tunnels. */
+  returnedBytes = 0;
   /** Answers nothing any more. */
   hangs = false;
   /** Answers this to everything, e.g. `502 Bad Gateway`. */
@@ -91,6 +93,7 @@ export class ConnectProxy {
         client.write('HTTP/1.1 200 Connection established\r\n\r\n');
         upstream.write(head);
         client.on('data', (chunk: Buffer) => proxy.passed.push(chunk));
+        upstream.on('data', (chunk: Buffer) => (proxy.returnedBytes += chunk.length));
         client.pipe(upstream).pipe(client);
       });
       upstream.on('error', () => client.destroy());

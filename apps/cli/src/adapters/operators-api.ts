@@ -27,6 +27,7 @@ import * as operators from '@bowline/messages/operators';
 import type { Installation } from '@bowline/pm2';
 import { hasCode } from '@bowline/runtime/errors';
 import { CliError, EXIT } from '../core/cli-error.ts';
+import { proxyVariable } from './go-by-proxy.ts';
 import { suggest } from '@bowline/runtime/suggest';
 
 const CALL_DEADLINE_MS = 10_000;
@@ -301,7 +302,7 @@ export class OperatorsApi {
       }
       throw new CliError('server-unreachable', `The server at ${this.url} does not answer.`, {
         exitCode: EXIT.serverUnreachable,
-        advice: 'Is it running? bowline status shows the processes; npm start starts it.',
+        advice: adviceFor(this.url, cause),
         cause: error,
       });
     }
@@ -310,6 +311,18 @@ export class OperatorsApi {
     throw refusal(response.status, value as ProblemDocument | undefined);
   }
 }
+
+function adviceFor(url: string, cause: unknown): string {
+  const variable = proxyVariable(url, process.env);
+  if (variable === undefined)
+    return 'Is it running? bowline status shows the processes; npm start starts it.';
+  const why = innermost(cause);
+  return `It was asked through the proxy that ${variable} names${why === '' ? '' : `: ${why}`}`;
+}
+
+/** `fetch` wraps what the proxy said twice. */
+const innermost = (error: unknown): string =>
+  error instanceof Error ? innermost(error.cause) || error.message : '';
 
 const rolloutPath = (id: string): string => `/v1/rollouts/${encodeURIComponent(id)}`;
 

@@ -4,6 +4,7 @@ import type { IncomingMessage } from 'node:http';
 import { systemClock } from '@bowline/runtime/clock';
 import { carry, TUNNEL_CLOSE, TUNNEL_SUBPROTOCOL, tunnelClientOptions, TunnelEnd } from '@bowline/tunnel';
 import { WebSocket } from 'ws';
+import { goByProxy, proxyAgentFor, proxyVariable } from '../adapters/go-by-proxy.ts';
 import { harmless } from '../core/harmless.ts';
 
 const HANDSHAKE_MS = 20_000;
@@ -23,12 +24,19 @@ const GOOD = [1000, 1005];
 /** ssh's ProxyCommand: standard input and output through the relay. @returns the exit code. */
 export async function sshProxy(tunnelFile: string): Promise<number> {
   const { url, token } = JSON.parse(readFileSync(tunnelFile, 'utf8')) as { url: string; token: string };
+  goByProxy(process.env);
   const socket = new WebSocket(url, TUNNEL_SUBPROTOCOL, {
     headers: { authorization: `Bearer ${token}` },
-    ...tunnelClientOptions(url),
+    ...tunnelClientOptions(url, proxyAgentFor(url, process.env)),
     handshakeTimeout: HANDSHAKE_MS,
   });
   let refused: string | undefined;
+  const variable = proxyVariable(url, process.env);
+  if (variable !== undefined)
+    socket.on(
+      'error',
+      ({ message }) => (refused ??= `Through the proxy that ${variable} names: ${message}.`),
+    );
   socket.on('unexpected-response', async (_request, response: IncomingMessage) => {
     const body = await textOf(response).catch(() => '');
     refused = refusalIn(response.statusCode ?? 0, body);

@@ -23,6 +23,11 @@ export async function tellBreak(
     if (why !== '') remark(why);
     return;
   }
+  const note = await api.order(orderId).then(
+    ({ progress }) => progress?.note,
+    () => undefined,
+  );
+  if (note !== undefined) remark(`The device says: ${note}`);
   remark(`How the session ended, once the device has told it: bowline fleet order ${orderId}`);
 }
 

@@ -1,0 +1,179 @@
+import { randomBytes } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { connect, type AddressInfo } from 'node:net';
+import { join } from 'node:path';
+import { createServer } from 'node:tls';
+import { afterThisFile, needs, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
+import { certificateAuthority } from '@bowline/testing/certificates';
+import { ConnectProxy } from '@bowline/testing/connect-proxy';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { DEVICE_ID } from '../demo/layout.ts';
+import { WORKSPACE } from '../test/run.ts';
+import { TestFleet } from './test-fleet.ts';
+
+const CLI = join(WORKSPACE, 'apps/cli/dist/main.js');
+/** No name server knows it: who reaches it has gone through a proxy. */
+const HOST = 'fleet.example';
+const PASSWORD = 'pass-of-the-site';
+const SIZE = 3_000_000;
+
+describe.runIf(needs('openssl') && needs('openssh-server') && needs('openssh-client'))(
+  'a device and an operator whose only way to the server is a proxy each',
+  () => {
+    let fleet: TestFleet;
+    let home: string;
+    let caFile: string;
+    let site: ConnectProxy;
+    let office: ConnectProxy;
+    let repository: string;
+
+    beforeAll(async () => {
+      home = temporaryFolder();
+      const authority = certificateAuthority();
+      fleet = await TestFleet.make();
+      // Where the apps may read.
+      caFile = join(fleet.layout.configDir, 'ca.pem');
+      writeFileSync(caFile, authority.ca);
+      await fleet.startServer({ BOWLINE_FLEET_SERVER__PUBLIC_URL: `https://${HOST}` });
+      const front = createServer(authority.issue(`DNS:${HOST}`), (socket) => {
+        const plain = connect(Number(new URL(fleet.operatorEnv.BOWLINE_SERVER).port), '127.0.0.1');
+        plain.on('error', () => socket.destroy());
+        socket.on('error', () => plain.destroy());
+        socket.once('close', () => plain.destroy());
+        socket.pipe(plain).pipe(socket);
+      });
+      await new Promise<void>((done) => front.listen(0, '127.0.0.1', done));
+      afterThisFile(() => void front.close());
+      const routes = { [`${HOST}:443`]: (front.address() as AddressInfo).port };
+      site = await ConnectProxy.start({ credentials: `device:${PASSWORD}`, routes });
+      office = await ConnectProxy.start({ routes });
+
+      await fleet.prepareDevice();
+      const server = `https://${HOST}`;
+      const proxy = `http://device:${PASSWORD}@127.0.0.1:${site.port}`;
+      edit('ws-gateway.json', ({ enrolment }) => ({
+        enrolment: { ...enrolment, server },
+        link: { caFile, proxy }, // the one setting
+      }));
+      edit('ota-updater.json', () => ({
+        supply: { mirrors: [`${server}/releases/`], caFile, bytesPerSecond: 1_000_000 },
+        trial: { graceMs: 500, soakMs: 300, observeMs: 100, lookMs: 100 },
+      }));
+      edit('ssh-broker.json', () => ({ tlsCaFile: caFile }));
+      await fleet.startDevice();
+      await fleet.untilOnline();
+
+      repository = join(fleet.layout.serverDir, 'releases');
+      const rootKey = join(fleet.layout.serverDir, 'root-key.pem');
+      for (const words of [
+        'keys new release',
+        'keys new access',
+        `release init ${repository} --key release --sign release`,
+        `release publish ${repository} --sign release`,
+        `fleet trust set-release-root ${repository}/metadata/1.root.json`,
+        `fleet trust add-key update release --sign ${rootKey}`,
+        `fleet trust add-key access access --sign ${rootKey}`,
+        'fleet trust publish trust-draft.json',
+      ])
+        await done(...words.split(' '));
+    }, 90_000);
+
+    function edit(file: string, change: (before: Record<string, object>) => object): void {
+      const path = join(fleet.layout.configDir, file);
+      const before = JSON.parse(readFileSync(path, 'utf8')) as Record<string, object>;
+      writeFileSync(path, JSON.stringify({ ...before, ...change(before) }), { mode: 0o600 });
+    }
+
+    function bowline(...args: string[]) {
+      const { BOWLINE_TOKEN } = fleet.operatorEnv;
+      const env = {
+        PATH: process.env['PATH'],
+        HOME: home,
+        TMPDIR: home,
+        NO_COLOR: '1',
+        BOWLINE_TOKEN,
+        BOWLINE_SERVER: `https://${HOST}`,
+        HTTPS_PROXY: `http://127.0.0.1:${office.port}`,
+        NODE_EXTRA_CA_CERTS: caFile,
+      };
+      return startProcess(process.execPath, [CLI, ...args], { cwd: home, env });
+    }
+    async function ended(child: ReturnType<typeof bowline>): Promise<{ code: number | null; out: string }> {
+      const { code } = await child.exited;
+      return { code, out: child.stdout() + child.stderr() };
+    }
+    async function done(...args: string[]): Promise<void> {
+      expect(await ended(bowline(...args))).toMatchObject({ code: 0 });
+    }
+    async function publish(version: string): Promise<void> {
+      const folder = join(home, 'hello');
+      mkdirSync(folder, { recursive: true });
+      const app = "{ name: 'hello', script: 'server.cjs', cwd: __dirname }";
+      writeFileSync(join(folder, 'ecosystem.config.cjs'), `module.exports = { apps: [${app}] };`);
+      writeFileSync(join(folder, 'server.cjs'), `setInterval(() => {}, 1e6); // ${version}`);
+      writeFileSync(join(folder, 'data.bin'), randomBytes(SIZE));
+      const named = ['--name', 'hello', '--release', version, '--sign', 'release'];
+      await done('release', 'build', folder, '--repo', repository, ...named);
+      await done('release', 'publish', repository, '--sign', 'release');
+    }
+    const order = (version: string) =>
+      bowline('fleet', 'update', DEVICE_ID, 'hello', version, '--sign', 'release');
+    const ssh = (command: string) => bowline('ssh', DEVICE_ID, '--', command);
+
+    test('when one key of the gateway names it, link, update and ssh go through it, and its password is nowhere to be read', async () => {
+      await publish('1.0.0');
+      expect(await ended(order('1.0.0'))).toMatchObject({
+        code: 0,
+        out: expect.stringContaining('succeeded'),
+      });
+      expect(site.returnedBytes).toBeGreaterThan(SIZE);
+      const before = site.asked.length;
+      const session = await ended(ssh('echo "of $BOWLINE_SESSION"'));
+      expect(session).toMatchObject({ code: 0, out: expect.stringMatching(/of [0-9a-f-]{36}/) });
+      expect(site.asked.length).toBeGreaterThan(before);
+      for (const { asked } of [site, office]) expect(new Set(asked)).toEqual(new Set([`${HOST}:443`]));
+      const sent = Buffer.concat([...site.passed, ...office.passed]);
+      expect(sent.includes('Bearer ')).toBe(false);
+      const shown = JSON.stringify(await waitFor(() => fleet.hub.request('config', {})));
+      expect(shown).toContain('[redacted]');
+      const logs = ['ws-gateway', 'ota-updater', 'ssh-broker'].map((app) => fleet.log(app));
+      for (const text of [shown, ...logs]) expect(text).not.toContain(PASSWORD);
+    }, 60_000);
+
+    test('when it dies in the middle of a download and refuses for a while, the update goes on from there, and the release is not to blame', async () => {
+      await publish('2.0.0');
+      const before = site.returnedBytes;
+      const update = order('2.0.0');
+      await waitFor(() => site.returnedBytes > before + SIZE / 3, { what: 'a third of it' });
+      site.says = '502 Bad Gateway';
+      site.cut();
+      await waitFor(() => site.asked.length > 0 && !site.open, { what: 'the cut' });
+      const asked = site.asked.length;
+      await waitFor(() => site.asked.length > asked + 2, { what: 'attempts in vain' });
+      site.says = undefined;
+      expect(await ended(update)).toMatchObject({ code: 0, out: expect.stringContaining('succeeded') });
+      // Not all of it twice.
+      expect(site.returnedBytes - before).toBeLessThan(1.6 * SIZE);
+      const status = readFileSync(join(fleet.layout.stateDir, 'ota-updater/status.json'), 'utf8');
+      expect(JSON.parse(status)).toMatchObject({ denied: {} });
+    }, 90_000);
+
+    test('when it dies in the middle of a session, that ends with nothing left; while it refuses, the next one is tried until it opens', async () => {
+      const runFolder = join(fleet.layout.runDir, 'ssh-broker');
+      const cut = ssh('echo ready; sleep 600');
+      await cut.output(/ready/);
+      site.cut();
+      expect((await ended(cut)).code).not.toBe(0);
+      await waitFor(() => readdirSync(runFolder).length === 0, { what: 'no folder of a session' });
+      await fleet.untilOnline();
+
+      site.says = '403 Forbidden';
+      const asked = site.asked.length;
+      const again = ssh('echo again');
+      await waitFor(() => site.asked.length > asked + 1, { what: 'attempts in vain' });
+      site.says = undefined;
+      expect(fleet.log('ssh-broker')).toContain(`the proxy 127.0.0.1:${site.port} answered 403 Forbidden`);
+      expect(await ended(again)).toMatchObject({ code: 0, out: expect.stringContaining('again') });
+    }, 60_000);
+  },
+);
