@@ -24,5 +24,6 @@ it('when every process and the programs are killed at random, each order ends on
     controlCaught: true,
   });
   expect(result['orders']).toBeGreaterThanOrEqual(30);
+  expect(result['givenAtLastKill']).toBeGreaterThanOrEqual(30);
   expect(result['succeeded']).toBeGreaterThan(10);
 }, 300_000);

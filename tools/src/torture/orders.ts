@@ -18,6 +18,8 @@ export interface OrdersResult extends Verdict {
   name: string;
   seed: number;
   kills: number;
+  /** How many orders had been given when something was killed for the last time. */
+  givenAtLastKill: number;
   /** Whether the same campaign caught an executor that runs again what must not run again. */
   controlCaught: boolean;
 }
@@ -33,8 +35,8 @@ const UNDER_WAY = 12;
 
 /**
  * Orders whose effects are counted: each is a line in a file, written by a real program. Every process of the device,
- * the server and the programs themselves are killed at random instants; in the end every order must have ended once, and its effect must be there
- * as often as its command promises. First with an executor that repeats what it must not, to show that this is caught.
+ * the server and the programs themselves are killed at random instants, from the first order to the last; in the end every
+ * order must have ended once, and its effect must be there as often as its command promises. First with an executor that repeats what it must not, to show that this is caught.
  */
 export async function countedOrders(
   options: CampaignOptions,
@@ -60,7 +62,7 @@ async function run(
   victims: readonly (FleetApp | 'program')[],
   lies: boolean,
   say: (line: string) => void,
-): Promise<Verdict> {
+): Promise<Verdict & { givenAtLastKill: number }> {
   const fleet = await TortureFleet.start({
     apps: lies ? VICTIMS : WHOLE_FLEET,
     limits: true,
@@ -73,14 +75,18 @@ async function run(
       lies ? 'once' : pick(COMMANDS, random),
     );
     let left: (FleetApp | 'program')[] = [];
+    let givenAtLastKill = 0;
     for (let kill = 1; kill <= kills; kill += 1) {
       if (lies && hasTwice(effectsIn(fleet.folder))) break;
+      // Every order lives amid kills: they go on to the last one.
+      await until(() => given.size >= (orders * kill) / kills, 'the next order to be given');
       if (lies || random() > IN_A_ROW_SHARE) await amidWork(fleet);
       await sleep(random() * LONGEST_PAUSE_MS);
       if (left.length === 0) left = [...victims];
       const [victim = 'program'] = left.splice(Math.floor(random() * left.length), 1);
       if (victim === 'program') killProgram(given, random);
       else await until(() => fleet.kill(victim), `${victim} to run`);
+      givenAtLastKill = given.size;
       if (kill % 100 === 0) say(`  ${kill} kills, ${given.size} orders`);
     }
     await giver.finish();
@@ -88,7 +94,7 @@ async function run(
     await fleet.stop('command-executor');
     const verdict = judgeOrders([...given.values()], effects, programsLeft(given).length);
     clean = lies || isClean(verdict);
-    return verdict;
+    return { ...verdict, givenAtLastKill };
   } finally {
     if (!clean) say(`state and logs are kept in ${fleet.folder}`);
     await fleet.end({ keepFolder: !clean });
