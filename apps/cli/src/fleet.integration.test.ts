@@ -266,6 +266,15 @@ describe('bowline fleet cancel', () => {
     expect(code).toBe(0);
   });
 
+  test('when an order that was called off before its device had it is looked at, it says so while it still waits', async () => {
+    const server = await fakeServer();
+    server.steps = ['queued'];
+    server.error = { code: 'withdrawn', message: 'the order was called off' };
+    const { code, stdout } = await bowline(['fleet', 'order', ORDER_ID], { env: server.env });
+    expect(stdout).toMatch(/queued[^]*\nWithdrawn: the order was called off\.\n$/);
+    expect(code).toBe(0);
+  });
+
   test('when it is too late for the device, or the order has ended already, it says so', async () => {
     const server = await fakeServer();
     server.steps = ['received', 'failed'];

@@ -104,10 +104,27 @@ describe('life of an order', () => {
   it('when it is called off while its device is away, the device gets it as expired, and then the cancel', async () => {
     const device = await newDevice();
     const { orderId, createdAt } = await send(device);
-    await server.api('POST', `/v1/orders/${orderId}/cancel`, {});
+    const { body } = await server.api('POST', `/v1/orders/${orderId}/cancel`, {});
+    const error = { code: 'withdrawn' };
+    expect(await order(orderId)).toMatchObject({ status: 'queued', error });
     const link = await device.open();
     expect((await link.next('command')).payload).toMatchObject({ expiresAt: createdAt });
-    expect((await link.next('cancel')).payload).toEqual({ orderId });
+    const cancel = await link.next('cancel');
+    expect(cancel.payload).toEqual({ orderId });
+    link.ack(1, orderId, 'expired', 0, { error: { code: 'expired', message: 'expired before it arrived' } });
+    const tooLate = { code: 'too-late', message: `order ${orderId} is expired` };
+    link.ack(2, String((body as { orderId: unknown }).orderId), 'failed', 0, { error: tooLate });
+    expect(await becomes(orderId, 'expired')).toMatchObject({ error });
+    expect(await becomes(String((body as { orderId: unknown }).orderId), 'failed')).toMatchObject({ error });
+  });
+
+  it('when it is called off and the device had it after all, what came of it is told', async () => {
+    const device = await newDevice();
+    const { orderId } = await send(device);
+    await server.api('POST', `/v1/orders/${orderId}/cancel`, {});
+    const link = await device.open();
+    link.ack(1, orderId, 'started', 1);
+    expect(((await becomes(orderId, 'started')) as { error?: unknown }).error).toBeUndefined();
   });
 
   it('when it is called off, a cancel follows it down', async () => {

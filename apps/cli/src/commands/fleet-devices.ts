@@ -35,6 +35,6 @@ export async function fleetOrder({ json }: Context, api: OperatorsApi, orderId: 
   const name = typeof order.payload['name'] === 'string' ? ` ${order.payload['name']}` : '';
   print(`${order.type}${name} to ${order.deviceId}: ${paint('bold', order.status)}`);
   newSteps(order, 0).forEach((line) => print(`  ${line}`));
-  if ((exitCodeOf(order) ?? 0) !== 0) print(whyNot(order));
+  if (order.error !== undefined || (exitCodeOf(order) ?? 0) !== 0) print(whyNot(order));
   else if (order.result !== undefined) print(JSON.stringify(order.result, null, 2));
 }

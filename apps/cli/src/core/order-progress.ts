@@ -29,8 +29,10 @@ export function newSteps(order: Order, shown: number): string[] {
 
 /** One sentence on how it ended, for everything but success. */
 export function whyNot(order: Order): string {
+  const { status, error } = order;
+  if (error?.code === 'withdrawn') return `Withdrawn: ${error.message}.`;
   const why = wordsOf(order);
-  return `The order ended ${order.status}${why === undefined ? '' : `: ${why}`}.`;
+  return `The order ended ${status}${why === undefined ? '' : `: ${why}`}.`;
 }
 
 /** What the device said against it. */

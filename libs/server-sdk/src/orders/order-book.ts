@@ -22,6 +22,12 @@ export const ORDER_LIFE_MS = 7 * 24 * 3600 * 1000;
 const EVICT_LOOK = 64;
 const MAX_BLAMES = 3;
 
+const WITHDRAWN = {
+  code: 'withdrawn',
+  message: 'the order was called off before the device had it, and never begins',
+};
+const isWithdrawn = (error: Order['error']): boolean => error?.code === WITHDRAWN.code;
+
 export interface NewOrder {
   /** Chosen by whoever signs it; default a new one. */
   orderId?: string;
@@ -112,7 +118,7 @@ export class OrderBook {
 
   /**
    * Asks the device to call an order off: an order of its own (`cancel`). A device that has not got the order yet gets it as one
-   * that has expired: it comes before its cancel, and would begin at once.
+   * that has expired: it comes before its cancel, and would begin at once. Operators see at once that it is withdrawn.
    *
    * @returns the order that does it.
    * @throws RejectedError `order-ended`.
@@ -123,7 +129,7 @@ export class OrderBook {
     const record = this.#record(deviceId, orderId);
     if (record !== undefined && (status === 'queued' || status === 'sent')) {
       const expiresAt = record.createdAt;
-      this.#put({ ...record, expiresAt, payload: { ...record.payload, expiresAt } });
+      this.#put({ ...record, expiresAt, payload: { ...record.payload, expiresAt }, error: WITHDRAWN });
     }
     return this.create(deviceId, serverEpoch, { type: 'cancel', payload: { orderId } });
   }
@@ -201,7 +207,7 @@ export class OrderBook {
       this.#publish(order);
       return true;
     }
-    const changed = applyAck(order, ack, this.#clock.wallMs());
+    const changed = applyAck(order, this.#explained(order, ack), this.#clock.wallMs());
     if (changed !== order) this.#put(changed);
     return true;
   }
@@ -274,6 +280,14 @@ export class OrderBook {
     const { token: _token, ...payload } = record.payload;
     const shown = record.type === 'sshAccess' ? { ...record, payload } : record;
     return progress === undefined ? shown : { ...shown, progress };
+  }
+
+  /** A device does not know of an order that came as expired, or of its cancel that came too late, that the order was withdrawn. */
+  #explained({ deviceId, type, payload, error }: OrderRecord, ack: Ack): Ack {
+    const isTooLate = type === 'cancel' && ack.error?.code === 'too-late';
+    const target = isTooLate ? this.#record(deviceId, String(payload['orderId'])) : undefined;
+    if (target?.status === 'expired' && isWithdrawn(target.error)) return { ...ack, error: WITHDRAWN };
+    return ack.status === 'expired' && isWithdrawn(error) ? { ...ack, error: WITHDRAWN } : ack;
   }
 
   #record(deviceId: string, orderId: string): OrderRecord | undefined {
