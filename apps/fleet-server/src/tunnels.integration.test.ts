@@ -267,6 +267,23 @@ describe('the end', () => {
     expect(of('tunnel.open')).toBeDefined();
   });
 
+  test.each(['revoke', 'decommission'])(
+    'when its device is shut out (%s), the session is over, and there is no new one',
+    async (what) => {
+      const deviceId = `no-more-${what}`;
+      await server.device(deviceId);
+      const path = `/v1/devices/${deviceId}/ssh-sessions`;
+      const tunnel = (await server.api('POST', path, { expiresInMs: 600_000 })).body as unknown as Tunnel;
+      const other = await open();
+      const [below, others] = [await standBy(tunnel), await standBy(other)];
+      expect((await server.api('POST', `/v1/devices/${deviceId}/${what}`)).status).toBe(200);
+      expect(await below.end()).toBe(4410);
+      expect(others.closed).toBeUndefined();
+      const code = what === 'revoke' ? 'device-revoked' : 'unknown-device';
+      expect((await server.api('POST', path, { expiresInMs: 600_000 })).body).toMatchObject({ code });
+    },
+  );
+
   test('when nothing is heard of an end for a minute, it is cut off; one that answers pings is not', async () => {
     const [tunnel, dead] = [await open({ expiresInMs: 3_600_000 }), await open({ expiresInMs: 3_600_000 })];
     const below = await standBy(tunnel);

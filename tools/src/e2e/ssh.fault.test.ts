@@ -87,6 +87,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       await ssh.fleet.killServer();
       expect((await child.exited).code).not.toBe(0);
       expect((await copy.exited).code).not.toBe(0);
+      expect(child.stderr()).toContain(`bowline fleet ssh-sessions end ${sessionId}`);
       await ssh.fleet.startServer();
       await waitFor(
         async () => (await ssh.sessions()).some((each) => each.sessionId === sessionId && each.ready),
@@ -95,6 +96,10 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
         },
       );
       expect(isRunning(pid)).toBe(true);
+      expect(await ssh.bowline('ssh', DEVICE_ID, '--', 'true')).toMatchObject({
+        code: 11,
+        out: expect.stringContaining(`has a session already, ${sessionId}`),
+      });
       expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
       await untilGone(pid);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });

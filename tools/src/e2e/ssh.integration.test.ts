@@ -1,12 +1,23 @@
 import { execFileSync } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { freePort, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { falseRelay, falseServer } from './false-relay.ts';
 import { pidIn, SshFleet, untilGone } from './ssh-fleet.ts';
+
+/** What comes from a port until it is closed; undefined if nobody listens. */
+const answerAt = (port: number): Promise<{ text: string } | undefined> =>
+  new Promise((resolve) => {
+    let text = '';
+    connect(port, '127.0.0.1')
+      .on('data', (data) => (text += data.toString()))
+      .on('error', () => resolve(undefined))
+      .on('end', () => resolve({ text }));
+  });
 
 const SESSION = /Session ([0-9a-f-]{36}), as/;
 
@@ -101,6 +112,24 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     await end(sessionId);
     expect((await second.exited).code).not.toBe(0);
   }, 90_000);
+
+  test('when forwards were granted, they reach a unix socket for one who may run programs there, and for nobody else', async () => {
+    const socket = ssh.file('service.sock');
+    const service = createServer((peer) => peer.end('served'));
+    await new Promise<void>((resolve) => service.listen(socket, resolve));
+    const served = async (...more: string[]) => {
+      const port = await freePort();
+      const child = ssh.start('ssh', DEVICE_ID, '-L', `${port}:${socket}`, ...more);
+      await waitFor(() => SESSION.test(child.stderr()), { what: 'the session' });
+      const { text } = await waitFor(() => answerAt(port), { what: 'ssh to listen' });
+      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      await end(sessionId);
+      return text;
+    };
+    expect(await served('--', 'sleep 600')).toBe('served');
+    expect(await served('-N')).toBe('');
+    service.close();
+  }, 60_000);
 
   test('when the time is up, a child by setsid and nohup, a double fork, one without environment and a forward are gone', async () => {
     const [forked, twice, hidden] = ['forked', 'twice', 'hidden'].map((name) => ssh.file(`${name}.pid`)) as [

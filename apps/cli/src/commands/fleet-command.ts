@@ -3,6 +3,7 @@ import type { SignedOrder, WantedCommand } from '../adapters/sign-command.ts';
 import { paint, print } from '../adapters/terminal.ts';
 import type { Context } from './context.ts';
 import { followToEnd } from './follow-order.ts';
+import { warnIfWaiting } from './warn-if-waiting.ts';
 
 export interface CommandOptions {
   params: Record<string, unknown> | undefined;
@@ -32,7 +33,7 @@ export async function fleetCommand(
   });
   if (!json) {
     print(`${paint('bold', name)} to ${deviceId}, order ${order.orderId}`);
-    if (!device.online) print(paint('yellow', `${deviceId} is offline; the order waits for it.`));
+    warnIfWaiting(device);
   }
 
   return followToEnd({ json, signal }, api, order, timeoutMs);

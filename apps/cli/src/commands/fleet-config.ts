@@ -6,6 +6,7 @@ import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
 import type { Context } from './context.ts';
 import { followToEnd } from './follow-order.ts';
+import { warnIfWaiting } from './warn-if-waiting.ts';
 
 export interface PushOptions {
   version: number | undefined;
@@ -32,7 +33,7 @@ export async function pushConfig(
     print(
       `configuration ${paint('bold', String(order.payload['version']))} to ${deviceId}, order ${order.orderId}`,
     );
-    if (!device.online) print(paint('yellow', `${deviceId} is offline; the order waits for it.`));
+    warnIfWaiting(device);
   }
   return followToEnd({ json, signal }, api, order, timeoutMs);
 }

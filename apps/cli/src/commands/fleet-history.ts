@@ -8,6 +8,7 @@ import { dayAndTime, duration } from '../core/format.ts';
 import { exitCodeOf, whyNot } from '../core/order-progress.ts';
 import type { Context } from './context.ts';
 import { follow } from './follow-order.ts';
+import { warnIfWaiting } from './warn-if-waiting.ts';
 
 const POLL_MS = 250;
 
@@ -32,7 +33,7 @@ export async function askHistory(
   // The answer may go to standard output: nothing else does then.
   const say = (line: string) => void (output !== undefined && !json && print(line));
   say(`${paint('bold', 'history')} of ${deviceId}, order ${order.orderId}`);
-  if (!device.online) say(paint('yellow', `${deviceId} is offline; the order waits for it.`));
+  warnIfWaiting(device, say);
   const end = await follow(api, order, { json: json || output === undefined, signal, timeoutMs });
   const exitCode = exitCodeOf(end);
   if (exitCode === undefined) throw unfinished(order.orderId, `is still ${end.status}`, timeoutMs);

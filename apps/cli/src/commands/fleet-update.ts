@@ -7,6 +7,7 @@ import { openKey } from '../adapters/signing-keys.ts';
 import { paint, print } from '../adapters/terminal.ts';
 import type { Context } from './context.ts';
 import { followToEnd } from './follow-order.ts';
+import { warnIfWaiting } from './warn-if-waiting.ts';
 
 export interface Update {
   name: string;
@@ -40,7 +41,7 @@ export async function fleetUpdate(
   const given = await api.giveOrder(deviceId, { orderId, type: 'softwareUpdate', payload: { order } });
   if (!context.json) {
     print(`${paint('bold', `${update.name} ${update.version}`)} to ${deviceId}, order ${orderId}`);
-    if (!device.online) print(paint('yellow', `${deviceId} is offline; the order waits for it.`));
+    warnIfWaiting(device);
   }
   return followToEnd(context, api, given, timeoutMs);
 }

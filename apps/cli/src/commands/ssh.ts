@@ -52,6 +52,9 @@ const ADVICE: Record<string, string> = {
 };
 /** A device that is online answers at once; one that is not is not waited for. */
 const START_WITHIN_MS = 30_000;
+/** A server that restarts is back by then. */
+const END_WITHIN_MS = 5000;
+const END_RETRY_MS = 500;
 
 /**
  * Opens a session and has stock ssh (or scp, sftp, rsync) use it, then ends it.
@@ -82,7 +85,7 @@ export async function ssh(
     return exitCode;
   } finally {
     files.remove();
-    if (session !== undefined) await api.endSshSession(session.sessionId).catch(() => undefined);
+    if (session !== undefined) await endAtServer(api, session);
   }
 }
 
@@ -185,6 +188,24 @@ async function untilStarted({ signal }: Context, api: OperatorsApi, given: Order
     advice: 'Is it online? bowline fleet devices shows that. The order was withdrawn.',
     details: { orderId },
   });
+}
+
+/** The server may be away for the moment. Without its word the session stays open on the device, for as long as it may. */
+async function endAtServer(api: OperatorsApi, { sessionId }: OpenSession): Promise<void> {
+  for (const until = performance.now() + END_WITHIN_MS; ; await sleep(END_RETRY_MS)) {
+    try {
+      await api.endSshSession(sessionId);
+      return;
+    } catch (error) {
+      if (error instanceof CliError && error.details['status'] === 404) return; // it has ended
+      if (performance.now() < until) continue;
+      remark(
+        'The server could not be told that the session is over: it stays open until it is idle, or its time is up.',
+      );
+      remark(`To end it, once the server is back: bowline fleet ssh-sessions end ${sessionId}`);
+      return;
+    }
+  }
 }
 
 /** OpenSSH's, of `TYPE KEY`. */

@@ -1,7 +1,13 @@
 import { thumbprint } from '@bowline/identity';
 import { check } from '@bowline/messages';
 import { ContractError, RejectedError, type Clock } from '@bowline/runtime';
-import type { DeviceAccess, DeviceDirectory, DeviceStatusBook, EnrolmentTokens } from '@bowline/server-sdk';
+import type {
+  DeviceAccess,
+  DeviceDirectory,
+  DeviceStatusBook,
+  EnrolmentTokens,
+  TunnelServer,
+} from '@bowline/server-sdk';
 import type { FastifyInstance } from 'fastify';
 import * as validators from '../generated/bodies.js';
 import { note } from './audit.ts';
@@ -12,6 +18,7 @@ export interface DevicesAdminPorts {
   access: DeviceAccess;
   status: DeviceStatusBook;
   tokens: EnrolmentTokens;
+  tunnels: TunnelServer;
   clock: Clock;
 }
 
@@ -20,7 +27,7 @@ type OfToken = { Params: { tokenId: string } };
 
 /** Who belongs to the fleet: keys known beforehand, enrolment tokens, revocation, the end of a device (README). */
 export function serveDevicesAdmin(http: FastifyInstance, ports: DevicesAdminPorts): void {
-  const { devices, access, status, tokens, clock } = ports;
+  const { devices, access, status, tokens, tunnels, clock } = ports;
 
   http.post('/v1/devices', async ({ body }, reply) => {
     const { deviceId, publicKey, name, groups } = check<NewDeviceBody>(validators.device, body, 'body');
@@ -39,8 +46,9 @@ export function serveDevicesAdmin(http: FastifyInstance, ports: DevicesAdminPort
     return reply.status(201).send(status.get(deviceId));
   });
 
-  http.post<OfDevice>('/v1/devices/:deviceId/revoke', async ({ params }) => {
+  http.post<OfDevice>('/v1/devices/:deviceId/revoke', async ({ params, caller }) => {
     await access.revoke(params.deviceId);
+    await tunnels.endOf(params.deviceId, caller?.operator ?? '');
     return status.get(params.deviceId);
   });
 
@@ -49,8 +57,9 @@ export function serveDevicesAdmin(http: FastifyInstance, ports: DevicesAdminPort
     return status.get(params.deviceId);
   });
 
-  http.post<OfDevice>('/v1/devices/:deviceId/decommission', async ({ params }) => {
+  http.post<OfDevice>('/v1/devices/:deviceId/decommission', async ({ params, caller }) => {
     await access.decommission(params.deviceId);
+    await tunnels.endOf(params.deviceId, caller?.operator ?? '');
     return { deviceId: params.deviceId };
   });
 

@@ -23,6 +23,7 @@ const STATUS_OF: Record<string, number> = {
   'order-exists': 409,
   'bundle-rollback': 409,
   'device-exists': 409,
+  'device-revoked': 409,
   'too-many-orders': 429,
 };
 const RETRY_AFTER_MS = 5000;

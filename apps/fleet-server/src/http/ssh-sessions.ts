@@ -38,6 +38,8 @@ export function serveSshSessions(http: FastifyInstance, ports: SshSessionsPorts)
       const device = devices.get(request.params.deviceId);
       if (device === undefined)
         throw new RejectedError('unknown-device', 'this server does not know the device');
+      if (device.revokedAt !== undefined)
+        throw new RejectedError('device-revoked', 'the device is revoked: it cannot be reached');
       const { record, deviceToken, operatorToken } = await tunnelSessions.create({
         deviceId: device.deviceId,
         operator: request.caller?.operator ?? '',

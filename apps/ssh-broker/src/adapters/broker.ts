@@ -52,7 +52,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
   /** By order. */
   readonly #sessions = new Map<string, Session>();
   /** Being set up: a user has one session. */
-  readonly #opening = new Map<string, string>();
+  readonly #opening = new Map<string, SshGrant>();
   /** Called off before they were open. */
   readonly #cancelled = new Set<string>();
   readonly #reporting = new Set<Promise<void>>();
@@ -107,7 +107,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
     const { grantsBurst: burst, grantsEveryMs: everyMs } = config();
     if (!this.#pace.take(clock.monotonicMs(), { burst, everyMs }))
       throw new RejectedError('too-many-grants', 'too many sessions in too short a time: wait a while');
-    this.#opening.set(orderId, claims.user);
+    this.#opening.set(orderId, claims);
     void this.#open(order, access, sshd ?? '').finally(() => {
       this.#opening.delete(orderId);
       this.#cancelled.delete(orderId);
@@ -152,11 +152,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
       maxStreams: config.maxStreams,
       tunnelHosts: config.tunnelHosts,
       allowInsecure: config.allowInsecure,
-      activeUsers: new Set([
-        ...[...this.#sessions.values()].map(({ grant }) => grant.user),
-        ...this.#opening.values(),
-      ]),
-      activeSessions: this.#sessions.size + this.#opening.size,
+      active: [...[...this.#sessions.values()].map(({ grant }) => grant), ...this.#opening.values()],
       maxSessions: config.maxSessions,
     };
   }

@@ -15,9 +15,8 @@ export interface LocalFacts {
   maxStreams: number;
   tunnelHosts: readonly string[] | undefined;
   allowInsecure: boolean;
-  /** Users that have a session now. */
-  activeUsers: ReadonlySet<string>;
-  activeSessions: number;
+  /** Of the sessions that there are now, or will be in a moment. */
+  active: readonly Pick<SshGrant, 'sessionId' | 'user' | 'by'>[];
   maxSessions: number;
 }
 
@@ -81,11 +80,15 @@ function judgeTunnel(tunnelUrl: string, sessionId: string, facts: LocalFacts): R
   return undefined;
 }
 
-function judgeActive({ user }: SshGrant, facts: LocalFacts): Refusal | undefined {
-  if (facts.activeUsers.has(user))
-    return { code: 'session-active', message: `${user} has a session already: end that first` };
-  if (facts.activeSessions >= facts.maxSessions)
-    return { code: 'too-many-sessions', message: `${facts.activeSessions} sessions are open already` };
+function judgeActive({ user }: SshGrant, { active, maxSessions }: LocalFacts): Refusal | undefined {
+  const own = active.find((session) => session.user === user);
+  if (own !== undefined) {
+    const { sessionId, by } = own;
+    const message = `${user} has a session already, ${sessionId}, granted by ${by}; bowline fleet ssh-sessions end ${sessionId} ends it`;
+    return { code: 'session-active', message };
+  }
+  if (active.length >= maxSessions)
+    return { code: 'too-many-sessions', message: `${active.length} sessions are open already` };
   return undefined;
 }
 

@@ -46,6 +46,16 @@ describe('sshdConfig', () => {
     expect(config(['pty']).some((line) => line.startsWith('ForceCommand'))).toBe(false);
   });
 
+  test('when a unix socket is forwarded to, only one who may run any program gets there, and none is made here', () => {
+    const sockets = (...args: Parameters<typeof facts>) =>
+      config(...args).find((line) => line.startsWith('AllowStreamLocalForwarding'));
+    expect(sockets(['local-forward'])).toMatch(/ no$/);
+    expect(sockets(['sftp', 'local-forward', 'remote-forward'])).toMatch(/ no$/);
+    expect(sockets(['exec', 'local-forward'], { command: 'uptime' })).toMatch(/ no$/);
+    expect(sockets(['pty', 'remote-forward'])).toMatch(/ no$/);
+    expect(sockets(['exec', 'local-forward', 'remote-forward'])).toMatch(/ local$/);
+  });
+
   test('when there is a script to go through, it is forced where programs may run, by sh', () => {
     const entry = '/r/entry';
     expect(config(['exec'], {}, { entry })).toContain('ForceCommand /bin/sh /r/entry');

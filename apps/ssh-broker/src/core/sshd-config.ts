@@ -10,7 +10,7 @@ export interface SessionFiles {
 }
 
 export interface SessionFacts {
-  grant: Pick<SshGrant, 'sessionId' | 'user' | 'principal'>;
+  grant: Pick<SshGrant, 'sessionId' | 'user' | 'principal' | 'command'>;
   capabilities: ReadonlySet<Capability>;
   files: SessionFiles;
   /** The authority of operators' certificates, for a grant that names a principal. */
@@ -30,6 +30,9 @@ export function sshdConfig(facts: SessionFacts): string {
   const yes = (granted: boolean) => (granted ? 'yes' : 'no');
   const [local, remote] = [capabilities.has('local-forward'), capabilities.has('remote-forward')];
   const forwarding = local && remote ? 'yes' : local ? 'local' : remote ? 'remote' : 'no';
+  // A unix socket of the device may be as good as a shell (pm2's, a container engine's), so it is for those who have one. sshd
+  // does not take away a socket that it listens on for `-R` when it is ended: there are none.
+  const sockets = local && runsPrograms(capabilities) && grant.command === undefined ? 'local' : 'no';
   const byKey = grant.principal === undefined;
   const forced = forcedCommand(facts);
   const lines = [
@@ -50,7 +53,7 @@ export function sshdConfig(facts: SessionFacts): string {
     `PermitRootLogin ${grant.user === 'root' ? 'prohibit-password' : 'no'}`,
     `PermitTTY ${yes(capabilities.has('pty'))}`,
     `AllowTcpForwarding ${forwarding}`,
-    `AllowStreamLocalForwarding ${forwarding}`,
+    `AllowStreamLocalForwarding ${sockets}`,
     `AllowAgentForwarding ${yes(capabilities.has('agent-forward'))}`,
     'X11Forwarding no',
     'PermitTunnel no',

@@ -84,6 +84,12 @@ export class TunnelServer {
     return this.#desk.end(sessionId, by);
   }
 
+  /** Ends all sessions of a device: it has been shut out. */
+  async endOf(deviceId: string, by: string): Promise<void> {
+    const live = this.#ports.sessions.live().filter((session) => session.deviceId === deviceId);
+    await Promise.all(live.map(({ sessionId }) => this.end(sessionId, by)));
+  }
+
   /** The `upgrade` event of an HTTP server. @returns false if the URL is none of a tunnel. */
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): boolean {
     const [, sessionId, side] = PATH.exec(request.url?.split('?')[0] ?? '') ?? [];
