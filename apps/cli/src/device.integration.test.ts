@@ -213,6 +213,28 @@ describe('bowline config', () => {
     }
   });
 
+  test('when a trial fails over a file that was refused before, what is in force is written', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    const file = join(device.home, 'ws-gateway.local.json');
+    const inForce = { link: { url: 'wss://good' } };
+    hub.handle('checkOverride', () => ({
+      faults: [],
+      keys: ['link.url'],
+      restart: [],
+      link: ['link.url'],
+      inForce,
+    }));
+    writeFileSync(file, JSON.stringify({ link: { url: 'wss://refused' } }));
+    try {
+      const bad = await on('config', 'set', 'ws-gateway', 'link.url=wss://nobody', '--confirm-within', '5s');
+      expect(bad.code).toBe(10);
+      expect(JSON.parse(readFileSync(file, 'utf8'))).toEqual(inForce);
+    } finally {
+      await hub.close();
+      rmSync(file);
+    }
+  });
+
   test('when the gateway is away, nothing of its own is written untried unless that is asked for; of other apps it is', async () => {
     const { home, pm2 } = await fakeDevice([]);
     await pm2.kill();

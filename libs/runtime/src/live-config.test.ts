@@ -306,6 +306,25 @@ describe('the local override of a running app', () => {
     expect(app.start().current.link.server).toBe('good');
   });
 
+  it('when others are refused after the one in the file, that one stays refused, however many there are', async () => {
+    const app = device({ local: BAD });
+    const live = app.start();
+    await live.refuseOverride(BAD, { link: { server: 'good' } }, 'nobody there');
+    for (let i = 0; i < 9; i += 1) {
+      live.prepareOverride({ names: [`p${i}`] });
+      await live.refuseOverride({ names: [`r${i}`] }, {}, 'nobody there');
+    }
+    expect(app.start().current.link.server).toBe('good');
+    const held: unknown = JSON.parse(readFileSync(join(app.stateDir, 'override-refused.json'), 'utf8'));
+    expect(held).toHaveLength(5);
+  });
+
+  it('when what counts in place of a refused one does not fit any more, the file alone counts', async () => {
+    const app = device({ file: { link: { server: 'file' } }, local: BAD });
+    await app.start().refuseOverride(BAD, { link: { heartbeatMs: 1 } }, 'nobody there');
+    expect(app.start().current.link).toMatchObject({ server: 'file', heartbeatMs: 30_000 });
+  });
+
   it.each([
     ['was refused, the file said what counts meanwhile', false, undefined, 'nowhere'],
     ['was refused, and the file has said nothing else', true, undefined, 'good'],
@@ -314,6 +333,12 @@ describe('the local override of a running app', () => {
       'was only prepared in another boot',
       false,
       (text: string) => text.replace(/"preparedIn":"[^"]*"/, '"preparedIn":"b"'),
+      'nowhere',
+    ],
+    [
+      'was only prepared, and long ago',
+      false,
+      (text: string) => text.replace(/"preparedAtMs":[\d.]+/, '"preparedAtMs":-600000'),
       'nowhere',
     ],
   ])(

@@ -86,10 +86,7 @@ export class LiveConfig<Config> {
     this.#override = new LocalOverride(configFile(sources), stateDir);
     this.#current = own;
     const refused = this.#override.refused(this.#layers.local);
-    if (refused !== undefined && this.judgeOverride(refused.instead).length === 0) {
-      this.#layers.local = refused.instead;
-      this.#current = validated<Config>(validate, mergeLayers(this.#layers));
-    }
+    if (refused !== undefined) this.#standIn(refused.instead);
     try {
       const held = this.#read();
       if (held === undefined) return;
@@ -102,6 +99,14 @@ export class LiveConfig<Config> {
       this.#isDiskUnknown = true;
       this.#problem = error instanceof Error ? error.message : String(error);
     }
+  }
+
+  /** In place of an override that was refused. An update may have made it unfit: then the file alone; what was refused comes last. */
+  #standIn(instead: Tree): void {
+    const fit = [instead, {}].find((each) => this.judgeOverride(each).length === 0);
+    if (fit === undefined) return;
+    this.#layers.local = fit;
+    this.#current = validated<Config>(this.#validate, mergeLayers(this.#layers));
   }
 
   get current(): Readonly<Config> {

@@ -1,13 +1,17 @@
 import { join } from 'node:path';
 import { bootId } from './boot-id.ts';
+import { systemClock } from './clock.ts';
 import { overrideFile, readTree } from './config-layers.ts';
-import { RejectedError } from './errors.ts';
+import { ConfigError, RejectedError } from './errors.ts';
 import { readJsonIfPresent, writeFileDurably } from './files.ts';
 import { hashOf } from './hash.ts';
 import { isTree, type Tree } from './tree.ts';
 
-/** The one in the file, and the one that is about to be written there; more only if somebody writes by hand in between. */
-const MOST_REFUSED = 4;
+/** Beside the one in the file: one that is about to be written there; more only if somebody writes by hand in between. */
+const MOST_OTHERS = 4;
+
+/** Within that an owner writes what was prepared for it. */
+const PREPARED_FOR_MS = 10 * 60_000;
 
 /** What counts in place of an override that was tried and did not stand. */
 interface Refused {
@@ -15,8 +19,10 @@ interface Refused {
   hash: string;
   instead: Tree;
   why: string;
-  /** It has not been tried at all; its owner may be about to write it, but not after the end of this boot. */
+  /** It has not been tried at all; its owner may be about to write it, but not after the end of this boot… */
   preparedIn?: string;
+  /** …nor long after this. */
+  preparedAtMs?: number;
 }
 
 /**
@@ -50,7 +56,13 @@ export class LocalOverride {
 
   /** The same for one that its owner is about to write. */
   prepare(override: Tree, instead: Tree, why: string): void {
-    this.#add({ hash: hashOf(override), instead, why, preparedIn: bootId() });
+    this.#add({
+      hash: hashOf(override),
+      instead,
+      why,
+      preparedIn: bootId(),
+      preparedAtMs: systemClock.sinceBootMs(),
+    });
   }
 
   /**
@@ -61,8 +73,11 @@ export class LocalOverride {
   forgetOthers(): void {
     const held = this.#held();
     if (held.length === 0 || this.refused(this.read()) !== undefined) return;
-    const thisBoot = bootId();
-    const prepared = held.filter(({ preparedIn }) => preparedIn === thisBoot);
+    const [thisBoot, nowMs] = [bootId(), systemClock.sinceBootMs()];
+    const prepared = held.filter(
+      ({ preparedIn, preparedAtMs = nowMs }) =>
+        preparedIn === thisBoot && nowMs < preparedAtMs + PREPARED_FOR_MS,
+    );
     if (prepared.length < held.length) this.#write(prepared);
   }
 
@@ -82,10 +97,27 @@ export class LocalOverride {
     return Array.isArray(held) ? held.filter(isRefused) : [];
   }
 
+  /** What the file says may have been refused long ago, and must not count for that. */
+  #bounded(held: Refused[]): Refused[] {
+    const inFile = this.#hashInFile();
+    if (inFile === 'unknown') return held;
+    let others = 0;
+    return held.filter(({ hash }) => hash === inFile || ++others <= MOST_OTHERS);
+  }
+
+  #hashInFile(): string {
+    try {
+      return hashOf(this.read());
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      return 'unknown';
+    }
+  }
+
   #write(held: Refused[]): void {
     if (this.#file === undefined) return;
     try {
-      writeFileDurably(this.#file, JSON.stringify(held.slice(0, MOST_REFUSED)));
+      writeFileDurably(this.#file, JSON.stringify(this.#bounded(held)));
     } catch (cause) {
       const why = cause instanceof Error ? cause.message : String(cause);
       throw new RejectedError('config-refused', `cannot be kept on this device: ${why}`, { cause });

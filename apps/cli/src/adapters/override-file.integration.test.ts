@@ -1,8 +1,8 @@
 import { execFileSync } from 'node:child_process';
-import { statSync, writeFileSync } from 'node:fs';
+import { statSync, watch, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
-import { temporaryFolder } from '@bowline/testing';
+import { temporaryFolder, waitFor } from '@bowline/testing';
 import { expect, test } from 'vitest';
 import { OverrideFile } from './override-file.ts';
 
@@ -32,6 +32,23 @@ test("when the gateway's override is written, its user may read it and nobody el
   }
   file.write(undefined);
   expect(file.text()).toBeUndefined();
+});
+
+test('when it is taken away again, that is made durable, too', async () => {
+  const installation = device();
+  const file = new OverrideFile('ws-gateway', installation);
+  file.write('{}');
+  const names: (string | null)[] = [];
+  const watcher = watch(installation.configDir, (_, name) => names.push(name));
+  try {
+    file.write(undefined);
+    const name = 'ws-gateway.local.json';
+    await waitFor(() => names.includes(name), { what: 'the removal' });
+    const isSynced = () => names.slice(names.indexOf(name)).some((each) => each?.startsWith('.sync-'));
+    await waitFor(isSynced, { what: 'the sync of the folder' });
+  } finally {
+    watcher.close();
+  }
 });
 
 test("when another app's override is written, it may be read as the file beside it", () => {

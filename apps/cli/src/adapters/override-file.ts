@@ -1,11 +1,12 @@
 import { rmSync, statSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import type { Installation } from '@bowline/pm2';
 import {
   acquireLock,
   hasCode,
   overrideFile,
   readFileIfPresent,
+  syncFolder,
   systemUsers,
   writeFileDurably,
   type Lock,
@@ -67,7 +68,10 @@ export class OverrideFile {
   /** Durable, and readable to the app, when it returns. @throws CliError `not-permitted` */
   write(text: string | undefined): void {
     this.#permitted(() => {
-      if (text === undefined) return rmSync(this.path, { force: true });
+      if (text === undefined) {
+        rmSync(this.path, { force: true });
+        return syncFolder(dirname(this.path));
+      }
       const { mode, uid, gid } = this.#rights();
       writeFileDurably(this.path, text, mode, { uid, gid });
     });

@@ -88,7 +88,7 @@ async function changeFile(
   const address = { ...context.installation(), version: context.version };
   const before = file.text();
   const override = await change(file.read());
-  const text = `${JSON.stringify(override, undefined, 2)}\n`;
+  const text = textOf(override);
   const { confirmWithin: confirmWithinMs, untried } = options;
 
   const check = await askGateway(address, 'checkOverride', { app, override, prepare: !untried }).catch(
@@ -112,7 +112,9 @@ async function changeFile(
   const take = (): Promise<End> =>
     askGateway(address, 'takeOverride', request, { answerWithinMs: confirmWithinMs + AFTER_TRIAL_MS });
   const takeBack = () => {
-    if (file.text() === text) file.write(before); // else it is somebody else's, by hand
+    // Words that were refused are not written again: nothing but a note of the gateway's keeps them from counting.
+    const good = check.inForce === undefined ? before : textOf(check.inForce);
+    if (file.text() === text) file.write(good); // else it is somebody else's, by hand
   };
   const tried = check.link.length > 0 && !untried;
   let end: End;
@@ -132,6 +134,8 @@ async function changeFile(
   else tell(app, file, end, confirmWithinMs);
   return isKept ? EXIT.ok : EXIT.orderFailed;
 }
+
+const textOf = (override: Tree) => `${JSON.stringify(override, undefined, 2)}\n`;
 
 function tellWritten({ json }: Context, app: ConfiguredApp, what: string): number {
   if (json) printJson({ app, status: 'written' });

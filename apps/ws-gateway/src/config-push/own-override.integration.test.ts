@@ -80,6 +80,9 @@ it('when nobody answers at the new address, the old one is in force again, and s
   const before = cloud.links.length;
   gateway.start();
   await cloud.link(({ hello }, index) => index >= before && hello !== undefined);
+  const next = { app: 'ws-gateway' as const, override: { link: { url }, logLevel: 'debug' } };
+  const { inForce } = await (await gateway.app('cli')).request('checkOverride', next);
+  expect(inForce).toEqual({}); // what the change after it goes back to, not the file
 });
 
 it('when the gateway is killed in the middle of a trial, it returns by itself', async () => {

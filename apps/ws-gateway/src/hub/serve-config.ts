@@ -23,7 +23,7 @@ export interface ConfigPorts {
   trial: Pick<KnownTrial, 'view'>;
   records: ConfigRecords;
   targets: ConfigTargets;
-  live: Pick<LiveConfig<unknown>, 'readOverride' | 'prepareOverride'>;
+  live: Pick<LiveConfig<unknown>, 'readOverride' | 'prepareOverride' | 'refused' | 'override'>;
 }
 
 /** How the device is configured, for a person at it (`bowline config`, by the CLI's socket only), and what apps say of themselves. */
@@ -89,14 +89,16 @@ export function serveConfigOfDevice({ hub, push, hold, trial, records, targets, 
       if (hold.isOn) throw updateBusy(trial.view);
       mayRestart(trial.view, app);
     }
-    if (prepare && app === 'ws-gateway') {
+    if (app !== 'ws-gateway') return answer;
+    const inForce = live.refused === undefined ? {} : { inForce: live.override };
+    if (prepare) {
       // Its file may hold what is only tried out, by somebody who is gone: another key must not take that along.
       if (records.step.phase !== 'settled') throw busy();
       const faults = untriable(answer);
       if (faults.length > 0) return { ...answer, faults };
       if (answer.link.length > 0) live.prepareOverride(override);
     }
-    return answer;
+    return { ...answer, ...inForce };
   });
 
   hub.handle('takeOverride', async ({ app, hash, ...how }, peer) => {

@@ -505,7 +505,8 @@ export const HUB_REQUESTS = {
       override: JsonObject,
       prepare: Type.Optional(Type.Boolean()),
     }),
-    response: Type.Object({ ...WouldChange, keys: Keys }),
+    /** `inForce`: what counts of it now, where the file says something that was refused: the change goes back to that. */
+    response: Type.Object({ ...WouldChange, keys: Keys, inForce: Type.Optional(JsonObject) }),
   },
   /**
    * Has an app take its local override as it is written in its file: nobody but who may write that can change it. What carries
