@@ -70,6 +70,13 @@ export function letUpdatesGo(context: Context, owner: string): void {
   else print(was ? `${owner} holds updates no more.` : `${owner} held nothing.`);
 }
 
+function whichIsMeant(count: number, start: string): string {
+  const which = start === '' ? '' : ` whose order begins with ${start}`;
+  return count === 0
+    ? `No update${which} is under way or waits.`
+    : `${count} updates${which} are under way or wait.`;
+}
+
 /**
  * Calls an update off that has not switched yet. Returns the exit code.
  *
@@ -82,7 +89,7 @@ export async function cancelUpdate(context: Context, start: string): Promise<num
   );
   const [wanted] = open;
   if (wanted === undefined || (start !== '' && open.length > 1))
-    throw new CliError('unknown-update', `${open.length} updates that are not over are meant.`, {
+    throw new CliError('unknown-update', whichIsMeant(open.length, start), {
       exitCode: EXIT.usage,
       advice: 'See: bowline update status',
     });

@@ -28,10 +28,14 @@ afterEach(() => engine.stop());
 afterEach(() => journal.close());
 
 /** @param resolve of the source; by default it never ends by itself. */
-function open(resolve: () => Promise<never> | undefined = () => undefined) {
+function open(
+  resolve: () => Promise<never> | undefined = () => undefined,
+  report: EnginePorts['report'] = async () => {},
+) {
   const file = join(temporaryFolder(), 'updates.journal');
   journal = new FullJournal({ file, higher: (a) => a, log, nowMs: Date.now });
   const asked: (string | undefined)[] = [];
+  let changes = 0;
   const source = {
     resolve: ({ version }: { version?: string }, until: AbortSignal) => {
       asked.push(version);
@@ -55,12 +59,14 @@ function open(resolve: () => Promise<never> | undefined = () => undefined) {
     isInRollout: () => true,
     circumstances: async () => ({ nowMs: 0, holds: [], maxDeferMs: 0 }),
     isOnline: () => true,
-    report: async () => {},
+    report,
     tell: async () => {},
     progress: () => {},
-    changed: () => {},
+    changed: () => {
+      changes += 1;
+    },
   } as unknown as EnginePorts);
-  return { asked };
+  return { asked, changes: () => changes };
 }
 const phases = () => journal.ledger.updates().map(({ phase }) => phase);
 
@@ -87,4 +93,23 @@ test('when an update that waits is cancelled while another is under way, it ends
   await waitFor(() => asked.includes('2.0.0'));
   engine.cancel('waits');
   expect(phases()).toEqual(['cancelled', 'accepted']);
+});
+
+test('when the gateway is away, an update begins, shows and can be cancelled; what became of it is told in its order', async () => {
+  const told: string[] = [];
+  let back = () => {};
+  const away = new Promise<void>((resolve) => (back = resolve));
+  const { asked, changes } = open(undefined, async ({ status }) => {
+    await away;
+    told.push(status);
+  });
+  engine.start();
+  engine.take('brought', CLAIMS, '/stick');
+  expect(changes()).toBe(1);
+  await waitFor(() => asked.length === 1);
+  expect(engine.cancel('brought')).toBe('stopping');
+  await waitFor(() => phases()[0] === 'cancelled');
+  back();
+  await waitFor(() => told.length === 2);
+  expect(told).toEqual(['started', 'cancelled']);
 });

@@ -10,7 +10,7 @@ import {
   type UpdateClaims,
   type UpdateState,
 } from '../core/update-state.ts';
-import { EndTeller } from './end-teller.ts';
+import { OutcomeTeller } from './outcome-teller.ts';
 import type { EnginePorts } from './ports.ts';
 import { Preparation } from './prepare.ts';
 import { SwitchOver } from './switch-over.ts';
@@ -26,7 +26,7 @@ export class UpdateEngine {
   readonly #ports: EnginePorts;
   readonly #preparation: Preparation;
   readonly #switchOver: SwitchOver;
-  readonly #teller: EndTeller;
+  readonly #teller: OutcomeTeller;
   readonly #stopping = new AbortController();
   #running: Promise<void> | undefined;
   #wake: () => void = () => {};
@@ -40,14 +40,16 @@ export class UpdateEngine {
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
-    this.#preparation = new Preparation(ports);
+    this.#teller = new OutcomeTeller(ports);
+    this.#preparation = new Preparation(ports, this.#teller);
     this.#switchOver = new SwitchOver(ports);
-    this.#teller = new EndTeller(ports);
   }
 
   /** Takes up what the journal says is not over. */
   start(): void {
     for (const ended of this.#ports.journal.ledger.untold()) this.#teller.tell(ended);
+    for (const begun of this.#open().filter((state) => !hasNotBegun(state)))
+      this.#teller.tellStart(begun.orderId);
     const run = async () => {
       await this.#tidyLast();
       await this.#run();
@@ -89,6 +91,7 @@ export class UpdateEngine {
     const inBoot = { id: bootId, atMs: Math.round(clock.sinceBootMs()) };
     const record = { type: 'accepted', orderId, at, order, eventId: newId(), in: inBoot } as const;
     journal.append(bundle === undefined ? record : { ...record, bundle });
+    this.#ports.changed();
     this.#wake();
   }
 

@@ -146,6 +146,24 @@ test('when an update cannot begin, or its contents do not come, those behind it 
   }
 });
 
+test('when the gateway is away, an update that was accepted is carried out, and told once it is back', async () => {
+  // Put off for the want of the link no longer than that.
+  device.setPolicy({ maxDeferSeconds: 0 });
+  device.release('away', '1.0.0');
+  device.dieAt(['after accepted']);
+  const order = await device.order('away', '1.0.0');
+  const died = device.updater?.exited;
+  device.gateway.hand('ota-updater', order).catch(() => {});
+  await died;
+  await device.withoutGateway(async () => {
+    device.start();
+    await waitFor(() => device.inPlace('away') === '1.0.0', { what: 'the update without a gateway' });
+  });
+  expect((await device.ended(order.orderId)).status).toBe('succeeded');
+  expect(device.gateway.reports.map(({ status }) => status)).toEqual(['started', 'succeeded']);
+  device.setPolicy({});
+});
+
 test('when the journal is gone, what stands here and what failed here is known all the same', async () => {
   const minSecureVersion = '7.5.0';
   device.release('kiosk', '8.0.0', {

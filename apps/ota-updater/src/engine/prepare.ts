@@ -23,6 +23,7 @@ import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
 import { isSystemError } from './system-error.ts';
 import { isTreeSound, layOutTree } from './laid-out.ts';
+import type { OutcomeTeller } from './outcome-teller.ts';
 import type { EnginePorts } from './ports.ts';
 
 /** So long the source is asked, just before the switch, whether it still has what waited. */
@@ -33,6 +34,7 @@ const RETRY = { baseMs: 2000, capMs: 300_000, minMs: 500 };
 /** From the order to a tree that is laid out and may be switched to: nothing that runs changes. */
 export class Preparation {
   readonly #ports: EnginePorts;
+  readonly #teller: OutcomeTeller;
   /** As it was resolved last by this process; the journal has only what must survive. */
   #resolved: ReleasePlan | undefined;
   /** Digest of the tree that this process has looked at, and nobody has had time to spoil since. */
@@ -42,8 +44,9 @@ export class Preparation {
   /** When the last byte of the contents came, or their fetch began, monotonic. */
   #lastByteMs = 0;
 
-  constructor(ports: EnginePorts) {
+  constructor(ports: EnginePorts, teller: OutcomeTeller) {
     this.#ports = ports;
+    this.#teller = teller;
   }
 
   /** When an order may be tried again, monotonic; 0: at once. */
@@ -94,7 +97,7 @@ export class Preparation {
   }
 
   async #begin(state: UpdateState, signal: AbortSignal): Promise<void> {
-    const { journal, report } = this.#ports;
+    const { journal } = this.#ports;
     const { orderId, order } = state;
     if (!this.#ports.isInRollout(order))
       return this.#fail(state, {
@@ -102,7 +105,7 @@ export class Preparation {
         message: `this device is not among the first ${order.rollout?.percent ?? 100} %`,
         deny: false,
       });
-    await this.#ignoringRefusal(() => report({ orderId, status: 'started', attempt: 1 }));
+    this.#teller.tellStart(orderId);
     if (await this.#isHeldStill(state, signal)) return;
     const resolved = await this.#resolve(state, signal);
     const plan = journaled(resolved);
@@ -303,15 +306,6 @@ export class Preparation {
     // What was laid out and will not be used only takes room.
     if (this.#kind(plan).current(plan.name) !== plan.digest)
       rmSync(this.#kind(plan).treeOf(plan), { recursive: true, force: true });
-  }
-
-  async #ignoringRefusal(report: () => Promise<void>): Promise<void> {
-    try {
-      await report();
-    } catch (error) {
-      if (!(error instanceof RejectedError)) throw error;
-      this.#ports.log.warn({ code: error.code }, `the gateway does not know this order: ${error.message}`);
-    }
   }
 
   async #view(state: UpdateState) {

@@ -39,6 +39,9 @@ function bundle(): void {
   afterThisFile(() => rmSync(PROGRAM, { force: true }));
 }
 
+const openGateway = (folder: string, server?: string) =>
+  openTestGateway(join(folder, 'hub'), { link: 'online', ...(server === undefined ? {} : { server }) });
+
 export interface NewRelease {
   files?: Record<string, string>;
   manifest?: Partial<ReleaseManifest>;
@@ -52,7 +55,7 @@ export interface NewRelease {
 export class UpdateDevice {
   readonly folder: string;
   readonly pm2: Pm2;
-  readonly gateway: TestGateway;
+  gateway: TestGateway;
   readonly #key: SigningKey;
   readonly #processes: boolean;
   updater: TestProcess | undefined;
@@ -95,10 +98,7 @@ export class UpdateDevice {
     const folder = temporaryFolder();
     const [root, key] = [await createKey(), await createKey()];
     writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: root.thumbprint });
-    const gateway = await openTestGateway(join(folder, 'hub'), {
-      link: 'online',
-      ...(server === undefined ? {} : { server }),
-    });
+    const gateway = await openGateway(folder, server);
     const keys = { root: [root.publicJwk], update: [key.publicJwk], access: [], command: [] };
     gateway.bundles.push(await signTrustBundle({ version: 1, keys, threshold: 1 }, [root]));
     // pm2 puts sockets into its home: it must be short.
@@ -237,6 +237,15 @@ export class UpdateDevice {
     const entry = (await this.pm2.list()).find((each) => each.name === name);
     if (entry === undefined || entry.status !== 'online' || entry.pid === 0) return undefined;
     return readFileSync(join(readlinkSync(`/proc/${entry.pid}/cwd`), 'version.txt'), 'utf8');
+  }
+
+  /** The gateway that comes back knows nothing of what was reported before. */
+  async withoutGateway(act: () => Promise<void>): Promise<void> {
+    const { bundles } = this.gateway;
+    await this.gateway.close();
+    await act();
+    this.gateway = await openGateway(this.folder);
+    this.gateway.bundles.push(...bundles);
   }
 
   async close(): Promise<void> {

@@ -3,14 +3,29 @@ import { BowlineError, CancelledError } from '@bowline/runtime';
 import type { EndedUpdate } from '../core/update-state.ts';
 import type { EndReport, EnginePorts } from './ports.ts';
 
-/** Hands the end of each update to the gateway, as the end of its order and as an event, until both are on its disk. */
-export class EndTeller {
+/**
+ * Hands the start of each update to the gateway, and its end, as the end of its order and as an event, until they are on its
+ * disk. The work does not wait for that: what a person brings to a device with a broken gateway is installed.
+ */
+export class OutcomeTeller {
   readonly #ports: EnginePorts;
+  readonly #starting = new Map<string, Promise<void>>();
   readonly #telling = new Map<string, Promise<void>>();
   #stopped = false;
 
   constructor(ports: EnginePorts) {
     this.#ports = ports;
+  }
+
+  /** Once in the life of this process. */
+  tellStart(orderId: string): void {
+    if (this.#stopped || this.#starting.has(orderId)) return;
+    const { report, log } = this.#ports;
+    const starting = report({ orderId, status: 'started', attempt: 1 }).catch((error: unknown) => {
+      if (error instanceof CancelledError) return; // told by the next life
+      log.warn({ orderId, error }, 'the gateway did not take the start of the update');
+    });
+    this.#starting.set(orderId, starting);
   }
 
   tell(state: EndedUpdate): void {
@@ -21,19 +36,23 @@ export class EndTeller {
         if (error instanceof CancelledError) return; // told by the next life
         this.#ports.log.error({ orderId, error }, 'the end of the update could not be told');
       })
-      .finally(() => this.#telling.delete(orderId));
+      .finally(() => {
+        this.#telling.delete(orderId);
+        this.#starting.delete(orderId);
+      });
     this.#telling.set(orderId, telling);
   }
 
   async stop(): Promise<void> {
     this.#stopped = true;
-    await Promise.allSettled(this.#telling.values());
+    await Promise.allSettled([...this.#starting.values(), ...this.#telling.values()]);
   }
 
   async #tell(state: EndedUpdate): Promise<void> {
     const { report, tell, journal, clock, log } = this.#ports;
     const { orderId, eventId } = state;
     await tell(eventId, eventOf(state));
+    await this.#starting.get(orderId);
     try {
       await report(reportOf(state));
     } catch (error) {
