@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { HubClient } from '@bowline/ipc';
 import { hashOf } from '@bowline/runtime';
 import { freePort, waitFor } from '@bowline/testing';
+import { ConnectProxy } from '@bowline/testing/connect-proxy';
 import { FakeCloud } from '@bowline/testing/fake-cloud';
 import { afterEach, expect, it } from 'vitest';
 import { ConfiguredApp } from '../test-kit/configured-app.ts';
@@ -198,4 +199,31 @@ it('when it has to wait for the end of a document, that document stays in force'
   await cloud.ack(order, 'succeeded');
   expect(await end).toMatchObject({ version: 1, status: 'applied', tried: true });
   expect(await person.request('config', {})).toMatchObject({ version: 1, phase: 'settled' });
+});
+
+it('when a proxy is tried, who goes out beside the link is told it, and that it is none again if it opens no way', async () => {
+  const { cloud, gateway, person } = await device();
+  const { host, port } = new URL(cloud.origin);
+  const proxy = await ConnectProxy.start({ routes: { [host]: Number(port) } });
+  const updater = await gateway.app('ota-updater');
+  running.push({ stop: () => updater.close() });
+  const told: (string | undefined)[] = [];
+  updater.onNotification('linkProxy', () => {
+    void updater.request('linkProxy', {}).then((way) => told.push(way.proxy));
+  });
+  const through = (at: number) => ({ link: { proxy: `http://127.0.0.1:${at}/`, noProxy: [] } });
+
+  const bad = through(await freePort());
+  const end = await set(gateway, person, bad, { confirmWithinMs: 1000 });
+  expect(end).toMatchObject({ status: 'rolledBack', tried: true });
+  expect(end.errors[0]?.message).toMatch(/\(proxy: .*ECONNREFUSED/);
+  await waitFor(() => told.length === 2, { what: 'both news' });
+  expect(told).toEqual([bad.link.proxy, undefined]);
+
+  const good = through(proxy.port);
+  const kept = await set(gateway, person, good, { confirmWithinMs: 20_000 });
+  expect(kept).toMatchObject({ status: 'applied', tried: true });
+  await waitFor(() => told.length === 3, { what: 'the news' });
+  expect(told.at(-1)).toBe(good.link.proxy);
+  expect(proxy.asked).toContain(host);
 });
