@@ -1,14 +1,11 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { transformSync } from 'esbuild';
 import { WORKSPACE } from '../test/run.ts';
+import { exampleOf, type NewFile } from './example.ts';
 
-interface NewFile {
-  text: string;
-  mode: number;
-}
-
-/** What a new module begins with: it greets somebody, which shows params, progress, log and result. */
+/** What a new module begins with. */
 export function moduleFiles(name: string): Record<string, NewFile> {
   return {
     [`${name}.ts`]: { text: moduleText(name), mode: 0o644 },
@@ -28,6 +25,13 @@ export function commandPackage(): Record<string, NewFile> {
   };
 }
 
+/** As they stand in a program, with a comma behind the last. */
+const membersOf = (value: object): string =>
+  inspect(value, { depth: Infinity, compact: 2, breakLength: 100, numericSeparator: true }).replace(
+    /^\{\n([^]*)\n\}$/,
+    '$1,',
+  );
+
 const moduleText = (name: string): string => `import { defineCommand } from '@bowline/command';
 
 /** What \`params\` below describes: only what has passed it gets here. */
@@ -39,22 +43,7 @@ interface Result {
 }
 
 export default defineCommand<Params, Result>({
-  name: '${name}',
-  description: 'What ${name} does, in one sentence for operators.',
-  idempotent: false,
-  params: {
-    type: 'object',
-    required: ['who'],
-    properties: { who: { type: 'string', minLength: 1, maxLength: 100, description: 'whom to greet' } },
-    additionalProperties: false,
-  },
-  result: {
-    type: 'object',
-    required: ['greeting'],
-    properties: { greeting: { type: 'string' } },
-    additionalProperties: false,
-  },
-  timeoutMs: 10_000,
+${membersOf(exampleOf(name))}
 
   async run({ who }, { signal, progress, log }) {
     signal.throwIfAborted();

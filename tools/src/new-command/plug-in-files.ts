@@ -1,24 +1,8 @@
-/** What a new plug-in begins with: it greets somebody, which shows params, progress, log and result. */
-export function plugInFiles(name: string): Record<string, { text: string; mode: number }> {
-  const manifest = {
-    name,
-    description: `What ${name} does, in one sentence for operators.`,
-    idempotent: false,
-    params: {
-      type: 'object',
-      required: ['who'],
-      properties: { who: { type: 'string', minLength: 1, maxLength: 100, description: 'whom to greet' } },
-      additionalProperties: false,
-    },
-    result: {
-      type: 'object',
-      required: ['greeting'],
-      properties: { greeting: { type: 'string' } },
-      additionalProperties: false,
-    },
-    timeoutMs: 10_000,
-    concurrency: 'shared',
-  };
+import { exampleOf, type NewFile } from './example.ts';
+
+/** What a new plug-in begins with. */
+export function plugInFiles(name: string): Record<string, NewFile> {
+  const manifest = { ...exampleOf(name), concurrency: 'shared' };
   return {
     'command.json': { text: `${JSON.stringify(manifest, null, 2)}\n`, mode: 0o644 },
     run: { text: RUN, mode: 0o755 },

@@ -1,13 +1,13 @@
-import { readdirSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { ownedFileFault } from '@bowline/identity';
 import type { Clock, Logger } from '@bowline/runtime';
-import { hasCode, RejectedError } from '@bowline/runtime/errors';
+import { RejectedError } from '@bowline/runtime/errors';
 import type { ExecutorConfig } from '../../config.ts';
 import type { Command } from '../../core/command.ts';
 import type { Commands } from '../../core/join-commands.ts';
 import { description as isDescription } from '../../generated/manifest.js';
 import type { Description } from '../../manifest.ts';
+import { namesIn, reason, versionOf } from '../command-folder.ts';
 import { manifestFault } from '../plug-ins/manifest-fault.ts';
 import { moduleCommand } from './module-command.ts';
 import { ModuleThread } from './module-thread-host.ts';
@@ -69,7 +69,7 @@ export class ModuleFolder {
     const broken = new Map<string, string>();
     let names: string[] = [];
     try {
-      names = modulesIn(folder);
+      names = namesIn(folder, (entry) => !entry.isDirectory() && MODULE.test(entry.name));
       for (const name of names.splice(maxModules))
         broken.set(name, `there are more than ${maxModules} modules`);
     } catch (error) {
@@ -121,7 +121,7 @@ export class ModuleFolder {
 
   #look(name: string): void {
     const file = join(this.#options.config.modulesFolder, name);
-    const signature = signatureOf(file);
+    const signature = JSON.stringify(versionOf(file));
     if ((this.#loading.get(name) ?? this.#loaded.get(name))?.signature === signature) return;
     const loading: Loading = { signature, done: Promise.resolve() };
     this.#loading.set(name, loading);
@@ -179,23 +179,4 @@ export class ModuleFolder {
     const limits = { loadMs, killGraceMs, memoryBytes, logChars, progressChars };
     return new ModuleThread({ thread, file, limits, clock, log: log.child({ module: file }) });
   }
-}
-
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-function modulesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => !entry.isDirectory() && MODULE.test(entry.name))
-      .map(({ name }) => name)
-      .toSorted();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-function signatureOf(file: string): string {
-  const { ino, size, ctimeMs } = statSync(file, { throwIfNoEntry: false }) ?? {};
-  return JSON.stringify([ino, size, ctimeMs]);
 }

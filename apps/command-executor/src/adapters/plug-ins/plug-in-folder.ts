@@ -8,6 +8,7 @@ import type { Commands } from '../../core/join-commands.ts';
 import { manifest as isManifest } from '../../generated/manifest.js';
 import type { Manifest } from '../../manifest.ts';
 import type { Programs } from '../programs/run-program.ts';
+import { namesIn, reason, versionOf } from '../command-folder.ts';
 import { manifestFault } from './manifest-fault.ts';
 import { plugInCommand } from './plug-in-command.ts';
 
@@ -42,7 +43,7 @@ export class PlugInFolder {
     const { commandsFolder: folder, maxPlugIns } = this.#options.config;
     const loaded = new Map<string, Loaded>();
     try {
-      const names = foldersIn(folder);
+      const names = namesIn(folder, (entry) => entry.isDirectory() && !entry.name.startsWith('.'));
       for (const name of names.slice(0, maxPlugIns)) loaded.set(name, await this.#look(name));
       for (const name of names.slice(maxPlugIns))
         loaded.set(name, { signature: '', why: `there are more than ${maxPlugIns} plug-ins` });
@@ -86,29 +87,10 @@ export class PlugInFolder {
   }
 }
 
-const reason = (error: unknown): string => (error instanceof Error ? error.message : String(error));
-
-function foldersIn(folder: string): string[] {
-  try {
-    return readdirSync(folder, { withFileTypes: true })
-      .filter((entry) => entry.isDirectory() && !entry.name.startsWith('.'))
-      .map(({ name }) => name)
-      .toSorted();
-  } catch (error) {
-    if (hasCode(error, 'ENOENT')) return [];
-    throw error;
-  }
-}
-
-/** Which files stand there, in which version: cheap enough to look for each order. */
+/** Which files stand there, and in which version. */
 function signatureOf(folder: string): string {
   const files = readdirSync(folder).toSorted().slice(0, 100);
-  return JSON.stringify(
-    ['', ...files].map((name) => {
-      const { ino, size, ctimeMs } = statSync(join(folder, name), { throwIfNoEntry: false }) ?? {};
-      return [name, ino, size, ctimeMs];
-    }),
-  );
+  return JSON.stringify(['', ...files].map((name) => [name, ...versionOf(join(folder, name))]));
 }
 
 function readManifest(file: string): Manifest {
