@@ -44,6 +44,34 @@ async function judged(code: string): Promise<void> {
   await goesOn();
 }
 
+/** 2^34 evaluations of any value: ajv alone never comes to an end of it. */
+const BRANCHES = Object.fromEntries(
+  Array.from({ length: 35 }, (_, i) => {
+    const next = { $ref: `#/$defs/l${i + 1}` };
+    return [`l${i}`, i === 34 ? { type: 'boolean' } : { anyOf: [next, next] }];
+  }),
+);
+const BOMB = { $ref: '#/$defs/l0', $defs: BRANCHES };
+
+test('when a schema of params, result or policy has no end, its orders are refused and others go on', async () => {
+  device.policy({ ping: {}, bomb: {}, say: {}, held: { params: BOMB } });
+  device.plugIn('bomb', 'echo 1', {
+    params: { type: 'object', properties: { a: BOMB, l: { $ref: '#/properties/a' } }, $defs: BRANCHES },
+  });
+  device.plugIn('say', 'echo 1', { result: BOMB });
+  device.plugIn('held', 'echo 1');
+  device.start();
+  const orders = [device.order('bomb', { a: 1 }), device.order('say'), device.order('held')];
+  const ends = await Promise.all(orders.map((order) => device.outcome(order)));
+  expect(ends.map(({ status, error }) => [status, error?.code])).toEqual([
+    ['rejected', 'invalid-params'],
+    ['failed', 'invalid-result'],
+    ['rejected', 'not-allowed'],
+  ]);
+  expect(ends[0]?.error?.message).toContain('takes too long to be held against its schema');
+  await goesOn();
+});
+
 describe('a pattern that backtracks without end in JavaScript', () => {
   test('when a plug-in has it in params and result, both are checked at once and other orders go on', async () => {
     device.policy({ ping: {}, greet: {}, say: {} });

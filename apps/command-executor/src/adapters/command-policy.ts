@@ -1,6 +1,7 @@
 import {
   isAllowed,
   judgeCommand,
+  judgeParams,
   longestTimeoutMs,
   needsSignature,
   type HeldPolicy,
@@ -15,4 +16,5 @@ export const commandPolicy = (held: HeldPolicy): CommandPolicy => ({
   needsSignature: (name) => needsSignature(held, name),
   longestTimeoutMs: (name) => longestTimeoutMs(held, name),
   judge: (wanted) => judgeCommand(held, wanted),
+  judgeParams: (wanted) => judgeParams(held, wanted),
 });

@@ -97,14 +97,13 @@ describe('any order under any circumstances', () => {
       const { payload, state, signature } = order;
       const wanted = {
         name: 'work',
-        params: {},
         timeoutMs: payload.timeoutMs,
         signed: signature !== undefined,
-        user: command.user?.({}),
       };
+      const params = { name: 'work', params: {}, user: command.user?.({}) };
       const isSecond = state === 'started' && !command.idempotent;
       expect({
-        refused: context.policy.judge(wanted),
+        refused: context.policy.judge(wanted) ?? context.policy.judgeParams(params),
         valid: command.check({}),
         signed: command.signed !== true || signature !== undefined,
         late: (payload.expiresAt ?? 0) <= (context.serverNowMs ?? Infinity),

@@ -65,6 +65,23 @@ describe('planCommand', () => {
     });
   });
 
+  test('when it is refused for another reason, its params, which may be large, are not looked at', () => {
+    const never = () => {
+      throw new Error('looked at');
+    };
+    const policy = policyOf({ ping: { maxTimeoutMs: 5, signed: true } });
+    const known = { ...context, commands: [fake('ping', false, never)] };
+    expect(refusal(order(), { ...known, policy: policyOf({}) })).toMatchObject({
+      error: { code: 'not-allowed' },
+    });
+    expect(refusal(order(), { ...known, policy })).toMatchObject({ error: { code: 'signature-needed' } });
+    expect(refusal(order({ state: 'started', attempt: 1 }), known)).toMatchObject({
+      error: { code: 'interrupted' },
+    });
+    const late = order({ payload: { name: 'ping', expiresAt: 1 } });
+    expect(refusal(late, known)).toMatchObject({ error: { code: 'expired' } });
+  });
+
   test('when the policy wants a signature, the order needs one, and with it the run is recorded around its effect', () => {
     const policy = policyOf({ openValve: { signed: true, maxTimeoutMs: 1000 } });
     const wanted = order({ payload: { name: 'openValve' } });

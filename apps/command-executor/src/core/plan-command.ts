@@ -109,20 +109,12 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
     const stored = { status: 'succeeded', result: effect.result } as const;
     return steps({ kind: 'report-outcome', stored }, ...record('reported'));
   }
-  const isValid = command.check(params);
-  const user = isValid ? command.user?.(params) : undefined;
-  const forbidden = context.policy.judge({ name, params, timeoutMs: askedMs, signed, user });
+  const forbidden = context.policy.judge({ name, timeoutMs: askedMs, signed });
   if (forbidden !== undefined) return refuse('rejected', forbidden);
   if (command.signed === true && !signed) {
     return refuse('rejected', {
       code: 'signature-needed',
       message: `${name} itself asks for a signature by a command key`,
-    });
-  }
-  if (!isValid) {
-    return refuse('rejected', {
-      code: 'invalid-params',
-      message: paramsFault(command),
     });
   }
   if (state === 'started' && !command.idempotent && effect === undefined) {
@@ -133,11 +125,16 @@ export function planCommand(order: CommandOrder, context: PlanContext): Plan {
     const message = `${name} was begun ${attempt} times and cut off each time, perhaps by what it does: it is not begun again${orphan === undefined ? '' : `; ${orphan}`}`;
     return refuse('indeterminate', { code: 'interrupted', message });
   }
-  if (payload.expiresAt !== undefined) {
-    if (context.serverNowMs === undefined) return { kind: 'await-server-time' };
-    if (payload.expiresAt <= context.serverNowMs)
-      return refuse('expired', { code: 'expired', message: 'expired before it could start' });
-  }
+  const { expiresAt = Infinity } = payload;
+  if (expiresAt <= (context.serverNowMs ?? -Infinity))
+    return refuse('expired', { code: 'expired', message: 'expired before it could start' });
+  // Last, for it takes time: who is refused anyhow must not make the device look at a large order.
+  if (!command.check(params))
+    return refuse('rejected', { code: 'invalid-params', message: paramsFault(command) });
+  const against = context.policy.judgeParams({ name, params, user: command.user?.(params) });
+  if (against !== undefined) return refuse('rejected', against);
+  if (payload.expiresAt !== undefined && context.serverNowMs === undefined)
+    return { kind: 'await-server-time' };
   const ownMs = command.timeoutMs ?? context.commandTimeoutMs;
   const longestMs = Math.min(ownMs, context.policy.longestTimeoutMs(name) ?? ownMs);
   const timeoutMs = Math.min(askedMs ?? longestMs, longestMs);

@@ -8,16 +8,22 @@ export interface CommandPolicy {
   needsSignature(name: string): boolean;
   /** The most time that it gives a command, if it says so, milliseconds. */
   longestTimeoutMs(name: string): number | undefined;
-  /** The rule that is against it; undefined if it may run. */
+  /** The rule that is against it, whatever its params are; undefined if it may run. */
   judge(wanted: WantedCommand): { code: string; message: string } | undefined;
+  /** The rule that is against these params. */
+  judgeParams(wanted: WantedParams): { code: string; message: string } | undefined;
 }
 
 export interface WantedCommand {
   name: string;
-  params: Record<string, unknown>;
   timeoutMs: number | undefined;
   /** A signature by a command key was checked. */
   signed: boolean;
+}
+
+export interface WantedParams {
+  name: string;
+  params: Record<string, unknown>;
   /** System user that its program would run as, if not the default one. */
   user: string | undefined;
 }

@@ -3,6 +3,7 @@ export {
   DEFAULT_POLICY,
   isAllowed,
   judgeCommand,
+  judgeParams,
   judgeRelease,
   judgeSsh,
   judgeUpdate,

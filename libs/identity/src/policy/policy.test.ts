@@ -5,6 +5,7 @@ import {
   DEFAULT_POLICY,
   isAllowed,
   judgeCommand,
+  judgeParams,
   judgeRelease,
   judgeSsh,
   judgeUpdate,
@@ -13,7 +14,7 @@ import {
 
 const SOURCE = 'policy file /etc/p.json';
 const held = (policy: object) => parsePolicy(JSON.stringify(policy), SOURCE);
-const ask = { params: {}, signed: false };
+const ask = { signed: false };
 
 describe('judgeCommand', () => {
   test('when there is no policy, what changes nothing is allowed and nothing else', () => {
@@ -51,7 +52,7 @@ describe('judgeCommand', () => {
   test('when a pattern would backtrack without end in JavaScript, the params are judged all the same', async () => {
     const params = { type: 'object', properties: { x: { type: 'string', pattern: '^(a+)+$' } } };
     const policy = await held({ commands: { open: { params } } });
-    const why = (x: string) => judgeCommand(policy, { name: 'open', params: { x }, signed: false })?.message;
+    const why = (x: string) => judgeParams(policy, { name: 'open', params: { x }, user: undefined })?.message;
     expect(why(`${'a'.repeat(60)}!`)).toContain('params/x must match pattern');
     expect(why('aaa')).toBeUndefined();
   });
@@ -59,9 +60,12 @@ describe('judgeCommand', () => {
   test('when params, time or user go beyond the rule, the refusal names it', async () => {
     const params = { type: 'object', properties: { valve: { enum: ['a', 'b'] } }, required: ['valve'] };
     const policy = await held({ commands: { open: { params, maxTimeoutMs: 1000, users: ['valves'] } } });
-    const wanted = { name: 'open', params: { valve: 'a' }, signed: false };
-    expect(judgeCommand(policy, { ...wanted, timeoutMs: 1000, user: 'valves' })).toBeUndefined();
-    const why = (change: object) => judgeCommand(policy, { ...wanted, ...change })?.message;
+    const wanted = { name: 'open', signed: false, params: { valve: 'a' }, user: 'valves' };
+    expect(judgeCommand(policy, { ...wanted, timeoutMs: 1000 })).toBeUndefined();
+    expect(judgeParams(policy, wanted)).toBeUndefined();
+    const why = (change: object) =>
+      (judgeCommand(policy, { ...wanted, ...change }) ?? judgeParams(policy, { ...wanted, ...change }))
+        ?.message;
     expect(why({ params: { valve: 'c' } })).toMatch(/^\/commands\/open\/params of .*params\/valve must be/);
     expect(why({ timeoutMs: 1001 })).toMatch(/^\/commands\/open\/maxTimeoutMs of .*: permits 1000 ms/);
     expect(why({ user: 'root' })).toMatch(/^\/commands\/open\/users of .*: permits only valves, not root/);

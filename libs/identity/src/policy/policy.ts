@@ -26,34 +26,48 @@ export interface PolicyRefusal {
 
 export interface WantedCommand {
   name: string;
-  params: Record<string, unknown>;
   timeoutMs?: number | undefined;
   /** A signature by a command key was checked. */
   signed: boolean;
+}
+
+export interface WantedParams {
+  name: string;
+  params: Record<string, unknown>;
   /** System user that its program would run as, if not the command's own. */
   user?: string | undefined;
 }
 
-/** @returns the rule of the device's policy that is against it; undefined if it may run. */
+/**
+ * Without a look at its params, which takes time: {@link judgeParams} comes second.
+ *
+ * @returns the rule of the device's policy that is against it; undefined if it may run.
+ */
 export function judgeCommand(held: HeldPolicy, wanted: WantedCommand): PolicyRefusal | undefined {
-  const { name, params, timeoutMs, signed, user } = wanted;
-  const allowed = commandsOf(held);
-  const rule = Object.hasOwn(allowed, name) ? allowed[name] : undefined;
+  const { name, timeoutMs, signed } = wanted;
+  const rule = ruleOf(held, name);
   if (rule === undefined)
-    return refuse(held, ['commands'], `permits ${listed(Object.keys(allowed))}, not ${name}`);
+    return refuse(held, ['commands'], `permits ${listed(Object.keys(commandsOf(held)))}, not ${name}`);
   if (rule.signed === true && !signed)
     return {
       ...refuse(held, ['commands', name, 'signed'], `${name} needs a signature by a command key`),
       code: 'signature-needed',
     };
-  if (user !== undefined && !(rule.users ?? []).includes(user))
-    return refuse(held, ['commands', name, 'users'], `permits ${listed(rule.users ?? [])}, not ${user}`);
   if (rule.maxTimeoutMs !== undefined && timeoutMs !== undefined && timeoutMs > rule.maxTimeoutMs)
     return refuse(
       held,
       ['commands', name, 'maxTimeoutMs'],
       `permits ${rule.maxTimeoutMs} ms, not ${timeoutMs}`,
     );
+  return undefined;
+}
+
+/** What it says against the params of a command that {@link judgeCommand} lets run. */
+export function judgeParams(held: HeldPolicy, wanted: WantedParams): PolicyRefusal | undefined {
+  const { name, params, user } = wanted;
+  const users = ruleOf(held, name)?.users ?? [];
+  if (user !== undefined && !users.includes(user))
+    return refuse(held, ['commands', name, 'users'], `permits ${listed(users)}, not ${user}`);
   const fault = held.checkParams(name, params);
   return fault === undefined ? undefined : refuse(held, ['commands', name, 'params'], fault);
 }
@@ -98,6 +112,9 @@ export function judgeSsh(
     ? undefined
     : refuse(held, ['ssh', 'capabilities'], `permits ${listed(rule.capabilities)}, not ${excess.join(', ')}`);
 }
+
+const ruleOf = (held: HeldPolicy, name: string) =>
+  Object.hasOwn(commandsOf(held), name) ? commandsOf(held)[name] : undefined;
 
 const commandsOf = ({ policy }: HeldPolicy) => policy.commands ?? DEFAULT_POLICY.policy.commands ?? {};
 
