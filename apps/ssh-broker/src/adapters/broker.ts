@@ -180,7 +180,7 @@ export class Broker implements SignedOrders<'sshAccess'> {
       if (this.#stopping) throw new CancelledError('stopping', 'the ssh-broker is stopping');
       if (clock.sinceBootMs() >= parts.times.endsAtMs)
         throw new RejectedError('signature-expired', 'its time was up before it could begin');
-      processes = new SessionProcesses(sessionId, groups, log);
+      processes = new SessionProcesses(sessionId, groups, log, systemUsers().get(user)?.uid);
       const session = new Session(
         { ...parts, grant, access, receivedAtMs, signer, processes },
         this.#sessionPorts(orderId, sshd),

@@ -7,19 +7,36 @@ interface Found {
   pid: number;
   parent: number;
   session: string | undefined;
+  auditSession: string | undefined;
 }
 
+/** Of a process that nobody has logged in for. */
+const NO_AUDIT_SESSION = String(2 ** 32 - 1);
+
+/** Whether an audit session can be that of a session of ours: not ours, and one at all. */
+export const isOwnAuditSession = (id: string): boolean =>
+  /^\d{1,10}$/.test(id) && id !== NO_AUDIT_SESSION && id !== read('self', 'sessionid')?.trim();
+
 /**
- * Processes of sessions, by the mark in their environment, and all that descend from them or from `roots`. Whoever empties its
- * environment and leaves its parent is not found: that is what cgroups are for.
+ * Processes of sessions, by the mark in their environment, by the kernel's audit session, and all that descend from them or from
+ * `roots`. Where there is no audit session, whoever empties its environment and leaves its parent is not found: that is what cgroups
+ * are for.
  *
  * @param sessionIds of ours: another broker may run on this machine.
  */
-export function sessionProcesses(sessionIds: readonly string[], roots: readonly number[] = []): number[] {
+export function sessionProcesses(
+  sessionIds: readonly string[],
+  {
+    roots = [],
+    auditSessions = new Set(),
+  }: { roots?: readonly number[]; auditSessions?: ReadonlySet<string> } = {},
+): number[] {
   const all = processes();
   const found = new Set(roots.filter((pid) => all.some((each) => each.pid === pid)));
-  for (const { pid, session } of all)
-    if (session !== undefined && sessionIds.includes(session)) found.add(pid);
+  for (const { pid, session, auditSession } of all) {
+    const isMarked = session !== undefined && sessionIds.includes(session);
+    if (isMarked || (auditSession !== undefined && auditSessions.has(auditSession))) found.add(pid);
+  }
   for (let before = -1; before !== found.size;) {
     before = found.size;
     for (const { pid, parent } of all) if (found.has(parent)) found.add(pid);
@@ -33,7 +50,9 @@ function processes(): Found[] {
     const stat = read(pid, 'stat');
     if (stat === undefined) return [];
     const { hasEnded, parent } = processStat(stat);
-    return hasEnded ? [] : [{ pid, parent, session: sessionOf(read(pid, 'environ') ?? '') }];
+    if (hasEnded) return [];
+    const session = sessionOf(read(pid, 'environ') ?? '');
+    return [{ pid, parent, session, auditSession: read(pid, 'sessionid')?.trim() }];
   });
 }
 
@@ -46,7 +65,7 @@ function sessionOf(environment: string): string | undefined {
 }
 
 /** Others' environments are not ours to read, and processes end while we look. */
-function read(pid: number, file: string): string | undefined {
+function read(pid: number | 'self', file: string): string | undefined {
   try {
     return readFileSync(`/proc/${pid}/${file}`, 'utf8');
   } catch (error) {

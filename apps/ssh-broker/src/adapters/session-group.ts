@@ -14,8 +14,17 @@ export interface SessionGroup {
   readonly holds: boolean;
   /** A systemd unit's name, where it is one. */
   readonly unit: string | undefined;
-  /** How a program is started in it. @param stream its number in the session, from 1. */
-  command(stream: number, program: string, args: readonly string[]): { program: string; args: string[] };
+  /**
+   * How a program is started in it. Where it is a child of ours, it first gets an audit session of its own and tells of it (fd 3).
+   *
+   * @param stream its number in the session, from 1; @param loginUid who logs in.
+   */
+  command(
+    stream: number,
+    program: string,
+    args: readonly string[],
+    loginUid: number,
+  ): { program: string; args: string[] };
   /** Asks one program that was started in it to end. @returns false where its own process must be asked. */
   stop(stream: number): boolean;
   /** Whoever writes 1 into it ends them all; empty where there is none. */
@@ -33,9 +42,15 @@ export interface SessionGroups {
   find(sessionId: string): SessionGroup;
 }
 
+/**
+ * An audit session (/proc/PID/sessionid): all that descends from it is in it, whatever it does to its environment, and nobody but
+ * root gets out. Where that cannot be had (a kernel without, or the broker was started from a login) it stays the broker's own.
+ */
+const AUDIT_SESSION =
+  '{ echo "$2" > /proc/self/loginuid; read -r id < /proc/self/sessionid; echo "$id" >&3; exec 3>&-; } 2>/dev/null';
 /** Puts itself into the cgroup, then becomes the program; NODE_OPTIONS is what Node's permission model adds. */
-const INTO_CGROUP = 'echo $$ > "$1" && shift && unset NODE_OPTIONS && exec "$@"';
-const PLAIN = 'shift && unset NODE_OPTIONS && exec "$@"';
+const BECOME = 'shift 2 && unset NODE_OPTIONS && exec "$@"';
+const INTO_CGROUP = `echo $$ > "$1" && ${BECOME}`;
 
 /** @param base where control groups (version 2) may be made; without one a session is found by other marks alone. */
 export function cgroupGroups(base: string | undefined): SessionGroups {
@@ -51,9 +66,17 @@ function cgroupGroup(folder: string | undefined): SessionGroup {
   return {
     holds: folder !== undefined,
     unit: undefined,
-    command: (_stream, program, args) => ({
+    command: (_stream, program, args, loginUid) => ({
       program: '/bin/sh',
-      args: ['-c', folder === undefined ? PLAIN : INTO_CGROUP, 'sh', file, program, ...args],
+      args: [
+        '-c',
+        `${AUDIT_SESSION}; ${folder === undefined ? BECOME : INTO_CGROUP}`,
+        'sh',
+        file,
+        String(loginUid),
+        program,
+        ...args,
+      ],
     }),
     stop: () => false,
     killFile: folder === undefined ? '' : cgroupKill(folder),

@@ -1,7 +1,9 @@
+import { spawnSync } from 'node:child_process';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ownCgroup, systemClock } from '@bowline/runtime';
-import { isRunning, temporaryFolder, waitFor } from '@bowline/testing';
+import { isRunning, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as newId } from 'uuid';
 import { expect, test } from 'vitest';
 import { sessionProcesses } from './find-processes.ts';
@@ -48,6 +50,30 @@ test.each([
   expect(await processes.end(systemClock)).toBe(0);
   await gone(pids);
 });
+
+/** Not where this was started from a login, by another user than root. */
+const audits =
+  spawnSync('sh', ['-c', 'echo "$1" > /proc/self/loginuid', 'sh', String(userInfo().uid)]).status === 0;
+
+test.runIf(audits)(
+  'when no cgroup can be made, what has emptied its environment and left its parent is found by its audit session',
+  async () => {
+    const folder = temporaryFolder();
+    const file = join(folder, 'sshd');
+    const hidden = `exec env -i setsid sh -c 'echo $$ > ${folder}/hidden.pid; exec sleep 1000'`;
+    writeFileSync(file, `#!/bin/sh\n(${hidden} >/dev/null 2>&1 &)\nexec sleep 1000\n`, { mode: 0o755 });
+    const processes = new SessionProcesses(newId(), cgroupGroups(undefined), log);
+    const beside = startProcess('sleep', ['1000']);
+    processes.start(1, file, '/dev/null');
+    const pid = await pidIn(folder, 'hidden');
+    await waitFor(() => processes.pids().includes(pid));
+    expect(processes.pids()).not.toContain(beside.pid);
+    expect(processes.pids()).not.toContain(process.pid);
+    expect(await processes.end(systemClock)).toBe(0);
+    await gone([pid]);
+    expect(isRunning(beside.pid)).toBe(true);
+  },
+);
 
 test('when no cgroup can be made, what an earlier life left behind is found by its mark alone', async () => {
   const { groups, sessionId, pids } = await running(undefined);

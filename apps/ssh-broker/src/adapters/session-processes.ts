@@ -5,7 +5,7 @@ import { hasCode } from '@bowline/runtime/errors';
 import { wait, type Clock } from '@bowline/runtime/clock';
 import { LAST_RESORT, UPTIME_FILE } from '../core/last-resort.ts';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
-import { sessionProcesses } from './find-processes.ts';
+import { isOwnAuditSession, sessionProcesses } from './find-processes.ts';
 import type { SessionGroup, SessionGroups } from './session-group.ts';
 
 export interface Sshd extends ChildProcessByStdio<Writable, Readable, Readable> {
@@ -27,19 +27,36 @@ export class SessionProcesses {
   /** Streams that are open, by their number. */
   readonly #open = new Map<number, { pid: number; stop: (signal: NodeJS.Signals) => void }>();
   readonly #log: Pick<Logger, 'debug' | 'warn'>;
+  readonly #loginUid: number;
+  /** Of the kernel's, one for each stream. */
+  readonly #auditSessions = new Set<string>();
 
-  constructor(sessionId: string, groups: SessionGroups, log: Pick<Logger, 'debug' | 'warn'>) {
+  /** @param loginUid who logs in. */
+  constructor(
+    sessionId: string,
+    groups: SessionGroups,
+    log: Pick<Logger, 'debug' | 'warn'>,
+    loginUid = process.getuid?.() ?? 0,
+  ) {
     this.#sessionId = sessionId;
+    this.#loginUid = loginUid;
     this.group = groups.make(sessionId);
     this.#log = log;
   }
 
   /** `sshd -i`: one connection, over pipes. @param stream its number in the session. */
   start(stream: number, sshdPath: string, configFile: string): Sshd {
-    const { program, args } = this.group.command(stream, sshdPath, ['-i', '-e', '-f', configFile]);
+    const sshd = ['-i', '-e', '-f', configFile];
+    const { program, args } = this.group.command(stream, sshdPath, sshd, this.#loginUid);
     const env = { ...childEnvironment(), [SESSION_VARIABLE]: this.#sessionId };
-    const child = spawn(program, args, { env, stdio: ['pipe', 'pipe', 'pipe'], detached: true });
+    const child = spawn(program, args, {
+      env,
+      stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+      detached: true,
+    }) as ChildProcessByStdio<Writable, Readable, Readable>;
     const { pid } = child;
+    const told = child.stdio[3] as Readable | undefined;
+    told?.on('error', () => undefined).on('data', (data) => this.#isIn(String(data).trim()));
     const stop = (signal: NodeJS.Signals) => {
       if (child.exitCode !== null || child.signalCode !== null) return;
       if (!this.group.stop(stream) || signal === 'SIGKILL') child.kill(signal);
@@ -70,9 +87,18 @@ export class SessionProcesses {
     child.unref();
   }
 
+  #isIn(auditSession: string): void {
+    if (isOwnAuditSession(auditSession)) this.#auditSessions.add(auditSession);
+  }
+
   pids(): number[] {
     const roots = [...this.#open.values()].map(({ pid }) => pid);
-    return [...new Set([...this.group.pids(), ...sessionProcesses([this.#sessionId], roots)])];
+    return [
+      ...new Set([
+        ...this.group.pids(),
+        ...sessionProcesses([this.#sessionId], { roots, auditSessions: this.#auditSessions }),
+      ]),
+    ];
   }
 
   /**

@@ -5,7 +5,7 @@ export const UPTIME_FILE = '/proc/uptime';
 
 /**
  * A shell script with a session's id, the file that kills its group (or nothing), hundredths of a second and {@link UPTIME_FILE}:
- * when they are over, all that runs of the session is killed, by group and by mark, though the broker may hang or be stopped
+ * when they are over, all that runs of the session is killed, by group and by mark (not by audit session), though the broker may hang or be stopped
  * (SIGSTOP). The broker's own end comes first, and ends this, too: it bears the mark (ADR 0038).
  *
  * `sleep` stands still while the device does, so it looks at the time every two seconds; where that cannot be read (ProcSubset=)
