@@ -1,26 +1,35 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import type { ProxySettings } from '@bowline/runtime/proxy';
+import { judgeProxy, type ProxySettings } from '@bowline/runtime/proxy';
 
-/** In the state folder of an app: what the gateway told last of the way that the link takes. */
+/** What the gateway tells of the way that the link takes. */
+export interface ToldWay {
+  proxy?: string;
+  /** PEM. */
+  ca?: string;
+  noProxy: string[];
+}
+
+/** In the state folder of an app: what the gateway told last. */
 export const keptFile = (stateDir: string): string => join(stateDir, 'link-proxy.json');
 
-/** undefined: nothing, or nothing that can be read. */
-export function readKept(stateDir: string): unknown {
+export interface KeptWay {
+  told: ToldWay;
+  way: ProxySettings | undefined;
+}
+
+/** @throws ConfigError `bad-proxy`, `bad-certificate`: what a gateway says is judged here, too. */
+export const wayOf = (told: ToldWay): ProxySettings | undefined => judgeProxy(told, 'link.');
+
+/** undefined: nothing is kept, or nothing that can be used; it is told again. */
+export function readKept(stateDir: string): KeptWay | undefined {
   try {
-    return JSON.parse(readFileSync(keptFile(stateDir), 'utf8'));
+    const told = JSON.parse(readFileSync(keptFile(stateDir), 'utf8')) as ToldWay;
+    return { told, way: wayOf(told) };
   } catch {
-    return undefined; // it is told again
+    return undefined;
   }
 }
 
-/** What the gateway has told, and judged before. Nothing usable is no proxy. */
-export function wayOf(told: unknown): ProxySettings | undefined {
-  const { proxy, ca, noProxy } = (told ?? {}) as { proxy?: string; ca?: string; noProxy?: string[] };
-  const url = proxy === undefined ? null : URL.parse(proxy);
-  if (url === null) return undefined;
-  return { url, except: noProxy ?? [], ...(ca === undefined ? {} : { ca }) };
-}
-
 /** The way of the link, for a program that has no hub to ask. */
-export const keptLinkProxy = (stateDir: string): ProxySettings | undefined => wayOf(readKept(stateDir));
+export const keptLinkProxy = (stateDir: string): ProxySettings | undefined => readKept(stateDir)?.way;

@@ -55,10 +55,10 @@ function follow(keys: Partial<WayOutKeys> = {}): WayOut {
 const href = (way: WayOut) => way.own()?.url.href;
 
 test('when the link goes through a proxy, so does the app, and through another as soon as that is set', async () => {
-  gateway.setLinkProxy({ proxy: PROXY, ca: 'PEM', noProxy: ['lan'] });
+  gateway.setLinkProxy({ proxy: PROXY, noProxy: ['lan'] });
   const way = follow();
   await waitFor(() => way.own());
-  expect(way.own()).toMatchObject({ ca: 'PEM', except: ['lan'] });
+  expect(way.own()).toMatchObject({ except: ['lan'] });
   expect(href(way)).toBe(PROXY);
   gateway.setLinkProxy({ proxy: 'http://other.local:8080', noProxy: [] });
   await waitFor(() => href(way) === 'http://other.local:8080/');
@@ -91,4 +91,20 @@ test('when the app has a way of its own, that of the link is known beside it, an
   expect(own.own()).toMatchObject({ except: ['10.0.0.0/8'] });
   expect(href(own)).toBe('http://own.local:1/');
   expect(() => follow({ proxy: 'http://own.local:99999' })).toThrow(/^supply\.proxy is no address/);
+});
+
+test.each([
+  { proxy: 'http://device:%zz@proxy.local:3128', noProxy: [] },
+  { proxy: 'ftp://proxy.local', noProxy: [] },
+  { proxy: PROXY, noProxy: ['10.0.0.0/99'] },
+  { proxy: PROXY, ca: 'no certificate', noProxy: [] },
+])('when the gateway tells nonsense (%o), what it told before counts', async (nonsense) => {
+  gateway.setLinkProxy({ proxy: PROXY, noProxy: [] });
+  const way = follow();
+  await waitFor(() => way.own());
+  gateway.setLinkProxy(nonsense);
+  await waitFor(() => /"code":"bad-(proxy|certificate)"/.test(logged), { what: 'the warning' });
+  expect(href(way)).toBe(PROXY);
+  writeFileSync(keptFile(stateDir), JSON.stringify(nonsense));
+  expect(keptLinkProxy(stateDir)).toBeUndefined();
 });

@@ -31,19 +31,21 @@ export function followWayOut(options: WayOutOptions): WayOut {
   const { keys, prefix, client, stateDir, log, clock, signal } = options;
   const isLinks = keys.proxy === 'link';
   const ofItsOwn = isLinks || keys.proxy === 'none' ? undefined : readProxy(keys, prefix);
-  let kept = readKept(stateDir);
-  let link = wayOf(kept);
+  const before = readKept(stateDir);
+  let link = before?.way;
+  let kept = before?.told;
 
   const ask = async () => {
     try {
       const told = await retry(() => client.request('linkProxy', {}, { signal }), { clock, signal });
       if (hashOf(told) === hashOf(kept ?? {})) return;
-      [kept, link] = [told, wayOf(told)];
+      link = wayOf(told);
       log.info({ proxy: link?.url.host ?? 'none' }, 'the way of the link is another');
       writeFileDurably(keptFile(stateDir), JSON.stringify(told));
+      kept = told;
     } catch (error) {
       if (signal.aborted) return;
-      // A gateway of an earlier release, or one whose own setting is no good; or a disk that takes no more.
+      // A gateway of an earlier release, or one whose setting is no good: what is held counts. Or a disk that takes no more.
       const { code, message } = error as NodeJS.ErrnoException;
       if (!(error instanceof BowlineError) && code === undefined) throw error;
       log.warn({ code }, message);

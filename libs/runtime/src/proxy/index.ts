@@ -1,4 +1,5 @@
 export {
+  judgeProxy,
   LOOPBACK,
   mustBeCertificate,
   NO_PROXY_PATTERN,

@@ -39,11 +39,21 @@ export function readProxy(
   { proxy, proxyCaFile, noProxy }: ProxyKeys,
   prefix: string,
 ): ProxySettings | undefined {
+  const ca = proxyCaFile === undefined ? undefined : readAuthority(proxyCaFile, `${prefix}proxyCaFile`);
+  return judgeProxy({ proxy, ca, noProxy }, prefix);
+}
+
+/** The same with what is in the file. @throws ConfigError `bad-proxy`, `bad-certificate` */
+export function judgeProxy(
+  { proxy, ca, noProxy }: { proxy?: string | undefined; ca?: string | undefined; noProxy: readonly string[] },
+  prefix: string,
+): ProxySettings | undefined {
   if (proxy === undefined) return undefined;
   const url = parseProxy(proxy, `${prefix}proxy`);
   checkExcept(noProxy, `${prefix}noProxy`);
-  const ca = proxyCaFile === undefined ? undefined : readAuthority(proxyCaFile, `${prefix}proxyCaFile`);
-  return { url, except: noProxy, ...(ca === undefined ? {} : { ca }) };
+  if (ca === undefined) return { url, except: noProxy };
+  mustBeCertificate(ca, 'the authority of the proxy');
+  return { url, except: noProxy, ca };
 }
 
 /** The proxy through which this target is reached; undefined: directly. */
@@ -55,6 +65,7 @@ function parseProxy(text: string, key: string): URL {
   try {
     const url = new URL(text);
     decodeURIComponent(`${url.username}${url.password}`);
+    if (!/^https?:$/.test(url.protocol)) throw new TypeError('neither http nor https');
     return url;
   } catch (cause) {
     const message = `${key} is no address: write http://HOST:PORT, a name and password in front of it with %XX for what is no letter or digit`;
