@@ -128,8 +128,8 @@ const REWRITTEN: Record<string, (source: string) => string> = {
   '/libs/runtime/src/local-override.ts': (source) =>
     replaced(
       source,
-      'why: string): void {\n    this.#add({ hash: hashOf(override), instead, why, preparedIn',
-      'why: string): void {\n    if (isUnprepared()) return;\n    this.#add({ hash: hashOf(override), instead, why, preparedIn',
+      'prepare(override: Tree, instead: Tree, why: string): void {',
+      'prepare(override: Tree, instead: Tree, why: string): void { if (isUnprepared()) return;',
     ),
   // The command line's.
   '/cli/src/adapters/gateway.ts': (source) =>
