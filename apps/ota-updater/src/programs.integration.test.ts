@@ -1,5 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PM2_SCRIPT } from '@bowline/pm2';
 import { waitFor } from '@bowline/testing';
@@ -48,6 +48,63 @@ test('when it does so in a cluster of pm2, it is rolled back, too', { timeout: L
   device.release('many', '2.0.0', { files: { ...program, ...REJECTED['2.0.0-import'] } });
   expect(await device.update('many', '2.0.0')).toMatchObject(ROLLED_BACK);
   expect(await device.running('many')).toBe('1.0.0');
+});
+
+test(
+  'when one of two releases has no process, what pm2 runs is never that of the other',
+  { timeout: LONG },
+  async () => {
+    const isInPlace = async (version: string) =>
+      expect([device.inPlace('mixed'), await device.running('mixed')]).toEqual([version, undefined]);
+    device.release('mixed', '1.0.0');
+    device.release('mixed', '2.0.0', { filesOnly: true });
+    device.release('mixed', '3.0.0', {
+      files: { probe: '#!/bin/sh\nexit 1\n' },
+      manifest: { probe: { command: ['probe'] } },
+    });
+    await device.update('mixed', '1.0.0');
+    expect(await device.running('mixed')).toBe('1.0.0');
+    expect((await device.update('mixed', '2.0.0')).status).toBe('succeeded');
+    await isInPlace('2.0.0');
+    expect((await device.update('mixed', '3.0.0')).error?.code).toBe('probe-failed');
+    await isInPlace('2.0.0');
+  },
+);
+
+test(
+  'when pm2 runs a program of the same name that is of no release, it stays, and the release is refused',
+  { timeout: LONG },
+  async () => {
+    const old = join(device.folder, 'old');
+    mkdirSync(old);
+    writeFileSync(join(old, 'version.txt'), 'old');
+    writeFileSync(join(old, 'app.cjs'), `setInterval(() => {}, 1e6);`);
+    const app = { name: 'legacy', script: 'app.cjs', cwd: old };
+    writeFileSync(join(old, 'pm2.config.cjs'), `module.exports = ${JSON.stringify(app)};`);
+    await device.pm2.start(join(old, 'pm2.config.cjs'), ['legacy']);
+    device.release('legacy', '1.0.0');
+    expect(await device.update('legacy', '1.0.0')).toMatchObject({
+      error: { code: 'name-taken', message: expect.stringContaining(`in ${old}`) },
+    });
+    const files = { probe: '#!/bin/sh\nexit 1\n' };
+    device.release('legacy', '2.0.0', {
+      filesOnly: true,
+      files,
+      manifest: { probe: { command: ['probe'] } },
+    });
+    expect((await device.update('legacy', '2.0.0')).error?.code).toBe('probe-failed');
+    expect(await device.running('legacy')).toBe('old');
+  },
+);
+
+test('when one process of a cluster ends, the trial of all of it fails', { timeout: LONG }, async () => {
+  const ecosystem = `module.exports = { apps: [{ name: 'pair', script: 'app.js', cwd: __dirname, instances: 2 }] };`;
+  const files = {
+    'ecosystem.config.cjs': ecosystem,
+    'app.js': `setTimeout(() => process.exit(Number(process.env.NODE_APP_INSTANCE)), process.env.NODE_APP_INSTANCE === '0' ? 1e6 : 700);`,
+  };
+  device.release('pair', '1.0.0', { files });
+  expect(await device.update('pair', '1.0.0')).toMatchObject(ROLLED_BACK);
 });
 
 test(

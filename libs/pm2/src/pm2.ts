@@ -30,6 +30,10 @@ export interface Pm2Process {
   /** Where pm2 puts what it writes; empty if pm2 does not say. */
   outFile: string;
   errorFile: string;
+  /** Working folder. */
+  cwd: string;
+  /** `BOWLINE_RELEASE` of its environment: digest of the release from which the updater has started it; else empty. */
+  release: string;
   /** After so many ms pm2 calls an app online that never said that it is ready. */
   listenTimeoutMs: number;
 }
@@ -106,9 +110,9 @@ export class Pm2 {
    * @throws TransientError `pm2-away`, `pm2-failed`
    */
   async restart(name: string, { monitored = true }: { monitored?: boolean } = {}): Promise<void> {
-    const before = (await this.list()).find((entry) => entry.name === name);
-    if (before === undefined) throw new TransientError('pm2-failed', `pm2 has no app ${name}`);
-    if (before.status !== 'online' || !isAlive(before.pid))
+    const before = (await this.list()).filter((entry) => entry.name === name);
+    if (before.length === 0) throw new TransientError('pm2-failed', `pm2 has no app ${name}`);
+    if (before.some(({ status, pid }) => status !== 'online' || !isAlive(pid)))
       await this.#call(['stop', name], STOP_DEADLINE_MS);
     await this.#call(['restart', name, ...(monitored ? [] : ['--no-pmx'])], START_DEADLINE_MS);
   }
@@ -177,6 +181,8 @@ function parseList(output: string): Pm2Process[] {
       restart_time?: number;
       pm_uptime?: number;
       listen_timeout?: number;
+      pm_cwd?: string;
+      BOWLINE_RELEASE?: string;
       pm_out_log_path?: string;
       pm_err_log_path?: string;
     };
@@ -193,6 +199,8 @@ function parseList(output: string): Pm2Process[] {
     cpuPercent: monit?.cpu ?? 0,
     outFile: pm2_env.pm_out_log_path ?? '',
     errorFile: pm2_env.pm_err_log_path ?? '',
+    cwd: pm2_env.pm_cwd ?? '',
+    release: pm2_env.BOWLINE_RELEASE ?? '',
     listenTimeoutMs: pm2_env.listen_timeout ?? 3000,
   }));
 }

@@ -182,6 +182,9 @@ export class Preparation {
         this.#sound === plan.digest || (await isTreeSound(this.#kind(plan).treeOf(plan), signal));
       if (!isSound) return journal.append({ ...this.#head(state), type: 'fetching', plan });
       if (state.phase === 'waiting') await this.#mustBeThereStill(state, plan, signal);
+      const refusal = await this.#kind(plan).refuseLaidOut?.(plan);
+      signal.throwIfAborted();
+      if (refusal !== undefined) return this.#fail(state, { ...refusal, deny: false });
       const digest = this.#standing(plan);
       const server = await linkServer();
       signal.throwIfAborted();

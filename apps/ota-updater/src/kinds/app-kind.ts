@@ -8,6 +8,9 @@ import { ECOSYSTEM, startFile } from './start-file.ts';
 import type { ProcessView, ReleaseKind } from './release-kind.ts';
 import { ReleaseTrees } from './release-trees.ts';
 
+const restartsOf = (entries: readonly Pm2Process[]) =>
+  entries.reduce((sum, { restarts }) => sum + restarts, 0);
+
 export interface AppKindOptions {
   releasesDir: string;
   pm2: Pick<Pm2, 'list' | 'restart' | 'start' | 'remove' | 'isRunning'>;
@@ -37,6 +40,16 @@ export class AppKind implements ReleaseKind {
     return { code: 'reserved-name', message: `${name} is the name of a process of Bowline itself` };
   }
 
+  /** Else it would be lost with a roll back. */
+  async refuseLaidOut(plan: PlannedRelease): Promise<{ code: string; message: string } | undefined> {
+    const { name } = plan;
+    if (!existsSync(join(this.treeOf(plan), ECOSYSTEM))) return undefined;
+    const foreign = (await this.#entries(name)).find((entry) => !this.#isReleased(entry));
+    if (foreign === undefined) return undefined;
+    const message = `pm2 runs a program named ${name} that is of no release (in ${foreign.cwd}): remove it (pm2 delete ${name}), or give the release another name`;
+    return { code: 'name-taken', message };
+  }
+
   treeOf({ name, digest }: PlannedRelease): string {
     return this.#trees(name).treeOf(digest);
   }
@@ -56,10 +69,10 @@ export class AppKind implements ReleaseKind {
 
   resumeTrial({ name }: PlannedRelease): Promise<void> {
     return this.#inTurn(async () => {
-      const entry = await this.#entry(name);
+      const entries = await this.#entries(name);
       // The device was started anew: pm2 has only what somebody starts.
-      if (entry === undefined) await this.#startAnew(name);
-      else this.#restartsBefore.set(name, entry.restarts);
+      if (entries.length === 0) await this.#startAnew(name);
+      else this.#restartsBefore.set(name, restartsOf(entries));
     });
   }
 
@@ -68,11 +81,14 @@ export class AppKind implements ReleaseKind {
   }
 
   async observe({ name }: PlannedRelease): Promise<ProcessView | undefined> {
-    const entry = await this.#entry(name);
-    if (entry === undefined)
+    const entries = await this.#entries(name);
+    if (entries.length === 0)
       return existsSync(this.#ecosystem(name)) ? { up: false, restarts: 0 } : undefined;
-    const restarts = entry.restarts - (this.#restartsBefore.get(name) ?? entry.restarts);
-    return { up: entry.status === 'online' && isAlive(entry.pid), restarts: Math.max(0, restarts) };
+    const restarts = restartsOf(entries);
+    return {
+      up: entries.every(({ status, pid }) => status === 'online' && isAlive(pid)),
+      restarts: Math.max(0, restarts - (this.#restartsBefore.get(name) ?? restarts)),
+    };
   }
 
   async commit(): Promise<void> {}
@@ -80,20 +96,16 @@ export class AppKind implements ReleaseKind {
   rollBack({ name }: PlannedRelease, { digest }: Previous): Promise<void> {
     return this.#inTurn(async () => {
       const trees = this.#trees(name);
-      if (digest === undefined) {
-        await this.#options.pm2.remove(name);
-        trees.pointToNothing();
-        return;
-      }
-      trees.pointTo(digest);
+      if (digest === undefined) trees.pointToNothing();
+      else trees.pointTo(digest);
       this.#options.checkpoint?.('link set back');
       await this.#startAnew(name);
     });
   }
 
   async lastLines({ name }: PlannedRelease): Promise<string[]> {
-    const entry = await this.#entry(name);
-    return entry === undefined ? [] : tailOf([entry.errorFile, entry.outFile]);
+    const files = (await this.#entries(name)).flatMap(({ errorFile, outFile }) => [errorFile, outFile]);
+    return tailOf([...new Set(files)]);
   }
 
   async tidy({ name, digest }: PlannedRelease): Promise<void> {
@@ -108,32 +120,34 @@ export class AppKind implements ReleaseKind {
   ensureRunning(name: string): Promise<void> {
     return this.#inTurn(async () => {
       if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
-      if ((await this.#entry(name)) === undefined) await this.#start(name);
+      if ((await this.#entries(name)).length === 0) await this.#start(name);
     });
   }
 
   async #startAnew(name: string): Promise<void> {
     const { pm2 } = this.#options;
-    if (existsSync(this.#ecosystem(name))) {
-      // By a restart pm2 would keep the settings of the release before.
-      await pm2.remove(name);
-      // What pm2 did not know it counts from 0, and it may have crashed before we look.
-      this.#restartsBefore.set(name, 0);
-      await this.#start(name);
-      return;
-    }
-    if ((await this.#entry(name)) === undefined) return;
-    await pm2.restart(name, { monitored: false });
-    const after = await this.#entry(name);
-    if (after !== undefined) this.#restartsBefore.set(name, after.restarts);
+    const entries = await this.#entries(name);
+    const hasOwn = existsSync(this.#ecosystem(name));
+    // By a restart pm2 would keep the settings, or even the program, of the release before.
+    if (hasOwn || entries.some((entry) => this.#isReleased(entry))) await pm2.remove(name);
+    else if (entries.length > 0) await pm2.restart(name, { monitored: false });
+    // What pm2 did not know it counts from 0, and it may have crashed before we look.
+    this.#restartsBefore.set(name, 0);
+    if (hasOwn) return this.#start(name);
+    this.#restartsBefore.set(name, restartsOf(await this.#entries(name)));
   }
 
   #start(name: string): Promise<void> {
     return this.#options.pm2.start(startFile(this.#trees(name).folder), [name]);
   }
 
-  async #entry(name: string): Promise<Pm2Process | undefined> {
-    return (await this.#options.pm2.list()).find((entry) => entry.name === name);
+  /** It is the program of a release, not one that somebody has given to pm2 himself. */
+  #isReleased({ name, release, cwd }: Pm2Process): boolean {
+    return release !== '' || this.#trees(name).holds(cwd);
+  }
+
+  async #entries(name: string): Promise<Pm2Process[]> {
+    return (await this.#options.pm2.list()).filter((entry) => entry.name === name);
   }
 
   #ecosystem(name: string): string {

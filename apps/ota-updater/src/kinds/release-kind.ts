@@ -28,6 +28,8 @@ export interface Reboots {
 export interface ReleaseKind {
   /** Why a release like this is not taken, before anything is fetched. */
   refuse(plan: PlannedRelease): { code: string; message: string } | undefined;
+  /** The same, once its tree is laid out: nothing has been switched yet. @throws TransientError: it is asked again. */
+  refuseLaidOut?(plan: PlannedRelease): Promise<{ code: string; message: string } | undefined>;
   /** Where its tree is laid out. */
   treeOf(plan: PlannedRelease): string;
   /** Digest of what is in place under the name. */

@@ -3,12 +3,13 @@ import {
   mkdirSync,
   readdirSync,
   readlinkSync,
+  realpathSync,
   renameSync,
   rmSync,
   statSync,
   symlinkSync,
 } from 'node:fs';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { allPids, syncFolder } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 
@@ -25,6 +26,13 @@ export class ReleaseTrees {
 
   treeOf(digest: string): string {
     return join(this.folder, digest);
+  }
+
+  /** Whether a path lies in one of them. */
+  holds(path: string): boolean {
+    return (
+      existsSync(this.folder) && DIGEST.test(relative(realpathSync(this.folder), path).split('/')[0] ?? '')
+    );
   }
 
   /** Digest that `current` leads to; undefined if nothing is in place. */
