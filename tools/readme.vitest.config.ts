@@ -7,7 +7,7 @@ export default defineConfig({
   ...shared,
   test: {
     ...test,
-    include: ['src/e2e/readme.e2e.ts'],
+    include: ['src/e2e/readme*.e2e.ts'],
     testTimeout: 600_000,
     hookTimeout: 600_000,
     outputFile: { json: 'reports/readme.json' },

@@ -312,7 +312,7 @@ describe('the command socket', () => {
     await waitFor(() => device.gateway?.events.includes('command-socket-unusable'));
     chmodSync(join(path, '..'), 0o750);
     await waitFor(() => existsSync(path), { what: 'the socket', timeoutMs: 40_000 });
-  }, 60_000);
+  });
 
   test.each([
     ['is no JSON', 'nonsense\n', 'broken-json'],
@@ -414,6 +414,5 @@ describe('the examples of the guide', () => {
         killByPid(example.pid);
       }
     },
-    60_000,
   );
 });

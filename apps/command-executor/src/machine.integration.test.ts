@@ -139,7 +139,7 @@ describe('restartApp and setLogLevel', () => {
       status: 'failed',
       error: { code: 'unknown-app', message: expect.stringContaining('did you mean some-app?') },
     });
-  }, 60_000);
+  });
 
   test('when the log level of this app is set, it says more from then on', async () => {
     await use();

@@ -114,7 +114,8 @@ describe('plug-ins', () => {
     });
 
     test.each([
-      ['its time is over', OURS + 100, { timeoutMs: 1500 }, 'failed'],
+      // Long enough that all of them have begun by then, on a busy machine too.
+      ['its time is over', OURS + 100, { timeoutMs: 6000 }, 'failed'],
       ['it is cancelled', OURS + 200, {}, 'cancelled'],
     ])(
       'when %s and it hears no SIGTERM, it and all that it started is killed before the order ends',
@@ -279,9 +280,12 @@ describe('plug-ins', () => {
 describe('classes of commands', () => {
   test('when an exclusive one is under way, nothing else begins; one that waits can be cancelled', async () => {
     const log = join(device.folder, 'effects');
-    const script = (name: string) => `echo "begin ${name}" >>${log}; sleep 0.3; echo "end ${name}" >>${log}`;
-    device.plugIn('alone', script('alone'), { concurrency: 'exclusive' });
-    device.plugIn('shared', script('shared'));
+    const script = (name: string, until: string) =>
+      `echo "begin ${name}" >>${log}; ${until}; echo "end ${name}" >>${log}`;
+    device.plugIn('alone', script('alone', 'sleep 0.3'), { concurrency: 'exclusive' });
+    // Neither of the first two ends before the other has begun.
+    const both = `until [ "$(grep -c 'begin shared' ${log})" -ge 2 ]; do sleep 0.02; done`;
+    device.plugIn('shared', script('shared', both));
     device.policy({ alone: {}, shared: {} });
     device.start();
     const handed = [];

@@ -117,5 +117,4 @@ it.skipIf(!canMount)(
     await again.receipted('events', seq);
     expect(await server.kill('SIGTERM')).toMatchObject({ code: 0 });
   },
-  120_000,
 );

@@ -6,7 +6,7 @@ import { waitFor } from '@bowline/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UpdateDevice } from './testing/update-device.ts';
 
-const LONG = 120_000;
+const LONG = 300_000;
 const MODULE = { 'package.json': '{ "type": "module" }' };
 /** Each would end by itself without pm2. */
 const REJECTED = {

@@ -5,7 +5,7 @@ import { isRunning, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, describe, expect, test } from 'vitest';
 import { UpdateDevice } from './testing/update-device.ts';
 
-const LONG = 120_000;
+const LONG = 300_000;
 let device: UpdateDevice;
 afterEach(() => device.close());
 

@@ -1,13 +1,12 @@
 import { existsSync, mkdirSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { waitFor } from '@bowline/testing';
+import { freePort, waitFor } from '@bowline/testing';
 import { afterEach, expect, test } from 'vitest';
 import { UpdateDevice } from './testing/update-device.ts';
 
 const CRASHES = { 'app.js': `console.log('cannot go on'); setTimeout(() => process.exit(3), 30);` };
-const LONG = 120_000;
+const LONG = 300_000;
 
 let device: UpdateDevice;
 afterEach(() => device.close());
@@ -106,8 +105,8 @@ test(
     const again = await device.update('kiosk', '2.0.0', { retryFailed: true });
     expect(again.error).toMatchObject({ code: 'probe-failed' });
     const files = { 'bin/probe': '#!/bin/sh\necho "I hang"\nsleep 600\n' };
-    const probe = { command: ['bin/probe'], timeoutMs: 200 };
-    device.release('kiosk', '3.0.0', { files, manifest: { probe } });
+    const probe = { command: ['bin/probe'] };
+    device.release('kiosk', '3.0.0', { files, manifest: { probe: { ...probe, timeoutMs: 1000 } } });
     expect((await device.update('kiosk', '3.0.0')).error).toMatchObject({
       code: 'probe-failed',
       message: expect.stringContaining('bin/probe did not end in time: I hang'),
@@ -217,8 +216,8 @@ test(
     });
     const listen = (wanted: number) =>
       new Promise<void>((resolve) => server.listen(wanted, '127.0.0.1', resolve));
-    await listen(0);
-    const { port } = server.address() as AddressInfo;
+    const port = await freePort(); // where nobody is while this server is away
+    await listen(port);
     device = await UpdateDevice.open(
       {},
       {

@@ -152,7 +152,6 @@ describe.runIf(needs('openssh-server'))('a broker that is set up otherwise', () 
       jump('+0d');
       await ended(-365 * DAY_MS, '-365d');
     },
-    120_000,
   );
 
   test('when sshd is installed after the start, the next grant opens a session, and the operators are told', async () => {

@@ -67,5 +67,5 @@ describe('kill -9', () => {
       await queue.close();
     }
     expect(lost).toBeGreaterThan(0);
-  }, 120_000);
+  });
 });

@@ -40,7 +40,7 @@ test(`when a store is written to and deleted from at random, its pages add up af
     await copy.close();
     copyFileSync(`${file}-copy`, file);
   }
-}, 120_000);
+});
 
 test(`when a bit of the list of free pages turns, that is seen (seed ${SEED})`, async () => {
   const random = seededRandom(SEED);

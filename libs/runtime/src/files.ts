@@ -5,12 +5,14 @@ import {
   constants,
   mkdirSync,
   openSync,
+  readdirSync,
   readFileSync,
   renameSync,
   rmSync,
+  unlinkSync,
   writeSync,
 } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { hasCode } from './errors.ts';
 
@@ -18,7 +20,7 @@ const { O_WRONLY, O_CREAT, O_TRUNC, O_SYNC } = constants;
 
 /**
  * Replaces a file so that after a crash or power cut either the old or the new content is there, whole: write beside it,
- * synchronously, rename, fsync of the folder.
+ * synchronously, rename, fsync of the folder. What a write that failed, or was killed, has left beside it does not stay.
  */
 export function writeFileDurably(
   file: string,
@@ -28,15 +30,56 @@ export function writeFileDurably(
 ): void {
   const folder = dirname(file);
   mkdirSync(folder, { recursive: true, mode: 0o700 });
+  removeLeftovers(file);
   const beside = `${file}.${process.pid}.new`;
-  writeFileSynchronously(beside, content, mode);
-  if (owner !== undefined) {
-    // Before it has its name: whoever reads it by that may do so. The mode again, whatever the umask left of it.
-    chownSync(beside, owner.uid, owner.gid);
-    chmodSync(beside, mode);
+  try {
+    writeFileSynchronously(beside, content, mode);
+    if (owner !== undefined) {
+      // Before it has its name: whoever reads it by that may do so. The mode again, whatever the umask left of it.
+      chownSync(beside, owner.uid, owner.gid);
+      chmodSync(beside, mode);
+    }
+    renameSync(beside, file);
+  } catch (error) {
+    // On a disk that is full, what there was room for takes that room.
+    removeIfPossible(beside);
+    throw error;
   }
-  renameSync(beside, file);
   syncFolder(folder);
+}
+
+/** What processes that were killed amid their write have left beside a file. That of one that lives is its own. */
+function removeLeftovers(file: string): void {
+  const [folder, name] = [dirname(file), basename(file)];
+  for (const entry of listIfPossible(folder)) {
+    const pid = entry.startsWith(`${name}.`) && /^\.(\d+)\.new$/.exec(entry.slice(name.length))?.[1];
+    if (pid && !isAlive(Number(pid))) removeIfPossible(join(folder, entry));
+  }
+}
+
+function listIfPossible(folder: string): string[] {
+  try {
+    return readdirSync(folder);
+  } catch {
+    return []; // it may be written, but not listed
+  }
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return !hasCode(error, 'ESRCH');
+  }
+}
+
+function removeIfPossible(file: string): void {
+  try {
+    unlinkSync(file);
+  } catch {
+    // it was never made, or whoever wants to know has the first error
+  }
 }
 
 /**

@@ -3,7 +3,7 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { expect, test } from 'vitest';
 import { cleanUp } from './clean-up.ts';
-import { freePort } from './free-port.ts';
+import { claimPort, freePort } from './free-port.ts';
 
 test('when a port is asked for, a server can listen on it', async () => {
   const port = await freePort();
@@ -29,4 +29,16 @@ test('when others draw the same numbers, each gets a port of its own until the f
   expect(theirs).not.toBe(mine);
   await cleanUp();
   expect(await freePort(drawn())).toBe(mine);
+});
+
+test('when one port is wanted, it is free unless somebody listens there or has it already', async () => {
+  const port = await freePort();
+  expect(await claimPort(port)).toBe(false);
+  await cleanUp();
+  const server = createServer().listen(port, '127.0.0.1');
+  await once(server, 'listening');
+  expect(await claimPort(port)).toBe(false);
+  server.close();
+  await once(server, 'close');
+  expect(await claimPort(port)).toBe(true);
 });

@@ -19,17 +19,23 @@ export async function freePort(random: () => number = Math.random): Promise<numb
   const ports = firstGivenByKernel() - LOWEST;
   for (;;) {
     const port = LOWEST + Math.floor(random() * ports);
-    const claim = await listen(`\0bowline-port-${port}`);
-    if (claim === undefined) continue;
-    const server = await listen({ port, host: '127.0.0.1' });
-    if (server !== undefined) {
-      server.close();
-      await once(server, 'close');
-      afterThisFile(() => void claim.close());
-      return port;
-    }
-    claim.close();
+    if (await claimPort(port)) return port;
   }
+}
+
+/** As {@link freePort}, for one that is wanted. @returns whether it was free. */
+export async function claimPort(port: number): Promise<boolean> {
+  const claim = await listen(`\0bowline-port-${port}`);
+  if (claim === undefined) return false;
+  const server = await listen({ port, host: '127.0.0.1' });
+  if (server === undefined) {
+    claim.close();
+    return false;
+  }
+  server.close();
+  await once(server, 'close');
+  afterThisFile(() => void claim.close());
+  return true;
 }
 
 /** Undefined where somebody else listens. */

@@ -1,7 +1,7 @@
 export { afterThisFile } from './clean-up.ts';
 export { FakeClock } from './fake-clock.ts';
 export { FaultProxy, type Direction, type ProxiedConnection } from './fault-proxy.ts';
-export { freePort } from './free-port.ts';
+export { claimPort, freePort } from './free-port.ts';
 export { killByPid } from './kill.ts';
 export { needs, type SystemPackage } from './needs.ts';
 export { isRunning, startProcess, type ProcessOptions, type TestProcess } from './process.ts';

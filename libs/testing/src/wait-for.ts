@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 
 export interface WaitOptions {
-  /** Gives up after this; default 30,000 ms. It ends what hangs, it is no measure of speed. */
+  /** Gives up after this; default 60,000 ms. It ends what hangs, it is no measure of speed. */
   timeoutMs?: number;
   /** Pause between two looks; default 10 ms. */
   everyMs?: number;
@@ -15,7 +15,7 @@ export interface WaitOptions {
  */
 export async function waitFor<T>(
   condition: () => T | Promise<T>,
-  { timeoutMs = 30_000, everyMs = 10, what = 'the condition' }: WaitOptions = {},
+  { timeoutMs = 60_000, everyMs = 10, what = 'the condition' }: WaitOptions = {},
 ): Promise<Exclude<T, false | null | undefined | 0 | ''>> {
   const end = performance.now() + timeoutMs;
   for (;;) {

@@ -52,7 +52,7 @@ describe.runIf(canBootMachine())(
       const token = await operator('tokens', 'create', '--device', 'kiosk-1', '--json');
       const { token: secret } = JSON.parse(token) as { token: string };
       await machine.bowline('enroll', '--server', SERVER, '--token', secret);
-    }, 180_000);
+    });
 
     /** Outside the machine, on its network; whatever befalls the machine, it goes on. */
     async function startServer(): Promise<void> {
@@ -239,7 +239,6 @@ find /sys/fs/cgroup -name '${session}*'`);
         await machine.shell('systemctl start bowline');
         await untilReady();
       },
-      150_000,
     );
 
     test('when its journal is asked for, the collector may read it, though it is not root', async () => {
@@ -261,7 +260,7 @@ find /sys/fs/cgroup -name '${session}*'`);
       await waitFor(
         async () =>
           (await machine.shell(`ps -eo args | grep -o '${MAIN}' | sort`)).trim() === mains.join('\n'),
-        { what: 'those that pm2 left behind to end', everyMs: 200, timeoutMs: 15_000 },
+        { what: 'those that pm2 left behind to end', everyMs: 200 },
       );
     });
 

@@ -51,7 +51,7 @@ describe.runIf(canInstallDevice())('an installed device (needs root, namespaces,
     );
     const file = '/etc/bowline/ws-gateway.json';
     await device.writeJson(file, { ...(await device.readJson(file)), ...CONFIG });
-  }, 60_000);
+  });
 
   const entryOf = (app: string): Entry => {
     const found = entries.find(({ name }) => name === app);
@@ -93,7 +93,7 @@ describe.runIf(canInstallDevice())('an installed device (needs root, namespaces,
       expect(command).toEqual(expect.arrayContaining(entryOf(app).node_args));
     }
     await device.pm2('kill');
-  }, 90_000);
+  });
 
   test.each(DEVICE_APPS)(
     'when %s tries what its row in docs/security.md forbids, it is refused; what the row allows works',
@@ -137,7 +137,6 @@ describe.runIf(canInstallDevice())('an installed device (needs root, namespaces,
       }
       expect(row?.addons).toBe(app === 'ws-gateway' ? 'until its store is open' : 'no');
     },
-    30_000,
   );
 
   test.each(DEVICE_APPS.filter((app) => ROWS[app]?.user !== 'root'))(
@@ -161,7 +160,6 @@ describe.runIf(canInstallDevice())('an installed device (needs root, namespaces,
         expect(probed[`SQLite in the state of ${other}`]).toBe('ERR_SQLITE_ERROR');
       }
     },
-    30_000,
   );
 
   test('when the installation is run again, owners and modes are set right and a changed configuration is kept', async () => {

@@ -15,7 +15,7 @@ beforeAll(async () => {
   await fleet.prepareDevice();
   await fleet.startDevice();
   await fleet.untilOnline();
-}, 90_000);
+});
 
 async function bowline(...args: string[]): Promise<{ code: number | null; out: string }> {
   const main = join(WORKSPACE, 'apps/cli/dist/main.js');

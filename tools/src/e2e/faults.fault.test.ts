@@ -94,7 +94,7 @@ describe('a device at work', () => {
     await fleet.prepareDevice();
     await fleet.startDevice();
     await fleet.untilOnline();
-  }, 120_000);
+  });
 
   function startTraffic(): Traffic {
     nextValue += 1_000_000;
@@ -141,8 +141,12 @@ describe('a device at work', () => {
   );
 
   test('when it has all been survived, real figures of the device have come all the while', async () => {
-    const cpu = await fleet.api.samples(DEVICE_ID, 'system.cpu.utilization');
-    expect(cpu.length).toBeGreaterThan(20);
-    expect(new Set(cpu.map(({ value }) => value)).size).toBeGreaterThan(1);
+    await waitFor(
+      async () => {
+        const cpu = await fleet.api.samples(DEVICE_ID, 'system.cpu.utilization');
+        return cpu.length > 20 && new Set(cpu.map(({ value }) => value)).size > 1;
+      },
+      { what: 'figures of its own' },
+    );
   });
 });

@@ -1,6 +1,6 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
+import { freePort, startProcess, temporaryFolder, type TestProcess } from '@bowline/testing';
 import { WORKSPACE } from '../test/run.ts';
 
 /** Debian's own, whatever else is in PATH: the packages belong to it. */
@@ -42,11 +42,12 @@ export class ForeignServer {
 
   async start(): Promise<void> {
     const main = join(WORKSPACE, 'tools/foreign-server/server.py');
+    if (this.#ports.length === 0)
+      this.#ports = ['--http-port', String(await freePort()), '--link-port', String(await freePort())];
     this.#process = startProcess(PYTHON, ['-B', main, '--state', this.#folder, ...this.#ports]);
     const [line] = await this.#process.output(/^\{.*\}$/m);
-    const said = JSON.parse(line) as { server: string; linkPort: number; token: string };
+    const said = JSON.parse(line) as { server: string; token: string };
     Object.assign(this, { url: said.server, token: said.token });
-    this.#ports = ['--http-port', new URL(said.server).port, '--link-port', String(said.linkPort)];
   }
 
   async kill(): Promise<void> {

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -20,7 +20,11 @@ describe("the users' own data", () => {
     const { configDir, runDir, hubFolder, pm2Home } = fleet.layout;
     const file = join(configDir, 'telemetry-collector.json');
     const config = JSON.parse(readFileSync(file, 'utf8')) as { history?: object; series?: object };
-    const uploads = { own: { kind: 'logs', app: 'telemetry-collector' } };
+    const uploads = {
+      own: { kind: 'logs', app: 'telemetry-collector' },
+      // Every second.
+      kiosk: { kind: 'logs', app: 'kiosk', cron: '* * * * * *', jitterMs: 0 },
+    };
     const history = { ...config.history, uploads };
     // What the apps tell of themselves is read soon after they have registered, not half a minute later.
     const series = { ...config.series, bowline: { intervalMs: 1000 } };
@@ -30,7 +34,7 @@ describe("the users' own data", () => {
     await fleet.startDevice();
     await fleet.untilOnline();
     socket = join(fleet.layout.runDir, 'ingest/ingest.sock');
-  }, 60_000);
+  });
 
   const send = (...args: string[]) => bowline(['send', '--socket', socket, ...args]);
   const arrived = (series: string) =>
@@ -82,36 +86,63 @@ describe("the users' own data", () => {
     await waitFor(async () => (await fleet.api.samples(DEVICE_ID, 'piped')).length === 1200);
   });
 
-  test('when a log is uploaded, an operator sees that it came and what is in it', async () => {
-    const fleetOf = (...args: string[]) =>
-      bowline(['fleet', 'history', 'uploads', ...args], fleet.operatorEnv);
-    expect(await fleetOf(DEVICE_ID)).toMatchObject({
-      code: 0,
-      stdout: expect.stringContaining('uploaded no logs'),
+  interface Upload {
+    uploadId: string;
+    job: string;
+    complete: boolean;
+  }
+  const uploads = (...args: string[]) =>
+    bowline(['fleet', 'history', 'uploads', DEVICE_ID, ...args], fleet.operatorEnv);
+  /** Those of a job that have come whole, newest first. */
+  const uploadsOf = async (job: string) =>
+    (JSON.parse((await uploads('--json')).stdout) as { uploads: Upload[] }).uploads.filter(
+      (upload) => upload.job === job && upload.complete,
+    );
+
+  test('when logs are uploaded, on demand or by themselves, an operator is shown each, and each line once', async () => {
+    expect(await uploads()).toMatchObject({ code: 0, stdout: expect.stringContaining('uploaded no logs') });
+    const upload = (job: string) => bowline(['--home', home, 'history', 'upload', job]);
+    expect((await upload('nothing')).stderr).toContain('no job "upload-nothing"');
+    expect(await upload('own')).toMatchObject({ code: 0, stdout: expect.stringContaining('has begun') });
+
+    const log = join(fleet.layout.logDir, 'kiosk.log');
+    const write = (...numbers: number[]) =>
+      appendFileSync(log, numbers.map((n) => `{"time":"${new Date().toISOString()}","n":${n}}\n`).join(''));
+    /** All that have come, once there are so many lines in them. */
+    const untilLines = (count: number) =>
+      waitFor(
+        async () => {
+          const all = await uploadsOf('kiosk');
+          let lines: string[] = [];
+          for (const { uploadId } of all) {
+            const output = join(home, 'lines.ndjson');
+            expect((await uploads(uploadId, '-o', output)).stdout).toMatch(/^1 parts, \d items → /);
+            const text = readFileSync(output, 'utf8');
+            expect((await uploads(uploadId)).stdout).toBe(text);
+            lines = [...(text.match(/"n":\d/g) ?? []), ...lines];
+          }
+          return lines.length >= count && { all, lines };
+        },
+        { what: `${count} lines` },
+      );
+    write(1, 2);
+    const [first] = (await untilLines(2)).all;
+    write(3);
+    renameSync(log, `${log}.1`);
+    write(4);
+    const { all, lines } = await untilLines(4);
+    expect(lines).toEqual(['"n":1', '"n":2', '"n":3', '"n":4']);
+    expect(all.at(-1)).toEqual(first);
+
+    const [own] = await waitFor(async () => {
+      const found = await uploadsOf('own');
+      return found.length > 0 && found;
     });
-    const unknown = await bowline(['--home', home, 'history', 'upload', 'nothing']);
-    expect([unknown.code !== 0, unknown.stderr]).toEqual([
-      true,
-      expect.stringContaining('no job "upload-nothing"'),
-    ]);
-    const begun = await bowline(['--home', home, 'history', 'upload', 'own']);
-    expect(begun).toMatchObject({ code: 0, stdout: expect.stringContaining('has begun') });
-    const uploads = await waitFor(async () => {
-      const listed = JSON.parse((await fleetOf(DEVICE_ID, '--json')).stdout) as {
-        uploads: { uploadId: string; complete: boolean }[];
-      };
-      return listed.uploads.some(({ complete }) => complete) && listed.uploads;
-    });
-    expect(uploads).toMatchObject([{ job: 'own', kind: 'logs', app: 'telemetry-collector', complete: true }]);
-    expect((await fleetOf(DEVICE_ID)).stdout).toMatch(/own +logs telemetry-collector +.* 1 *\n/);
-    const id = uploads[0]?.uploadId ?? '';
-    const shown = await fleetOf(DEVICE_ID, id);
-    expect(shown.code).toBe(0);
-    expect(JSON.parse(shown.stdout.split('\n')[0] ?? '')).toMatchObject({ app: 'telemetry-collector' });
-    const output = join(home, 'own.ndjson');
-    expect((await fleetOf(DEVICE_ID, id, '-o', output)).stdout).toMatch(/^1 parts, \d+ items → /);
-    expect(readFileSync(output, 'utf8')).toBe(shown.stdout);
-    const none = await fleetOf(DEVICE_ID, '01980000-0000-7000-8000-000000000001');
+    const table = await uploads();
+    expect(table.stdout).toMatch(/^upload +job +what +from +to +parts\n/);
+    expect(table.stdout).toMatch(new RegExp(`^${first?.uploadId} +kiosk +logs kiosk +20.* 1$`, 'm'));
+    expect(table.stdout).toMatch(new RegExp(`^${own?.uploadId} +own +logs telemetry-collector +.* 1$`, 'm'));
+    const none = await uploads('01980000-0000-7000-8000-000000000001');
     expect([none.code !== 0, none.stderr]).toEqual([true, expect.stringContaining('no such upload')]);
   });
 

@@ -38,7 +38,7 @@ beforeAll(async () => {
   hub = device.connect();
   deviceId = (await device.untilOnline()).device.id ?? '';
   traffic = count();
-}, 60_000);
+});
 afterAll(async () => {
   stopping.abort();
   await traffic;

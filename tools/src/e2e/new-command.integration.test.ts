@@ -45,7 +45,6 @@ describe('npm run new:command', () => {
         await fleet.end({ keepFolder: false });
       }
     },
-    120_000,
   );
 
   test('when the name is none or is taken, nothing is made and the reason is told', () => {

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
+import { freePort, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { WORKSPACE } from '../test/run.ts';
 import { OperatorsApi } from './operators-api.ts';
 
@@ -10,18 +10,19 @@ export interface Ended {
   stderr: string;
 }
 
-/** fleet-server as it is shipped, without pm2, as often as a test starts it; after its first start always on one port. */
+/** fleet-server as it is shipped, without pm2, as often as a test starts it, always on one port. */
 export class PlainServer {
   readonly folder = temporaryFolder();
   readonly #config: Record<string, unknown>;
   readonly #caFile: string | undefined;
+  readonly #port: number;
   #process: TestProcess | undefined;
-  #port = 0;
   url = '';
 
   /** @param caFile the authority of its certificate, for the command line. */
-  private constructor(config: Record<string, unknown>, caFile: string | undefined) {
+  private constructor(config: Record<string, unknown>, port: number, caFile: string | undefined) {
     this.#config = config;
+    this.#port = port;
     this.#caFile = caFile;
   }
 
@@ -29,7 +30,7 @@ export class PlainServer {
     config: Record<string, unknown> = {},
     { caFile }: { caFile?: string } = {},
   ): Promise<PlainServer> {
-    const server = new PlainServer(config, caFile);
+    const server = new PlainServer(config, await freePort(), caFile);
     await server.start();
     return server;
   }
@@ -43,7 +44,6 @@ export class PlainServer {
     await this.#process.output(/"message":"listening"/);
     await waitFor(() => existsSync(infoFile));
     this.url = (JSON.parse(readFileSync(infoFile, 'utf8')) as { url: string }).url;
-    this.#port = Number(new URL(this.url).port);
   }
 
   async kill(): Promise<void> {

@@ -36,7 +36,7 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     writeFileSync(join(fleet.layout.home, 'run.json'), JSON.stringify(run));
     await fleet.startDevice();
     await fleet.untilOnline();
-  }, 90_000);
+  });
 
   function edit(file: string, change: object): void {
     const path = join(fleet.layout.configDir, file);
@@ -63,7 +63,7 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
 
   test(
     'when a line is changed and published, the device runs it; a broken one is rolled back, and its reason is told',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async () => {
       expect(await type(files + setUp)).toMatchObject({ code: 0 });
       const first = await type(withoutCurl(version));
@@ -79,10 +79,11 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
       const third = await type(`${broken}\n${withoutCurl(version).replaceAll('1.0.0', '1.2.0')}`);
       expect(third).toMatchObject({ code: 10, out: expect.stringContaining('rolled back') });
       await waitFor(async () => (await greeting()) === 'hello, version 2\n');
-      const [end] = (await fleet.api.events(DEVICE_ID, 50)).filter(
-        ({ kind }) => kind === 'update.rolled-back',
+      const end = await waitFor(
+        async () => (await fleet.api.events(DEVICE_ID, 50)).find(({ kind }) => kind === 'update.rolled-back'),
+        { what: 'the event' },
       );
-      expect(JSON.stringify(end?.data)).toContain('Error: broken');
+      expect(JSON.stringify(end.data)).toContain('Error: broken');
     },
   );
 

@@ -20,7 +20,7 @@ beforeAll(async () => {
   writeFileSync(join(fleet.layout.configDir, 'policy.json'), JSON.stringify(policy), { mode: 0o600 });
   await fleet.startDevice();
   await fleet.untilOnline();
-}, 90_000);
+});
 
 const SIGNER_ENV = { BOWLINE_SIGNER_TOKEN: signerToken('ada') };
 

@@ -24,7 +24,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh by the w
         bob: { command: { names: ['*'], audiences: ['*'], maxSeconds: 1800 } },
       },
     );
-  }, 180_000);
+  });
 
   const as = (operator: string) => ({ ...ssh.env, BOWLINE_SIGNER_TOKEN: signerToken(operator) });
 
@@ -124,7 +124,6 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh by the w
         await browser.close();
       }
     },
-    60_000,
   );
 
   test('when there is neither token nor code, it says where to get one, and takes a code that is typed', async () => {
@@ -149,7 +148,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh by the w
     writeFileSync(keyboard, `${await approvedAt(link)}\n`);
     await child.output(/done 23/);
     await child.exited;
-  }, 60_000);
+  });
 
   /** Sends the form that a link proposes, as it stands. @returns the code. */
   async function approvedAt(link: string): Promise<string> {

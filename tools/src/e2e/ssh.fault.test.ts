@@ -18,7 +18,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       ssh = await SshFleet.start();
       content = randomBytes(16 * 1024 * 1024);
       ssh.file('up.bin', content);
-    }, 180_000);
+    });
 
     /** A copy, and where it lands, once some of it has. */
     async function copying(name: string) {
@@ -26,7 +26,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       const args = ['-q', '-l', RATE, ssh.file('up.bin'), `${DEVICE_ID}:${remote}`];
       const child = ssh.start('scp', '--', ...args);
       await waitFor(() => existsSync(remote) && statSync(remote).size > 0, { what: 'the copy to begin' });
-      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      const [, sessionId = ''] = await child.output(SESSION);
       return { child, remote, sessionId };
     }
     const sleeping = async (name: string) => {
@@ -38,7 +38,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
         `setsid nohup sleep 1000 >/dev/null 2>&1 & echo $! > ${file}; sleep 1000`,
       );
       const pid = await pidIn(file);
-      const [, sessionId = ''] = SESSION.exec(child.stderr()) ?? [];
+      const [, sessionId = ''] = await child.output(SESSION);
       return { child, pid, sessionId };
     };
     /** A copy in a session that is open, once some of it has landed. */
@@ -70,7 +70,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
         return order?.status === 'failed' && order.error?.code === 'session-cut-off';
       });
       await ssh.fleet.untilOnline();
-    }, 120_000);
+    });
 
     test('when the gateway is killed, the copy goes on to its end, and the end of the session is told later', async () => {
       const { child, remote, sessionId } = await copying('b.bin');
@@ -79,7 +79,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       expect(readFileSync(remote).equals(content)).toBe(true);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
       await ssh.fleet.untilOnline();
-    }, 120_000);
+    });
 
     test('when the server is killed, what runs goes on, the device comes back with its next token, and it can be ended', async () => {
       const { child, pid, sessionId } = await sleeping('c.pid');
@@ -104,7 +104,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       await untilGone(pid);
       expect(await ssh.ended(sessionId)).toMatchObject({ end: 'ended-by-operator', survivors: 0 });
       await nothingLeft();
-    }, 120_000);
+    });
 
     test('when the tunnel is cut, the copy says so, and the session goes on over the next socket until its end', async () => {
       const port = Number(new URL(ssh.fleet.operatorEnv.BOWLINE_SERVER).port);
@@ -130,7 +130,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       });
       await untilGone(pid);
       await nothingLeft();
-    }, 120_000);
+    });
 
     test('when three copies run at once in one session, all of them come whole', async () => {
       const holding = ssh.start('ssh', DEVICE_ID, '--streams', '4', '--', 'echo ready; sleep 600');
@@ -151,6 +151,6 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       const [, sessionId = ''] = SESSION.exec(holding.stderr()) ?? [];
       expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
       expect(await ssh.ended(sessionId)).toMatchObject({ streams: 4, survivors: 0 });
-    }, 120_000);
+    });
   },
 );

@@ -28,6 +28,12 @@ const DEVICE_SETTINGS = {
   BOWLINE_TELEMETRY_COLLECTOR__SERIES__CPU__INTERVAL_MS: '250',
 };
 
+/** What a device may do in a row: a quick machine does more than a real device, which waits in between. */
+const SERVER_SETTINGS = {
+  BOWLINE_FLEET_SERVER__LINK__ATTEMPTS_BURST: '1000',
+  BOWLINE_FLEET_SERVER__TUNNELS__ATTEMPTS_BURST: '1000',
+};
+
 /**
  * The built apps as they run in the demo, in a folder of their own: the device's five under pm2 by the real ecosystem file,
  * the server as a process that the test may kill.
@@ -103,7 +109,7 @@ export class TestFleet {
     writeServerConfig(this.layout, this.#port, join(this.layout.runDir, 'server.json'));
     const main = join(WORKSPACE, 'apps/fleet-server/dist/main.js');
     this.#server = startProcess(process.execPath, [main, '--config', config], {
-      env: { ...process.env, ...env },
+      env: { ...process.env, ...SERVER_SETTINGS, ...env },
     });
     await waitFor(() => new FleetApi(this.#url, '').isHealthy(), { what: 'the server' });
   }

@@ -1,8 +1,8 @@
-import { readFileSync, rmSync } from 'node:fs';
+import { globSync, readFileSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { waitForLock } from '@bowline/runtime';
 import { affectedProjects, readProjects, type Project } from './nx.ts';
-import { run, WORKSPACE } from './run.ts';
+import { COMPILED, run, WORKSPACE } from './run.ts';
 import { addTallies, tallyReport, type Tally } from './tally.ts';
 
 /** Checks the workspace as a whole, so it is tested whatever has changed. */
@@ -28,6 +28,7 @@ export async function testPackages(base?: string): Promise<Tally> {
 }
 
 async function testNow(base: string | undefined): Promise<Tally> {
+  forgetOldCompiled();
   const projects = projectsToTest(base);
   for (const { root } of projects) rmSync(join(WORKSPACE, root, 'reports'), { recursive: true, force: true });
 
@@ -41,6 +42,14 @@ async function testNow(base: string | undefined): Promise<Tally> {
   );
   if (!ok && tally.failed.length === 0) tally.failed.push('nx failed, though no test did');
   return tally;
+}
+
+const WEEK_MS = 7 * 86_400_000;
+
+/** What tests compiled in folders that they made for themselves nobody asks for again. */
+function forgetOldCompiled(): void {
+  for (const file of globSync(join(COMPILED, '*/*')))
+    if (Date.now() - statSync(file).mtimeMs > WEEK_MS) rmSync(file, { force: true });
 }
 
 function projectsToTest(base: string | undefined): Project[] {

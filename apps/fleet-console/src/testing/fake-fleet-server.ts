@@ -5,9 +5,9 @@
 import { randomUUID } from 'node:crypto';
 import { createReadStream, existsSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { extname, join } from 'node:path';
 import * as contract from '@bowline/messages/operators';
+import { freePort } from '@bowline/testing';
 import type {
   DeadLetter,
   Device,
@@ -84,13 +84,13 @@ export class FakeFleetServer {
 
   /** Listens; after {@link stop} again on the same port. */
   async start(): Promise<void> {
+    if (this.#port === 0) this.#port = await freePort();
     const server = createServer((request, response) => void this.#answer(request, response));
     this.#server = server;
     await new Promise<void>((resolve, reject) => {
       server.once('error', reject);
       server.listen(this.#port, '127.0.0.1', resolve);
     });
-    this.#port = (server.address() as AddressInfo).port;
   }
 
   async stop(): Promise<void> {

@@ -154,7 +154,6 @@ describe('a damaged store', () => {
         await expectTruth(stateDir, `${kind} at ${at}`);
       }
     },
-    120_000,
   );
 
   it('when it was cut short, is empty or no store at all, it opens with what can be found, under the same server id', async () => {

@@ -13,7 +13,7 @@ const BROKEN = ['before rolling-back'];
 
 test.skipIf(!canMount)(
   'when the disks fill up at any point of an update, the same process goes on once there is room, and ends it as it should',
-  { timeout: 120_000 },
+  { timeout: 300_000 },
   async () => {
     const child = startProcess('unshare', [...UNSHARE, process.execPath, SCRIPT, ...GOOD, ...BROKEN]);
     const { code } = await child.exited;

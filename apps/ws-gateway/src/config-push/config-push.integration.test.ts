@@ -126,7 +126,7 @@ describe('a document of the cloud', () => {
   });
 
   it('when an app is away, the document waits for it; when it does not come, it is refused', async () => {
-    const { cloud, collector, executor, push } = await device({ applyWithinMs: 1500 });
+    const { cloud, collector, executor, push } = await device({ applyWithinMs: 4000 });
     collector.stop();
     const order = await push(1, bothAt(5));
     await cloud.ack(order, 'received');
@@ -272,9 +272,10 @@ describe('a change that carries the link', () => {
   async function inTrial(confirmWithinMs: number) {
     const world = await device();
     const { cloud, collector, push } = world;
+    await cloud.link(({ hello }) => hello !== undefined);
+    cloud.behaviour.welcome = false; // before the device can have a link that it would lose no more
     const order = await push(1, { ...slower, 'telemetry-collector': { pace: 7 } }, { confirmWithinMs });
     await cloud.ack(order, 'started');
-    cloud.behaviour.welcome = false;
     await waitFor(() => collector.pace === 7, { what: 'the app to try it' });
     await cloud.link(({ hello }, index) => index > 0 && hello?.['configVersion'] === 1);
     return { ...world, order };
