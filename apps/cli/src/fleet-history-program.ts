@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander';
 import { duration, withoutUndefined, wholeNumber } from './arguments.ts';
 import { askHistory, getHistory, getUpload, listUploads } from './commands/fleet-history.ts';
 import type { FleetCommands } from './fleet-enrolment-program.ts';
-import { moment } from './history-program.ts';
+import { fromOption, toOption } from './history-program.ts';
 
 interface AskOptions {
   kind: string;
@@ -31,13 +31,17 @@ export function addFleetHistory(
     .argument('<device>', 'its id')
     .addOption(new Option('--kind <kind>').choices(['telemetry', 'logs', 'journal']).default('telemetry'))
     .option('--series <names...>', 'of telemetry; all of them without')
-    .option('--from <moment>', 'so long ago (2h), or a date and time', moment, moment('1h'))
-    .option('--to <moment>', 'likewise', moment, moment('now'))
+    .addOption(fromOption())
+    .addOption(toOption())
     .option('--resolution <duration>', 'join what falls into the same stretch, e.g. 1m', duration)
     .option('--app <name>', 'whose log, e.g. ws-gateway')
     .option('--filter <text>', 'only lines of the log with this text')
     .option('--max-bytes <count>', 'the device refuses to send more', wholeNumber)
-    .option('--timeout <duration>', 'how long to wait; the order itself goes on', duration, 300_000)
+    .addOption(
+      new Option('--timeout <duration>', 'how long to wait; the order itself goes on')
+        .argParser(duration)
+        .default(300_000, '5m'),
+    )
     .option('-o, --output <file>', 'one item a line (NDJSON); standard output without')
     .addOption(json())
     .action(async (device: string, options: AskOptions, command: Command) => {

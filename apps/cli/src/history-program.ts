@@ -1,4 +1,4 @@
-import { InvalidArgumentError, type Command, type Option } from 'commander';
+import { InvalidArgumentError, Option, type Command } from 'commander';
 import { duration } from './arguments.ts';
 import type { Context } from './commands/context.ts';
 import { historySeries, showHistory, uploadHistory } from './commands/history.ts';
@@ -19,8 +19,8 @@ export function addHistory(
     .command('show')
     .description('the values of one series')
     .argument('<series>', 'of the list')
-    .option('--from <moment>', 'so long ago (2h), or a date and time', moment, moment('1h'))
-    .option('--to <moment>', 'likewise', moment, moment('now'))
+    .addOption(fromOption())
+    .addOption(toOption())
     .option('--resolution <duration>', 'join what falls into the same stretch, e.g. 1m', duration)
     .addOption(json())
     .action((series: string, options: { from: number; to: number; resolution?: number }, command: Command) =>
@@ -34,7 +34,13 @@ export function addHistory(
     .action((log: string | undefined, _, command: Command) => uploadHistory(contextOf(command), log));
 }
 
-export function moment(text: string): number {
+export const fromOption = () => momentOption('--from <moment>', 'so long ago (2h), or a date and time', '1h');
+export const toOption = () => momentOption('--to <moment>', 'likewise', 'now');
+
+const momentOption = (flag: string, description: string, fallback: string) =>
+  new Option(flag, description).argParser(moment).default(moment(fallback), fallback);
+
+function moment(text: string): number {
   const at = pastMoment(text, Date.now());
   if (at === undefined)
     throw new InvalidArgumentError('Write it as 2h (so long ago), now, or 2026-11-25T14:00.');

@@ -109,7 +109,7 @@ function report({ json }: Context, answered: Record<string, unknown>): void {
   );
   if (sameMoment !== undefined)
     print(
-      `Of those, ${String(sameMoment)} have series and time of another one, of which the server shows the first: give each its own "at".`,
+      `Of those, the server will not show ${String(sameMoment)}: it shows the first of each series and time. Give each its own "at".`,
     );
 }
 
