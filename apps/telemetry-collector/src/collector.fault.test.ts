@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { TransientError } from '@bowline/runtime/errors';
 import { seededRandom, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
@@ -127,3 +128,27 @@ test.each([
     expect(points).toEqual([{ at, value: 7 }]);
   },
 );
+
+test('when the gateway is away for long and the collector is killed, what waited for the gateway is not lost', async () => {
+  const folder = temporaryFolder();
+  const socketPath = join(folder, 'in/s');
+  const store = new TestStore();
+  const start = async () => {
+    const flags = ['--telemetry.commitMs=1000', '--history.reserveBytes=0'];
+    collector = startCollector(folder, `--ingest.socket=${socketPath}`, ...flags);
+    await collector.output(/may hand in samples/);
+  };
+  await start();
+  const at = 1_750_000_000_000;
+  const body = JSON.stringify([1, 2, 3].map((value) => ({ series: 'early', value, at: at + value })));
+  const sent = await call({ socketPath }, { path: '/v1/samples', headers: JSON_TYPE, body });
+  expect(sent.status).toBe(202);
+  const copy = join(folder, 'state/waiting.json');
+  await waitFor(() => existsSync(copy), { what: 'a copy on the disk' });
+  await collector?.kill('SIGKILL');
+  gateway = await openTestGateway(join(folder, 'hub'), { store });
+  await start();
+  await waitFor(() => store.samples.length >= 3, { what: 'the samples' });
+  expect(store.samples.map(({ value }) => value)).toEqual([1, 2, 3]);
+  await waitFor(() => !existsSync(copy) && !existsSync(join(folder, 'state/left-over.json')));
+});

@@ -1,7 +1,7 @@
 import type { History, HistoryGap } from '@bowline/history-store';
 import type { Sample } from '@bowline/messages';
-import { wait, type Clock } from '@bowline/runtime';
-import { TransientError } from '@bowline/runtime/errors';
+import { wait, type Clock, type Logger } from '@bowline/runtime';
+import { BowlineError, TransientError } from '@bowline/runtime/errors';
 import type { OutgoingMessage } from './core/hand-over.ts';
 
 export interface HistoryJobOptions {
@@ -14,6 +14,7 @@ export interface HistoryJobOptions {
   limits(): { batchSamples: number; batchBytes: number; mostWaiting: number };
   newId(): string;
   clock: Clock;
+  log: Pick<Logger, 'error'>;
 }
 
 /** How often the gateway is asked whether it has room, milliseconds. */
@@ -22,7 +23,7 @@ const ASK_EVERY_MS = 1000;
 /**
  * Uploads what the history alone has: one block after the other, oldest first, and what had to be given up, as `gap`. A block is
  * marked only when the gateway has it on its disk, so a run that is cut off at any moment goes on where it was; at worst one
- * block comes twice, which the server tells by series and time (protocol, section 3).
+ * block comes twice, which the server tells by series and time (protocol, section 3). A sample that is no valid one is given up alone.
  *
  * The pace is the gateway's (`replayPerSecond`); no more is handed over than a few messages ahead of it, so what waits for long
  * stays here, where it is small.
@@ -30,22 +31,45 @@ const ASK_EVERY_MS = 1000;
  * @returns samples that were handed over. @throws TransientError `offline`: to be tried again when the cloud is back.
  */
 export async function uploadHistory(options: HistoryJobOptions, signal: AbortSignal): Promise<number> {
-  const { history, enqueue, newId, clock } = options;
+  const { history, newId, clock } = options;
   let handedOver = 0;
   for (;;) {
     for (const gap of history.gaps(newId)) {
-      await enqueue([gapMessage(gap, clock)], signal);
+      await options.enqueue([gapMessage(gap, clock)], signal);
       history.gapTold(gap);
     }
     const block = history.nextUnsent();
     if (block === undefined) return handedOver;
     await roomFor(options, signal);
-    for (const samples of batches(block.samples, options.limits())) {
-      const sentAt = Math.round(clock.wallMs());
-      await enqueue([{ id: newId(), sentAt, type: 'telemetry', payload: { samples } }], signal);
-    }
+    for (const samples of batches(block.samples, options.limits())) await upload(samples, options, signal);
     history.markSent(block);
     handedOver += block.samples.length;
+  }
+}
+
+/** If something in it is refused, by halves: one sample that is wrong must cost neither the others nor what comes behind it. */
+async function upload(
+  samples: readonly Sample[],
+  options: HistoryJobOptions,
+  signal: AbortSignal,
+): Promise<void> {
+  const { enqueue, newId, clock, log } = options;
+  const message = { id: newId(), sentAt: Math.round(clock.wallMs()) };
+  try {
+    await enqueue([{ ...message, type: 'telemetry', payload: { samples: [...samples] } }], signal);
+  } catch (error) {
+    if (!(error instanceof BowlineError) || error.code !== 'invalid') throw error;
+    const [sample] = samples;
+    if (samples.length > 1) {
+      const half = Math.ceil(samples.length / 2);
+      await upload(samples.slice(0, half), options, signal);
+      await upload(samples.slice(half), options, signal);
+    } else if (sample !== undefined) {
+      const { series, at, count = 1 } = sample;
+      log.error({ series, at }, `a sample of the history is refused for good: ${error.message}`);
+      const gap = { messageId: newId(), series, count, fromAt: at, toAt: at };
+      await enqueue([gapMessage(gap, clock)], signal);
+    }
   }
 }
 

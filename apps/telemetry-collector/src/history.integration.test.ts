@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { TransientError } from '@bowline/runtime/errors';
+import { ContractError, TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { call } from './testing/call.ts';
@@ -64,6 +64,21 @@ const local = (more: object = {}) =>
   gateway.ask('localHistory', { series: 'level', from: AT, to: AT + 86_400_000, ...more });
 
 describe('local history', () => {
+  test('when one sample that only it has is refused for good, that one is given up, and all others arrive', async () => {
+    await open({
+      link: 'offline',
+      accept: ({ messages }) => {
+        if (JSON.stringify(messages).includes('"value":17')) throw new ContractError('invalid', 'it is 17');
+      },
+    });
+    await start();
+    await send(0, 50);
+    gateway.linkIs('online');
+    await waitFor(() => store.samples.length === 49 && store.gaps.length === 1);
+    expect(values()).toEqual(upTo(50).filter((value) => value !== 17));
+    expect(store.gaps).toMatchObject([{ series: 'level', count: 1, fromAt: AT + 17_000 }]);
+  });
+
   test('when samples are accepted, the gateway gets them and the history has them, too', async () => {
     await open();
     await start();

@@ -1,5 +1,6 @@
 import { chmodSync, existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { TransientError } from '@bowline/runtime/errors';
 import { temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { startCollector } from './testing/running-collector.ts';
@@ -105,6 +106,31 @@ describe('source plug-ins', () => {
     );
     await waitFor(() => values('fast').length === 300, { what: 'all of them' });
     expect(values('fast')).toEqual(Array.from({ length: 300 }, (_, index) => index + 1));
+  });
+
+  test('when the gateway has an event and does not say so in time, what is handed in again is the same event', async () => {
+    let isSlow = true;
+    await gateway.close();
+    gateway = await openTestGateway(join(folder, 'hub'), {
+      store,
+      accept: (request) => {
+        if (!isSlow || !request.messages.some(({ type }) => type === 'event')) return;
+        store.store(request);
+        throw new TransientError('busy', 'stored, and not said');
+      },
+    });
+    const child = startWith(
+      `echo '{"kind":"plugin.once"}'; exec sleep 1000`,
+      '--ingest.durableWithinMs=1000',
+      '--ingest.eventsPerSecond=100',
+    );
+    await waitFor(() => store.events.length >= 2, { what: 'it to be handed in again' });
+    isSlow = false;
+    const stored = store.events.length;
+    await waitFor(() => store.events.length > stored, { what: 'it to be taken' });
+    await child.kill('SIGTERM');
+    expect(new Set(store.eventIds).size).toBe(1);
+    expect(new Set(store.events.map(({ at }) => at)).size).toBe(1);
   });
 
   test('when the collector stops, the last words are taken, and the whole group ends, also what ignores being asked', async () => {

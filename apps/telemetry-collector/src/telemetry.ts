@@ -59,6 +59,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   let { config } = options;
   const stopping = new AbortController();
   const buffer = new SampleBuffer(bufferLimits(config));
+  const leftOver = new LeftOver(join(config.stateDir, 'left-over.json'), log);
+  const spare = new LeftOver(join(config.stateDir, 'waiting.json'), log);
   const enqueue = (messages: Parameters<HubClient['enqueue']>[0], signal: AbortSignal) =>
     client.enqueue(messages, { signal });
   const handOver = new HandOver({
@@ -68,6 +70,10 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
     clock,
     log,
     limits: config.telemetry,
+    spare: {
+      keep: (messages) => void spare.replace(messages, mostLeftBytes(config)),
+      remove: () => spare.remove(),
+    },
     random: Math.random,
   });
   const notes = new Notes({ changed: () => tellNotes(), clock, log });
@@ -92,7 +98,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
   };
   const moment = deviceMoment(clock, { serverClock, ...config, onSynchronised, log });
 
-  const leftOver = new LeftOver(join(config.stateDir, 'left-over.json'), log);
+  const waited = spare.read();
+  if (waited.length === 0 || leftOver.add(waited, mostLeftBytes(config))) spare.remove();
   const handOverLeft = async () => {
     const messages = leftOver.read();
     for (const each of messages) {
@@ -167,7 +174,8 @@ export async function startTelemetry(options: TelemetryOptions): Promise<Telemet
       keys.close();
       const left = await handOver.stop(signal);
       const messages = handOver.leftOver();
-      const isKept = messages.length === 0 || leftOver.add(messages, config.telemetry.bufferBytes);
+      const isKept = messages.length === 0 || leftOver.add(messages, mostLeftBytes(config));
+      if (isKept) spare.remove();
       const { added: sampled, givenUp } = buffer.totals;
       return { sampled, givenUp, kept: isKept ? left : 0, lost: isKept ? 0 : left };
     },
@@ -178,6 +186,9 @@ const bufferLimits = ({ telemetry: { bufferSamples, bufferBytes } }: CollectorCo
   samples: bufferSamples,
   bytes: bufferBytes,
 });
+
+/** A whole buffer in messages, beside what an earlier life has left. */
+const mostLeftBytes = ({ telemetry: { bufferBytes } }: CollectorConfig): number => 3 * bufferBytes;
 
 const aborted = (signal: AbortSignal): Promise<void> =>
   new Promise((resolve) => {

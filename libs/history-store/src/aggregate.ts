@@ -52,9 +52,10 @@ export class Buckets {
       this.#buckets.set(start, { at: start, min, max, avg, count });
       return;
     }
-    known.count += count;
-    // By difference, so that large values do not overflow.
-    known.avg += (avg - known.avg) * (count / known.count);
+    const all = known.count + count;
+    // By shares: sum and difference of large values are no numbers any more.
+    known.avg = known.avg * (known.count / all) + avg * (count / all);
+    known.count = Math.min(all, Number.MAX_SAFE_INTEGER);
     known.min = Math.min(known.min, min);
     known.max = Math.max(known.max, max);
   }

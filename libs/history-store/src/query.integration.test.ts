@@ -74,6 +74,15 @@ describe('a query', () => {
     history.close();
   });
 
+  test('when a series begins in the midst of a minute and an hour, its first samples count once', () => {
+    const { history } = openTestHistory();
+    history.record(seconds('a', 5, AT + 37_000), { unsent: false });
+    history.seal();
+    for (const resolutionMs of [0, 10_000, MINUTE, HOUR])
+      expect(sumOf(history.query({ series: 'a', ...range, from: AT - HOUR, resolutionMs }).points)).toBe(5);
+    history.close();
+  });
+
   test('when of the same stretch minutes have gone as well, hours fill it, and nothing counts twice', () => {
     const opened = openTestHistory();
     const all = seconds('a', 12 * 3600);

@@ -4,8 +4,8 @@ import type { OutgoingMessage } from '../core/hand-over.ts';
 import { SpareFile } from './spare-file.ts';
 
 /**
- * What was accepted and could not be handed over before an orderly stop, on the disk until the next life has handed it over. A
- * life that is cut off while it does so begins anew: what comes twice has the same id, and the same series and time.
+ * What was accepted and is not the gateway's yet, on the disk until a later life has handed it over. A life that is cut off while
+ * it does so begins anew: what comes twice has the same series and time.
  */
 export class LeftOver {
   readonly #path: string;
@@ -22,14 +22,19 @@ export class LeftOver {
     return Array.isArray(messages) ? (messages as OutgoingMessage[]) : [];
   }
 
+  /** As {@link replace}, beside what is there already. */
+  add(messages: readonly OutgoingMessage[], mostBytes: number): boolean {
+    return this.replace([...this.read(), ...messages], mostBytes);
+  }
+
   /**
-   * Beside what is there already.
+   * Instead of what is there.
    *
    * @param mostBytes of the file
    * @returns whether it is on the disk.
    */
-  add(messages: readonly OutgoingMessage[], mostBytes: number): boolean {
-    const text = JSON.stringify([...this.read(), ...messages]);
+  replace(messages: readonly OutgoingMessage[], mostBytes: number): boolean {
+    const text = JSON.stringify(messages);
     return Buffer.byteLength(text) <= mostBytes && this.#file.write(text);
   }
 

@@ -141,10 +141,10 @@ export class PluginProcess {
   async #take(line: string): Promise<void> {
     const { ingest } = this.#options;
     const decoded = decodeLine(line);
+    const handIn = 'event' in decoded ? ingest.printed(decoded.event) : () => ingest.samples(decoded.samples);
     for (;;) {
       try {
-        if ('event' in decoded) await ingest.event(decoded.event);
-        else ingest.samples(decoded.samples);
+        await handIn();
         return;
       } catch (error) {
         // At the end there is no time to wait; samples still find room in the buffer.

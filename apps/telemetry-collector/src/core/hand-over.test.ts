@@ -17,6 +17,8 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
   let isRefused: (messages: OutgoingMessage[]) => boolean = () => false;
   let calls = 0;
   let ids = 0;
+  let spare: readonly OutgoingMessage[] | undefined;
+  let copies = 0;
   const handOver = new HandOver({
     buffer,
     enqueue: async (messages, signal) => {
@@ -29,6 +31,10 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
     clock,
     log,
     limits: { commitMs, batchSamples, batchBytes: 10_000 },
+    spare: {
+      keep: (messages) => void ([spare, copies] = [messages, copies + 1]),
+      remove: () => (spare = undefined),
+    },
     random: () => 0,
   });
   return {
@@ -43,12 +49,15 @@ function setUp({ commitMs = 30_000, batchSamples = 100, bufferSamples = 100 } = 
       buffer.add(moments.map(sample), clock.monotonicMs());
       handOver.noticed();
     },
-    moments: () =>
-      accepted.flatMap((message) =>
-        message.type === 'telemetry' ? message.payload.samples.map(({ at }) => at) : [],
-      ),
+    moments: () => momentsIn(accepted),
+    spared: () => spare && momentsIn(spare),
+    copies: () => copies,
   };
 }
+const momentsIn = (messages: readonly OutgoingMessage[]) =>
+  messages.flatMap((message) =>
+    message.type === 'telemetry' ? message.payload.samples.map(({ at }) => at) : [],
+  );
 const untilAborted = (signal: AbortSignal) =>
   new Promise<void>((_, reject) => {
     const cancel = () => reject(new CancelledError('cancelled', 'given up'));
@@ -67,6 +76,33 @@ describe('HandOver', () => {
     expect(moments()).toEqual([1]);
     await clock.advance(1);
     expect(moments()).toEqual([1, 2]);
+  });
+
+  test('when the gateway takes nothing, what waits is copied for the next life, ever more seldom, until the gateway has it', async () => {
+    const { clock, buffer, add, answerWith, moments, spared, copies } = setUp({ batchSamples: 1 });
+    let answer = () => {};
+    answerWith(() => new Promise((resolve) => (answer = resolve)));
+    add(1, 2);
+    await clock.advance(1000);
+    add(3);
+    await clock.advance(28_000);
+    expect(spared()).toBeUndefined();
+    await clock.advance(2000);
+    expect(spared()).toEqual([1, 2, 3]);
+    expect(buffer.samples).toBe(2);
+    add(4);
+    await clock.advance(60_000);
+    expect(spared()).toEqual([1, 2, 3, 4]);
+    await clock.advance(24 * 3_600_000);
+    expect(copies()).toBeLessThan(14);
+    add(5);
+    answerWith(() => Promise.resolve());
+    answer();
+    await clock.advance(0);
+    await clock.advance(1000);
+    await clock.advance(60_000);
+    expect(moments()).toEqual([1, 2, 3, 4, 5]);
+    expect(spared()).toBeUndefined();
   });
 
   test('when samples gather while a message is under way, they follow in order', async () => {

@@ -21,13 +21,23 @@ export interface HandOverOptions {
   clock: Clock;
   log: Pick<Logger, 'debug' | 'warn' | 'error'>;
   limits: CommitLimits;
+  /** A copy on the disk, of what waits while the gateway does not take it: for the next life, should this one be cut off. */
+  spare: {
+    /** Instead of the copy that is there. */
+    keep(messages: readonly OutgoingMessage[]): void;
+    remove(): void;
+  };
   /** In [0, 1). */
   random(): number;
 }
 
+/** A gateway that is well takes its time, too, milliseconds. */
+const SPARE_AFTER_MS = 1000;
+
 /**
  * Moves samples from memory to the gateway, one message at a time, in order. While one is under way further samples gather
- * in the buffer. A portion is out of the buffer only until it is accepted or back.
+ * in the buffer. A portion is out of the buffer only until it is accepted or back. What the gateway does not take for longer than
+ * a sample may wait is copied to the disk, and again each time that twice as much time has passed.
  */
 export class HandOver {
   readonly #options: HandOverOptions;
@@ -40,6 +50,8 @@ export class HandOver {
   #narrowed = Infinity;
   #timer: Timer | undefined;
   #underWay: Promise<void> | undefined;
+  /** There is a copy of what came in up to then, monotonic milliseconds. */
+  #sparedUpToMs: number | undefined;
   #stopping = false;
 
   constructor(options: HandOverOptions) {
@@ -95,10 +107,7 @@ export class HandOver {
 
   /** What a stop could not hand over, out of the buffer: for the next life. */
   leftOver(): OutgoingMessage[] {
-    const { buffer } = this.#options;
-    const messages: OutgoingMessage[] = [];
-    while (!buffer.isEmpty) messages.push(...this.#messages(this.#portionOf(buffer)));
-    return messages;
+    return this.#all(this.#options.buffer);
   }
 
   #begin(): void {
@@ -113,6 +122,7 @@ export class HandOver {
     const { buffer, enqueue, log } = this.#options;
     const portion = this.#portionOf(buffer);
     const messages = this.#messages(portion);
+    const spare = this.#spareLater(portion);
     try {
       await enqueue(messages, this.#giveUp.signal);
       this.#first = false;
@@ -123,7 +133,36 @@ export class HandOver {
       return 'accepted';
     } catch (error) {
       return this.#failed(portion, error);
+    } finally {
+      spare.cancel();
+      this.#forgetSpare();
     }
+  }
+
+  #spareLater(portion: Portion): { cancel(): void } {
+    const { buffer, clock, spare } = this.#options;
+    let inMs = Math.max(this.#limits.commitMs, SPARE_AFTER_MS);
+    const copy = () => {
+      const whole = new SampleBuffer({ samples: Infinity, bytes: Infinity });
+      const rest = buffer.take({ samples: Infinity, bytes: Infinity });
+      buffer.restore(rest);
+      whole.restore(rest);
+      whole.restore(portion);
+      this.#sparedUpToMs = clock.monotonicMs();
+      spare.keep(this.#all(whole));
+      inMs *= 2;
+      timer = clock.after(inMs, copy);
+    };
+    let timer = clock.after(inMs, copy);
+    return { cancel: () => timer.cancel() };
+  }
+
+  /** Once nothing waits that is in the copy. */
+  #forgetSpare(): void {
+    const { buffer, spare } = this.#options;
+    if (this.#sparedUpToMs === undefined || (buffer.oldestSinceMs ?? Infinity) <= this.#sparedUpToMs) return;
+    this.#sparedUpToMs = undefined;
+    spare.remove();
   }
 
   #failed(portion: Portion, error: unknown): Outcome {
@@ -158,6 +197,13 @@ export class HandOver {
   #portionOf(buffer: SampleBuffer): Portion {
     const { batchSamples, batchBytes } = this.#limits;
     return buffer.take({ samples: Math.min(batchSamples, this.#narrowed), bytes: batchBytes });
+  }
+
+  /** All of it, in messages; then it is empty. */
+  #all(buffer: SampleBuffer): OutgoingMessage[] {
+    const messages: OutgoingMessage[] = [];
+    while (!buffer.isEmpty) messages.push(...this.#messages(this.#portionOf(buffer)));
+    return messages;
   }
 
   #messages({ entries, thinned }: Portion): OutgoingMessage[] {

@@ -131,6 +131,7 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
         limits: () => ({ ...config.telemetry, mostWaiting: config.history.uploadAhead }),
         newId: () => newId(),
         clock,
+        log,
       },
       signal,
     );

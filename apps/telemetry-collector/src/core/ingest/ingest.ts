@@ -100,6 +100,20 @@ export class Ingest {
     }
   }
 
+  /**
+   * As {@link event}, of a source that hands it in again by itself until it is durable.
+   *
+   * @returns what does that; each time it is the same event, of the moment at which it came first.
+   */
+  printed(given: GivenEvent): () => Promise<void> {
+    const { newId, moment } = this.#options;
+    const [id, at] = [newId(), given.at ?? Math.round(moment().at)];
+    return async () => {
+      this.#admitEvent();
+      await this.#send(id, { ...given, at });
+    };
+  }
+
   async #once(
     key: string,
     fingerprint: string,
