@@ -150,14 +150,21 @@ export class UpdateEngine {
     }
   }
 
-  /** Whose turn it is: what has begun, one at a time; else the first that is due. One that must wait holds up no other. */
+  /**
+   * Whose turn it is: what has begun, one at a time; else the first that is due. One that must wait holds up no other, and while
+   * something waits for its moment somebody wants to know what would come: a preview changes nothing.
+   */
   #next(): UpdateState | undefined {
     const open = this.#open();
     const nowMs = this.#ports.clock.monotonicMs();
-    return (
-      open.find((state) => !hasNotBegun(state)) ??
-      open.find(({ orderId }) => this.#cancelling.has(orderId) || this.#preparation.dueMs(orderId) <= nowMs)
+    const due = open.filter(
+      (state) =>
+        hasNotBegun(state) &&
+        (this.#cancelling.has(state.orderId) || this.#preparation.dueMs(state.orderId) <= nowMs),
     );
+    const begun = open.find((state) => !hasNotBegun(state));
+    if (begun !== undefined && !isBeforeSwitch(begun)) return begun;
+    return due.find(({ order }) => order.preview === true) ?? begun ?? due[0];
   }
 
   #open(): UpdateState[] {

@@ -130,6 +130,24 @@ test('when a release is withdrawn while its update waits or is held, it is not i
   rmSync(away);
 });
 
+test('when an update is held, or waits for its window, a preview is answered all the same, and the update goes on', async () => {
+  const hold = join(device.folder, 'state/holds/oven.json');
+  writeFileSync(hold, JSON.stringify({ until: Date.now() + 3_600_000 }));
+  device.setPolicy(NEVER);
+  release('6.5.0');
+  const order = await device.order('kiosk', '6.5.0');
+  await device.gateway.hand('ota-updater', order);
+  await noteOf(order.orderId, 'held by oven');
+  const preview = async () => (await device.update('kiosk', '6.5.0', { preview: true })).result;
+  expect(await preview()).toMatchObject({ preview: { now: expect.stringContaining('held by oven') } });
+  rmSync(hold);
+  await noteOf(order.orderId, 'no maintenance window');
+  const now = expect.stringContaining('no maintenance window');
+  expect(await preview()).toMatchObject({ preview: { now } });
+  device.setPolicy({});
+  expect((await device.ended(order.orderId)).status).toBe('succeeded');
+});
+
 test('when an update cannot begin, or its contents do not come, those behind it are not held up, and it ends once it can', async () => {
   for (const flag of ['away', 'contents-away']) {
     const name = `stick-${flag}`;
