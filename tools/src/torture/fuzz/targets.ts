@@ -10,7 +10,7 @@ import {
   verifyLinkToken,
   verifyTrustBundle,
 } from '@bowline/identity';
-import { judgeCommand, judgeSsh, judgeUpdate, parsePolicy } from '@bowline/identity/policy';
+import { judgeCommand, judgeParams, judgeSsh, judgeUpdate, parsePolicy } from '@bowline/identity/policy';
 import { check, type EnrolmentRequest, type TrustBundleJws } from '@bowline/messages';
 import { decodeDownlink } from '@bowline/messages/downlink';
 import { enrolmentRequest, enrolmentResponse } from '@bowline/messages/http';
@@ -204,8 +204,10 @@ function policy(): Target {
     ],
     async take(text) {
       const held = await parsePolicy(text, 'policy');
-      for (const name of ['ping', 'constructor', '__proto__', text.slice(0, 10)])
-        judgeCommand(held, { name, params: { n: 1 }, signed: false, timeoutMs: 5, user: 'root' });
+      for (const name of ['ping', 'constructor', '__proto__', text.slice(0, 10)]) {
+        judgeCommand(held, { name, signed: false, timeoutMs: 5 });
+        judgeParams(held, { name, params: { n: 1 }, user: 'root' });
+      }
       judgeUpdate(held, { channel: 'stable' });
       judgeSsh(held, { user: 'support', seconds: 5, capabilities: ['shell'] });
     },
