@@ -223,6 +223,13 @@ export const ExecutorConfig = Type.Object(
       100,
       'times that an order may begin, if it is cut off again and again and may run again',
     ),
+    progressBytes: count(
+      1024,
+      8192,
+      32_768,
+      'largest progress of a command as JSON; of a larger one the beginning is told',
+      'bytes',
+    ),
     resultBytes: Type.Integer({
       minimum: 256,
       maximum: 49_152,

@@ -205,7 +205,7 @@ export async function boot({
     isHeld: () => hold.isOn,
   });
   configPush.heard('ws-gateway', live);
-  const progress = new Progress(queue, clock, (text) => connection.sendLive(text));
+  const progress = new Progress(queue, clock, counters, (text) => connection.sendLive(text));
   const greet = () => ({
     ...(identity.enrolment === undefined ? {} : { deviceId: identity.enrolment.deviceId }),
     bootId,

@@ -95,6 +95,35 @@ describe('the gateway', () => {
     expect(link.hello?.['capabilities']).toEqual(['idempotent:late', 'idempotent:ping', 'trust:1']);
   });
 
+  it('when an app tells progress that is too large or too deep for the link, that is dropped and counted, and link and app stay', async () => {
+    const { cloud, gateway } = await setUp();
+    const { client, orders, report } = await executor(gateway);
+    const cli = await gateway.app('cli');
+    clients.push(cli);
+    const dropped = (counter: string) =>
+      waitFor(async () => ((await cli.request('status', {})).counters[counter] ?? 0) === 1, {
+        what: counter,
+      });
+    const nested = (levels: number): Record<string, unknown> =>
+      levels === 0 ? {} : { a: nested(levels - 1) };
+    const link = await cloud.link(({ hello }) => hello !== undefined);
+    const orderId = link.order('command', { name: 'ping' });
+    await waitFor(() => orders.length === 1, { what: 'the order' });
+    await report(orderId, 'started');
+    client.notify('progress', { orderId, data: { text: 'x'.repeat(80_000) } });
+    await dropped('uplink.live-too-large');
+    client.notify('progress', { orderId, data: nested(30) });
+    await dropped('progress.dropped');
+    expect(() => client.notify('progress', { orderId, data: nested(40) })).toThrow('nests deeper than 38');
+    client.notify('progress', { orderId, percent: 5 });
+    const told = await waitFor(
+      () => link.frames.filter(({ payload }) => payload['status'] === 'progress')[0],
+      { what: 'progress that fits' },
+    );
+    expect(told.payload).toMatchObject({ percent: 5 });
+    expect([cloud.links.length, client.connected]).toEqual([1, true]);
+  });
+
   it('when the executor changes a log level, the gateway or the named app does it, and nobody else may ask', async () => {
     const { gateway } = await setUp();
     const executor = await gateway.app('command-executor', ['command']);

@@ -1,4 +1,5 @@
 import { check, describeErrors } from '@bowline/messages/check';
+import { nestsDeeperThan } from '@bowline/messages/frame';
 import type { Clock, Timer } from '@bowline/runtime';
 import {
   BowlineError,
@@ -12,7 +13,7 @@ import {
 } from '@bowline/runtime/errors';
 import { checkOwn, entryOf, type RequestEntry, type Validator, type Vocabulary } from './contract.ts';
 import type { IpcCounters } from './counters.ts';
-import type { Frame, FramePart } from './frame-parser.ts';
+import { MESSAGE_NESTING, type Frame, type FramePart } from './frame-parser.ts';
 import { decodeLines } from './lines.ts';
 import { answerWindowBytes, FRAMING_BYTES, type IpcLimits } from './limits.ts';
 import {
@@ -91,7 +92,7 @@ export class Channel {
   }
 
   /**
-   * @throws InternalError `own-message-invalid`; RejectedError `message-too-large` or the other side's own;
+   * @throws InternalError `own-message-invalid`; RejectedError `message-too-large`, `message-too-deep` or the other side's own;
    *   TransientError `window-full`, `deadline`, the code of {@link end}, or the other side's own; ContractError `invalid`
    *   if the answer breaks the contract; CancelledError `cancelled`.
    */
@@ -114,7 +115,7 @@ export class Channel {
    *
    * @param lines that go with it: one JSON text each.
    * @returns gives the request up: `done` is called with `unanswered` and a late answer is ignored.
-   * @throws TransientError `window-full` or the code of {@link end}; RejectedError `message-too-large`: nothing was sent.
+   * @throws TransientError `window-full` or the code of {@link end}; RejectedError `message-too-large`, `message-too-deep`: nothing was sent.
    */
   send(
     name: string,
@@ -151,7 +152,7 @@ export class Channel {
   /**
    * One-way. False if the other side is away or the window is full: a notification may be lost, that is its contract.
    *
-   * @throws InternalError `own-message-invalid`; RejectedError `message-too-large`.
+   * @throws InternalError `own-message-invalid`; RejectedError `message-too-large`, `message-too-deep`.
    */
   notify(name: string, body: unknown): boolean {
     checkOwn(entryOf(this.#options.ours.notifications, name), name, body);
@@ -286,8 +287,11 @@ export class Channel {
 
   #mustFit(name: string, part: FramePart): void {
     const room = this.#options.limits.frameBytes - FRAMING_BYTES;
-    if (bytesOf(part) <= room) return;
-    throw new RejectedError('message-too-large', `${name} is larger than a frame may be (${room} bytes)`);
+    if (bytesOf(part) > room)
+      throw new RejectedError('message-too-large', `${name} is larger than a frame may be (${room} bytes)`);
+    // The other side would end the connection over the whole frame, and over the same message again.
+    if (nestsDeeperThan(part.text, MESSAGE_NESTING))
+      throw new RejectedError('message-too-deep', `${name} nests deeper than ${MESSAGE_NESTING}`);
   }
 
   #breach(problem: string): void {

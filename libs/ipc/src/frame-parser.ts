@@ -16,6 +16,8 @@ const MAX_FRAME_LINES = 4 * MAX_LINES;
 
 /** Levels that a frame adds around a body which itself may nest as deep as a frame of the wire. */
 const NESTING = MAX_NESTING + 8;
+/** The frame itself and its list of messages are two of them. */
+export const MESSAGE_NESTING = NESTING - 2;
 
 /** A decoded frame: messages of unknown shape, the lines that requests among them bring, and what all of it weighed. */
 export interface Frame {

@@ -81,6 +81,7 @@ function setUp(
       commandTimeoutMs: 60_000,
       maxRuns: 3,
       resultBytes: 1024,
+      progressBytes: 1024,
       ...limits,
     },
   });
@@ -371,6 +372,14 @@ describe('CommandExecutor', () => {
     runs[0]?.end(null);
     await settle();
     expect(statuses(2)).toEqual(['started']);
+  });
+
+  test('when progress is larger than a link may carry, its beginning is told', async () => {
+    const { executor, runs, progress, settle } = setUp();
+    executor.take(order(1));
+    await settle();
+    runs[0]?.context.progress({ note: 'x'.repeat(80_000) });
+    expect(progress).toEqual([expect.stringMatching(/^x{100,512}…$/)]);
   });
 
   test('when a run reports progress often, it is told at once and then the newest twice a second', async () => {

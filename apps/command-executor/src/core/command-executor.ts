@@ -1,5 +1,6 @@
 import type { Clock, Logger, ServerClock } from '@bowline/runtime';
 import { BowlineError, CancelledError, TransientError } from '@bowline/runtime/errors';
+import { capProgress } from './cap-progress.ts';
 import type { BrokenCommand, Command, DeviceFacts, Machine, OrderCounts, Progress } from './command.ts';
 import { nextInLine, type Place } from './line.ts';
 import { cancelOutcome, nextPhase, type OrderPhase } from './order-phase.ts';
@@ -44,6 +45,7 @@ export interface ExecutorLimits {
   commandTimeoutMs: number;
   maxRuns: number;
   resultBytes: number;
+  progressBytes: number;
 }
 
 interface Entry {
@@ -210,7 +212,7 @@ export class CommandExecutor {
     entry.phase = nextPhase(entry.phase, 'begin');
     entry.endsUs = plan.steps.some(({ kind }) => kind === 'note');
     const pacer = new ProgressPacer(this.#options.clock, (progress) =>
-      this.#options.progress(order.orderId, progress),
+      this.#options.progress(order.orderId, capProgress(progress, limits.progressBytes)),
     );
     const context = this.#stepContext(entry, policy, pacer);
     try {

@@ -76,6 +76,9 @@ export class LinkSession {
   #sender: Sender | undefined;
   #heartbeat: Heartbeat | undefined;
   #watchdog: Watchdog | undefined;
+  /** What the server takes, once it has said so. */
+  #frameBytes = Infinity;
+  #hasDropped = false;
   #welcomeTimer: Timer | undefined;
   #receiptTimer: Timer | undefined;
   #receiptSentAtMs = -Infinity;
@@ -157,7 +160,18 @@ export class LinkSession {
   }
 
   #sendLive(text: string): void {
-    if (this.#socket.readyState === this.#socket.OPEN) this.#socket.send(text);
+    if (this.#socket.readyState !== this.#socket.OPEN) return;
+    const bytes = Buffer.byteLength(text);
+    if (bytes <= this.#frameBytes) return this.#socket.send(text);
+    // The server would end the link over it, and over the next one again (1009).
+    const { counters, log } = this.#ports;
+    counters.add('uplink.live-too-large');
+    if (!this.#hasDropped)
+      log.warn(
+        { bytes, frameBytes: this.#frameBytes },
+        'live messages above the frame of the server are dropped',
+      );
+    this.#hasDropped = true;
   }
 
   // ── Receiving ────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -297,6 +311,7 @@ export class LinkSession {
     if (this.#closing !== undefined) return;
 
     const linkLimits = clampLimits(welcome);
+    this.#frameBytes = linkLimits.frameBytes;
     const send = (data: Buffer, taken: () => void) =>
       this.#socket.send(data, { binary: false }, (error) => {
         if (!(error instanceof Error)) taken();
