@@ -20,6 +20,7 @@ const context: CommandContext = {
   policy: policyOf({ ping: { signed: true } }),
   commands: BUILT_IN,
   broken: [],
+  resultBytes: 32_768,
   order: { orderId: '01900000-0000-7000-8000-000000000001', attempt: 1, note: undefined, deadlineMs: 1000 },
   startAgain: () => Promise.resolve(),
   progress: () => {},
@@ -80,6 +81,24 @@ describe('built-in commands', () => {
       previousPid: 7,
     });
     expect(confirmation?.note({ app: 'ws-gateway' }, fakeDevice)).toBe(undefined);
+  });
+
+  test('when the schemas of all commands do not fit into an answer, the largest are left out, and it says of which', async () => {
+    const whole = (await named('listCommands').run({}, context)) as {
+      commands: { name: string; params: object }[];
+    };
+    const [largest] = whole.commands.toSorted((a, b) => JSON.stringify(b).length - JSON.stringify(a).length);
+    const resultBytes = JSON.stringify(whole).length - 100;
+    const fitting = (await named('listCommands').run({}, { ...context, resultBytes })) as typeof whole & {
+      schemasLeftOut: string[];
+    };
+    expect(JSON.stringify(fitting).length).toBeLessThanOrEqual(resultBytes);
+    expect(fitting.schemasLeftOut).toEqual([largest?.name]);
+    expect(fitting.commands.filter(({ params }) => params === undefined)).toMatchObject([
+      { name: largest?.name },
+    ]);
+    expect(fitting.commands).toHaveLength(whole.commands.length);
+    expect(whole).not.toHaveProperty('schemasLeftOut');
   });
 
   test('when listCommands runs, it says which commands the policy allows, and which only signed', async () => {

@@ -1,4 +1,8 @@
 import type { CommandDefinition } from '../core/command.ts';
+import { fitSchemas } from '../core/fit-schemas.ts';
+
+/** For the rest of the answer. */
+const AROUND_BYTES = 256;
 
 /** What may be asked of this device, and how. */
 export const listCommands: CommandDefinition<{ names?: string[] }> = {
@@ -25,17 +29,7 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
         type: 'array',
         items: {
           type: 'object',
-          required: [
-            'name',
-            'description',
-            'origin',
-            'idempotent',
-            'concurrency',
-            'allowed',
-            'signed',
-            'params',
-            'result',
-          ],
+          required: ['name', 'description', 'origin', 'idempotent', 'concurrency', 'allowed', 'signed'],
           properties: {
             name: { type: 'string' },
             description: { type: 'string' },
@@ -52,6 +46,11 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
           additionalProperties: false,
         },
       },
+      schemasLeftOut: {
+        type: 'array',
+        items: { type: 'string' },
+        description: 'commands whose schemas do not fit into this answer: ask for them by `names`',
+      },
       broken: {
         type: 'array',
         description: 'plug-ins and modules that cannot be used, and why',
@@ -65,8 +64,8 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
     },
     additionalProperties: false,
   },
-  run: ({ names }, { commands, policy, broken }) => ({
-    commands: commands
+  run: ({ names }, { commands, policy, broken, resultBytes }) => {
+    const told = commands
       .filter(({ name }) => names === undefined || names.includes(name))
       .map(
         ({
@@ -93,7 +92,9 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
           params,
           result,
         }),
-      ),
-    ...(broken.length === 0 ? {} : { broken }),
-  }),
+      );
+    const rest = broken.length === 0 ? {} : { broken };
+    const room = resultBytes - AROUND_BYTES - Buffer.byteLength(JSON.stringify(rest));
+    return { ...fitSchemas(told, room), ...rest };
+  },
 };

@@ -262,6 +262,7 @@ export class CommandExecutor {
         commands: commands.all(),
         broken: commands.broken(),
         orders: () => this.counts(),
+        resultBytes: limits.resultBytes,
         order,
         progress: (progress) => pacer.report(progress),
       }),

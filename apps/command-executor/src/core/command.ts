@@ -17,6 +17,8 @@ export interface CommandContext {
   /** What is in the folder of plug-ins and cannot be used, with the reason. */
   broken: readonly BrokenCommand[];
   orders(): OrderCounts;
+  /** Most that a result may have as JSON, else it is cut. */
+  resultBytes: number;
   order: RunningOrder;
   /**
    * What carried it out is gone, and it may run again: this attempt is recorded like the first, before its effect begins.
