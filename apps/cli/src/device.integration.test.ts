@@ -235,6 +235,21 @@ describe('bowline config', () => {
     }
   });
 
+  test('when a key restarts the ssh-broker, it is said that this ends the sessions', async () => {
+    const hub = await fakeGateway(device.hubFolder, { state: 'online', since: Date.now(), attempts: 0 });
+    let restart = ['hubFolder'];
+    hub.handle('checkOverride', () => ({ faults: [], keys: ['hubFolder'], restart, link: [] }));
+    const set = () => on('config', 'set', 'ssh-broker', 'hubFolder=/x');
+    try {
+      expect((await set()).stdout).toContain('ends every open ssh session');
+      restart = [];
+      expect((await set()).stdout).not.toContain('session');
+    } finally {
+      await hub.close();
+      rmSync(join(device.home, 'ssh-broker.local.json'));
+    }
+  });
+
   test('when the gateway is away, nothing of its own is written untried unless that is asked for; of other apps it is', async () => {
     const { home, pm2 } = await fakeDevice([]);
     await pm2.kill();

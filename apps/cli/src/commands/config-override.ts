@@ -107,6 +107,8 @@ async function changeFile(
   }
   if (check.link.length > 0 && !untried && !context.json)
     print(`Tried out now: a new link has ${duration(confirmWithinMs)} to stand …`);
+  if (app === 'ssh-broker' && check.restart.length > 0 && !context.json)
+    print(paint('yellow', 'ssh-broker starts anew for it, which ends every open ssh session.'));
   file.write(text);
   const request = { app, hash: hashOf(override), confirmWithinMs, untried };
   const take = (): Promise<End> =>
