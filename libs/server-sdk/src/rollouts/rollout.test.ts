@@ -25,8 +25,11 @@ test('when an order ends, what was tried and failed counts; what was called off 
   });
   expect(outcomeOf({ status: 'indeterminate' })).toMatchObject({ status: 'failed', code: 'indeterminate' });
   expect(outcomeOf({ status: 'rejected', error: error('unknown-signer') })?.status).toBe('failed');
-  for (const code of ['signature-expired', 'order-expired', 'replayed'])
+  for (const code of ['signature-expired', 'order-expired', 'replayed', 'too-many-updates'])
     expect(outcomeOf({ status: 'rejected', error: error(code) })?.status).toBe('recalled');
+  // Nothing was found against the release, and the device would take it again.
+  for (const code of ['inconclusive', 'interrupted', 'no-space'])
+    expect(outcomeOf({ status: 'failed', error: error(code) })?.status).toBe('recalled');
   expect(outcomeOf({ status: 'cancelled' })?.status).toBe('recalled');
   expect(outcomeOf({ status: 'expired' })?.status).toBe('recalled');
 });

@@ -32,6 +32,8 @@ export interface RolloutRecord extends RolloutAim, SignedStage {
   by: string;
   createdAt: number;
   changedAt: number;
+  /** When it was begun, widened or let go on last: what ends as failed from then on makes it pause. */
+  wentOnAt?: number;
   /** Of one that was stopped and is under way nowhere any more: its counts, which stay as they are. */
   settled?: RolloutCounts;
 }
@@ -47,10 +49,11 @@ export interface TakenPart {
   recall?: string;
   code?: string;
   message?: string;
+  /** When it was given, or how it ended was heard. */
   at: number;
 }
 
-/** Of all parts, and what failed under the signature that counts. */
+/** Of all parts, and what has failed since the rollout went on last, under whichever signature it was given. */
 export interface RolloutCounts {
   given: number;
   succeeded: number;
@@ -59,8 +62,19 @@ export interface RolloutCounts {
   failures: Record<string, number>;
 }
 
-/** A device says so of an order that came too late, or whose signature it knows: nothing was tried. */
-const NOT_TRIED = ['signature-expired', 'order-expired', 'replayed'];
+/**
+ * What a device says where nothing was tried (the order came too late, its signature is known, too many wait), or where what
+ * was tried says nothing against the release: such a device has not denied it, and is given it again.
+ */
+const NOT_ITS_FAULT = [
+  'signature-expired',
+  'order-expired',
+  'replayed',
+  'too-many-updates',
+  'inconclusive',
+  'interrupted',
+  'no-space',
+];
 
 /** How an order of a rollout ended; undefined: it has not. */
 export function outcomeOf({
@@ -70,7 +84,8 @@ export function outcomeOf({
   if (!isTerminal(status)) return undefined;
   if (status === 'succeeded') return { status };
   const why = error === undefined ? {} : { code: error.code, message: error.message };
-  const isTried = status !== 'cancelled' && status !== 'expired' && !NOT_TRIED.includes(error?.code ?? '');
+  const isTried =
+    status !== 'cancelled' && status !== 'expired' && !NOT_ITS_FAULT.includes(error?.code ?? '');
   return isTried ? { status: 'failed', code: status, ...why } : { status: 'recalled', ...why };
 }
 
@@ -105,9 +120,14 @@ export const nothingYet = (): RolloutCounts => ({
 });
 
 /** Counts a part, or no longer (`by` -1). */
-export function count(counts: RolloutCounts, part: TakenPart, stage: SignedStage, by: 1 | -1): void {
+export function count(
+  counts: RolloutCounts,
+  part: TakenPart,
+  { wentOnAt, createdAt }: RolloutRecord,
+  by: 1 | -1,
+): void {
   counts[part.status] += by;
-  if (part.status !== 'failed' || part.jti !== stage.jti) return;
+  if (part.status !== 'failed' || part.at < (wentOnAt ?? createdAt)) return;
   const { code = 'failed' } = part;
   counts.failures[code] = (counts.failures[code] ?? 0) + by;
 }

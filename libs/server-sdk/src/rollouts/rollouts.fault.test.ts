@@ -118,6 +118,40 @@ test('when more devices fail than may, it pauses by itself with what failed, and
   await waitFor(() => given().filter((name) => cancels(name).length === 1).length === devices - may - 1);
 });
 
+test('when what was given before it was widened fails, it pauses; a device that says nothing against the release gets it anew', async () => {
+  const { status, open, stage, given, updates, end } = await fleet();
+  const few = chosen(10);
+  for (const name of few) status.wentOnline(name, hello);
+  const rollouts = await open();
+  await rollouts.begin(AIM, stage(10, 'a'), BY);
+  await waitFor(() => given().length === few.length);
+  const [cutOff, ...rest] = few;
+  await rollouts.goOn(AIM, stage(30, 'b'));
+  end(cutOff ?? '', 'failed', 'inconclusive');
+  await waitFor(() => updates(cutOff ?? '').length === 2);
+  expect(rollouts.get('spring')).toMatchObject({ status: 'running', failed: 0 });
+  for (const name of rest) end(name, 'failed');
+  expect(rollouts.get('spring')).toMatchObject({
+    status: 'paused',
+    why: expect.stringContaining('probe-failed'),
+  });
+  expect(rollouts.get('spring')).not.toHaveProperty('wentOnAt');
+});
+
+test('when devices failed while no server ran, it pauses as soon as one does', async () => {
+  const { services, status, open, stage, given, end } = await fleet();
+  const few = chosen(10);
+  for (const name of few) status.wentOnline(name, hello);
+  const rollouts = await open();
+  await rollouts.begin(AIM, stage(10, 'a'), BY);
+  await waitFor(() => given().length === few.length);
+  rollouts.stop();
+  for (const name of few) end(name, 'failed');
+  const next = new Rollouts(services);
+  await next.start();
+  expect(next.get('spring')).toMatchObject({ status: 'paused', failed: few.length });
+});
+
 test('when the server dies within a pause, its next life calls off the rest and counts the same', async () => {
   const { services, status, open, stage, given, cancels, end } = await fleet();
   const [first, second] = chosen(10);

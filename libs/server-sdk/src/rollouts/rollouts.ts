@@ -80,7 +80,11 @@ export class Rollouts {
   async start(): Promise<void> {
     for (const held of this.#held.values()) await this.#countParts(held);
     await this.#countDevices([...this.#held.values()]);
-    for (const held of this.#held.values()) await this.#act(held);
+    for (const held of this.#held.values()) {
+      // What failed while no server ran.
+      this.#pauseIfItMust(held);
+      await this.#act(held);
+    }
   }
 
   stop(): void {
@@ -171,7 +175,7 @@ export class Rollouts {
       throw new RejectedError('rollout-mismatch', `it has reached ${record.percent} % already`);
     held.counts.failures = {};
     const { why: _, ...rest } = record;
-    held.record = { ...rest, ...stage, status: 'running' };
+    held.record = { ...rest, ...stage, status: 'running', wentOnAt: this.#now() };
     await this.#write(held, {});
     return this.#goOn(held);
   }
@@ -270,15 +274,17 @@ export class Rollouts {
     const { orderId, jti } = part;
     this.#set(held, deviceId, part, { orderId, jti, at: this.#now(), ...outcome });
     if (!this.#runs(held)) return;
-    const why = whyPause(held.record, held.counts, held.devices);
-    if (why === undefined) {
-      // It was called off in a pause that is over.
-      if (outcome.status === 'recalled') setImmediate(() => this.#cameOnline(deviceId));
-      return;
-    }
-    this.#ports.log.warn({ rolloutId, why }, 'a rollout pauses');
+    if (this.#pauseIfItMust(held)) this.#inBackground(this.#act(held));
+    // It was called off in a pause that is over.
+    else if (outcome.status === 'recalled') setImmediate(() => this.#cameOnline(deviceId));
+  }
+
+  #pauseIfItMust(held: Held): boolean {
+    const why = this.#runs(held) ? whyPause(held.record, held.counts, held.devices) : undefined;
+    if (why === undefined) return false;
+    this.#ports.log.warn({ rolloutId: held.record.rolloutId, why }, 'a rollout pauses');
     void this.#write(held, { status: 'paused', why });
-    this.#inBackground(this.#act(held));
+    return true;
   }
 
   #cameOnline(deviceId: string): void {
@@ -385,7 +391,7 @@ export class Rollouts {
   }
 
   #view({ record, counts, devices, groupDevices }: Held): Rollout {
-    const { order: _1, jti: _2, settled: _3, ...told } = record;
+    const { order: _1, jti: _2, settled: _3, wentOnAt: _4, ...told } = record;
     const { failures, ...parts } = counts;
     return { ...told, devices, groupDevices, ...parts, failures: { ...failures } };
   }
