@@ -1,4 +1,4 @@
-import { InvalidArgumentError } from 'commander';
+import { InvalidArgumentError, type Command } from 'commander';
 import { parseDuration } from './core/format.ts';
 
 /** What commands take as arguments: each says what it should have been. */
@@ -12,6 +12,25 @@ export function duration(text: string): number {
   const ms = parseDuration(text);
   if (ms === undefined) throw new InvalidArgumentError('Write it as 500ms, 30s, 10m, 2h or 7d.');
   return ms;
+}
+
+const UNITS: [number, string][] = [
+  [86_400_000, 'd'],
+  [3_600_000, 'h'],
+  [60_000, 'm'],
+  [1000, 's'],
+  [1, 'ms'],
+];
+
+/** Has the help of a command, and of those below it, show default durations as they are typed. */
+export function showDurations(command: Command): void {
+  for (const option of command.options) {
+    const ms: unknown = option.defaultValue;
+    if (!option.flags.includes('<duration>') || typeof ms !== 'number') continue;
+    const [width, unit] = UNITS.find(([each]) => ms % each === 0) ?? [1, 'ms'];
+    option.default(ms, `${ms / width}${unit}`);
+  }
+  command.commands.forEach(showDurations);
 }
 
 /** Options that were not given are not part of a wish. */

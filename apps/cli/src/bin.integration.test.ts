@@ -67,3 +67,9 @@ test('when the demo is above the current folder, or named, or the device has its
   writeFileSync(deviceFile, '{"runDir": 7}');
   expect(() => findInstallation({ env: {}, cwd: root, deviceFile })).toThrow('"runDir" must be a text');
 });
+
+test('when the help of a command has a default duration, it is one that can be typed', async () => {
+  const { stdout } = await run([join(CLI, 'src/main.ts'), 'ssh', '--help']);
+  expect(stdout).toMatch(/--for[^-]*\(default:\s+15m\)/);
+  expect(stdout).not.toMatch(/default:\s+\d+000\)/);
+});

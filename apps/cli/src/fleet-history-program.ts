@@ -37,11 +37,7 @@ export function addFleetHistory(
     .option('--app <name>', 'whose log, e.g. ws-gateway')
     .option('--filter <text>', 'only lines of the log with this text')
     .option('--max-bytes <count>', 'the device refuses to send more', wholeNumber)
-    .addOption(
-      new Option('--timeout <duration>', 'how long to wait; the order itself goes on')
-        .argParser(duration)
-        .default(300_000, '5m'),
-    )
+    .option('--timeout <duration>', 'how long to wait; the order itself goes on', duration, 300_000)
     .option('-o, --output <file>', 'one item a line (NDJSON); standard output without')
     .addOption(json())
     .action(async (device: string, options: AskOptions, command: Command) => {

@@ -12,7 +12,7 @@ import { restart } from './commands/restart.ts';
 import { status } from './commands/status.ts';
 import { upkeep } from './commands/upkeep.ts';
 import type { Side } from './core/explain-frame.ts';
-import { duration, wholeNumber } from './arguments.ts';
+import { duration, showDurations, wholeNumber } from './arguments.ts';
 import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
 import { addFleetEnrolment } from './fleet-enrolment-program.ts';
@@ -189,6 +189,7 @@ export function program({ context, exit }: Run, version: string): Command {
   addKeys(root, { contextOf, json });
   addRelease(root, { contextOf, json });
   addPolicy(root, { contextOf, json });
+  showDurations(root);
   return root;
 }
 
