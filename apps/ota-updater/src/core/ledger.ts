@@ -1,5 +1,5 @@
 import {
-  hasNotBegun,
+  isBeforeSwitch,
   isEnded,
   isKnownPhase,
   isKnownRecord,
@@ -83,10 +83,9 @@ export class Ledger {
     return [...this.#updates.values()];
   }
 
-  /** The one that has begun, one at a time; else the first that waits. */
-  active(): UpdateState | undefined {
-    const open = this.updates().filter((state) => !isEnded(state));
-    return open.find((state) => !hasNotBegun(state)) ?? open[0];
+  /** The one that is being switched or tried, one at a time. */
+  switching(): UpdateState | undefined {
+    return this.updates().find((state) => !isEnded(state) && !isBeforeSwitch(state));
   }
 
   /** Ended, and the gateway does not know yet. */

@@ -120,6 +120,6 @@ describe('Ledger', () => {
     const again = new Ledger(higher);
     again.apply({ type: 'ledger', ledger: structuredClone(ledger.image()), at: 1 });
     expect(again.image()).toEqual(ledger.image());
-    expect(again.active()).toMatchObject({ orderId: 'z', phase: 'trial' });
+    expect(again.switching()).toMatchObject({ orderId: 'z', phase: 'trial' });
   });
 });

@@ -161,6 +161,8 @@ export const isKnownPhase = ({ phase }: { phase: string }): boolean =>
 export const isEnded = (state: UpdateState): state is EndedUpdate => ENDS.includes(state.phase);
 /** Nothing of it is on the device yet: another may go first. */
 export const hasNotBegun = ({ phase }: UpdateState): boolean => phase === 'accepted' || phase === 'deferred';
+/** It is laid out, and waits for its moment. */
+export const awaitsMoment = ({ phase }: UpdateState): boolean => phase === 'staged' || phase === 'waiting';
 /** Nothing on the device has changed yet that runs. */
 export const isBeforeSwitch = ({ phase }: UpdateState): boolean => BEFORE_SWITCH.includes(phase);
 

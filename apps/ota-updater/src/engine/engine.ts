@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { CancelledError, isDiskFull, RejectedError, TransientError, wait } from '@bowline/runtime';
 import { backoffMs } from '@bowline/runtime/backoff';
+import { inLine, letsOthersPass } from '../core/in-line.ts';
 import { progressOf } from '../core/progress.ts';
 import {
   hasNotBegun,
@@ -19,7 +20,7 @@ import { SwitchOver } from './switch-over.ts';
 const WHILE_FULL = { baseMs: 1000, capMs: 60_000, minMs: 500 };
 
 /**
- * Carries out updates, one at a time in the order in which they came. The journal is the truth: whatever it says is done next,
+ * Carries out updates, one at a time in the order in which they came; those that wait for something let others pass. The journal is the truth: whatever it says is done next,
  * by this life of the process or by another.
  */
 export class UpdateEngine {
@@ -150,21 +151,14 @@ export class UpdateEngine {
     }
   }
 
-  /**
-   * Whose turn it is: what has begun, one at a time; else the first that is due. One that must wait holds up no other, and while
-   * something waits for its moment somebody wants to know what would come: a preview changes nothing.
-   */
+  /** Whose turn it is: the first of those in line that is due. One that must wait holds up no other. */
   #next(): UpdateState | undefined {
-    const open = this.#open();
     const nowMs = this.#ports.clock.monotonicMs();
-    const due = open.filter(
-      (state) =>
-        hasNotBegun(state) &&
-        (this.#cancelling.has(state.orderId) || this.#preparation.dueMs(state.orderId) <= nowMs),
+    const isCancelled = ({ orderId }: UpdateState) => this.#cancelling.has(orderId);
+    return (
+      this.#open().find((state) => isCancelled(state) && letsOthersPass(state)) ??
+      inLine(this.#open()).find(({ orderId }) => this.#preparation.dueMs(orderId) <= nowMs)
     );
-    const begun = open.find((state) => !hasNotBegun(state));
-    if (begun !== undefined && !isBeforeSwitch(begun)) return begun;
-    return due.find(({ order }) => order.preview === true) ?? begun ?? due[0];
   }
 
   #open(): UpdateState[] {
@@ -177,7 +171,7 @@ export class UpdateEngine {
     const woken = new Promise<void>((resolve) => (this.#wake = resolve));
     // A fresh order may have come in the same turn.
     if (this.#next() !== undefined || this.#stopping.signal.aborted) return;
-    const dueMs = Math.min(...this.#open().map(({ orderId }) => this.#preparation.dueMs(orderId)));
+    const dueMs = Math.min(...inLine(this.#open()).map(({ orderId }) => this.#preparation.dueMs(orderId)));
     const timer = Number.isFinite(dueMs)
       ? clock.after(dueMs - clock.monotonicMs(), () => this.#wake())
       : undefined;
@@ -215,8 +209,7 @@ export class UpdateEngine {
   }
 
   #isCalm(): boolean {
-    const active = this.#ports.journal.ledger.active();
-    return active === undefined || isBeforeSwitch(active);
+    return this.#ports.journal.ledger.switching() === undefined;
   }
 
   /** Not its turn yet; what the full disk does not take is done when it is. */
@@ -250,7 +243,7 @@ export class UpdateEngine {
     if (plan === undefined || state.phase === 'previewed') return;
     try {
       // What lies there may be that of another by now.
-      if (this.#open().every(hasNotBegun)) await sourceOf(state).discard();
+      if (this.#open().every(letsOthersPass)) await sourceOf(state).discard();
       await kindOf(plan)?.tidy(plan, 'failure' in state ? { failure: state.failure } : {});
     } catch (error) {
       log.warn({ orderId: state.orderId, error }, 'could not tidy up after the update');

@@ -200,8 +200,8 @@ export async function openEngine<S extends Sources>(options: OpenEngineOptions<S
       })
       .catch(() => {});
   const engine = new UpdateEngine(ports);
-  const active = journal.ledger.active();
-  if (active === undefined || planOf(active)?.kind !== 'self')
+  const switching = journal.ledger.switching();
+  if (switching === undefined || planOf(switching)?.kind !== 'self')
     self.settle().catch((error: unknown) => log.error({ error }, 'after the last update of Bowline itself'));
   engine.start();
   for (const name of Object.keys(journal.ledger.image().installed))

@@ -164,6 +164,28 @@ test('when an update cannot begin, or its contents do not come, those behind it 
   }
 });
 
+test('when an update waits for its moment, others are carried out meanwhile, but none of the same program', async () => {
+  device.setPolicy(NEVER);
+  release('7.2.0');
+  const waiting = await device.order('kiosk', '7.2.0');
+  await device.gateway.hand('ota-updater', waiting);
+  await noteOf(waiting.orderId, 'no maintenance window');
+  release('7.3.0');
+  const behind = await device.order('kiosk', '7.3.0');
+  await device.gateway.hand('ota-updater', behind);
+  const preview = await device.update('kiosk', '7.3.0', { preview: true });
+  expect(preview).toMatchObject({ status: 'succeeded', result: { preview: { version: '7.3.0' } } });
+  device.release('passes', '1.0.0');
+  const passing = await device.order('passes', '1.0.0');
+  await device.gateway.hand('ota-updater', passing);
+  await noteOf(passing.orderId, 'no maintenance window');
+  expect(device.gateway.progress.some(({ orderId }) => orderId === behind.orderId)).toBe(false);
+  device.setPolicy({});
+  for (const { orderId } of [waiting, behind, passing])
+    expect((await device.ended(orderId)).status).toBe('succeeded');
+  expect(device.inPlace('kiosk')).toBe('7.3.0');
+});
+
 test('when the gateway is away, an update that was accepted is carried out, and told once it is back', async () => {
   // Put off for the want of the link no longer than that.
   device.setPolicy({ maxDeferSeconds: 0 });

@@ -10,9 +10,9 @@ import {
   wait,
 } from '@bowline/runtime';
 import { isHeld, waitedMs, whyNotNow } from '../core/may-switch.ts';
+import { letsOthersPass } from '../core/in-line.ts';
 import { fetchProgress, progressOf } from '../core/progress.ts';
 import {
-  hasNotBegun,
   isEnded,
   planOf,
   type Failure,
@@ -41,6 +41,8 @@ export class Preparation {
   #sound: string | undefined;
   /** Of each order that failed in a way that may pass: how often in a row, and when it is tried again, monotonic. */
   readonly #failed = new Map<string, { times: number; dueMs: number }>();
+  /** When it is looked again whether an order may go on, monotonic. */
+  readonly #looks = new Map<string, number>();
   /** When the last byte of the contents came, or their fetch began, monotonic. */
   #lastByteMs = 0;
 
@@ -51,14 +53,15 @@ export class Preparation {
 
   /** When an order may be tried again, monotonic; 0: at once. */
   dueMs(orderId: string): number {
-    return this.#failed.get(orderId)?.dueMs ?? 0;
+    return Math.max(this.#failed.get(orderId)?.dueMs ?? 0, this.#looks.get(orderId) ?? 0);
   }
 
   forget(orderId: string): void {
     this.#failed.delete(orderId);
+    this.#looks.delete(orderId);
   }
 
-  /** One step; ends after a record was appended, after a pause, or once it is known when to go on. @throws the reason of `signal`. */
+  /** One step; ends after a record was appended, after a pause, or once it is known when to go on ({@link dueMs}). @throws the reason of `signal`. */
   async step(state: UpdateState, signal: AbortSignal): Promise<void> {
     try {
       await this.#step(state, signal);
@@ -122,7 +125,7 @@ export class Preparation {
     const hold = isHeld(view);
     this.#lastByteMs = this.#ports.clock.monotonicMs();
     if (hold === undefined) return journal.append({ ...head, type: 'fetching', plan });
-    await this.#stay(state, whyNotNow(view) ?? `held by ${hold.owner}`, plan, signal);
+    this.#stay(state, whyNotNow(view) ?? `held by ${hold.owner}`, plan);
   }
 
   async #fetch(state: UpdateState, signal: AbortSignal): Promise<void> {
@@ -196,10 +199,10 @@ export class Preparation {
       return journal.append({ ...this.#head(state), type: 'switching', previous });
     }
     this.#sound = undefined;
-    if (state.phase !== 'waiting' || state.why !== why)
-      return journal.append({ ...this.#head(state), type: 'waiting', why });
     this.#ports.progress(state.orderId, progressOf('waiting', 0, { note: why }));
-    await wait(this.#ports.clock, this.#ports.limits.lookMs, signal);
+    this.#lookLater(state);
+    if (state.phase !== 'waiting' || state.why !== why)
+      journal.append({ ...this.#head(state), type: 'waiting', why });
   }
 
   /** Where the journal lost how far the switch had come, the new release stands there already. */
@@ -227,7 +230,7 @@ export class Preparation {
     const view = await this.#view(state);
     signal.throwIfAborted();
     if (isHeld(view) === undefined) return false;
-    await this.#stay(state, whyNotNow(view) ?? 'held', plan, signal);
+    this.#stay(state, whyNotNow(view) ?? 'held', plan);
     return true;
   }
 
@@ -283,7 +286,7 @@ export class Preparation {
     )
       journal.append({ ...this.#head(state), type: 'deferred', why });
     // Until then others have their turn.
-    if (hasNotBegun(journal.ledger.update(orderId) ?? state)) return;
+    if (letsOthersPass(journal.ledger.update(orderId) ?? state)) return;
     await wait(clock, delayMs, signal);
   }
 
@@ -294,12 +297,17 @@ export class Preparation {
     return journal.ledger.updates().filter((state) => !isEnded(state)).length > 1;
   }
 
-  async #stay(state: UpdateState, why: string, plan: PlannedRelease, signal: AbortSignal): Promise<void> {
-    const { journal, progress, clock, limits } = this.#ports;
+  #stay(state: UpdateState, why: string, plan: PlannedRelease): void {
+    const { journal, progress } = this.#ports;
     progress(state.orderId, progressOf('deferred', 0, { note: why }));
     if (state.phase !== 'deferred' || state.why !== why)
       journal.append({ ...this.#head(state), type: 'deferred', why, plan });
-    await wait(clock, limits.lookMs, signal);
+    this.#lookLater(state);
+  }
+
+  #lookLater({ orderId }: UpdateState): void {
+    const { clock, limits } = this.#ports;
+    this.#looks.set(orderId, clock.monotonicMs() + limits.lookMs);
   }
 
   #fail(state: UpdateState, failure: Failure, plan = planOf(state)): void {
