@@ -18,7 +18,7 @@ export class StandingFile {
   }
 
   /** @returns what the journal should say; undefined: it says so already. */
-  missing({ installed, denied }: Standing, higher: HigherVersion): Standing | undefined {
+  missing({ updates, installed, denied }: LedgerImage, higher: HigherVersion): Standing | undefined {
     const kept = this.#read();
     const whole: Standing = { installed: { ...kept.installed }, denied: { ...kept.denied, ...denied } };
     for (const [name, entry] of Object.entries(installed)) {
@@ -27,7 +27,11 @@ export class StandingFile {
     }
     const isWhole = (a: Record<string, unknown>, b: Record<string, unknown>) =>
       Object.keys(b).every((key) => JSON.stringify(a[key]) === JSON.stringify(b[key]));
-    return isWhole(installed, whole.installed) ? undefined : whole;
+    // Elsewhere what is not denied any more was allowed, or committed, since.
+    const hasNothing = [updates, installed, denied].every((part) => Object.keys(part).length === 0);
+    const isSame =
+      isWhole(installed, whole.installed) && !(hasNothing && Object.keys(kept.denied).length > 0);
+    return isSame ? undefined : whole;
   }
 
   keep({ installed, denied }: Standing): void {
