@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PM2_SCRIPT } from '@bowline/pm2';
-import { waitFor } from '@bowline/testing';
+import { isRunning, waitFor } from '@bowline/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { UpdateDevice } from './testing/update-device.ts';
 
@@ -96,6 +96,20 @@ test(
     expect(await device.running('legacy')).toBe('old');
   },
 );
+
+test('when a release has left a process behind, it ends with the release', { timeout: LONG }, async () => {
+  const pidFile = join(device.folder, 'stray.pid');
+  const stray = `require('node:child_process').spawn('setsid', ['sh', '-c', 'echo $$ > ${pidFile}; exec sleep 1000'], { detached: true, stdio: 'ignore' }).unref();`;
+  const app = { 'app.js': `${stray}\nsetInterval(() => {}, 1e6);` };
+  device.release('strays', '1.0.0', { files: app });
+  expect(await device.update('strays', '1.0.0')).toMatchObject({ status: 'succeeded' });
+  const pid = Number(await waitFor(() => existsSync(pidFile) && readFileSync(pidFile, 'utf8')));
+  expect(isRunning(pid)).toBe(true);
+  device.release('strays', '2.0.0');
+  expect(await device.update('strays', '2.0.0')).toMatchObject({ status: 'succeeded' });
+  expect(isRunning(pid)).toBe(false);
+  expect(await device.running('strays')).toBe('2.0.0');
+});
 
 test('when one process of a cluster ends, the trial of all of it fails', { timeout: LONG }, async () => {
   const ecosystem = `module.exports = { apps: [{ name: 'pair', script: 'app.js', cwd: __dirname, instances: 2 }] };`;

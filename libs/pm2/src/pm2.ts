@@ -32,7 +32,7 @@ export interface Pm2Process {
   errorFile: string;
   /** Working folder. */
   cwd: string;
-  /** `BOWLINE_RELEASE` of its environment: digest of the release from which the updater has started it; else empty. */
+  /** `BOWLINE_RELEASE` of its environment: tree of the release from which the updater has started it; else empty. */
   release: string;
   /** After so many ms pm2 calls an app online that never said that it is ready. */
   listenTimeoutMs: number;

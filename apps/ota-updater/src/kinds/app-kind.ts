@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { join } from 'node:path';
 import { isAlive, type Pm2, type Pm2Process } from '@bowline/pm2';
 import { turns } from '../core/turns.ts';
@@ -7,6 +7,7 @@ import { tailOf } from './last-lines.ts';
 import { ECOSYSTEM, startFile } from './start-file.ts';
 import type { ProcessView, ReleaseKind } from './release-kind.ts';
 import { ReleaseTrees } from './release-trees.ts';
+import { endStrays } from './strays.ts';
 
 const restartsOf = (entries: readonly Pm2Process[]) =>
   entries.reduce((sum, { restarts }) => sum + restarts, 0);
@@ -113,6 +114,8 @@ export class AppKind implements ReleaseKind {
     const current = trees.current();
     // The one before stays for its files, which the next release need not fetch again; one that failed does not.
     const before = trees.trees().find((tree) => tree !== current && tree !== digest);
+    // Not at the switch alone: what pm2 loses it may start a moment later.
+    if (await this.#options.pm2.isRunning()) await this.#endStrays(name);
     trees.prune([current, before]);
   }
 
@@ -131,10 +134,20 @@ export class AppKind implements ReleaseKind {
     // By a restart pm2 would keep the settings, or even the program, of the release before.
     if (hasOwn || entries.some((entry) => this.#isReleased(entry))) await pm2.remove(name);
     else if (entries.length > 0) await pm2.restart(name, { monitored: false });
+    await this.#endStrays(name);
     // What pm2 did not know it counts from 0, and it may have crashed before we look.
     this.#restartsBefore.set(name, 0);
     if (hasOwn) return this.#start(name);
     this.#restartsBefore.set(name, restartsOf(await this.#entries(name)));
+  }
+
+  async #endStrays(name: string): Promise<void> {
+    const trees = this.#trees(name);
+    if (!existsSync(trees.folder)) return;
+    const folder = realpathSync(trees.folder);
+    const current = trees.current();
+    const known = (await this.#options.pm2.list()).map(({ pid }) => pid);
+    endStrays(folder, current === undefined ? undefined : join(folder, current), new Set(known));
   }
 
   #start(name: string): Promise<void> {

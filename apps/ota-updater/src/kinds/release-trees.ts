@@ -86,7 +86,7 @@ export class ReleaseTrees {
   }
 }
 
-const isWithin = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
+export const isWithin = (path: string, folder: string) => path === folder || path.startsWith(`${folder}/`);
 
 /** Working folder and program of every process of this machine, as far as we may see them. */
 function workingFolders(): string[] {
