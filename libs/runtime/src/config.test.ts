@@ -22,6 +22,7 @@ const validate = new Ajv2020({ useDefaults: true, coerceTypes: true, allErrors: 
       properties: {
         heartbeatMs: { type: 'integer', default: 30_000 },
         server: { type: 'string', default: 'none' },
+        url: { type: 'string', pattern: '^wss?://', description: 'address of the link' },
       },
     },
   },
@@ -95,6 +96,11 @@ describe('loadConfig', () => {
     expect(attempt).toThrow(
       /stateDir.*unknown key "link\.sever".*"link\.heartbeatMs" must be integer|unknown key/,
     );
+  });
+
+  it('when a value has the wrong form, the words of its key are said beside the pattern', () => {
+    const file = { stateDir: '/s', link: { url: 'example.com' } };
+    expect(() => load({ file })).toThrow(/"link\.url" must match pattern .* \(address of the link\)/);
   });
 
   it('when the file is absent or no JSON, the error names the file', () => {

@@ -73,18 +73,18 @@ export function faultsOf(validate: ConfigValidator, merged: Tree): ConfigFault[]
 }
 
 function describe(error: ErrorObject, schema: unknown): ConfigFault {
-  const { instancePath, message = 'is not valid', params } = error;
+  const { instancePath, keyword, message = 'is not valid', params } = error;
   const path = instancePath
     .split('/')
     .slice(1)
     .map((name) => name.replaceAll('~1', '/').replaceAll('~0', '~'));
+  const known = isSchema(schema) ? findKey(schema, path)?.schema : undefined;
   const { additionalProperty, allowedValues } = params as Record<string, unknown>;
-  if (additionalProperty !== undefined) {
-    const known = isSchema(schema) ? findKey(schema, path)?.schema : undefined;
-    return unknownKey(known ?? {}, [...path, String(additionalProperty)]);
-  }
+  if (additionalProperty !== undefined) return unknownKey(known ?? {}, [...path, String(additionalProperty)]);
   const allowed = Array.isArray(allowedValues) ? ` (${allowedValues.join(', ')})` : '';
-  return { key: path.join('.'), message: `${message}${allowed}` };
+  // A pattern says little to people without the words beside it.
+  const words = keyword === 'pattern' && known?.description ? ` (${known.description})` : '';
+  return { key: path.join('.'), message: `${message}${allowed}${words}` };
 }
 
 const isSchema = (schema: unknown): schema is ConfigSchema => typeof schema === 'object' && schema !== null;
