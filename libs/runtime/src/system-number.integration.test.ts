@@ -1,12 +1,14 @@
-import { writeFileSync } from 'node:fs';
-import { userInfo } from 'node:os';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir, userInfo } from 'node:os';
 import { join } from 'node:path';
-import { temporaryFolder } from '@bowline/testing';
-import { expect, test } from 'vitest';
+import { afterAll, expect, test } from 'vitest';
 import { systemNumber, systemUsers } from './system-number.ts';
 
+const folder = mkdtempSync(join(tmpdir(), 'bl-users-'));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
 function passwd(...lines: string[]): string {
-  const file = join(temporaryFolder(), 'passwd');
+  const file = join(folder, 'passwd');
   writeFileSync(file, lines.map((line) => `${line}\n`).join(''));
   return file;
 }

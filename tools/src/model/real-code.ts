@@ -156,7 +156,7 @@ export interface RealCode {
     order: { orderId: string; payload: { name: string }; state: string; attempt: number },
     context: {
       commands: readonly { name: string; idempotent: boolean; check: () => boolean }[];
-      policy: { judge: () => undefined; longestTimeoutMs: () => number };
+      policy: { judge: () => undefined; judgeParams: () => undefined; longestTimeoutMs: () => number };
       serverNowMs: number;
       commandTimeoutMs: number;
       maxRuns: number;

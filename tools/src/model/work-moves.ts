@@ -100,7 +100,7 @@ function firstStep(entry: Entry, work: Work, { code, without }: Context) {
         idempotent: without === 'indeterminate-after-crash' || isIdempotent(name),
         check: () => true,
       })),
-      policy: { judge: () => undefined, longestTimeoutMs: () => 1 },
+      policy: { judge: () => undefined, judgeParams: () => undefined, longestTimeoutMs: () => 1 },
       serverNowMs: 1,
       commandTimeoutMs: 1,
       maxRuns: 3,
