@@ -38,8 +38,9 @@ test(
     expect(told?.endsBy).toBeLessThanOrEqual(Date.now() + graceMs + soakMs + trialMaxMs);
     expect(told?.forMs).toBeGreaterThan(0);
     await waitFor(() => trials.at(-1)?.forMs === 0, { what: 'the end of the trial to be told' });
-    const trees = readdirSync(join(device.folder, 'releases/kiosk')).filter((name) => name.length === 64);
-    expect(trees).toHaveLength(2);
+    const trees = () =>
+      readdirSync(join(device.folder, 'releases/kiosk')).filter((name) => name.length === 64);
+    await waitFor(() => trees().length === 2, { what: 'the release before last to be removed' });
     expect(events()).toEqual(['update.committed', 'update.committed', 'update.committed']);
     expect(await device.update('kiosk', '1.2.0')).toMatchObject({ result: { changed: false } });
   },
