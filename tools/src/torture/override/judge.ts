@@ -68,10 +68,10 @@ export function wrongWith({ from, to, isGood }: Change, standing: Standing): str
   if (exitCode === undefined) return wrong;
   check(SAID.includes(exitCode), `it ended with ${exitCode}`);
   check(exitCode === 0 ? is === to : is === from, `it ended with ${exitCode}, in force is ${is}`);
-  check(
-    exitCode === 0 ? written === to : file === fileBefore,
-    `it ended with ${exitCode}, written is ${file}`,
-  );
+  // An override that was refused before is not put back: what is in force is written in its place.
+  const wasRefused = addressIn(fileBefore, underneath) !== from;
+  const isPutBack = file === fileBefore || (wasRefused && written === from);
+  check(exitCode === 0 ? written === to : isPutBack, `it ended with ${exitCode}, written is ${file}`);
   return wrong;
 }
 
