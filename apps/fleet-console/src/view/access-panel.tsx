@@ -1,8 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { Device, SshSession } from '@bowline/messages';
 import { count, formatBytes, formatDuration } from '../core/format.ts';
 import { Moment } from './moment.tsx';
 import { usePage } from './page-context.ts';
+import { usePolled } from './use-polled.ts';
 
 const LOOK_EVERY_MS = 5000;
 
@@ -17,28 +18,15 @@ export interface AccessPanelProps {
 /** Shells on the device: which are open now, an end to each, and the way to the signer for another. */
 export function AccessPanel({ device: { deviceId }, signerUrl, news }: AccessPanelProps) {
   const { fleet, may } = usePage();
-  const [sessions, setSessions] = useState<readonly SshSession[] | undefined>();
-  const [problem, setProblem] = useState<string | undefined>();
-  const look = async (isWanted: () => boolean = () => true): Promise<void> => {
-    try {
-      const all = await fleet.sshSessions();
-      if (!isWanted()) return;
-      setSessions(all.filter((each) => each.deviceId === deviceId));
-      setProblem(undefined);
-    } catch (error) {
-      if (isWanted()) setProblem(error instanceof Error ? error.message : String(error));
-    }
-  };
-  useEffect(() => {
-    let wanted = true;
-    const again = () => void look(() => wanted);
-    again();
-    const timer = setInterval(again, LOOK_EVERY_MS);
-    return () => {
-      wanted = false;
-      clearInterval(timer);
-    };
-  }, [deviceId, news]);
+  const {
+    value: sessions,
+    problem,
+    look,
+  } = usePolled(
+    async () => (await fleet.sshSessions()).filter((each) => each.deviceId === deviceId),
+    LOOK_EVERY_MS,
+    [deviceId, news],
+  );
   return (
     <section class="panel access" aria-labelledby="access-title">
       <div class="panel-head">

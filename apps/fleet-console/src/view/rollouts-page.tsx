@@ -1,8 +1,7 @@
-import { useEffect, useState } from 'preact/hooks';
-import type { Rollout } from '@bowline/messages';
 import { inOrder } from '../core/rollouts.ts';
 import { RolloutPanel } from './rollout-panel.tsx';
 import { usePage } from './page-context.ts';
+import { usePolled } from './use-polled.ts';
 
 const LOOK_EVERY_MS = 2000;
 
@@ -15,28 +14,11 @@ export interface RolloutsPageProps {
 /** Releases that go to a group of devices by and by: how far each is, and who may hold it back. */
 export function RolloutsPage({ signerUrl, isStale }: RolloutsPageProps) {
   const { fleet, may } = usePage();
-  const [rollouts, setRollouts] = useState<readonly Rollout[] | undefined>();
-  const [problem, setProblem] = useState<string | undefined>();
-  const look = async (isWanted: () => boolean = () => true): Promise<void> => {
-    try {
-      const all = await fleet.rollouts();
-      if (!isWanted()) return;
-      setRollouts(inOrder(all));
-      setProblem(undefined);
-    } catch (error) {
-      if (isWanted()) setProblem(error instanceof Error ? error.message : String(error));
-    }
-  };
-  useEffect(() => {
-    let wanted = true;
-    const again = () => void look(() => wanted);
-    again();
-    const timer = setInterval(again, LOOK_EVERY_MS);
-    return () => {
-      wanted = false;
-      clearInterval(timer);
-    };
-  }, []);
+  const {
+    value: rollouts,
+    problem,
+    look,
+  } = usePolled(async () => inOrder(await fleet.rollouts()), LOOK_EVERY_MS);
   return (
     <main
       id="rollouts"
