@@ -30,7 +30,7 @@ export {
   removeCgroup,
   removeEmptyCgroups,
 } from './cgroups.ts';
-export { allPids, processStat, type ProcessStat } from './process-stat.ts';
+export { allPids, processStat, processVariable, type ProcessStat } from './process-stat.ts';
 export { bootId } from './boot-id.ts';
 export { deadlineIn, overAt, type Deadline } from './deadline.ts';
 export { AGENT_VERSION, RELEASED_AT } from './version.ts';

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 
 /** What the kernel tells of a process, proc_pid_stat(5); as far as anybody here asks. */
 export interface ProcessStat {
@@ -30,3 +30,16 @@ export const allPids = (): number[] =>
   readdirSync('/proc')
     .filter((name) => /^\d+$/.test(name))
     .map(Number);
+
+/**
+ * A variable of a process's environment, as it was when its program began; undefined if it has none of that name.
+ *
+ * @throws an error of node:fs if the process is gone, or not ours to see.
+ */
+export function processVariable(pid: number, name: string): string | undefined {
+  const mark = `${name}=`;
+  return readFileSync(`/proc/${pid}/environ`, 'utf8')
+    .split('\0')
+    .find((entry) => entry.startsWith(mark))
+    ?.slice(mark.length);
+}

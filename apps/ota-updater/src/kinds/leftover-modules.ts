@@ -1,5 +1,5 @@
 import { readFileSync, readlinkSync } from 'node:fs';
-import { allPids, processStat, wait, type Clock } from '@bowline/runtime';
+import { allPids, processStat, processVariable, wait, type Clock } from '@bowline/runtime';
 
 /** In the environment of every process of an update module: which tree it works for. */
 export const MODULE_TREE = 'BOWLINE_MODULE_TREE';
@@ -32,8 +32,7 @@ function groupsIn(tree: string): Set<number> {
     const of = (name: string) => `/proc/${pid}/${name}`;
     try {
       if (readlinkSync(of('cwd')) !== tree) continue;
-      const environment = readFileSync(of('environ'), 'utf8').split('\0');
-      if (!environment.includes(`${MODULE_TREE}=${tree}`)) continue;
+      if (processVariable(pid, MODULE_TREE) !== tree) continue;
       const { hasEnded, group } = processStat(readFileSync(of('stat'), 'utf8'));
       if (!hasEnded) groups.add(group);
     } catch {

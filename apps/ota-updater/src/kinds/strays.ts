@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { allPids, processStat } from '@bowline/runtime';
+import { allPids, processStat, processVariable } from '@bowline/runtime';
 import { isWithin } from './release-trees.ts';
 
 /** In the environment of every process of a release that pm2 runs: its tree. */
@@ -34,12 +34,10 @@ export function endStrays(folder: string, current: string | undefined, known: Re
 }
 
 function seen(pid: number): [number, { parent: number; tree: string | undefined }][] | undefined {
-  const mark = `${RELEASE_TREE}=`;
   try {
     const { hasEnded, parent } = processStat(readFileSync(`/proc/${pid}/stat`, 'utf8'));
     if (hasEnded) return undefined;
-    const environment = readFileSync(`/proc/${pid}/environ`, 'utf8').split('\0');
-    return [[pid, { parent, tree: environment.find((each) => each.startsWith(mark))?.slice(mark.length) }]];
+    return [[pid, { parent, tree: processVariable(pid, RELEASE_TREE) }]];
   } catch {
     return undefined; // gone meanwhile, or not ours to see
   }

@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { allPids, processStat } from '@bowline/runtime';
+import { allPids, processStat, processVariable } from '@bowline/runtime';
 import { hasCode } from '@bowline/runtime/errors';
 import { SESSION_VARIABLE } from '../core/sshd-config.ts';
 
@@ -51,23 +51,18 @@ function processes(): Found[] {
     if (stat === undefined) return [];
     const { hasEnded, parent } = processStat(stat);
     if (hasEnded) return [];
-    const session = sessionOf(read(pid, 'environ') ?? '');
+    const session = seen(() => processVariable(pid, SESSION_VARIABLE));
     return [{ pid, parent, session, auditSession: read(pid, 'sessionid')?.trim() }];
   });
 }
 
-function sessionOf(environment: string): string | undefined {
-  const mark = `${SESSION_VARIABLE}=`;
-  return environment
-    .split('\0')
-    .find((entry) => entry.startsWith(mark))
-    ?.slice(mark.length);
-}
+const read = (pid: number | 'self', file: string): string | undefined =>
+  seen(() => readFileSync(`/proc/${pid}/${file}`, 'utf8'));
 
 /** Others' environments are not ours to read, and processes end while we look. */
-function read(pid: number | 'self', file: string): string | undefined {
+function seen<T>(look: () => T): T | undefined {
   try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8');
+    return look();
   } catch (error) {
     if (hasCode(error, 'ENOENT', 'ESRCH', 'EACCES', 'EPERM')) return undefined;
     throw error;
