@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { v7 as uuidv7 } from 'uuid';
 import { describe, expect, it } from 'vitest';
 import { lanes } from './testing/raw-device.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
@@ -79,7 +80,7 @@ describe('what a device uploads of its logs by itself', () => {
     const device = await server.device('logging');
     const link = await device.open(lanes({}));
     const upload = { job: 'kiosk', kind: 'logs', app: 'kiosk', from: 1, to: 2 };
-    const [first, second] = [randomUUID(), randomUUID()].map((id) => id.replace(/-4/, '-7'));
+    const [first, second] = [uuidv7(), uuidv7()];
     const part = (seq: number, orderId: string | undefined, number: number, data: unknown[], last: boolean) =>
       link.durable('history', seq, 'history', {
         orderId,

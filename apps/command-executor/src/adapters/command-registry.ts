@@ -25,6 +25,8 @@ export class CommandRegistry implements CommandSource {
   #now: Commands;
   #tail: Promise<void> = Promise.resolve();
   #ports: RegistryPorts | undefined;
+  /** What the gateway has confirmed that it heard from `#tellGateway`; unknown after it did not. */
+  #told: string | undefined;
   #stopped = false;
 
   constructor(options: RegistryOptions) {
@@ -41,7 +43,7 @@ export class CommandRegistry implements CommandSource {
   }
 
   idempotent(): string[] {
-    return idempotentOf(this.#now);
+    return this.#now.commands.filter(({ idempotent }) => idempotent).map(({ name }) => name);
   }
 
   /** One look after the other. @param name a command that is waited for, if it may be one that is just being loaded. */
@@ -95,19 +97,23 @@ export class CommandRegistry implements CommandSource {
       ports.log.info({ added, changed, removed }, 'the commands of this device have changed');
     for (const { name, why } of newlyBroken)
       reportEvent(ports, 'plug-in-broken', 'error', { plugIn: name, why });
-    const idempotent = this.idempotent();
-    if (idempotent.join('\n') !== idempotentOf(before).join('\n')) await tellGateway(ports, idempotent);
+    await this.#tellGateway(ports);
   }
-}
 
-const idempotentOf = ({ commands }: Commands): string[] =>
-  commands.filter(({ idempotent }) => idempotent).map(({ name }) => name);
-
-/** What the gateway does not hear now it hears when we register. */
-async function tellGateway({ hub }: RegistryPorts, commands: string[]): Promise<void> {
-  try {
-    await hub.request('idempotent', { commands });
-  } catch (error) {
-    if (!(error instanceof BowlineError)) throw error;
+  /**
+   * Which commands may run again. What the gateway does not hear now is told at the next look: a registration that is on its way
+   * carries what was true when it left.
+   */
+  async #tellGateway({ hub }: RegistryPorts): Promise<void> {
+    const commands = this.idempotent();
+    const news = commands.join('\n');
+    if (news === this.#told) return;
+    this.#told = undefined;
+    try {
+      await hub.request('idempotent', { commands });
+      this.#told = news;
+    } catch (error) {
+      if (!(error instanceof BowlineError)) throw error;
+    }
   }
 }
