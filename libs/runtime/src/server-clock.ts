@@ -8,6 +8,7 @@ import type { Clock } from './clock.ts';
 export class ServerClock {
   readonly #clock: Clock;
   #offsetMs: number | undefined;
+  #times = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -16,6 +17,12 @@ export class ServerClock {
   /** Takes what `welcome`, a heartbeat's answer or a 401 told, epoch milliseconds. */
   told(serverTime: number): void {
     this.#offsetMs = serverTime - this.#clock.sinceBootMs();
+    this.#times += 1;
+  }
+
+  /** How often the server was heard: tells whether it was since something else. */
+  get times(): number {
+    return this.#times;
   }
 
   /** Epoch milliseconds, or undefined. */

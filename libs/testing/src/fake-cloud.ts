@@ -38,6 +38,8 @@ export interface CloudBehaviour {
   chokesOn: string | undefined;
   /** And closes the link 1007, or refuses the frame without naming a message. */
   chokesBy: 'close' | 'unnamed-reject';
+  /** Its clock is ahead of ours by so much: it refuses what is signed by another, and tells its time. */
+  aheadMs: number;
   /** Refuses every upgrade with this status. */
   refuseWith: { status: number; headers?: Record<string, string>; body?: string } | undefined;
 }
@@ -65,6 +67,7 @@ export class FakeCloud {
     welcomeWith: {},
     chokesOn: undefined,
     chokesBy: 'close',
+    aheadMs: 0,
     refuseWith: undefined,
   };
   /** All links so far, oldest first. */
@@ -153,7 +156,14 @@ export class FakeCloud {
       proven.then(
         () => sockets.handleUpgrade(request, socket, head, (link) => this.#accept(link)),
         () => {
-          const { status, headers = {}, body = '' } = refusal ?? { status: 401 };
+          const {
+            status,
+            headers = {},
+            body = '',
+          } = refusal ?? {
+            status: 401,
+            body: JSON.stringify({ title: 'no', status: 401, code: 'bad-token', serverTime: this.#now() }),
+          };
           const lines = Object.entries({ ...headers, 'content-length': String(Buffer.byteLength(body)) });
           socket.end(
             `HTTP/1.1 ${status} No\r\n${lines.map(([k, v]) => `${k}: ${v}\r\n`).join('')}\r\n${body}`,
@@ -178,11 +188,15 @@ export class FakeCloud {
       deviceId: 'device-1',
       serverId: 'fake-cloud',
       publicKey: this.#publicKey,
-      nowMs: Date.now(),
+      nowMs: this.#now(),
     };
     const { jti } = await verifyLinkToken(token, expected);
     if (this.#spentTokens.has(jti)) throw new Error('a token is good once');
     this.#spentTokens.add(jti);
+  }
+
+  #now(): number {
+    return Date.now() + this.behaviour.aheadMs;
   }
 
   #accept(socket: WebSocket): void {
@@ -251,7 +265,7 @@ export class FakeCloud {
     if (type === 'heartbeat' && this.behaviour.heartbeat) {
       const payload = {
         re: message.id,
-        serverTime: Date.now(),
+        serverTime: this.#now(),
         received: this.#received,
         processed: this.#received,
       };
@@ -275,7 +289,7 @@ export class FakeCloud {
       payload: {
         sessionId: randomUUID(),
         resumed: this.links.length > 1,
-        serverTime: Date.now(),
+        serverTime: this.#now(),
         serverEpoch: this.serverEpoch,
         received: { ...this.#received },
         heartbeatSeconds: 5,

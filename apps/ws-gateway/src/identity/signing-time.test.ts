@@ -35,6 +35,18 @@ describe('the time to sign with', () => {
     expect(serverClock.nowMs()).toBeUndefined();
   });
 
+  it('when a refusal tells another time than the server did before, it counts until the server is heard again', async () => {
+    const { time, serverClock, clock } = setUp(NOW);
+    serverClock.told(NOW + 3_600_000);
+    time.told(NOW);
+    await clock.advance(5000);
+    clock.suspend(1000);
+    expect(time.nowMs()).toBe(NOW + 6000);
+    expect(serverClock.nowMs()).toBe(NOW + 3_606_000);
+    serverClock.told(NOW + 7000);
+    expect(time.nowMs()).toBe(NOW + 7000);
+  });
+
   it('when a refusal tells a time before the release, it is not believed', () => {
     const { time } = setUp(NOW);
     time.told(0);
