@@ -85,7 +85,7 @@ async function life(
     clock: systemClock,
     now: () => ({ bootId, monotonicMs: performance.now() }),
     log,
-    limits: () => ({ keepDocuments: 3, applyWithinMs: 5000, confirmWithinMs: 5000 }),
+    limits: () => ({ keepDocuments: 3, applyWithinMs: 600_000, confirmWithinMs: 600_000 }),
     renewLink: () => undefined,
     stored: () => undefined,
     own: new OwnOverride({

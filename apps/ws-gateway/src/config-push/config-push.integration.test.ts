@@ -15,7 +15,7 @@ afterEach(async () => {
 /** A cloud, a real gateway, and two apps that it configures. */
 async function device(config: Record<string, unknown> = {}) {
   const cloud = await FakeCloud.start();
-  const gateway = new GatewayUnderTest(cloud, { config: { applyWithinMs: 3000, ...config } });
+  const gateway = new GatewayUnderTest(cloud, { config });
   gateway.start();
   const collector = new ConfiguredApp(gateway, 'telemetry-collector');
   const executor = new ConfiguredApp(gateway, 'command-executor');
@@ -125,21 +125,24 @@ describe('a document of the cloud', () => {
     expect(executor.pace).toBe(5);
   });
 
-  it('when an app is away, the document waits for it; when it does not come, it is refused', async () => {
-    const { cloud, collector, executor, push } = await device({ applyWithinMs: 4000 });
+  it('when an app is away, the document waits for it', async () => {
+    const { cloud, collector, push } = await device();
     collector.stop();
     const order = await push(1, bothAt(5));
     await cloud.ack(order, 'received');
     await collector.start();
     await cloud.ack(order, 'succeeded');
     expect(collector.pace).toBe(5);
+  });
 
+  it('when an app is away and does not come in time, the document is refused', async () => {
+    const { cloud, collector, executor, push } = await device({ applyWithinMs: 1000 });
     collector.stop();
-    const refused = await push(2, bothAt(6));
+    const refused = await push(1, bothAt(6));
     expect((await cloud.ack(refused, 'rejected')).payload['error']).toMatchObject({
       message: 'telemetry-collector: is not running',
     });
-    expect(executor.pace).toBe(5);
+    expect(executor.pace).toBe(1);
   });
 
   it.each([
@@ -148,7 +151,7 @@ describe('a document of the cloud', () => {
   ] as const)(
     'when an app hangs in %s, the document is refused when its time is up, and nobody has it',
     async (request, status, code) => {
-      const { cloud, collector, executor, push } = await device({ applyWithinMs: 1000 });
+      const { cloud, collector, executor, push } = await device({ applyWithinMs: 2000 });
       collector.stop();
       collector.hangsIn = request;
       await collector.start();
@@ -209,7 +212,7 @@ describe('a document of the cloud', () => {
   });
 
   it('when a key needs a restart, the app is told to restart itself once it is durable, and the order waits for it', async () => {
-    const { cloud, collector, push } = await device({ applyWithinMs: 20_000 });
+    const { cloud, collector, push } = await device();
     const order = await push(1, { 'telemetry-collector': { slow: 9 } });
     await waitFor(() => collector.restarts.length > 0, { what: 'the restart' });
     expect(collector.live.current.slow).toBe(9);
@@ -276,7 +279,7 @@ describe('a change that carries the link', () => {
     cloud.behaviour.welcome = false; // before the device can have a link that it would lose no more
     const order = await push(1, { ...slower, 'telemetry-collector': { pace: 7 } }, { confirmWithinMs });
     await cloud.ack(order, 'started');
-    await waitFor(() => collector.pace === 7, { what: 'the app to try it' });
+    await waitFor(() => collector.paces.includes(7), { what: 'the app to try it' });
     await cloud.link(({ hello }, index) => index > 0 && hello?.['configVersion'] === 1);
     return { ...world, order };
   }
@@ -324,10 +327,11 @@ describe('a change that carries the link', () => {
   });
 
   it('when the gateway is killed in the middle of a trial, what is left of its time counts, and then it returns', async () => {
-    const { cloud, gateway, collector, order } = await inTrial(6000);
+    const { cloud, gateway, collector, order } = await inTrial(600_000);
     const held = () => readFileSync(join(gateway.folder, 'state/cloud-config.json'), 'utf8');
     expect(held()).toContain('backoffCapMs');
     await gateway.kill();
+    await gateway.leaveOfTrial(2000);
     gateway.start();
     await waitFor(() => collector.pace === 1, { what: 'the return' });
     expect(held()).not.toContain('backoffCapMs');
@@ -417,13 +421,13 @@ describe('while Bowline itself is on trial', () => {
   });
 
   it('when a document has begun already, the updater is told; nobody else may hold one', async () => {
-    const { cloud, gateway, collector, push } = await device();
+    const { cloud, gateway, collector, push } = await device({ applyWithinMs: 3000 });
     collector.hangsIn = 'validateConfig';
     collector.stop();
     await collector.start();
-    const order = await push(1, bothAt(5));
     const updater = await gateway.app('ota-updater');
     running.push({ stop: () => updater.close() });
+    const order = await push(1, bothAt(5));
     const hold = () => updater.request('holdConfig', { forMs: 600_000 });
     await cloud.ack(order, 'received');
     expect(await hold()).toEqual({ underWay: true });

@@ -2,7 +2,7 @@ import type { LinkStateName } from '@bowline/messages/hub/apps';
 import type { Clock, Timer } from '@bowline/runtime';
 
 /** A new link must still stand after this (or half of the time there is), milliseconds: one that a bad setting ends at once proves nothing. */
-const STANDS_FOR_MS = 2000;
+export const STANDS_FOR_MS = 2000;
 
 /** Whether a link that is made from now on comes to stand: hello and welcome went over it, under what is in force now. */
 export class LinkProof {

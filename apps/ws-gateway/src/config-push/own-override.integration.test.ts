@@ -71,7 +71,7 @@ it('when nobody answers at the new address, the old one is in force again, and s
   const { cloud, gateway, person } = await device();
   const url = `ws://127.0.0.1:${await freePort()}/`;
   const links = cloud.links.length;
-  const end = await set(gateway, person, { link: { url } }, { confirmWithinMs: 1000 });
+  const end = await set(gateway, person, { link: { url } }, { confirmWithinMs: 2000 });
   expect(end).toMatchObject({ status: 'rolledBack', tried: true });
   expect(end.errors[0]?.message).toMatch(/^no new link came to stand in time .*\(tcp: .*ECONNREFUSED/);
   await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
@@ -89,10 +89,11 @@ it('when nobody answers at the new address, the old one is in force again, and s
 it('when the gateway is killed in the middle of a trial, it returns by itself', async () => {
   const { cloud, gateway, person } = await device();
   const url = `ws://127.0.0.1:${await freePort()}/`;
-  const end = set(gateway, person, { link: { url } }, { confirmWithinMs: 4000 }).catch(() => undefined);
+  const end = set(gateway, person, { link: { url } }, { confirmWithinMs: 600_000 }).catch(() => undefined);
   await waitFor(async () => (await person.request('config', {})).override, { what: 'the trial' });
   await gateway.kill();
   await end;
+  await gateway.leaveOfTrial(1000);
   const links = cloud.links.length;
   gateway.start();
   await cloud.link(({ hello }, index) => index >= links && hello !== undefined);
@@ -214,7 +215,7 @@ it('when a proxy is tried, who goes out beside the link is told it, and that it 
   const through = (at: number) => ({ link: { proxy: `http://127.0.0.1:${at}/`, noProxy: [] } });
 
   const bad = through(await freePort());
-  const end = await set(gateway, person, bad, { confirmWithinMs: 1000 });
+  const end = await set(gateway, person, bad, { confirmWithinMs: 2000 });
   expect(end).toMatchObject({ status: 'rolledBack', tried: true });
   expect(end.errors[0]?.message).toMatch(/\(proxy: .*ECONNREFUSED/);
   await waitFor(() => told.length === 2, { what: 'both news' });

@@ -45,6 +45,8 @@ export class ConfiguredApp {
   readonly #app: HubApp;
   readonly #stateDir: string;
   readonly restarts: string[] = [];
+  /** Each pace that it was brought to. */
+  readonly paces: number[] = [];
   live: LiveConfig<Paced>;
   client: HubClient | undefined;
   /** Takes note of this request, and never answers. */
@@ -63,6 +65,7 @@ export class ConfiguredApp {
 
   async start(): Promise<this> {
     this.live = this.#load();
+    this.live.onChange(({ pace }) => void this.paces.push(pace));
     this.client = await this.#gateway.app(this.#app, [], (client) => {
       serveConfig(client, this.live, (reason) => void this.restarts.push(reason));
       if (this.hangsIn !== undefined) client.handle(this.hangsIn, () => new Promise(() => undefined));

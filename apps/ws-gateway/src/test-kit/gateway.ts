@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { openQueue } from '@bowline/durable-queue';
 import { connectHub, type HubClient } from '@bowline/ipc';
 import type { HubApp } from '@bowline/messages/hub/apps';
 import { createLogger, systemClock } from '@bowline/runtime';
@@ -35,6 +36,15 @@ export class GatewayUnderTest {
 
   async kill(): Promise<void> {
     await this.process?.kill('SIGKILL');
+  }
+
+  /** As if so much were left of the time of what is on trial. The gateway must have ended. */
+  async leaveOfTrial(leftMs: number): Promise<void> {
+    const queue = await openQueue({ folder: join(this.folder, 'state/store'), wallMs: Date.now });
+    const state = queue.config('state') as { step: { until: { monotonicMs: number } } };
+    state.step.until.monotonicMs = Number(process.hrtime.bigint() / 1_000_000n) + leftMs;
+    await queue.commit({ config: { state } });
+    await queue.close();
   }
 
   /** An app of this device, registered with the hub. */
