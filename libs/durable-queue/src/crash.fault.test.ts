@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { describe, expect, test } from 'vitest';
 import type { CrashReport } from './testing/crash-writer.ts';
@@ -18,14 +19,22 @@ async function writeAndKill(
   // Killed from outside, at any instruction; by itself it would only die right after a report.
   const args = [WRITER, folder, String(seed), 'Infinity', ...(early ? ['early'] : [])];
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] });
+  const ended = once(child, 'close');
   let errors = '';
   child.stderr.on('data', (chunk) => (errors += chunk));
   let heard = 0;
-  for await (const line of createInterface(child.stdout)) {
-    testimony.hear(JSON.parse(line) as CrashReport);
-    heard += 1;
-    // What was written before the kill is in the pipe and is still heard.
-    if (heard === reports) child.kill('SIGKILL');
+  try {
+    for await (const line of createInterface(child.stdout)) {
+      testimony.hear(JSON.parse(line) as CrashReport);
+      heard += 1;
+      // What was written before the kill is in the pipe and is still heard.
+      if (heard === reports) child.kill('SIGKILL');
+    }
+  } finally {
+    // Only when it is gone is the store free: its output ends a moment before it does, and a lie is heard while it runs.
+    child.kill('SIGKILL');
+    child.stdout.resume();
+    await ended;
   }
   if (heard < reports) throw new Error(`the writer ended by itself after ${heard} reports: ${errors}`);
 }

@@ -30,7 +30,7 @@ describe('enqueue', () => {
     const folder = newHubFolder();
     const file = join(temporaryFolder(), 'stored');
     const client = testClient(folder, 'telemetry-collector');
-    const calls = 400;
+    const calls = 500; // more than eight lives of at most twelve batches of five calls can store
     const count = { called: 0, ended: 0 };
     const caller = async () => {
       while (count.called < calls) {

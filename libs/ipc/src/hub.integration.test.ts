@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { HUB_VERSION } from '@bowline/messages/hub/apps';
 import type { Logger } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
-import { temporaryFolder, waitFor } from '@bowline/testing';
+import { FakeClock, temporaryFolder, waitFor } from '@bowline/testing';
 import { describe, expect, it } from 'vitest';
 import { socketPath } from './hub-folder.ts';
 import { messageId, silentLog, telemetry } from './testing/messages.ts';
@@ -130,9 +130,11 @@ describe('registration', () => {
 
   it('when a connection does not register in time, it is dropped', async () => {
     const folder = newHubFolder();
-    const hub = await testHub(folder, { registerWithinMs: 50 });
+    const clock = new FakeClock();
+    const hub = await testHub(folder, { registerWithinMs: 50, clock });
     const raw = await rawConnection(folder, 'cli');
-    await waitFor(() => raw.ended());
+    // Again and again: the hub has it a moment after we do.
+    await waitFor(() => clock.advance(50).then(() => raw.ended()));
     expect(hub.counters.droppedConnections).toBe(1);
     const client = testClient(folder);
     await registered(client);
@@ -285,7 +287,7 @@ describe('hostile peers', () => {
 
   it('when one never ends its frame, it is cut off; one that sends whole frames without a pause is not', async () => {
     const folder = newHubFolder();
-    const hub = await testHub(folder, { limits: { incompleteFrameMs: 1000 } });
+    const hub = await testHub(folder, { limits: { incompleteFrameMs: 2000 } });
     const silent = await rawConnection(folder, 'command-executor');
     const steady = await rawConnection(folder, 'ota-updater');
     silent.send(registerAs('command-executor', ['command']));
