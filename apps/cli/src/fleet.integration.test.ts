@@ -118,6 +118,32 @@ describe('what is typed', () => {
     expect(code).toBe(2);
   });
 
+  test('when params come by a file or standard input, they are sent without standing on the command line; one that holds none or cannot be read is told, not shown', async () => {
+    const server = await fakeServer();
+    server.steps = ['succeeded'];
+    const file = join(temporaryFolder(), 'params.json');
+    writeFileSync(file, '{"password":"s3cret"}\n');
+    const given = (params: string, input?: string) =>
+      bowline([...PING, '--params', params], {
+        env: server.env,
+        ...(input === undefined ? {} : { input }),
+      });
+    expect(await given(`@${file}`)).toMatchObject({ code: 0 });
+    expect(await given('@-', file)).toMatchObject({ code: 0 });
+    const payload = { name: 'ping', params: { password: 's3cret' } };
+    expect(server.orders).toEqual([
+      { type: 'command', payload },
+      { type: 'command', payload },
+    ]);
+    writeFileSync(file, 's3cret');
+    const broken = await given('@-', file);
+    expect(broken.stderr).toMatch(/no JSON object.*--params @FILE/s);
+    expect(broken.stderr).not.toContain('s3cret');
+    const absent = await given('@/nowhere');
+    expect(absent.stderr).toContain('/nowhere cannot be read');
+    expect([broken.code, absent.code, server.orders.length]).toEqual([2, 2, 2]);
+  });
+
   test('when there is no demo to be found, it says where it has looked', async () => {
     const { code, stderr } = await bowline(['status'], { cwd: '/usr' });
     expect(stderr).toContain('No running demo in /usr or above, and no /etc/bowline/cli.json.');

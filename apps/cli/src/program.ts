@@ -1,5 +1,6 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
+import { Command, Option } from 'commander';
 import { operatorsApi } from './adapters/operators-api.ts';
+import { readGiven } from './adapters/text-input.ts';
 import { decode } from './commands/decode.ts';
 import type { Context } from './commands/context.ts';
 import { listDeadLetters, settleDeadLetters, showDeadLetter } from './commands/dead-letters.ts';
@@ -12,6 +13,7 @@ import { restart } from './commands/restart.ts';
 import { status } from './commands/status.ts';
 import { upkeep } from './commands/upkeep.ts';
 import type { Side } from './core/explain-frame.ts';
+import { givenParams } from './core/given-values.ts';
 import { duration, showDurations, wholeNumber } from './arguments.ts';
 import { addFleetOperators } from './fleet-operators-program.ts';
 import { addEnrolment } from './enrolment-program.ts';
@@ -112,7 +114,10 @@ export function program({ context, exit }: Run, version: string): Command {
     .description('has a device run a command and follows it to its end')
     .argument('<device>', 'its id')
     .argument('<name>', 'of the command, e.g. ping')
-    .option('--params <json>', 'parameters of the command, a JSON object', jsonObject)
+    .option(
+      '--params <json>',
+      'parameters of the command, a JSON object; @FILE takes them from a file, @- from standard input: on the command line every user of the machine may see them',
+    )
     .option(
       '--timeout <duration>',
       'how long to wait for the end, e.g. 30s; the order itself goes on',
@@ -129,7 +134,7 @@ export function program({ context, exit }: Run, version: string): Command {
         device: string,
         name: string,
         options: {
-          params?: Record<string, unknown>;
+          params?: string;
           timeout: number;
           expires?: number;
           sign?: string;
@@ -138,7 +143,9 @@ export function program({ context, exit }: Run, version: string): Command {
         },
         command: Command,
       ) => {
-        const { params, timeout: timeoutMs, expires: expiresInMs } = options;
+        const { timeout: timeoutMs, expires: expiresInMs } = options;
+        const params =
+          options.params === undefined ? undefined : givenParams(await readGiven(options.params));
         exit(
           await fleetCommand(contextOf(command), apiOf(command), device, name, {
             params,
@@ -228,15 +235,4 @@ function addDeadLetters(
         exit(await settleDeadLetters(contextOf(command), what, numbers, all)),
       );
   }
-}
-
-function jsonObject(text: string): Record<string, unknown> {
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value === 'object' && value !== null && !Array.isArray(value))
-      return value as Record<string, unknown>;
-  } catch {
-    // told below
-  }
-  throw new InvalidArgumentError('It must be a JSON object, e.g. \'{"level":3}\'.');
 }

@@ -20,3 +20,11 @@ export async function readText(file: string): Promise<string> {
     });
   }
 }
+
+/**
+ * A value as it was given: itself, or `@FILE` for what a file holds, `@-` for standard input.
+ *
+ * @throws CliError `file-unreadable`
+ */
+export const readGiven = async (given: string): Promise<string> =>
+  given.length > 1 && given.startsWith('@') ? readText(given.slice(1)) : given;

@@ -7,7 +7,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { askGateway } from '../adapters/gateway.ts';
 import { OverrideFile } from '../adapters/override-file.ts';
 import { paint, print, printJson } from '../adapters/terminal.ts';
-import { readText } from '../adapters/text-input.ts';
+import { readGiven } from '../adapters/text-input.ts';
 import { explained } from '../adapters/why-away.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
@@ -37,10 +37,10 @@ export async function setConfig(
   return changeOverride(context, app, (override) => withValues(override, values), options);
 }
 
-/** `KEY=@FILE` as `KEY=VALUE` with what the file holds; `@-`: standard input. */
+/** `KEY=@FILE` as `KEY=VALUE` with what the file holds. */
 async function written(text: string): Promise<string> {
-  const [, key, file] = /^([^=]+=)@(.+)$/s.exec(text) ?? [];
-  return key === undefined || file === undefined ? text : `${key}${await readText(file)}`;
+  const [, key, value] = /^([^=]+=)(.+)$/s.exec(text) ?? [];
+  return key === undefined || value === undefined ? text : `${key}${await readGiven(value)}`;
 }
 
 /** `bowline config unset APP KEY…` Returns the exit code. */

@@ -29,3 +29,22 @@ function valueOf(text: string): GivenValue {
   if (NUMBER.test(text) && Number.isFinite(Number(text))) return Number(text);
   return /^".*"$/s.test(text) ? text.slice(1, -1) : text;
 }
+
+/**
+ * Parameters of a command.
+ *
+ * @throws CliError `usage`
+ */
+export function givenParams(text: string): Record<string, unknown> {
+  try {
+    const value: unknown = JSON.parse(text);
+    if (typeof value === 'object' && value !== null && !Array.isArray(value))
+      return value as Record<string, unknown>;
+  } catch {
+    // told below, without repeating what may be secret
+  }
+  throw new CliError('usage', 'The parameters are no JSON object.', {
+    exitCode: EXIT.usage,
+    advice: `Write --params '{"level":3}', or --params @FILE, --params @- for those in a file or on standard input.`,
+  });
+}
