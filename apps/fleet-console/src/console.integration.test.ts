@@ -3,7 +3,7 @@ import type { Device, SshSession } from '@bowline/messages';
 import type { Page } from 'playwright-core';
 import { describe, expect, test } from 'vitest';
 import { openConsole, startFakeServer } from './testing/console-page.ts';
-import type { FakeFleetServer } from './testing/fake-fleet-server.ts';
+import { newOrder, type FakeFleetServer } from './testing/fake-fleet-server.ts';
 import { fillFleet, sampleRollout } from './testing/sample-fleet.ts';
 
 const device = (more: Partial<Device> = {}): Device => ({
@@ -267,6 +267,29 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await page.getByRole('button', { name: 'Cancel order ping' }).click();
       await waitFor(() => server.cancelled.length, { what: 'the cancel' });
       expect(server.cancelled).toEqual([server.orders[0]!.orderId]);
+    });
+
+    test('when an order was called off before its device had it, the page says so in grey and offers no cancel', async () => {
+      const server = await serverWith(device({ online: false }));
+      const { page } = await openConsole(server);
+      await live(page);
+      const waiting = newOrder('demo', 1, { type: 'command', payload: { name: 'ping', params: {} } });
+      server.putOrder(waiting);
+      await page.getByRole('button', { name: 'Cancel order ping' }).waitFor();
+      const error = { code: 'withdrawn', message: 'the order was called off' };
+      server.putOrder({ ...waiting, expiresAt: Date.now() - 1, error });
+      const row = page.locator('.order', { hasText: 'ping' });
+      const badge = row.getByText('withdrawn', { exact: true }).first();
+      await badge.waitFor();
+      const colourOf = (selector: string) =>
+        page
+          .locator(selector)
+          .first()
+          .evaluate((each) => getComputedStyle(each).color);
+      expect(await badge.getAttribute('class')).toBe('badge badge-quiet');
+      expect(await colourOf('.order-error')).toBe(await colourOf('.order-params'));
+      expect(await page.getByRole('button', { name: 'Cancel order ping' }).count()).toBe(0);
+      expect(await page.getByText('has passed its expiry').count()).toBe(0);
     });
   });
 

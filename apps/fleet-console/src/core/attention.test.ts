@@ -56,6 +56,13 @@ describe('the link', () => {
 });
 
 describe('orders', () => {
+  test('when one was called off before its device had it, nobody waits for it', () => {
+    const error = { code: 'withdrawn', message: 'the order was called off' };
+    const off = { expiresAt: NOW - 5 * MINUTE };
+    expect(texts(device(), [order('queued', 5 * MINUTE, off)])).toHaveLength(1);
+    expect(texts(device(), [order('queued', 5 * MINUTE, { ...off, error })])).toEqual([]);
+  });
+
   test('when a connected device does not take an order, it is stuck', () => {
     expect(texts(device(), [order('sent', 20_000)])).toEqual([]);
     expect(texts(device(), [order('sent', 14 * MINUTE)])).toEqual([

@@ -2,7 +2,7 @@
 import type { Device, Order } from '@bowline/messages';
 import { count, formatBytes, formatDuration } from './format.ts';
 import { isTerminal } from '@bowline/messages/names';
-import { lastChangeOf, orderName } from './orders.ts';
+import { isWithdrawn, lastChangeOf, orderName } from './orders.ts';
 
 /** A connected device takes an order within a round trip; after this long something holds it up, milliseconds. */
 export const ORDER_TAKEN_WITHIN_MS = 30_000;
@@ -34,7 +34,9 @@ export interface Concern {
 
 /** Everything about a device that needs a person, the worst first. */
 export function concernsOf(device: Device, orders: readonly Order[], now: number): Concern[] {
-  const waiting = orders.filter((order) => order.deviceId === device.deviceId && !isTerminal(order.status));
+  const waiting = orders.filter(
+    (order) => order.deviceId === device.deviceId && !isTerminal(order.status) && !isWithdrawn(order),
+  );
   const concerns = [
     ...linkConcerns(device, now),
     ...alarmConcerns(device, now),

@@ -1,6 +1,6 @@
 import type { Order } from '@bowline/messages';
 import { expect, test } from 'vitest';
-import { orderName, orderParams, orderSteps, progressInWords } from './orders.ts';
+import { moodOf, orderName, orderParams, orderSteps, progressInWords, standingOf } from './orders.ts';
 
 const order = (more: Partial<Order>): Order => ({
   orderId: 'o',
@@ -19,6 +19,16 @@ test('when an order is a command, it is called by the name of the command', () =
   expect(orderName(order({}))).toBe('ping');
   expect(orderName(order({ payload: { signed: 'a.b.c' } }))).toBe('signed command');
   expect(orderName(order({ type: 'config', payload: {} }))).toBe('config');
+});
+
+test('when an order was called off before its device had it, it looks as was wanted, not as failed', () => {
+  const withdrawn = { code: 'withdrawn', message: 'the order was called off' };
+  for (const status of ['queued', 'expired', 'failed'] as const) {
+    expect(moodOf(order({ status, error: withdrawn }))).toBe('quiet');
+    expect(standingOf(order({ status, error: withdrawn }))).toBe('withdrawn');
+  }
+  const late = order({ status: 'expired', error: { code: 'expired', message: 'too late' } });
+  expect([moodOf(late), standingOf(late)]).toEqual(['bad', 'expired']);
 });
 
 test('when it has no parameters, nothing is shown for them', () => {

@@ -5,8 +5,9 @@ import { formatBytes, formatDuration } from './format.ts';
 /** How an order stands, for colour and sorting; the word beside it says the same. */
 export type Mood = 'good' | 'bad' | 'busy' | 'quiet';
 
-export function moodOf(status: OrderStatus): Mood {
-  switch (status) {
+export function moodOf(order: Pick<Order, 'status' | 'error'>): Mood {
+  if (isWithdrawn(order)) return 'quiet';
+  switch (order.status) {
     case 'succeeded':
       return 'good';
     case 'failed':
@@ -20,6 +21,16 @@ export function moodOf(status: OrderStatus): Mood {
       return 'busy';
   }
 }
+
+/**
+ * Called off before its device had it, or the cancel that did so: as was wanted, whatever the device says of either when it
+ * gets them (docs/commands.md).
+ */
+export const isWithdrawn = ({ error }: Pick<Order, 'error'>): boolean => error?.code === 'withdrawn';
+
+/** Where it stands, in a word. */
+export const standingOf = (order: Pick<Order, 'status' | 'error'>): OrderStatus | 'withdrawn' =>
+  isWithdrawn(order) ? 'withdrawn' : order.status;
 
 /** What a person calls the order: its command's name, or its type. */
 export function orderName({ type, payload }: Order): string {

@@ -2,7 +2,15 @@ import { useState } from 'preact/hooks';
 import type { Device, Order } from '@bowline/messages';
 import { formatNumber, formatStep } from '../core/format.ts';
 import { isTerminal } from '@bowline/messages/names';
-import { moodOf, orderName, orderParams, orderSteps, progressInWords } from '../core/orders.ts';
+import {
+  isWithdrawn,
+  moodOf,
+  orderName,
+  orderParams,
+  orderSteps,
+  progressInWords,
+  standingOf,
+} from '../core/orders.ts';
 import { CommandForm } from './command-form.tsx';
 import { Moment } from './moment.tsx';
 import { OrderDetails } from './order-details.tsx';
@@ -76,8 +84,10 @@ function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
   const { may } = usePage();
   const params = orderParams(order, orders);
   const bodyId = `order-${order.orderId}`;
+  const mood = moodOf(order);
+  const mayCancel = may('operator') && !isTerminal(order.status) && !isWithdrawn(order);
   return (
-    <li class={`order order-${moodOf(order.status)}`}>
+    <li class={`order order-${mood}`}>
       <div class="order-line">
         <button
           type="button"
@@ -86,13 +96,11 @@ function OrderRow({ order, orders, open, onToggle }: OrderRowProps) {
           aria-controls={bodyId}
           onClick={onToggle}
         >
-          <span class={`badge badge-${moodOf(order.status)}`}>{order.status}</span>
+          <span class={`badge badge-${mood}`}>{standingOf(order)}</span>
           <span class="order-name">{orderName(order)}</span>
           <span class="order-params">{params}</span>
         </button>
-        {may('operator') && !isTerminal(order.status) && order.type !== 'cancel' && (
-          <CancelButton order={order} />
-        )}
+        {mayCancel && order.type !== 'cancel' && <CancelButton order={order} />}
       </div>
       <Steps order={order} />
       {order.error !== undefined && (
