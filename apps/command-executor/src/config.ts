@@ -100,6 +100,13 @@ export const ExecutorConfig = Type.Object(
         maxPrograms: count(1, 16, 256, 'programs that are connected at a time'),
         maxCommands: count(1, 64, 200, 'commands of all of them together'),
         lineChars: count(1024, 262_144, 1_048_576, 'longest message of a program', 'characters'),
+        registrationChars: count(
+          1024,
+          65_536,
+          1_048_576,
+          'longest that a program may say of a command, schemas included; it is kept on the disk',
+          'characters',
+        ),
         unreadBytes: count(
           65_536,
           1_048_576,

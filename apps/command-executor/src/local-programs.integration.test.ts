@@ -45,7 +45,7 @@ function prepare(limits: object): void {
 const isListening = (): boolean => ((statSync(path, { throwIfNoEntry: false })?.mode ?? 0) & 0o777) === 0o660;
 
 async function connect(): Promise<LocalProgram> {
-  await waitFor(isListening, { what: 'the command socket', timeoutMs: 30_000 });
+  await waitFor(isListening, { what: 'the command socket' });
   const program = new LocalProgram(path);
   programs.push(program);
   return program;
@@ -311,7 +311,7 @@ describe('the command socket', () => {
     expect(await device.outcome(device.order('ping'))).toMatchObject({ status: 'succeeded' });
     await waitFor(() => device.gateway?.events.includes('command-socket-unusable'));
     chmodSync(join(path, '..'), 0o750);
-    await waitFor(() => existsSync(path), { what: 'the socket', timeoutMs: 40_000 });
+    await waitFor(() => existsSync(path), { what: 'the socket' });
   });
 
   test.each([
@@ -334,6 +334,23 @@ describe('the command socket', () => {
     program.say(`${'x'.repeat(5000)}\n`);
     expect(await program.hears('error')).toMatchObject({ code: 'too-large' });
     await gone(program);
+  });
+
+  test('when a program says more of its command than is kept, it is refused with both figures and may try again', async () => {
+    await device.end();
+    await use({ registrationChars: 2000 });
+    const program = await connect();
+    const long = command('fill', { params: { type: 'object', description: 'x'.repeat(2000) } });
+    expect(await program.register(long)).toEqual({
+      type: 'refused',
+      name: 'fill',
+      code: 'registration-too-large',
+      message: expect.stringMatching(/has 20\d\d characters, and may have 2000: .*registrationChars/),
+      retryable: false,
+    });
+    const named = await program.register(command('n'.repeat(800)));
+    expect(named).toMatchObject({ code: 'invalid', name: 'n'.repeat(117) });
+    expect(await program.register(command('fill'))).toMatchObject({ type: 'registered' });
   });
 
   test('when there are too many programs or commands, the next are refused and those that are there stay', async () => {
@@ -401,7 +418,7 @@ describe('the examples of the guide', () => {
         await device.openGateway();
         device.start();
         const known = () => existsSync(join(device.folder, 'state/programs.json'));
-        await waitFor(known, { what: 'the command of the example', timeoutMs: 30_000 });
+        await waitFor(known, { what: 'the command of the example' });
         const filled = { status: 'succeeded', result: { litres: 2 } };
         expect(await device.outcome(device.order('fillTank', { litres: 2 }))).toMatchObject(filled);
         expect(device.gateway?.progress.length).toBeGreaterThan(0);

@@ -104,7 +104,7 @@ describe('a pattern that backtracks without end in JavaScript', () => {
     device.policy({ ping: {}, greet: {} });
     device.start();
     const listens = () => ((statSync(socket, { throwIfNoEntry: false })?.mode ?? 0) & 0o777) === 0o660;
-    await waitFor(listens, { what: 'the command socket', timeoutMs: 30_000 });
+    await waitFor(listens, { what: 'the command socket' });
     const program = new LocalProgram(socket);
     const command = { name: 'greet', description: 'of a program', idempotent: false };
     const refused = await program.register({ ...command, params: { type: 'string', pattern: '(?=a)' } });

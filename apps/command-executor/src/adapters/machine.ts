@@ -28,7 +28,7 @@ export interface MachinePorts {
   clock: Clock;
 }
 
-const STATUS_WITHIN_MS = 1000;
+const STATUS_WITHIN_MS = 5000;
 
 /** What commands may have done to this machine: with the programs of the configuration, pm2 and the gateway. */
 export function machineOf({ config, programs, hub, log, clock }: MachinePorts): Machine {

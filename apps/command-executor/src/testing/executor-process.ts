@@ -96,7 +96,7 @@ export class ExecutorProcess {
   ended({ orderId }: Pick<HandedOrder, 'orderId'>): Promise<Report> {
     return waitFor(
       () => this.gateway?.reports.find((each) => each.orderId === orderId && ENDS.includes(each.status)),
-      { what: `the end of ${orderId}`, timeoutMs: 30_000 },
+      { what: `the end of ${orderId}` },
     );
   }
 

@@ -2,7 +2,7 @@ import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubNotifications, HubRequests, TrialView } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
-import { waitFor } from '@bowline/testing';
+import { isRunning, waitFor } from '@bowline/testing';
 
 export type Report = HubRequests['reportOrder']['request'];
 export type HandedOrder = AppRequests['order']['request'];
@@ -107,7 +107,9 @@ export async function openTestGateway(
     bundles,
     peers: () => hub.peers(),
     hand: async (order) => {
-      await waitFor(() => hub.peers().length > 0, { what: 'the app to register' });
+      // One that was killed a moment ago may not have been seen to go.
+      const isHere = () => hub.peers().some(({ pid }) => isRunning(pid));
+      await waitFor(isHere, { what: 'the app to register' });
       await hub.request('command-executor', 'order', order);
     },
     cancel: (orderId) => hub.request('command-executor', 'cancelOrder', { orderId }),

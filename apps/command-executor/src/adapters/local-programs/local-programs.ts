@@ -100,7 +100,7 @@ export class LocalPrograms {
   async #register(value: Record<string, unknown>, connection: ProgramConnection): Promise<string> {
     const ports = this.#ports;
     if (ports === undefined) throw new RejectedError('stopping', 'the executor is not ready yet');
-    const description = checked(value);
+    const description = checked(value, this.#options.limits.registrationChars);
     const { name } = description;
     const other = ports.all().find((command) => command.name === name && command.origin !== 'program');
     if (other !== undefined)
@@ -201,7 +201,13 @@ async function compiler(): Promise<(schema: JsonSchema) => ParamsCheck> {
   return (await import('@bowline/runtime/compile-schema')).compileSchema;
 }
 
-function checked(value: Record<string, unknown>): Description {
+function checked(value: Record<string, unknown>, mostChars: number): Description {
+  const chars = JSON.stringify(value).length;
+  if (chars > mostChars)
+    throw new RejectedError(
+      'registration-too-large',
+      `what it says of its command has ${chars} characters, and may have ${mostChars}: shorten its schemas, or raise commandSocket.registrationChars`,
+    );
   const fault = manifestFault(isDescription, value, 'command');
   if (fault !== undefined) throw new RejectedError('invalid', fault);
   return value as Description;

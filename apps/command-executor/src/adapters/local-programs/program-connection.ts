@@ -35,6 +35,8 @@ interface Run {
 }
 
 const SECOND_MS = 1000;
+/** Of what is said back to whoever gives no valid one. */
+const LONGEST_NAME = 117;
 
 /** One program of the device, as long as it is connected. */
 export class ProgramConnection implements ProgramLink {
@@ -147,7 +149,7 @@ export class ProgramConnection implements ProgramLink {
     let about: string | undefined;
     try {
       const message = decode(text);
-      if (message.type === 'register') about = String(message.command['name'] ?? '');
+      if (message.type === 'register') about = String(message.command['name'] ?? '').slice(0, LONGEST_NAME);
       await this.#act(message);
     } catch (error) {
       if (!(error instanceof BowlineError)) throw error;
