@@ -1,5 +1,6 @@
+import { besideProxyConfig } from '@bowline/device-app/config';
 import { HUB_APPS } from '@bowline/messages/hub/apps';
-import { LOOPBACK, NO_PROXY_PATTERN, PROXY_PATTERN } from '@bowline/runtime/proxy';
+import { PROXY_PATTERN } from '@bowline/runtime/proxy';
 import { Type, type Static } from 'typebox';
 
 const milliseconds = (fallback: number, description: string, minimum = 0, maximum = 2 ** 31 - 1) =>
@@ -121,20 +122,7 @@ export const GatewayConfig = Type.Object(
               'http(s)://[USER:PASSWORD@]HOST[:PORT]: the way out of this device for link, enrolment, updates and ssh tunnels; TLS stays end to end; without it directly',
           }),
         ),
-        proxyCaFile: Type.Optional(
-          Type.String({
-            minLength: 1,
-            localOnly: true,
-            description: "PEM: authority to be trusted for an https proxy, instead of the system's",
-          }),
-        ),
-        noProxy: Type.Array(Type.String({ pattern: `^${NO_PROXY_PATTERN}$`, maxLength: 260 }), {
-          localOnly: true,
-          maxItems: 64,
-          default: [...LOOPBACK],
-          description:
-            'names (with all below them), addresses and networks (10.0.0.0/8) that are reached without the proxy',
-        }),
+        ...besideProxyConfig('the proxy'),
         connectDeadlineMs: milliseconds(30_000, 'from the first packet to the finished upgrade', 1, HOUR_MS),
         welcomeDeadlineMs: milliseconds(10_000, 'from hello to welcome (protocol, section 3)', 1, HOUR_MS),
         compression: Type.Boolean({

@@ -36,6 +36,23 @@ export const memberConfig = (says: { stateDir: string; policyFile: string }) => 
   logLevel: Type.Enum(['debug', 'info', 'warn', 'error'], { default: 'info' }),
 });
 
+/** The keys that stand beside the address of a proxy. @param which proxy, in words */
+export const besideProxyConfig = (which: string) => ({
+  proxyCaFile: Type.Optional(
+    Type.String({
+      minLength: 1,
+      localOnly: true,
+      description: `PEM: authority to be trusted for the TLS of ${which}, if it is https, instead of the system's`,
+    }),
+  ),
+  noProxy: Type.Array(Type.String({ pattern: `^${NO_PROXY_PATTERN}$`, maxLength: 260 }), {
+    localOnly: true,
+    maxItems: 64,
+    default: [...LOOPBACK],
+    description: `names (with all below them), addresses and networks (10.0.0.0/8) that are reached without ${which}`,
+  }),
+});
+
 /** The keys of an app that goes out to the net by itself (`way-out.ts`): its own way, where that is not the link's. */
 export const wayOutConfig = () => ({
   proxy: Type.String({
@@ -45,18 +62,5 @@ export const wayOutConfig = () => ({
     description:
       '`link`: the way that the link takes (`link.proxy` of ws-gateway); `none`: directly; else a proxy of its own, http(s)://[USER:PASSWORD@]HOST[:PORT], which proxyCaFile and noProxy are for',
   }),
-  proxyCaFile: Type.Optional(
-    Type.String({
-      minLength: 1,
-      localOnly: true,
-      description: "PEM: authority to be trusted for an https proxy of its own, instead of the system's",
-    }),
-  ),
-  noProxy: Type.Array(Type.String({ pattern: `^${NO_PROXY_PATTERN}$`, maxLength: 260 }), {
-    localOnly: true,
-    maxItems: 64,
-    default: [...LOOPBACK],
-    description:
-      'names (with all below them), addresses and networks (10.0.0.0/8) that are reached without a proxy of its own',
-  }),
+  ...besideProxyConfig('a proxy of its own'),
 });
