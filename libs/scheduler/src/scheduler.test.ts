@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Logger } from '@bowline/runtime';
 import { FakeClock, temporaryFolder } from '@bowline/testing';
-import { beforeEach, describe, expect, test } from 'vitest';
+import { beforeEach, describe, expect, onTestFinished, test } from 'vitest';
 import { nextMoment } from './schedule.ts';
 import type { Job } from './job.ts';
 import { Scheduler } from './scheduler.ts';
@@ -379,4 +379,54 @@ describe('Scheduler', () => {
   test('when a moment never comes, there is none', () => {
     expect(nextMoment({ cron: '0 0 30 2 *' }, begin, undefined)).toBeUndefined();
   });
+});
+
+describe('where there is summer time', () => {
+  // At 1:00 UTC the clocks are put back from 3 to 2, or put forward from 2 to 3.
+  const [back, forward] = [Date.UTC(2026, 9, 25, 1), Date.UTC(2026, 2, 29, 1)];
+  const zone = process.env['TZ'];
+  beforeEach(() => {
+    process.env['TZ'] = 'Europe/Vienna';
+    onTestFinished(() => {
+      if (zone === undefined) delete process.env['TZ'];
+      else process.env['TZ'] = zone;
+    });
+  });
+  /** Hours from that moment on. */
+  const ranAround = async (
+    cron: string,
+    at: number,
+    { from = -2, to = 3, missed = 'run' }: { from?: number; to?: number; missed?: Job['missed'] } = {},
+  ) => {
+    clock.setWallMs(at + from * HOUR);
+    const subject = scheduler();
+    subject.set(job({ schedule: { cron }, missed }));
+    await clock.advance((to - from) * HOUR);
+    await subject.stop();
+    return starts.map((each) => (each - at) / HOUR);
+  };
+
+  test('when the clocks are put back or forward, what names every hour goes on as if they were not', async () => {
+    const halves = [-1.5, -1, -0.5, 0, 0.5, 1, 1.5, 2, 2.5, 3];
+    expect(await ranAround('*/30 * * * *', back)).toEqual(halves);
+    starts = [];
+    expect(await ranAround('*/30 * * * *', forward)).toEqual(halves);
+    starts = [];
+    expect(await ranAround('0 * * * 1', back, { from: -3, to: 26 })).toEqual([22, 23, 24, 25, 26]);
+  });
+
+  test('when an hour comes twice, a moment in it that is named by its hour is there once', async () => {
+    expect(await ranAround('30 1-3 * * *', back)).toEqual([-1.5, -0.5, 1.5]);
+    starts = [];
+    expect(await ranAround('30 2 * * *', back, { to: 26 })).toEqual([-0.5, 24.5]);
+  });
+
+  test.each(['run', 'skip'] as const)(
+    'when a job comes up in the hour that comes the second time and is to %s what was missed, it waits for its next moment',
+    async (missed) => {
+      expect(await ranAround('30 1-3 * * *', back, { from: 0.1, missed })).toEqual([1.5]);
+      starts = [];
+      expect(await ranAround('30 * * * *', back, { from: 0.1, to: 2, missed })).toEqual([0.5, 1.5]);
+    },
+  );
 });
