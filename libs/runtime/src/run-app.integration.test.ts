@@ -2,19 +2,25 @@ import { fork } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, describe, expect, it } from 'vitest';
+import { afterAll, describe, expect, it, vi } from 'vitest';
 
 const folder = mkdtempSync(join(tmpdir(), 'bl-run-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
 const APP = `
 import { Ajv2020 } from ${JSON.stringify(import.meta.resolve('ajv/dist/2020.js'))};
+import { writeFileSync } from 'node:fs';
 import { runApp } from ${JSON.stringify(join(import.meta.dirname, 'index.ts'))};
+import { ConfigError } from ${JSON.stringify(join(import.meta.dirname, 'errors.ts'))};
 const schema = { type: 'object', required: ['mode'], properties: { mode: { type: 'string' } }, additionalProperties: false };
 await runApp({
   app: 'sample', version: '1', stopTimeoutMs: 300, validateConfig: new Ajv2020().compile(schema),
   async start({ config, log, ready }) {
     setInterval(() => {}, 1000);
+    if (config.mode === 'late') {
+      writeFileSync(process.argv.at(-1), '{"mode":"well"}');
+      throw new ConfigError('config-invalid', 'read before it was written');
+    }
     ready();
     if (config.mode === 'bug') setTimeout(() => { throw new Error('a bug'); }, 20);
     return { stop: () => config.mode === 'stuck' ? new Promise(() => {}) : Promise.resolve(log.info('handed over')) };
@@ -32,7 +38,13 @@ function start(config: unknown) {
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   child.stderr?.on('data', (chunk: Buffer) => (output += chunk.toString()));
   const ready = new Promise<void>((resolve) => child.once('message', () => resolve()));
-  const exited = new Promise<number | null>((resolve) => child.once('exit', (code) => resolve(code)));
+  // Not its event `close`: that never comes once the channel was closed from here.
+  const read = [child.stdout, child.stderr].map(
+    (stream) => new Promise<void>((resolve) => stream?.once('close', () => resolve())),
+  );
+  const exited = new Promise<number | null>((resolve) =>
+    child.once('exit', (code) => void Promise.all(read).then(() => resolve(code))),
+  );
   return { child, ready, exited, file, output: () => output };
 }
 
@@ -77,9 +89,19 @@ describe('runApp', () => {
   it('when its configuration is wrong, it stays up, says why, and starts anew when the file changes', async () => {
     const app = start({ mood: 'bad' });
     await app.ready;
-    await expect.poll(app.output).toMatch(/misconfigured.*must have required property 'mode'|unknown key/);
+    await vi.waitUntil(
+      () => /misconfigured.*must have required property 'mode'|unknown key/.test(app.output()),
+      { timeout: 60_000 },
+    );
     expect(app.child.exitCode).toBeNull();
     writeFileSync(app.file, JSON.stringify({ mode: 'well' }));
     expect(await app.exited).toBe(1); // the process manager starts it with the new file
+  });
+
+  it('when the file was put right while it was being read, that is noticed, too', async () => {
+    const app = start({ mode: 'late' });
+    await app.ready;
+    expect(await app.exited).toBe(1);
+    expect(app.output()).toContain('configuration file changed');
   });
 });

@@ -1,4 +1,4 @@
-import { watchFile } from 'node:fs';
+import { statSync } from 'node:fs';
 import { systemClock, type Clock } from './clock.ts';
 import type { ConfigValidator } from './config.ts';
 import { configFile, overrideFile } from './config-layers.ts';
@@ -75,6 +75,10 @@ export async function runApp<Config>(definition: AppDefinition<Config>): Promise
   process.once('disconnect', () => stop('the process manager is gone'));
 
   const ready = () => process.send?.('ready');
+  const file = configFile(sources);
+  const files = file === undefined ? [] : [file, overrideFile(file)];
+  // Before they are read: whoever writes one meanwhile is heard, too.
+  const asRead = stateOf(files);
   const startOnce = async () => {
     const live = new LiveConfig<Config>(definition.validateConfig, sources);
     log = createLogger({ app, level: () => logLevel(live.current) });
@@ -102,29 +106,42 @@ export async function runApp<Config>(definition: AppDefinition<Config>): Promise
     if (stopping.signal.aborted) return;
     if (!(error instanceof ConfigError)) return fail(error);
     ready();
-    staysMisconfigured(log, error, configFile(sources), () => exit(1));
+    staysMisconfigured(log, error, { files, asRead }, () => exit(1));
   }
 }
 
-/** Holds the process, says what to do, and calls `retry` when the file changes. */
+/** Holds the process, says what to do, and calls `retry` when a file is not any more what it was as it was read. */
 function staysMisconfigured(
   log: Logger,
   error: ConfigError,
-  file: string | undefined,
+  { files, asRead }: { files: readonly string[]; asRead: readonly string[] },
   retry: () => void,
 ): void {
+  const [file] = files;
   log.error({ code: error.code, file, details: error.details, state: 'misconfigured' }, error.message);
   if (file === undefined) {
     setInterval(() => log.error({ code: error.code, state: 'misconfigured' }, error.message), 60_000);
     return;
   }
-  for (const each of [file, overrideFile(file)]) {
-    watchFile(each, { interval: CONFIG_POLL_MS }, (now, before) => {
-      if (now.mtimeMs === before.mtimeMs) return; // one that is absent is told of once, at the beginning
-      log.info({ file: each }, 'configuration file changed: starting anew');
-      retry();
-    });
-  }
+  setInterval(() => {
+    const now = stateOf(files);
+    const changed = files.filter((_, index) => now[index] !== asRead[index]);
+    if (changed.length === 0) return;
+    log.info({ files: changed }, 'configuration file changed: starting anew');
+    retry();
+  }, CONFIG_POLL_MS);
+}
+
+/** Of each file, what is another once it was written; empty while it is not there or may not be looked at. */
+function stateOf(files: readonly string[]): string[] {
+  return files.map((file) => {
+    try {
+      const { mtimeMs, ctimeMs, size, ino } = statSync(file);
+      return [mtimeMs, ctimeMs, size, ino].join(' ');
+    } catch {
+      return '';
+    }
+  });
 }
 
 function logLevel(config: unknown): LogLevel {
