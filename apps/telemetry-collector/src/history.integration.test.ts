@@ -31,7 +31,7 @@ const open = async (options: Partial<TestGatewayOptions> = {}) => {
 };
 const socketPath = () => join(folder, 'in/ingest.sock');
 /** Spills as soon as the link is away, records at once. */
-async function start(...flags: string[]): Promise<TestProcess> {
+function launch(...flags: string[]): TestProcess {
   const child = startCollector(
     folder,
     `--ingest.socket=${socketPath()}`,
@@ -42,6 +42,10 @@ async function start(...flags: string[]): Promise<TestProcess> {
     ...flags,
   );
   children.push(child);
+  return child;
+}
+async function start(...flags: string[]): Promise<TestProcess> {
+  const child = launch(...flags);
   await child.output(/may hand in samples/);
   await waitFor(() => gateway.peers().length > 0);
   return child;
@@ -152,7 +156,7 @@ describe('local history', () => {
   ])('when it is killed %s, everything recorded arrives under its times', async (_, killAt, isRefused) => {
     await open({ link: 'offline' });
     const flags = ['--telemetry.batchSamples=50'];
-    let child = await start(...flags);
+    const child = await start(...flags);
     await send(0, 1);
     // From here on they stay in the history.
     await waitFor(async () => (await local()).points.length === 1);
@@ -167,13 +171,14 @@ describe('local history', () => {
       accept: ({ past }) => {
         if (past !== true || killing !== undefined) return;
         if (parts === killAt) {
-          killing = child.kill('SIGKILL');
+          killing = children.at(-1)?.kill('SIGKILL');
           if (isRefused) throw new TransientError('busy', 'killed');
         }
         parts += 1;
       },
     });
-    child = await start(...flags);
+    // It may come that far before anybody here has noticed that it runs.
+    launch(...flags);
     await waitFor(() => killing !== undefined, { what: 'the upload to come that far' });
     await killing;
     await start(...flags);
@@ -190,9 +195,11 @@ describe('local history', () => {
   test('when a job is to run now, it does; one that there is not is refused', async () => {
     await open();
     await start();
-    await waitFor(() => gateway.jobs()?.[0]?.runs === 1, { what: 'the upload after the start' });
+    const hasRun = (runs: number) =>
+      gateway.jobs()?.[0]?.runs === runs && gateway.jobs()?.[0]?.state === 'waiting';
+    await waitFor(() => hasRun(1), { what: 'the upload after the start' });
     await gateway.ask('runJob', { job: 'history-upload' });
-    await waitFor(() => gateway.jobs()?.[0]?.runs === 2);
+    await waitFor(() => hasRun(2));
     await expect(gateway.ask('runJob', { job: 'nothing' })).rejects.toMatchObject({ code: 'unknown-job' });
   });
 });
