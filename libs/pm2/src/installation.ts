@@ -23,6 +23,8 @@ export interface Installation {
   configDir?: string;
   /** State folder of the ota-updater, if it is not in /var/lib/bowline. */
   updaterStateDir?: string;
+  /** Likewise of the ssh-broker. */
+  brokerStateDir?: string;
 }
 
 const REQUIRED = ['runDir', 'hubFolder', 'pm2Home'] as const;
@@ -36,6 +38,7 @@ const OPTIONAL = [
   'policyFile',
   'configDir',
   'updaterStateDir',
+  'brokerStateDir',
 ] as const;
 
 /**

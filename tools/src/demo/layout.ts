@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { accessSync, constants, lstatSync, mkdirSync, realpathSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Installation } from '@bowline/pm2';
 import { DemoError } from './demo-error.ts';
 
 export const DEVICE_ID = 'demo';
@@ -46,6 +47,17 @@ const placesIn = (home: string) => ({
   serverDir: join(home, 'server'),
   runFile: join(home, 'run.json'),
   lockFile: join(home, 'start.lock'),
+});
+
+/** By which `bowline` finds a device with this layout, and what is where on it. */
+export const deviceIn = ({ configDir, stateDir, runDir, hubFolder, pm2Home }: DemoLayout): Installation => ({
+  runDir,
+  hubFolder,
+  pm2Home,
+  policyFile: join(configDir, 'policy.json'),
+  configDir,
+  updaterStateDir: join(stateDir, 'ota-updater'),
+  brokerStateDir: join(stateDir, 'ssh-broker'),
 });
 
 /** The part of the layout that hangs on where the sockets are; a run that is going on may have another place for them. */

@@ -8,7 +8,7 @@ import { DemoError } from './demo-error.ts';
 import { isEnrolled, makeFolders, writeDeviceConfig, writeServerConfig } from './device-config.ts';
 import { endRun, pm2In } from './end-run.ts';
 import { FleetApi } from './fleet-api.ts';
-import { DEMO_GROUP, DEVICE_ID, makePrivateFolder, type DemoLayout } from './layout.ts';
+import { DEMO_GROUP, DEVICE_ID, deviceIn, makePrivateFolder, type DemoLayout } from './layout.ts';
 import { writeLogRotation } from './log-rotation.ts';
 import { markOf } from './marked-processes.ts';
 import { checkBuilt, checkPort, pinnedRuntime } from './preflight.ts';
@@ -123,16 +123,11 @@ async function bringUp(layout: DemoLayout, options: StartOptions): Promise<Runni
     checkProcesses(layout, processes);
 
     const installation: Installation = {
-      runDir: layout.runDir,
-      hubFolder: layout.hubFolder,
-      pm2Home: layout.pm2Home,
+      ...deviceIn(layout),
       serverUrl: url,
       consoleUrl: `${url}/#token=${token}`,
       operatorTokenFile,
       deviceId: DEVICE_ID,
-      policyFile: join(layout.configDir, 'policy.json'),
-      configDir: layout.configDir,
-      updaterStateDir: join(layout.stateDir, 'ota-updater'),
     };
     writeRunFile(layout.runFile, installation);
     return { installation, processes, already: false, rotates: logrotateConf !== undefined };

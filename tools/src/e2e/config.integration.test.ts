@@ -118,9 +118,7 @@ test('when a change under which links last is tried, it is kept', async () => {
 });
 
 test('when a person at the device looks, each value says where it is from, and an older document can be put back', async () => {
-  const { runDir, hubFolder, pm2Home } = fleet.layout;
-  writeFileSync(join(folder, 'run.json'), JSON.stringify({ runDir, hubFolder, pm2Home }));
-  const device = (...args: string[]) => bowline('--home', folder, 'config', ...args);
+  const device = (...args: string[]) => bowline('--home', fleet.layout.home, 'config', ...args);
   expect((await device('show', 'ws-gateway')).out).toMatch(/link\.probeDeadlineMs +4000 ms +cloud/);
   expect((await device('history')).out).toMatch(/rolled back/);
   expect((await device('diff', '1')).out).toMatch(/telemetry-collector\.series\.uptime\.intervalMs +200 *\n/);

@@ -1,6 +1,6 @@
-import { appendFileSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { appendFileSync, readFileSync, renameSync } from 'node:fs';
 import { join } from 'node:path';
-import { startProcess, temporaryFolder, waitFor } from '@bowline/testing';
+import { startProcess, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -17,20 +17,17 @@ describe("the users' own data", () => {
     fleet = await TestFleet.make();
     await fleet.startServer();
     await fleet.prepareDevice();
-    const { configDir, runDir, hubFolder, pm2Home } = fleet.layout;
-    const file = join(configDir, 'telemetry-collector.json');
-    const config = JSON.parse(readFileSync(file, 'utf8')) as { history?: object; series?: object };
     const uploads = {
       own: { kind: 'logs', app: 'telemetry-collector' },
       // Every second.
       kiosk: { kind: 'logs', app: 'kiosk', cron: '* * * * * *', jitterMs: 0 },
     };
-    const history = { ...config.history, uploads };
-    // What the apps tell of themselves is read soon after they have registered, not half a minute later.
-    const series = { ...config.series, bowline: { intervalMs: 1000 } };
-    writeFileSync(file, JSON.stringify({ ...config, history, series }));
-    home = temporaryFolder();
-    writeFileSync(join(home, 'run.json'), JSON.stringify({ runDir, hubFolder, pm2Home }));
+    fleet.configure('telemetry-collector', ({ history, series }) => ({
+      history: { ...history, uploads },
+      // What the apps tell of themselves is read soon after they have registered, not half a minute later.
+      series: { ...series, bowline: { intervalMs: 1000 } },
+    }));
+    home = fleet.layout.home;
     await fleet.startDevice();
     await fleet.untilOnline();
     socket = join(fleet.layout.runDir, 'ingest/ingest.sock');

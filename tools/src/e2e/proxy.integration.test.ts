@@ -52,15 +52,15 @@ describe.runIf(needs('openssl') && needs('openssh-server') && needs('openssh-cli
       await fleet.prepareDevice();
       const server = `https://${HOST}`;
       const proxy = `http://device:${PASSWORD}@127.0.0.1:${site.port}`;
-      edit('ws-gateway.json', ({ enrolment }) => ({
+      fleet.configure('ws-gateway', ({ enrolment }) => ({
         enrolment: { ...enrolment, server },
         link: { caFile, proxy }, // the one setting
       }));
-      edit('ota-updater.json', () => ({
+      fleet.configure('ota-updater', () => ({
         supply: { mirrors: [`${server}/releases/`], caFile, bytesPerSecond: 1_000_000, attempts: 1 },
         trial: { graceMs: 500, soakMs: 300, observeMs: 100, lookMs: 100 },
       }));
-      edit('ssh-broker.json', () => ({ tlsCaFile: caFile }));
+      fleet.configure('ssh-broker', () => ({ tlsCaFile: caFile }));
       await fleet.startDevice();
       await fleet.untilOnline();
 
@@ -77,12 +77,6 @@ describe.runIf(needs('openssl') && needs('openssh-server') && needs('openssh-cli
       ])
         await done(...words.split(' '));
     }, 120_000);
-
-    function edit(file: string, change: (before: Record<string, object>) => object): void {
-      const path = join(fleet.layout.configDir, file);
-      const before = JSON.parse(readFileSync(path, 'utf8')) as Record<string, object>;
-      writeFileSync(path, JSON.stringify({ ...before, ...change(before) }), { mode: 0o600 });
-    }
 
     function bowline(...args: string[]) {
       const { BOWLINE_TOKEN } = fleet.operatorEnv;

@@ -26,23 +26,13 @@ describe('the demo of docs/releases.md, on a device that is one', () => {
     port = await freePort();
     await fleet.startServer();
     await fleet.prepareDevice();
-    edit('ota-updater.json', {
+    fleet.configure('ota-updater', () => ({
       trial: { graceMs: 1500, soakMs: 500, observeMs: 100, lookMs: 100 },
       check: { schedule: '*/2 * * * * *', jitterMs: 0 },
-    });
-    const { runDir, hubFolder, pm2Home, stateDir } = fleet.layout;
-    const updaterStateDir = join(stateDir, 'ota-updater');
-    const run = { runDir, hubFolder, pm2Home, updaterStateDir };
-    writeFileSync(join(fleet.layout.home, 'run.json'), JSON.stringify(run));
+    }));
     await fleet.startDevice();
     await fleet.untilOnline();
   });
-
-  function edit(file: string, change: object): void {
-    const path = join(fleet.layout.configDir, file);
-    const before = JSON.parse(readFileSync(path, 'utf8')) as object;
-    writeFileSync(path, JSON.stringify({ ...before, ...change }), { mode: 0o600 });
-  }
 
   /** As it is typed in the checkout: with our own build for `npx`, and a port that is free. */
   async function type(script: string): Promise<{ code: number | null; out: string }> {

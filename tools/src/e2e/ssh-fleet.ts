@@ -24,10 +24,7 @@ export class SshFleet {
     const { fleet } = ssh;
     await fleet.startServer();
     await fleet.prepareDevice();
-    const configFile = join(fleet.layout.configDir, 'ssh-broker.json');
-    const demo = JSON.parse(readFileSync(configFile, 'utf8')) as object;
-    const config = { ...demo, grantsBurst: 1000, ...broker };
-    writeFileSync(configFile, JSON.stringify(config));
+    fleet.configure('ssh-broker', () => ({ grantsBurst: 1000, ...broker }));
     await fleet.startDevice();
     await fleet.untilOnline();
     const rootKey = join(fleet.layout.serverDir, 'root-key.pem');
@@ -83,6 +80,11 @@ export class SshFleet {
     const child = this.start(...args);
     const { code } = await child.exited;
     return { code, out: child.stdout() + child.stderr() };
+  }
+
+  /** As somebody who stands at the device. */
+  onDevice(...args: string[]): Promise<{ code: number | null; out: string }> {
+    return this.bowline('--home', this.fleet.layout.home, ...args);
   }
 
   /** And in another environment. */

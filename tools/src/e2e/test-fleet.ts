@@ -1,4 +1,4 @@
-import { readFileSync, symlinkSync } from 'node:fs';
+import { readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { connectHub, type HubClient } from '@bowline/ipc';
 import { callerEnvironment, DEVICE_APPS, Pm2 } from '@bowline/pm2';
@@ -14,9 +14,17 @@ import {
 import { makeFolders, writeDeviceConfig, writeServerConfig } from '../demo/device-config.ts';
 import { endRun } from '../demo/end-run.ts';
 import { FleetApi } from '../demo/fleet-api.ts';
-import { DEMO_GROUP, DEVICE_ID, demoLayout, makePrivateFolder, type DemoLayout } from '../demo/layout.ts';
+import {
+  DEMO_GROUP,
+  DEVICE_ID,
+  demoLayout,
+  deviceIn,
+  makePrivateFolder,
+  type DemoLayout,
+} from '../demo/layout.ts';
 import { markOf } from '../demo/marked-processes.ts';
 import { pinnedRuntime } from '../demo/preflight.ts';
+import { writeRunFile } from '../demo/run-file.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { OperatorsApi } from './operators-api.ts';
 
@@ -123,10 +131,18 @@ export class TestFleet {
     this.#server = undefined;
   }
 
-  /** A one-time token for the device, as an operator makes it. */
+  /** A one-time token for the device, as an operator makes it; `bowline --home HOME_OF_THE_LAYOUT` finds the device. */
   async prepareDevice(): Promise<void> {
     const fleet = new FleetApi(this.#url, this.#token);
     await writeDeviceConfig(this.layout, this.#url, await fleet.enrolmentToken(DEVICE_ID, [DEMO_GROUP]));
+    writeRunFile(this.layout.runFile, deviceIn(this.layout));
+  }
+
+  /** Changes what an app is configured with, before it starts. */
+  configure(app: string, change: (before: Record<string, object>) => object): void {
+    const file = join(this.layout.configDir, `${app}.json`);
+    const before = JSON.parse(readFileSync(file, 'utf8')) as Record<string, object>;
+    writeFileSync(file, JSON.stringify({ ...before, ...change(before) }), { mode: 0o600 });
   }
 
   /** Returns when pm2 has heard from each app that it is ready. */
