@@ -1,4 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander';
+import type { AuditMark } from '@bowline/messages';
 import { parseDuration } from './core/format.ts';
 
 /** What commands take as arguments: each says what it should have been. */
@@ -38,3 +39,11 @@ export const withoutUndefined = <T extends object>(fields: T) =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as {
     [K in keyof T]?: NonNullable<T[K]>;
   };
+
+/** A place in an audit log, as its verification says it. */
+export function chainMark(text: string): AuditMark {
+  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
+  if (seq === undefined || hash === undefined)
+    throw new InvalidArgumentError('It must be what was to be noted, SEQ:HASH.');
+  return { seq: Number(seq), hash };
+}

@@ -1,6 +1,6 @@
-import { InvalidArgumentError, Option, type Command } from 'commander';
+import { Option, type Command } from 'commander';
 import { ROLES, type AuditMark, type Role } from '@bowline/messages';
-import { duration, wholeNumber, withoutUndefined } from './arguments.ts';
+import { chainMark, duration, wholeNumber, withoutUndefined } from './arguments.ts';
 import { fleetAudit, verifyAudit } from './commands/fleet-audit.ts';
 import { addOperator, addOperatorToken, listOperators, revokeOperator } from './commands/fleet-operators.ts';
 import type { FleetCommands } from './fleet-enrolment-program.ts';
@@ -54,18 +54,11 @@ export function addFleetOperators(fleet: Command, { contextOf, apiOf, json }: Fl
     .description('what operators did, newest first')
     .option('-n, --lines <count>', 'how many calls', wholeNumber, 20)
     .option('--verify', 'follow the whole chain of hashes instead')
-    .option('--noted <seq:hash>', 'with --verify: what an earlier one said must still be there', mark)
+    .option('--noted <seq:hash>', 'with --verify: what an earlier one said must still be there', chainMark)
     .addOption(json())
     .action((options: { lines: number; verify?: boolean; noted?: AuditMark }, command: Command) =>
       options.verify === true || options.noted !== undefined
         ? verifyAudit(contextOf(command), apiOf(command), options.noted)
         : fleetAudit(contextOf(command), apiOf(command), options.lines),
     );
-}
-
-function mark(text: string): AuditMark {
-  const [, seq, hash] = /^(\d{1,15}):([0-9a-f]{64})$/.exec(text) ?? [];
-  if (seq === undefined || hash === undefined)
-    throw new InvalidArgumentError('It must be what --verify said, SEQ:HASH.');
-  return { seq: Number(seq), hash };
 }

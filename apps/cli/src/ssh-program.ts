@@ -2,8 +2,10 @@ import { userInfo } from 'node:os';
 import { InvalidArgumentError, Option, type Command } from 'commander';
 import type { DeviceAuthority } from './adapters/certified-devices.ts';
 import { LONGEST_SIGNED_SECONDS } from '@bowline/identity';
-import { duration, wholeNumber } from './arguments.ts';
+import type { AuditMark } from '@bowline/messages';
+import { chainMark, duration, wholeNumber } from './arguments.ts';
 import { listSshSessions, endSshSession } from './commands/fleet-ssh.ts';
+import { sshAudit } from './commands/ssh-audit.ts';
 import { ssh, type SshOptions } from './commands/ssh.ts';
 import { CliError, EXIT } from './core/cli-error.ts';
 import { deviceIn, NO_REASON, type SshWish } from './core/ssh-wish.ts';
@@ -107,6 +109,16 @@ export function addSsh(
       exit(await ssh(contextOf(command), apiOf(command), found.deviceId, wish, options, withConfig));
     });
   }
+
+  root
+    .command('ssh-audit')
+    .description("this device's own audit of ssh sessions, newest first, and whether it is whole")
+    .option('-n, --lines <count>', 'how many entries to show; all are checked', wholeNumber, 20)
+    .option('--noted <seq:hash>', 'what an earlier one said must still be there', chainMark)
+    .addOption(json())
+    .action(({ lines, noted }: { lines: number; noted?: AuditMark }, command: Command) =>
+      sshAudit(contextOf(command), lines, noted),
+    );
 
   const sessions = fleet.command('ssh-sessions').description('ssh sessions that are open: list, end');
   sessions

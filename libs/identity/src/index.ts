@@ -26,7 +26,14 @@ export {
 export { OrderGate, type Admission, type GateHub, type OrderGateOptions } from './orders/order-gate.ts';
 export { isInRollout, type Rollout } from './orders/rollout-share.ts';
 export { SpentOrders, type SpentOrder, type SpentPhase } from './orders/spent-orders.ts';
-export { AUDIT_START, auditHash, followAuditChain, type AuditRecord } from './audit-chain.ts';
+export {
+  AUDIT_FILES,
+  AUDIT_START,
+  auditHash,
+  followAuditChain,
+  readAuditEntry,
+  type AuditRecord,
+} from './audit-chain.ts';
 export { createKeyFile, isEncrypted, readKeyFile } from './key-file.ts';
 export { ownedFileFault, readOwnedFile } from './owned-file.ts';
 export { reportEvent, type EventPorts } from './report-event.ts';

@@ -56,6 +56,13 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
       by: 'admin',
     });
     await nothingLeft();
+    const audit = await ssh.onDevice('ssh-audit');
+    expect(audit).toMatchObject({
+      code: 0,
+      out: expect.stringContaining('Whole and unchanged: entries 1 to'),
+    });
+    expect(audit.out).toMatch(new RegExp(`ssh\\.ended +admin .*${sessionId}.* end=ended-by-operator`));
+    expect(audit.out).toMatch(new RegExp(`ssh\\.started +admin .*${sessionId}.* reason=a look`));
   });
 
   test.runIf(needs('rsync'))('when scp, sftp and rsync are granted, files go both ways whole', async () => {

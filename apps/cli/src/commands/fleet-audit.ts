@@ -5,6 +5,7 @@ import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { callsOf, type AuditedCall } from '../core/audited-calls.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
+import { notFound, sameMark } from '../core/noted-mark.ts';
 import type { Context } from './context.ts';
 
 const PAGE = 1000;
@@ -43,19 +44,10 @@ export async function verifyAudit(
     found ||= noted !== undefined && entries.some((entry) => sameMark(noted, entry));
     ({ mark } = followed);
   }
-  if (!found) throw broken(notFound(noted, anchor));
+  if (noted !== undefined && !found) throw broken(notFound(noted, anchor));
   if (json) return printJson({ anchor, head: mark });
   print(`Whole and unchanged: entries ${anchor.seq + 1} to ${mark.seq}.`);
   print(`Note this elsewhere, and give it to the next --verify --noted: ${mark.seq}:${mark.hash}`);
-}
-
-const sameMark = (a: AuditMark, b: AuditMark): boolean => a.seq === b.seq && a.hash === b.hash;
-
-function notFound(noted: AuditMark | undefined, anchor: AuditMark): string {
-  const { seq = 0 } = noted ?? {};
-  return seq < anchor.seq
-    ? `entry ${seq} is forgotten by now (the log begins after ${anchor.seq}), so nothing can be said about it`
-    : `entry ${seq} is not the one that was noted: the log was written anew`;
 }
 
 function broken(fault: string): CliError {

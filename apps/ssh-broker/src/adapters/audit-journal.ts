@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { AUDIT_START, auditHash } from '@bowline/identity';
+import { AUDIT_FILES, AUDIT_START, auditHash, readAuditEntry } from '@bowline/identity';
 import type { AuditEntry, AuditMark, Event } from '@bowline/messages';
 import type { Timer } from '@bowline/runtime/clock';
 import { TransientError } from '@bowline/runtime/errors';
@@ -9,10 +9,7 @@ import { DurableLines, isUnwritable, linesOf } from './durable-lines.ts';
 
 type Options = { severity?: Event['severity']; from?: string };
 
-const FILE = 'audit.ndjson';
 const UNSENT = 'audit-unsent.ndjson';
-const OLDER = '.1';
-const DAMAGED = '.damaged';
 /** So often a full disk is tried again. */
 const TRY_AGAIN_MS = 1000;
 /** Entries that wait for room on the disk; what comes then is told to the log alone. */
@@ -26,7 +23,7 @@ const MOST_UNWRITTEN = 1000;
  * No session hangs on the disk: where that is full the server is told, and the lines are written once there is room.
  */
 export class AuditJournal {
-  readonly #file: string;
+  readonly #folder: string;
   readonly #lines: DurableLines;
   readonly #outbox: EventOutbox;
   readonly #maxBytes: () => number;
@@ -37,21 +34,21 @@ export class AuditJournal {
   #retry: Timer | undefined;
 
   constructor(folder: string, maxBytes: () => number, ports: OutboxPorts) {
-    this.#file = join(folder, FILE);
+    this.#folder = folder;
     this.#maxBytes = maxBytes;
     this.#ports = ports;
-    this.#lines = new DurableLines(this.#file);
+    this.#lines = new DurableLines(this.#at('current'));
     this.#outbox = new EventOutbox(join(folder, UNSENT), ports);
-    const { mark, unread } = lastMark(this.#lines.all(), linesOf(`${this.#file}${OLDER}`));
+    const { mark, unread } = lastMark(this.#lines.all(), this.#older());
     this.#mark = mark;
-    if (unread > 0) this.#lines.setAside(DAMAGED);
+    if (unread > 0) this.#lines.setAside(this.#at('damaged'));
     // On the way to the server already when we were cut off, but not in the journal.
     for (const { entry } of this.#outbox.waiting) if (entry.seq > this.#mark.seq) this.#follow(entry);
     this.#outbox.send();
     if (unread > 0)
       this.note(
         'ssh.audit-damaged',
-        { lines: unread, setAside: `${FILE}${DAMAGED}` },
+        { lines: unread, setAside: AUDIT_FILES.damaged },
         { severity: 'critical' },
       );
   }
@@ -93,8 +90,8 @@ export class AuditJournal {
 
   /** Whether it has such an entry about a session. */
   has(kind: string, sessionId: string): boolean {
-    return [...linesOf(`${this.#file}${OLDER}`), ...this.#lines.all(), ...this.#unwritten].some((line) => {
-      const entry = readEntry(line);
+    return [...this.#older(), ...this.#lines.all(), ...this.#unwritten].some((line) => {
+      const entry = readAuditEntry(line);
       return entry?.action === kind && entry.target['sessionId'] === sessionId;
     });
   }
@@ -102,6 +99,14 @@ export class AuditJournal {
   /** Resolves when everything was handed over, or is left to the next life of this app. */
   sent(): Promise<void> {
     return this.#outbox.sent();
+  }
+
+  #at(file: keyof typeof AUDIT_FILES): string {
+    return join(this.#folder, AUDIT_FILES[file]);
+  }
+
+  #older(): string[] {
+    return linesOf(this.#at('older'));
   }
 
   #follow(entry: AuditEntry): void {
@@ -116,7 +121,7 @@ export class AuditJournal {
     try {
       for (let line = this.#unwritten[0]; line !== undefined; line = this.#unwritten[0]) {
         if (this.#lines.bytes > 0 && this.#lines.bytes + line.length > this.#maxBytes())
-          this.#lines.setAside(OLDER);
+          this.#lines.setAside(this.#at('older'));
         this.#lines.append(line);
         this.#unwritten.shift();
       }
@@ -139,23 +144,10 @@ export class AuditJournal {
  * what comes for what they were.
  */
 function lastMark(lines: readonly string[], older: readonly string[]): { mark: AuditMark; unread: number } {
-  const readable = lines.map(readEntry);
+  const readable = lines.map(readAuditEntry);
   const at = readable.findLastIndex((entry) => entry !== undefined);
   const unread = lines.length - 1 - at;
-  const last = readable[at] ?? older.map(readEntry).findLast((entry) => entry !== undefined) ?? AUDIT_START;
+  const last =
+    readable[at] ?? older.map(readAuditEntry).findLast((entry) => entry !== undefined) ?? AUDIT_START;
   return { mark: { seq: last.seq + unread, hash: last.hash }, unread };
-}
-
-/** Undefined for what the disk has changed so that it is none. */
-function readEntry(line: string): AuditEntry | undefined {
-  try {
-    const value = JSON.parse(line) as Partial<AuditEntry> | null;
-    return typeof value?.seq === 'number' &&
-      typeof value.hash === 'string' &&
-      typeof value.target === 'object'
-      ? (value as AuditEntry)
-      : undefined;
-  } catch {
-    return undefined;
-  }
 }

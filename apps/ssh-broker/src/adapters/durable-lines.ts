@@ -58,8 +58,8 @@ export class DurableLines {
   }
 
   /** Puts the file aside, in the place of the one that lies there, and begins anew. */
-  setAside(ending: string): void {
-    if (existsSync(this.#file)) renameSync(this.#file, `${this.#file}${ending}`);
+  setAside(as: string): void {
+    if (existsSync(this.#file)) renameSync(this.#file, as);
     this.#bytes = 0;
   }
 
