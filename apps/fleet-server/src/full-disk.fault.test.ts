@@ -104,15 +104,18 @@ it.skipIf(!canMount)(
       status: 503,
       body: { code: 'disk-full' },
     });
-    expect((await api('GET', '/v1/devices/d1/events?limit=1000')).body['events']).toHaveLength(receipted);
+    // What was stored in the last moment had no receipt any more where the process ended by itself.
+    const { body: kept } = await api('GET', '/v1/devices/d1/events?limit=1000');
+    const stored = (kept['events'] as unknown[]).length;
+    expect(stored).toBeGreaterThanOrEqual(receipted);
     expect((await api('GET', '/v1/server')).body).toMatchObject({ incidents: [] });
 
     disk.empty();
     await server.output(/there is room on the disk again/);
     await waitFor(async () => (await api('POST', '/v1/devices/d1/orders', order)).status === 201);
     const again = await device.open(lanes({ events: [receipted + 1, seq + 1] }));
-    expect(again.frames[0]?.payload).toMatchObject({ resumed: true, received: { events: receipted } });
-    for (let late = receipted + 1; late <= seq; late += 1)
+    expect(again.frames[0]?.payload).toMatchObject({ resumed: true, received: { events: stored } });
+    for (let late = stored + 1; late <= seq; late += 1)
       again.durable('events', late, 'event', { kind: 'during', severity: 'info', at: 1, data: { data } });
     await again.receipted('events', seq);
     expect(await server.kill('SIGTERM')).toMatchObject({ code: 0 });

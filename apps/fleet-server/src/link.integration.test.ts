@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import { waitFor } from '@bowline/testing';
+import { freePort, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { lanes, type RawDevice } from './testing/raw-device.ts';
@@ -100,13 +100,13 @@ describe('upgrade', () => {
   });
 
   it('when the disk of the server is nearly full, devices are sent away with 503', async () => {
-    const before = await startTestServer();
+    const port = await freePort();
+    const before = await startTestServer({ port });
     const device = await before.device('d1');
     await before.stop();
-    const { port } = new URL(before.url);
     const full = await startTestServer({
       stateDir: before.stateDir,
-      port: Number(port),
+      port,
       keep: { minFreeBytes: 2 ** 50 },
     });
     const { status, headers, body } = await device.connect().refused;

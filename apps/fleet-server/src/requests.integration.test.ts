@@ -5,16 +5,20 @@ import { call } from './testing/call.ts';
 import { startTestServer, type TestServer } from './testing/test-server.ts';
 
 let server: TestServer;
+/** Has no patience; only for clients that it is to cut off. */
+let hasty: TestServer;
 beforeAll(async () => {
-  server = await startTestServer({
-    http: { headersWithinMs: 400, requestWithinMs: 800, idleMs: 1500, headerBytes: 4096 },
-  });
+  server = await startTestServer({ http: { headerBytes: 4096 } });
+  hasty = await startTestServer({ http: { headersWithinMs: 400, requestWithinMs: 800 } });
 });
 
 /** Bytes on a bare socket; resolves with all that came, once the server has ended the connection. */
-const raw = (text: string, trickle?: string): Promise<string> =>
+const raw = (
+  text: string,
+  { to = server, trickle }: { to?: TestServer; trickle?: string } = {},
+): Promise<string> =>
   new Promise((resolve) => {
-    const { hostname, port } = new URL(server.url);
+    const { hostname, port } = new URL(to.url);
     const socket = connect(Number(port), hostname);
     let answer = '';
     const drip = setInterval(() => {
@@ -43,17 +47,26 @@ describe('what a request may cost', () => {
   });
 
   it('when headers trickle in, the client is cut off in time', async () => {
-    const answer = await raw(head(''), 'x: y\r\n');
+    const answer = await raw(head(''), { to: hasty, trickle: 'x: y\r\n' });
     expect(problemIn(answer)).toMatchObject({ status: 408, code: 'too-slow' });
   });
 
   it('when a body trickles in, the client is cut off in time', async () => {
     const lines = 'content-type: application/json\r\ncontent-length: 10000\r\n\r\n';
-    expect(problemIn(await raw(head(lines), ' '))).toMatchObject({ status: 408, code: 'too-slow' });
+    expect(problemIn(await raw(head(lines), { to: hasty, trickle: ' ' }))).toMatchObject({
+      status: 408,
+      code: 'too-slow',
+    });
   });
 
   it('when a connection is silent, it is ended', async () => {
-    expect(await raw('')).not.toContain('200');
+    expect(await raw('', { to: hasty })).not.toContain('200');
+  });
+
+  it('when nothing moves on a connection, it is ended', async () => {
+    const idle = await startTestServer({ http: { idleMs: 300 } });
+    expect(await raw('', { to: idle })).toBe('');
+    await idle.stop();
   });
 
   it('when it is no HTTP, the answer says so', async () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { globSync, mkdirSync, readdirSync, symlinkSync, writeFileSync } from 'node:fs';
+import { globSync, mkdirSync, readdirSync, renameSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { verifyHostKeyProof } from '@bowline/identity';
 import type { SessionStarted } from '@bowline/messages';
@@ -128,7 +128,10 @@ describe.runIf(needs('openssh-server'))('a broker that is set up otherwise', () 
     'when the wall clock jumps by a year, forth and back, a session is neither shorter nor longer',
     async () => {
       const clock = join(broker.folder, 'clock');
-      const jump = (by: string) => writeFileSync(clock, `${by}\n`);
+      const jump = (by: string) => {
+        writeFileSync(`${clock}.new`, `${by}\n`);
+        renameSync(`${clock}.new`, clock); // at each call the library reads it: never a file without a line
+      };
       jump('+0d');
       broker.start({
         LD_PRELOAD: globSync('/usr/lib/*/faketime/libfaketime.so.1')[0] ?? '',

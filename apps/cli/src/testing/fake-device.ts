@@ -195,7 +195,7 @@ function statusOf(bootId: string, link: DeviceStatus['link']): DeviceStatus {
             name: 'history-upload',
             schedule: 'every 900 s',
             state: 'waiting',
-            startedAt: Date.now() - 65_000,
+            startedAt: Date.now() - 61_000,
             runs: 3,
             failures: 1,
             skipped: 0,

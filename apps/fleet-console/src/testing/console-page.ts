@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterThisFile, temporaryFolder } from '@bowline/testing';
 import { openBrowser } from '@bowline/testing/browser';
 import type { BrowserContext, Page } from 'playwright-core';
+import { onTestFinished } from 'vitest';
 import { FakeFleetServer } from './fake-fleet-server.ts';
 
 let browser: Promise<BrowserContext> | undefined;
@@ -36,7 +37,7 @@ function theBuild(): string {
 export async function startFakeServer(): Promise<FakeFleetServer> {
   const server = new FakeFleetServer(theBuild());
   await server.start();
-  afterThisFile(() => server.stop());
+  onTestFinished(() => server.stop());
   return server;
 }
 
@@ -52,7 +53,8 @@ export async function openConsole(
   fragment = `#token=${server.token}`,
 ): Promise<OpenConsole> {
   const page = await (await theBrowser()).newPage();
-  afterThisFile(() => page.close());
+  // Each page that stays open goes on asking and drawing beside the tests that follow.
+  onTestFinished(() => page.close());
   page.setDefaultTimeout(30_000);
   const complaints: string[] = [];
   page.on('console', (message) => {

@@ -62,8 +62,9 @@ export function fillFleet(server: FakeFleetServer, now: number): void {
     name: 'Press 4, hall B',
     groups: ['hall-b', 'presses'],
     online: false,
-    since: now - 27 * MINUTE - 8_000,
-    lastSeenAt: now - 27 * MINUTE - 39_000,
+    // For most of a minute yet both are 27 minutes ago, to whoever looks.
+    since: now - 27 * MINUTE - 1_000,
+    lastSeenAt: now - 27 * MINUTE - 4_000,
     agentVersion: '0.1.0',
     queue: { messages: 1_204, bytes: 388_120, oldestAt: now - 31 * MINUTE },
     ledger: { results: lane(18, 1), events: lane(7, 0), telemetry: lane(21_940, 1_203), history: lane(0, 0) },

@@ -3,7 +3,7 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { ownCgroup, systemClock } from '@bowline/runtime';
-import { isRunning, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
+import { FakeClock, isRunning, startProcess, temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as newId } from 'uuid';
 import { expect, test } from 'vitest';
 import { sessionProcesses } from './find-processes.ts';
@@ -126,6 +126,14 @@ test('when a session ends, sshd is asked before it is killed, so that it takes i
   const processes = new SessionProcesses(newId(), cgroupGroups(ownCgroup()), log);
   processes.start(1, file, '/dev/null');
   await waitFor(() => existsSync(join(folder, 'on')));
-  expect(await processes.end(systemClock)).toBe(0);
-  expect(readFileSync(join(folder, 'asked'), 'utf8')).toBe('asked\n');
+  const clock = new FakeClock();
+  const ended = processes.end(clock);
+  await waitFor(() => readFileSync(join(folder, 'asked'), 'utf8') === 'asked\n', { what: 'it to be asked' });
+  let survivors: number | undefined;
+  void ended.then((left) => (survivors = left));
+  await waitFor(async () => {
+    await clock.advance(20);
+    return survivors !== undefined;
+  });
+  expect(survivors).toBe(0);
 });

@@ -110,7 +110,7 @@ test('when the wall clock was set since, the key is let in until the end as that
   const outcome = endOf(session, clock);
   clock.setWallMs(1_800_000_000_000);
   await waitFor(() => until.length > 0);
-  expect(until).toEqual([1_800_000_600_000]);
+  expect(new Set(until)).toEqual(new Set([1_800_000_600_000])); // once for each stream: there may be another by now
   void session.end('cancelled');
   await waitFor(outcome);
   relay.close();

@@ -49,7 +49,8 @@ export class TestBroker {
 
   static async open(keys: TestKeys): Promise<TestBroker> {
     const folder = temporaryFolder();
-    const ssh = { users: [USER, 'nobody', 'no-such'], maxSeconds: 600, capabilities: ['pty', 'x11'] };
+    const capabilities = ['pty', 'exec', 'x11'];
+    const ssh = { users: [USER, 'nobody', 'no-such'], maxSeconds: 600, capabilities };
     writeFileSync(join(folder, 'policy.json'), JSON.stringify({ ssh }), { mode: 0o600 });
     writeTrustAnchor(join(folder, 'trust-anchor.json'), { rootThumbprint: keys.root.thumbprint });
     const gateway = await openTestGateway(join(folder, 'hub'));
@@ -63,7 +64,8 @@ export class TestBroker {
     return new TestBroker(folder, gateway, keys);
   }
 
-  start(more: Record<string, string> = {}): void {
+  /** @param within makes the command one that runs it somewhere else. */
+  start(more: Record<string, string> = {}, within = (command: string[]): string[] => command): void {
     const env = {
       PATH: process.env['PATH'],
       BOWLINE_SSH_BROKER__STATE_DIR: join(this.folder, 'state'),
@@ -72,7 +74,8 @@ export class TestBroker {
       BOWLINE_SSH_BROKER__TRUST_ANCHOR_FILE: join(this.folder, 'trust-anchor.json'),
       ...more,
     };
-    this.child = startProcess(process.execPath, [MAIN], { env });
+    const [program = '', ...args] = within([process.execPath, MAIN]);
+    this.child = startProcess(program, args, { env });
   }
 
   async close(): Promise<void> {
@@ -80,28 +83,33 @@ export class TestBroker {
     await this.gateway.close();
   }
 
-  /** A grant whose tunnel leads to a port where nobody listens. */
+  /** A grant whose tunnel leads to a port where nobody listens, or to a relay. */
   async signed(
     change: Partial<SignedClaims<'sshAccess'>> = {},
-    { by = this.#keys.access, tunnelUrl = '' }: { by?: SigningKey; tunnelUrl?: string } = {},
+    {
+      by = this.#keys.access,
+      relay = 'ws://127.0.0.1:1',
+      tunnelUrl,
+    }: { by?: SigningKey; relay?: string; tunnelUrl?: string } = {},
   ): Promise<TestOrder> {
+    const nbf = nowSeconds();
     const claims: SignedClaims<'sshAccess'> = {
       aud: 'd1',
       jti: uuidv7(),
-      exp: nowSeconds() + 300,
+      exp: nbf + 300,
       sessionId: uuidv7(),
       user: USER,
       publicKey: PUBLIC_KEY,
       capabilities: ['pty'],
       streams: 1,
       idleSeconds: 60,
-      nbf: nowSeconds(),
+      nbf,
       reason: 'test',
       by: 'nobody',
       ...change,
     };
     const grant = await signClaims('sshAccess', by, claims);
-    const url = tunnelUrl || `ws://127.0.0.1:1/v1/tunnels/${claims.sessionId}/device`;
+    const url = tunnelUrl ?? `${relay}/v1/tunnels/${claims.sessionId}/device`;
     return {
       orderId: uuidv7(),
       type: 'sshAccess',
@@ -116,6 +124,7 @@ export class TestBroker {
 
   /** A session that starts, and is over soon: within seconds, or later where the machine is too slow for that. */
   async short(): Promise<TestOrder & { exp: number }> {
+    await waitFor(() => this.gateway.peers().length > 0, { what: 'the broker to register' });
     for (const seconds of [5, 40]) {
       const exp = nowSeconds() + seconds;
       const order = await this.signed({ exp });
