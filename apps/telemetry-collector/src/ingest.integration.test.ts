@@ -41,6 +41,7 @@ async function start(...flags: string[]): Promise<TestProcess> {
   const child = startCollector(folder, `--ingest.socket=${socket}`, ...flags);
   children.push(child);
   await child.output(/may hand in samples/);
+  if (gateway !== undefined) await waitFor(() => gateway?.peers().length);
   return child;
 }
 const send = (sent: Sent) => call({ socketPath: socket }, sent);
@@ -79,8 +80,9 @@ describe('the ingest socket', () => {
     const moments = store.samples.filter(({ series }) => series === 'a').map((sample) => sample.at);
     expect(new Set(moments).size).toBe(3);
     expect(moments).toEqual(moments.toSorted());
-    const notes = await waitFor(() => gateway?.notes(), { timeoutMs: 30_000 });
-    expect(notes).toEqual([
+    // It is told some seconds after the first one, whether the others have come by then or not.
+    await waitFor(() => gateway?.notes()?.[0]?.count === 4, { what: 'all to be told' });
+    expect(gateway?.notes()).toEqual([
       {
         code: 'same-moment',
         count: 4,
@@ -164,6 +166,12 @@ describe('the ingest socket', () => {
       'broken-json',
     ],
     ['is no event', { path: '/v1/events', headers: JSON_TYPE, body: '{}' }, 400, 'invalid'],
+    [
+      'is an event with a number that JSON cannot give back',
+      { path: '/v1/events', headers: JSON_TYPE, body: '{"kind":"a","data":{"x":1e400}}' },
+      400,
+      'invalid',
+    ],
   ])('when a request %s, the answer is a problem document that says so', async (_, sent, status, code) => {
     await openGateway();
     await start('--ingest.bodyBytes=2048');

@@ -3,13 +3,14 @@ import { ContractError } from '@bowline/runtime/errors';
 import { event as validEvent } from '../../generated/ingest.js';
 import type { GivenEvent, GivenEventBody } from '../../bodies.ts';
 import { explain } from './decode-samples.ts';
+import { TOO_LARGE, tooLargeIn } from './too-large.ts';
 
 /** Printable, without blanks, as most who make keys do. */
 const KEY = /^[\x21-\x7e]{1,128}$/;
 
 /**
  * @param text JSON of one event.
- * @throws ContractError `broken-json`, `invalid`, `too-deep`.
+ * @throws ContractError `broken-json`, `invalid` (also of a number that would be kept as null), `too-deep`.
  */
 export function decodeEvent(text: string): GivenEvent {
   let value: unknown;
@@ -24,6 +25,8 @@ export function decodeEvent(text: string): GivenEvent {
   const event = { ...rest, severity, data };
   if (nestsBelow(event, MAX_PAYLOAD_NESTING))
     throw new ContractError('too-deep', `the event nests deeper than ${MAX_PAYLOAD_NESTING} levels`);
+  const place = tooLargeIn(data, 'data');
+  if (place !== undefined) throw new ContractError('invalid', `the event: "${place}" ${TOO_LARGE}`);
   return event;
 }
 

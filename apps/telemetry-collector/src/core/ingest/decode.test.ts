@@ -54,6 +54,15 @@ describe('decodeSamples', () => {
     expect(error.details['faults']).toHaveLength(2);
   });
 
+  test('when a number is too large to be one, that is what is said', () => {
+    for (const name of ['value', 'min', 'max']) {
+      const body = JSON.stringify({ ...one, [name]: 7 }).replace(':7', ':-1e400');
+      expect(refusalOf(() => decodeSamples(body, 'json', 1)).message).toMatch(
+        new RegExp(`^"${name}" is a larger number than can be kept .*; nothing was taken$`),
+      );
+    }
+  });
+
   test('when a line is broken, it says which', () => {
     const error = refusalOf(() => decodeSamples(`${JSON.stringify(one)}\n{`, 'ndjson', 10));
     expect([error.code, error.message]).toEqual([
@@ -147,6 +156,20 @@ describe('decodeEvent', () => {
   ])('when %s, it is refused', (_, body, code) => {
     expect(refusalOf(() => decodeEvent(body)).code).toBe(code);
   });
+
+  test.each(['1e400', '-1e400'])(
+    'when %s stands in it, which no JSON can give back, it is told where',
+    (number) => {
+      const body = `{"kind":"a","data":{"ok":1.7e308,"list":[{"x":0},{"x":${number}}]}}`;
+      const { code, message } = refusalOf(() => decodeEvent(body));
+      expect([code, message]).toEqual([
+        'invalid',
+        expect.stringMatching(
+          /^the event: "data\.list\.1\.x" is a larger number than can be kept .*: send it as a text$/,
+        ),
+      ]);
+    },
+  );
 
   test('when a key is odd, it is refused', () => {
     expect(decodeKey('abc-1')).toBe('abc-1');

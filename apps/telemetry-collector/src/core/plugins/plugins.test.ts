@@ -45,4 +45,8 @@ describe('decodeLine', () => {
       event: { kind: 'door.opened', severity: 'info', data: { series: 'x' } },
     });
   });
+
+  test('when an event has a number that would be kept as null, it is refused', () => {
+    expect(() => decodeLine('{"kind":"a","data":{"x":1e400}}')).toThrow(/"data\.x" is a larger number/);
+  });
 });
