@@ -54,6 +54,10 @@ export function toColumns(samples: readonly Sample[]): Columns {
 const isSame = (a: Run, b: Run): boolean =>
   a.unit === b.unit && a.quality === b.quality && a.bootId === b.bootId && a.merged === b.merged;
 
+/** There are texts, truth values or averages among them. */
+export const isUneven = ({ values, merged }: Columns): boolean =>
+  merged.length > 0 || values.some((value) => typeof value !== 'number');
+
 export function toSamples(series: string, { at, values, runs, mono, merged }: Columns): Sample[] {
   const samples: Sample[] = [];
   let nextMono = 0;
@@ -99,6 +103,13 @@ export function readColumns(bytes: Uint8Array): Columns {
   const runs = JSON.parse(Buffer.from(reader.piece()).toString()) as Run[];
   const mono = readTimes(reader, reader.count());
   return { at, values, runs, mono, merged: readValues(reader, reader.count()) };
+}
+
+/** How many samples stand in what {@link writeColumns} wrote. @throws RangeError */
+export function samplesIn(bytes: Uint8Array): number {
+  const reader = new ColumnReader(bytes);
+  reader.byte();
+  return reader.count();
 }
 
 function writeTimes(writer: ColumnWriter, times: readonly number[]): void {

@@ -2,7 +2,7 @@ import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { readAggregates, writeAggregates, type Aggregate } from './aggregate.ts';
 import { damageFound } from './sqlite-errors.ts';
-import { pack, readColumns, unpack, writeColumns, type Columns } from './block.ts';
+import { isUneven, pack, readColumns, unpack, writeColumns, type Columns } from './block.ts';
 
 /** Raw samples, minutes, hours. */
 export type Tier = 0 | 1 | 2;
@@ -50,10 +50,9 @@ export class Blocks {
   /** @param columns not empty, in the order of time */
   addSamples(series: number, columns: Columns, unsent: BlockHead['unsent']): void {
     const [firstAt, lastAt] = [columns.at[0] ?? 0, columns.at.at(-1) ?? 0];
-    this.#add(
-      { series, tier: 0, firstAt, lastAt, samples: columns.at.length, unsent },
-      writeColumns(columns),
-    );
+    const head = { series, tier: 0, firstAt, lastAt, samples: columns.at.length, unsent } as const;
+    const id = this.#add(head, writeColumns(columns));
+    if (isUneven(columns)) this.#database.prepare('INSERT INTO uneven (id) VALUES (?)').run(id);
   }
 
   addAggregates(series: number, tier: 1 | 2, aggregates: readonly Aggregate[]): void {
@@ -62,10 +61,12 @@ export class Blocks {
     this.#add(head, writeAggregates(aggregates));
   }
 
-  #add(head: Omit<BlockHead, 'id'>, bytes: Buffer): void {
+  #add(head: Omit<BlockHead, 'id'>, bytes: Buffer): number {
     const { data, crc } = pack(bytes);
     const { series, tier, firstAt, lastAt, samples, unsent } = head;
-    this.#insert.run(series, tier, firstAt, lastAt, samples, unsent, mixed(crc, headSum(head)), data);
+    const sum = mixed(crc, headSum(head));
+    const inserted = this.#insert.run(series, tier, firstAt, lastAt, samples, unsent, sum, data);
+    return Number(inserted.lastInsertRowid);
   }
 
   samplesOf({ id }: BlockHead): Columns | undefined {
@@ -96,6 +97,16 @@ export class Blocks {
       )
       .iterate(tier, series, to, from);
     for (const row of rows) yield row as unknown as BlockHead;
+  }
+
+  /** Whether samples of the range, or of blocks that reach into it, are not all plain numbers. */
+  holdsUneven({ series, from, to }: Omit<Range, 'tier'>): boolean {
+    const found = this.#database
+      .prepare(
+        'SELECT 1 FROM blocks WHERE tier = 0 AND series = ? AND first_at < ? AND last_at >= ? AND id IN uneven LIMIT 1',
+      )
+      .get(series, to, from);
+    return found !== undefined;
   }
 
   /** Blocks of samples that were made after the one with this number. */
@@ -139,6 +150,7 @@ export class Blocks {
   remove(id: number): void {
     const { changes } = this.#database.prepare('DELETE FROM blocks WHERE id = ?').run(id);
     if (Number(changes) !== 1) throw damageFound(`block ${id} is in an index and not in its table`);
+    this.#database.prepare('DELETE FROM uneven WHERE id = ?').run(id);
   }
 
   /** It has been handed over. */

@@ -1,4 +1,4 @@
-import { toColumns } from './block.ts';
+import { isUneven, toColumns } from './block.ts';
 import type { BlockHead, Blocks } from './blocks.ts';
 import { finestTier, type HistoryQuery, type QueryParts } from './query.ts';
 import { stretches, type Stretch } from './stretches.ts';
@@ -15,7 +15,6 @@ export interface Estimate {
 
 /**
  * How many points the answer would have: of blocks that lie within the range by their heads, of those at its ends by their times.
- * What kind of values a series has is looked up in the first and the last of its blocks there.
  */
 export function estimatePoints(
   parts: QueryParts,
@@ -26,14 +25,12 @@ export function estimatePoints(
   if (id === undefined || from >= to) return estimate;
   const tier = finestTier(resolutionMs);
   const points = new PointCount(resolutionMs);
-  /** The first one and the last one. */
-  const raw: BlockHead[] = [];
   for (const stretch of stretches(parts.blocks, tier, { series: id, from, to })) {
     for (const head of parts.blocks.inRange({ series: id, ...stretch })) {
       const kind = stretch.tier === 0 ? 'samples' : 'joined';
       estimate[kind] += points.of(head, pointsWithin(parts.blocks, head, stretch), stretch);
-      if (head.tier === 0) raw.splice(1, 1, head);
     }
+    if (stretch.tier === 0) estimate.isUneven ||= parts.blocks.holdsUneven({ series: id, ...stretch });
   }
   const pending = parts.pending.of(id).filter(({ at }) => at >= from && at < to);
   const [firstAt, lastAt] = [pending[0]?.at ?? 0, pending.at(-1)?.at ?? 0];
@@ -43,10 +40,7 @@ export function estimatePoints(
     for (const head of parts.blocks.inRange({ series: id, tier: 0, from, to }))
       if (head.id > behind) estimate.samples += unsure.of(head, head.samples, { from, to });
   }
-  const looked = raw.map((head) => parts.blocks.samplesOf(head)).filter((columns) => columns !== undefined);
-  estimate.isUneven = [toColumns(pending), ...looked].some(
-    ({ values, merged }) => merged.length > 0 || values.some((value) => typeof value !== 'number'),
-  );
+  estimate.isUneven ||= isUneven(toColumns(pending));
   if (resolutionMs === 0) return estimate;
   return { samples: 0, joined: estimate.samples + estimate.joined, isUneven: estimate.isUneven };
 }

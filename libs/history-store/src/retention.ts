@@ -87,6 +87,7 @@ export function pruneSeries({ database, series }: RetentionParts, most: number):
     database.prepare('DELETE FROM blocks WHERE tier IN (0, 1, 2) AND series = ?').run(id as number);
     series.forget(Number(id));
   }
+  database.exec('DELETE FROM uneven WHERE id NOT IN (SELECT id FROM blocks)');
 }
 
 function dropAll(parts: RetentionParts, heads: readonly BlockHead[]): true {

@@ -9,6 +9,7 @@ const TABLES: Record<string, readonly string[]> = {
   gaps: ['id', 'series', 'count', 'from_at', 'to_at', 'message_id'],
   pending: ['id', 'unsent', 'samples', 'crc', 'data'],
   blocks: ['id', 'series', 'tier', 'first_at', 'last_at', 'samples', 'unsent', 'crc', 'data'],
+  uneven: ['id'],
 };
 /** Where a damaged file does not say how many rows it had. */
 const MOST_ROWS = 2 ** 24;

@@ -8,6 +8,7 @@ const LOG_BYTES = 4 * 2 ** 20;
  * - `pending`: one row a commit, with what came in of all series; every quarter of an hour they become blocks.
  * - `blocks`: samples (tier 0) or aggregates (tiers 1 and 2) of one series. `unsent`: 1 if nobody but us has them; 2 if they
  *   stand for more that nobody has any more.
+ * - `uneven`: numbers of blocks of samples that are not all plain numbers: how long those are only they themselves tell.
  * - `gaps`: unsent samples that were given up, until the server is told; with a `message_id` it is being told.
  */
 const TABLES = `
@@ -23,6 +24,7 @@ const TABLES = `
   CREATE INDEX IF NOT EXISTS blocks_unsent ON blocks (unsent, first_at) WHERE unsent > 0;
   CREATE TABLE IF NOT EXISTS gaps (id INTEGER PRIMARY KEY AUTOINCREMENT, series TEXT NOT NULL, count INTEGER NOT NULL,
     from_at INTEGER NOT NULL, to_at INTEGER NOT NULL, message_id TEXT);
+  CREATE TABLE IF NOT EXISTS uneven (id INTEGER PRIMARY KEY);
 `;
 
 /** Raised when the tables change; a file of a later version is not opened. */

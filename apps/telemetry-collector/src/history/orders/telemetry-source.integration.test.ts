@@ -104,6 +104,33 @@ test('when values are texts, averages or truth values, the estimate is what they
   history.close();
 });
 
+test('when a series has texts or averages for a while only, the estimate is what they take', async () => {
+  const history = open();
+  const at = (index: number) => AT + 1000 * index;
+  const texts = (from: number) =>
+    Array.from({ length: 300 }, (_, index): Sample => ({
+      series: 'a',
+      at: at(from + index),
+      value: `${'x'.repeat(500)} ${index}`,
+    }));
+  for (const part of [0, 1, 2, 3]) {
+    const numbers = seconds('a', 300).map((sample) => ({ ...sample, at: sample.at + 300_000 * part }));
+    history.record(part === 1 ? texts(300) : numbers, { unsent: false });
+    history.seal();
+  }
+  const sizeOf = async (request: object) => {
+    const source = telemetrySource(history, { ...RANGE, ...request });
+    let sum = 0;
+    for await (const { bytes } of packParts(source.items(BEGINNING, signal), BEGINNING)) sum += bytes;
+    return { ...(await source.estimate(signal)), sum };
+  };
+  const all = await sizeOf({});
+  expect(all.bytes).toBeGreaterThanOrEqual(all.sum);
+  // Only numbers: by their count, more than they take.
+  expect((await sizeOf({ from: at(600) })).bytes).toBeGreaterThan(600 * 40);
+  history.close();
+});
+
 test('when there are very many series, what waits to become blocks is unpacked once and not for each of them', async () => {
   const history = open(1000);
   const names = Array.from({ length: 500 }, (_, index) => `s${index}`);
