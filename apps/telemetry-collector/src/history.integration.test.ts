@@ -192,6 +192,28 @@ describe('local history', () => {
     expect((await local()).points).toHaveLength(200);
   });
 
+  test('when the server says that it is 2099, nothing of the history is too old for that', async () => {
+    await open({ serverTime: () => Date.UTC(2099, 0, 1) });
+    await start('--history.sealSamples=1000');
+    const from = Date.now() - 3_600_000;
+    const hand = async (first: number, count: number) => {
+      const body = JSON.stringify(
+        upTo(count).map((n) => ({ series: 'level', at: from + first + n, value: first + n })),
+      );
+      const headers = { 'content-type': 'application/json' };
+      expect((await call({ socketPath: socketPath() }, { path: '/v1/samples', headers, body })).status).toBe(
+        202,
+      );
+    };
+    const points = async () => (await local({ from, to: from + 3_600_000 })).points;
+    // Blocks are made of the first ones, and room; then of those that came next.
+    await hand(0, 1000);
+    await waitFor(async () => (await points()).length > 0);
+    await hand(1000, 1000);
+    await waitFor(async () => (await points()).some(({ value }) => value === 1999));
+    expect((await points()).map(({ value }) => value)).toEqual(upTo(2000));
+  });
+
   test('when a job is to run now, it does; one that there is not is refused', async () => {
     await open();
     await start();

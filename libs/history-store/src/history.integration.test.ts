@@ -3,6 +3,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { expect, describe, test } from 'vitest';
 import type { Sample } from '@bowline/messages';
 import { temporaryFolder } from '@bowline/testing';
+import type { History } from './history.ts';
 import { AT, DAY_MS, openTestHistory, seconds } from './testing/test-history.ts';
 
 const pointsOf = (samples: readonly Sample[]) => samples.map(({ at, value }) => ({ at, value }));
@@ -192,6 +193,70 @@ describe('History', () => {
     history.prune();
     expect(history.query({ series: 'a', from: AT, to: AT + HOUR }).points).toHaveLength(10);
     history.close();
+  });
+
+  describe('blocks of many series, made in turns', () => {
+    const SERIES = 600;
+    const all = { from: AT, to: AT + DAY_MS };
+    const minutes = (from: number, count: number): Sample[] =>
+      Array.from({ length: SERIES }, (_, index) =>
+        seconds(`s${index}`, count, AT + 1000 * from).map((sample) => ({ ...sample, value: index })),
+      ).flat();
+    /** What the history has, in whatever form, is each sample once. */
+    const expectAll = (history: History, count: number, unsent: number) => {
+      for (const index of [0, 1, 255, 256, 300, 511, 512, SERIES - 1]) {
+        const { points } = history.query({ series: `s${index}`, ...all });
+        expect(points).toEqual(
+          Array.from({ length: count }, (__, n) => ({ at: AT + 1000 * n, value: index })),
+        );
+        const [minute] = history.query({ series: `s${index}`, ...all, resolutionMs: 60_000 }).points;
+        expect(minute).toMatchObject({ count });
+      }
+      expect(history.stats()).toMatchObject({
+        unsentSamples: unsent,
+        totals: { recorded: SERIES * count, unsentRecorded: unsent, unsentGivenUp: 0, damagedBlocks: 0 },
+      });
+    };
+
+    test('when others have their turn between two steps, they find all, once, and may do anything', () => {
+      const { history } = openTestHistory();
+      for (let at = 0; at < 40; at += 4) history.record(minutes(at, 4), { unsent: at % 8 === 0 });
+      const steps = history.sealing();
+      let count = 40;
+      let unsent = 20 * SERIES;
+      let turns = 0;
+      for (; steps.next().done !== true; turns += 1) {
+        expectAll(history, count, unsent);
+        if (turns === 1) {
+          history.record(minutes(40, 2), { unsent: true });
+          [count, unsent] = [42, unsent + 2 * SERIES];
+        }
+        // All of it at once: what was still to be done is not there any more.
+        if (turns === 2) history.seal();
+      }
+      expect(turns).toBe(4);
+      expect(history.stats().pendingSamples).toBe(0);
+      expectAll(history, count, unsent);
+      history.close();
+    });
+
+    test.each([0, 1, 2, 3, 4])(
+      'when it ends after %d steps, and goes on in the next life, nothing is lost and nothing there twice',
+      (after) => {
+        const { history, folder } = openTestHistory();
+        for (let at = 0; at < 12; at += 4) history.record(minutes(at, 4), { unsent: at === 4 });
+        const steps = history.sealing();
+        for (let step = 0; step < after; step += 1) steps.next();
+        history.close();
+        const { history: again, incidents } = openTestHistory({ folder });
+        expectAll(again, 12, 4 * SERIES);
+        again.record(minutes(12, 3), { unsent: false });
+        for (const _ of again.tidying(AT + DAY_MS)) expectAll(again, 15, 4 * SERIES);
+        expectAll(again, 15, 4 * SERIES);
+        expect([again.stats().pendingSamples, incidents]).toEqual([0, []]);
+        again.close();
+      },
+    );
   });
 
   test('when samples are unsent, they are handed out block by block until they are marked', () => {

@@ -7,7 +7,7 @@ import { Blocks, type BlockHead } from './blocks.ts';
 import { estimatePoints, type Estimate } from './estimate.ts';
 import { HistoryFiles } from './history-files.ts';
 import { openNewest, replace, type HistoryIncident } from './open-file.ts';
-import { Pending } from './pending.ts';
+import { ALL_ROWS, Pending, type Rows } from './pending.ts';
 import { query, type HistoryAnswer, type HistoryQuery, type QueryParts } from './query.ts';
 import {
   drop,
@@ -30,6 +30,9 @@ import { noteUnsure, putRight, unsureBehind } from './unsure-times.ts';
 const DISK_FULL_BYTES = 2 ** 20;
 /** Of its limit: how far the file is emptied for a write that it had no room for. Blocks need some beside what they are made of. */
 const ROOM_SHARES = [FULL_SHARE, 0.7, 0.5, 0.3];
+
+/** Series of which blocks are made in one step: some tens of milliseconds. */
+const SERIES_AT_ONCE = 256;
 
 export interface HistoryOptions {
   folder: string;
@@ -127,16 +130,16 @@ export class History {
   }
 
   /** Again, if the file has reached its limit before anybody looked, with more and more room. */
-  #withRoom(write: () => void): void {
+  #withRoom<T>(write: () => T): T {
     for (const share of ROOM_SHARES) {
       try {
         return write();
       } catch (error) {
         if (!(error instanceof TransientError) || this.#freeBytes() < DISK_FULL_BYTES) throw error;
-        this.#makeRoom(share);
+        toTheEnd(this.#makingRoom(share));
       }
     }
-    write();
+    return write();
   }
 
   /** When the samples of a boot really were is known now. @param correct leaves others as they are */
@@ -146,14 +149,40 @@ export class History {
 
   /** Makes blocks of what came in since the last time, and minutes and hours of it. */
   seal(): void {
-    this.#withRoom(() =>
-      this.#change(({ database, ...parts }) => {
-        const { damaged, damagedUnsent } = seal(parts);
-        if (damaged > 0) addTotals(database, { damagedBlocks: 1 });
-        // Which series they were of nobody can say.
-        if (damagedUnsent > 0) noteGap(database, { series: '', count: damagedUnsent, fromAt: 0, toAt: 0 });
+    toTheEnd(this.sealing());
+  }
+
+  /**
+   * As {@link seal}, of some series at a time. Each step is a commit, and between two of them everything is there, once, in blocks
+   * or pending: anything else may be done meanwhile, and whoever ends early goes on the next time.
+   */
+  *sealing(): Generator<void> {
+    const groups = this.#rowsToSeal();
+    if (groups.length > 1) yield;
+    for (const rows of groups) {
+      this.#withRoom(() => this.#change((parts) => noteDamage(parts.database, seal(parts, rows))));
+      yield;
+    }
+  }
+
+  #rowsToSeal(): Rows[] {
+    if (this.#parts.series.size <= SERIES_AT_ONCE) return [ALL_ROWS];
+    return this.#withRoom(() =>
+      this.#change(({ database, pending }) => {
+        const { groups, damaged } = pending.regroup(SERIES_AT_ONCE);
+        noteDamage(database, damaged);
+        return groups;
       }),
     );
+  }
+
+  /** Blocks, then room: {@link seal} and {@link prune} in steps, between which others get their turn. */
+  *tidying(nowMs?: number): Generator<void> {
+    yield* this.sealing();
+    yield* this.#dropping(nowMs);
+    // What came in meanwhile.
+    this.seal();
+    this.#forgetSeries();
   }
 
   /**
@@ -162,9 +191,17 @@ export class History {
    * @param nowMs epoch milliseconds; absent while the clock cannot be trusted: then nothing is too old.
    */
   prune(nowMs?: number): void {
-    const { retention } = this.#options;
-    if (nowMs !== undefined) while (this.#change((parts) => pruneByAge(parts, retention, nowMs)));
-    this.#makeRoom();
+    toTheEnd(this.#dropping(nowMs));
+    this.#forgetSeries();
+  }
+
+  *#dropping(nowMs?: number): Generator<void> {
+    const isOld = (at: number) => this.#change((parts) => pruneByAge(parts, this.#options.retention, at));
+    if (nowMs !== undefined) while (isOld(nowMs)) yield;
+    yield* this.#makingRoom(FULL_SHARE);
+  }
+
+  #forgetSeries(): void {
     this.#change((parts) => pruneSeries(parts, this.#options.mostSeries));
     this.#run(({ database }) => {
       const { usedBytes, fileBytes } = sizeOf(database);
@@ -173,8 +210,8 @@ export class History {
     });
   }
 
-  #makeRoom(share = FULL_SHARE): void {
-    while (this.#change((parts) => pruneBySize(parts, this.#options.retention, share)));
+  *#makingRoom(share: number): Generator<void> {
+    while (this.#change((parts) => pruneBySize(parts, this.#options.retention, share))) yield;
   }
 
   query(asked: HistoryQuery): HistoryAnswer {
@@ -338,6 +375,17 @@ export class History {
     if (incident !== undefined) this.#options.onIncident?.(incident);
     return partsOf(database);
   }
+}
+
+function toTheEnd(steps: Generator<void>): void {
+  while (steps.next().done !== true);
+}
+
+/** @param damaged samples that could not be read, of what others have and of what only we have */
+function noteDamage(database: DatabaseSync, [damaged, damagedUnsent]: [number, number]): void {
+  if (damaged + damagedUnsent > 0) addTotals(database, { damagedBlocks: 1 });
+  // Which series they were of nobody can say.
+  if (damagedUnsent > 0) noteGap(database, { series: '', count: damagedUnsent, fromAt: 0, toAt: 0 });
 }
 
 function partsOf(database: DatabaseSync): Parts {

@@ -2,7 +2,7 @@ import type { Sample } from '@bowline/messages';
 import { TIER_MS } from './aggregate.ts';
 import { toColumns } from './block.ts';
 import type { Blocks } from './blocks.ts';
-import type { BySeries, Pending } from './pending.ts';
+import type { BySeries, Pending, Rows } from './pending.ts';
 import type { SeriesTable } from './series-table.ts';
 import { addToTiers } from './tiers.ts';
 import { isUnsure } from './unsure-times.ts';
@@ -19,11 +19,12 @@ export interface SealParts {
 /**
  * Makes blocks of what is pending, and minutes and hours of it, within the caller's transaction.
  *
- * @returns samples that could not be read.
+ * @param rows all that is pending of their series.
+ * @returns samples that could not be read, of what others have and of what only we have.
  */
-export function seal({ blocks, pending, series }: SealParts): { damaged: number; damagedUnsent: number } {
-  const sent = pending.read(0);
-  const unsent = pending.read(1);
+export function seal({ blocks, pending, series }: SealParts, rows: Rows): [number, number] {
+  const sent = pending.read(0, rows);
+  const unsent = pending.read(1, rows);
   addBlocks(blocks, series, sent.samples, 0);
   addBlocks(blocks, series, unsent.samples, 1, sent.samples);
   for (const name of new Set([...sent.samples.keys(), ...unsent.samples.keys()])) {
@@ -32,8 +33,8 @@ export function seal({ blocks, pending, series }: SealParts): { damaged: number;
     const sure = lists.flat().filter((sample) => !isUnsure(sample));
     if (id !== undefined) addToTiers(blocks, id, sure);
   }
-  pending.clear();
-  return { damaged: sent.damaged + unsent.damaged, damagedUnsent: unsent.damaged };
+  pending.clear(rows);
+  return [sent.damaged, unsent.damaged];
 }
 
 /** @param others blocks are not to reach over stretches that only these have: they may be gone sooner */

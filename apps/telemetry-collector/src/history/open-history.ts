@@ -92,7 +92,7 @@ export function openHistory(options: LocalHistoryOptions): LocalHistory {
     spill,
     limits: config.history,
     reach,
-    trustedWallMs: () => serverClock.nowMs(),
+    serverMs: () => serverClock.nowMs(),
     handBack,
     clock,
     log,

@@ -21,7 +21,11 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
     full: false,
     sealed: 0,
     putRight: '',
-    prunedAt: undefined as number | undefined,
+    /** Steps that it takes to make blocks and room. */
+    steps: 1,
+    tidied: 0,
+    tidiedAt: undefined as number | undefined,
+    serverMs: undefined as number | undefined,
   };
   const recorder = new Recorder({
     history: {
@@ -35,13 +39,16 @@ function setUp({ spillAfterMs = 10 * MINUTE } = {}) {
         if (state.full) throw new TransientError('history-refused', 'the disk is full');
         state.putRight = bootId;
       },
-      seal: () => void (state.sealed += 1),
-      prune: (at) => void (state.prunedAt = at),
+      *tidying(at) {
+        state.tidiedAt = at;
+        for (state.sealed += 1; state.tidied < state.steps; yield) state.tidied += 1;
+        state.tidied = 0;
+      },
     },
     spill: new Spill(() => ({ afterMs: spillAfterMs, gatewayAfterMs: MINUTE }), clock.monotonicMs()),
     limits: { retryMs: MINUTE, commitMs: 30_000, commitSamples: 5, sealMs: 15 * MINUTE, sealSamples: 20 },
     reach: () => ({ online: state.online, gateway: state.gateway }),
-    trustedWallMs: () => undefined,
+    serverMs: () => state.serverMs,
     handBack: (samples) => void handedBack.push(...samples),
     clock,
     log: { warn() {}, info() {} },
@@ -176,6 +183,36 @@ describe('Recorder', () => {
     for (let n = 19; n < 25; n += 1) recorder.add([sample(n)]);
     expect(state.sealed).toBe(1);
     recorder.stop();
+  });
+
+  test('when it takes many steps, others get their turn between them, and no second one begins beside it', async () => {
+    const { clock, recorder, recorded, state } = setUp();
+    state.steps = 3;
+    for (let n = 0; n < 45; n += 1) recorder.add([sample(n)]);
+    expect([state.sealed, state.tidied]).toEqual([1, 1]);
+    expect(recorded).toHaveLength(9);
+    await clock.advance(0);
+    // What came meanwhile was as much again.
+    expect([state.sealed, state.tidied]).toEqual([2, 0]);
+    state.steps = 1000;
+    for (let n = 0; n < 20; n += 1) recorder.add([sample(n)]);
+    recorder.stop();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test.each([
+    ["the server's time is", 100, 0],
+    ["this device's clock is", 0, 100],
+  ])('when %s far ahead, nothing is too old for that', async (_, serverYears, deviceYears) => {
+    const { clock, state } = setUp();
+    const now = clock.wallMs();
+    const ahead = (years: number) => now + years * 365 * 24 * 60 * MINUTE;
+    await clock.advance(15 * MINUTE);
+    expect([state.sealed, state.tidiedAt]).toEqual([1, undefined]);
+    state.serverMs = ahead(serverYears);
+    clock.setWallMs(ahead(deviceYears));
+    await clock.advance(15 * MINUTE);
+    expect(Math.abs((state.tidiedAt ?? 0) - now)).toBeLessThanOrEqual(15 * MINUTE);
   });
 
   test('when the clock has become right, what waits is put right', () => {

@@ -20,13 +20,13 @@ export interface RecorderLimits {
 }
 
 export interface RecorderOptions {
-  history: Pick<History, 'record' | 'seal' | 'prune' | 'putRight'>;
+  history: Pick<History, 'record' | 'tidying' | 'putRight'>;
   spill: Spill;
   limits: RecorderLimits;
   /** Asked with each sample: the hub's client knows when the gateway has gone. */
   reach(): Reach;
-  /** Epoch milliseconds, as far as the clock can be trusted. */
-  trustedWallMs(): number | undefined;
+  /** The server's time, epoch milliseconds, if it is known. */
+  serverMs(): number | undefined;
   /** Samples that the history alone was to have, and refused. */
   handBack(samples: readonly Sample[]): void;
   clock: Clock;
@@ -49,8 +49,11 @@ export class Recorder implements SampleSink {
   #isRefusing = false;
   /** The history has refused to put it right: again with the next blocks. */
   #toPutRight: KnownOffset | undefined;
+  /** Blocks are being made, and room. */
+  #tidying: Generator<void> | undefined;
   #commitTimer: Timer | undefined;
   #sealTimer: Timer | undefined;
+  #turnTimer: Timer | undefined;
 
   constructor(options: RecorderOptions) {
     this.#options = options;
@@ -123,7 +126,7 @@ export class Recorder implements SampleSink {
       else this.#waiting.shared = [];
       this.#unrecorded += leftOut?.length ?? 0;
     }
-    if (this.#unsealed >= this.#limits.sealSamples) this.#makeBlocks();
+    this.#sealIfMany();
   }
 
   /** Those that were left out, since there are too many series; undefined: none was recorded. */
@@ -139,7 +142,10 @@ export class Recorder implements SampleSink {
   /** Records what waits and reads the clock no more. */
   stop(): void {
     this.#sealTimer?.cancel();
+    this.#turnTimer?.cancel();
+    this.#tidying = undefined;
     this.commit();
+    this.#turnTimer?.cancel();
     this.#commitTimer?.cancel();
   }
 
@@ -161,16 +167,31 @@ export class Recorder implements SampleSink {
     this.#armSeal();
   }
 
+  #sealIfMany(): void {
+    if (this.#unsealed >= this.#limits.sealSamples) this.#makeBlocks();
+  }
+
   #makeBlocks(): void {
-    const { history, trustedWallMs, log } = this.#options;
+    const { history, serverMs, clock, log } = this.#options;
+    if (this.#tidying !== undefined) return;
     this.#unsealed = 0;
     if (this.#leftOut > 0)
       log.warn({ samples: this.#leftOut }, 'not recorded: there are too many series; delivery goes on');
     this.#leftOut = 0;
-    this.#tried(() => {
-      history.seal();
-      history.prune(trustedWallMs());
-    });
+    const nowMs = serverMs();
+    // One clock that is wrong, the server's or this device's, must not make all of the past too old.
+    this.#tidying = history.tidying(nowMs === undefined ? undefined : Math.min(nowMs, clock.wallMs()));
+    this.#turn();
+  }
+
+  /** One step; then it is the turn of whoever else waits. */
+  #turn(): void {
+    let isDone = true;
+    this.#tried(() => void (isDone = this.#tidying?.next().done ?? true));
+    if (isDone) {
+      this.#tidying = undefined;
+      this.#sealIfMany();
+    } else this.#turnTimer = this.#options.clock.after(0, () => this.#turn());
   }
 
   /** A full disk is said once, until there is room again. */

@@ -24,7 +24,7 @@ export function benchManySeries(context: BenchContext): Row[] {
     },
   });
   const names = Array.from({ length: SERIES }, (_, index) => `bench.series.${index}`);
-  let sealing = 0;
+  let [sealing, step] = [0, 0];
   for (let minute = 1; minute <= MINUTES; minute += 1) {
     const at = START + 60_000 * minute;
     history.record(
@@ -35,7 +35,16 @@ export function benchManySeries(context: BenchContext): Row[] {
       })),
       { unsent: false },
     );
-    if (minute % BLOCK_MINUTES === 0) sealing = Math.max(sealing, cpuMs(() => history.seal()).ms);
+    if (minute % BLOCK_MINUTES > 0) continue;
+    const steps = history.sealing();
+    let sum = 0;
+    for (let isDone: boolean | undefined = false; isDone !== true;) {
+      const { ms, result } = cpuMs(() => steps.next().done);
+      sum += ms;
+      step = Math.max(step, ms);
+      isDone = result;
+    }
+    sealing = Math.max(sealing, sum);
   }
   let [all, longest, points] = [0, 0, 0];
   for (const series of names) {
@@ -56,6 +65,7 @@ export function benchManySeries(context: BenchContext): Row[] {
     row(`SQLite: ${SERIES} series estimated and read, each`, all / SERIES, 'ms of CPU'),
     row('SQLite: the longest that one of them holds the event loop', longest, 'ms of CPU'),
     row(`SQLite: making blocks of ${SERIES} series`, sealing, 'ms of CPU'),
+    row('SQLite: the longest that making them holds the event loop', step, 'ms of CPU'),
   ];
 }
 
