@@ -79,9 +79,12 @@ export async function accountsOf(
 ): Promise<{ ofProducer: Account; ofCollector: Account }> {
   await fleet.stop('fleet-server');
   const { producer: counted, collector: collected } = await readArrivals(fleet.serverDir, DEVICE_ID);
+  const accepted = acceptedByCollector(fleet.logOf('telemetry-collector'));
+  const told = new Set(accepted);
   return {
     ofProducer: accountFor(producer.accepted, counted),
-    ofCollector: accountFor(acceptedByCollector(fleet.logOf('telemetry-collector')), collected),
+    // What an earlier life left over comes beside the samples of this one, under the ids that it had: its place says nothing.
+    ofCollector: accountFor(accepted, collected, (id) => told.has(id)),
   };
 }
 
