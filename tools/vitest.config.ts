@@ -18,6 +18,7 @@ export default defineConfig({
     include: ['src/**/*.test.ts'],
     setupFiles: [join(import.meta.dirname, '../libs/testing/src/setup.ts')],
     pool: 'forks',
+    // Two packages at a time; tools, which comes last and mostly waits, has more (its own script).
     maxWorkers: 2,
     sequence: { sequencer: LongFilesFirst },
     testTimeout: 180_000,
