@@ -87,8 +87,11 @@ test('when the daemon hangs, the end of the run ends it and its apps by their pi
 test('when two starts meet, one starts and the other steps back', async () => {
   const both = await Promise.all([checkout.start(['--port', port]), checkout.start(['--port', port])]);
 
-  const [winner, loser] = both.toSorted((a, b) => Number(a.code) - Number(b.code));
-  expect(winner?.code).toBe(0);
-  expect(loser?.output).toMatch(/Another npm start or npm stop is at work|runs already/);
+  // One that comes so late that the other is done finds it running, and that is no failure either.
+  const loser = both.find(({ output }) =>
+    /Another npm start or npm stop is at work|runs already/.test(output),
+  );
+  expect(loser).toBeDefined();
+  expect(both.find((each) => each !== loser)).toMatchObject({ code: 0 });
   expect(checkout.processes().length).toBe(PROCESSES);
 });

@@ -185,7 +185,7 @@ describe.runIf(canBootMachine())(
         expect(end).toContain('rolled back');
         expect(await current()).toBe(standing);
         expect(await runs()).toEqual([`${SLOTS}/${standing}/apps/ota-updater/dist/main.js`]);
-        expect(await events()).toMatch(said);
+        await waitFor(async () => said.test(await events()), { what: 'the event', everyMs: 200 });
         await fleet.untilReady();
         expect(await order(version)).toContain('has failed here before');
       },

@@ -1,5 +1,6 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { readFileIfPresent } from '@bowline/runtime';
 import { isRunning, startProcess, temporaryFolder, waitFor, type TestProcess } from '@bowline/testing';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { WORKSPACE } from '../test/run.ts';
@@ -63,15 +64,15 @@ export class SshFleet {
     return startProcess(program, args, { cwd: this.home, env: this.env });
   }
 
-  /** The configuration of the one session that `bowline` has open now, for more connections in it. */
-  openConfig(): Promise<string> {
-    const find = () => readdirSync(this.home).find((name) => name.startsWith('bowline-ssh-'));
+  /** The configuration of a session that `bowline` has open, for more connections in it. Files of one that has just ended may still lie beside. */
+  openConfig(sessionId: string): Promise<string> {
+    const folders = () => readdirSync(this.home).filter((name) => name.startsWith('bowline-ssh-'));
     return waitFor(
-      () => {
-        const file = join(this.home, find() ?? 'none', 'config');
-        return existsSync(file) && file;
-      },
-      { what: 'a session of bowline' },
+      () =>
+        folders()
+          .map((name) => join(this.home, name, 'config'))
+          .find((file) => readFileIfPresent(file)?.includes(sessionId)),
+      { what: `the files of session ${sessionId}` },
     );
   }
 
@@ -133,6 +134,9 @@ export class SshFleet {
   /** Folders of sessions that are there now. */
   runFolder = (): string => join(this.fleet.layout.runDir, 'ssh-broker');
 }
+
+/** As `bowline` begins: the session's id. */
+export const SESSION = /Session ([0-9a-f-]{36}), as/;
 
 /** Pid that a process of a session wrote into a file. */
 export const pidIn = (file: string): Promise<number> =>

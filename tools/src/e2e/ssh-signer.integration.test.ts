@@ -6,7 +6,7 @@ import { needs } from '@bowline/testing';
 import { openBrowser } from '@bowline/testing/browser';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
-import { SshFleet } from './ssh-fleet.ts';
+import { SESSION, SshFleet } from './ssh-fleet.ts';
 import { signerToken, TestSigner } from './test-signer.ts';
 
 const ME = userInfo().username;
@@ -113,7 +113,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh by the w
         await console.getByText('No session is open.').waitFor();
         expect((await session.exited).code).not.toBe(0);
         expect(session.stderr()).toContain('The session is over');
-        const [, sessionId = ''] = /Session ([0-9a-f-]{36}), as/.exec(session.stderr()) ?? [];
+        const [, sessionId = ''] = SESSION.exec(session.stderr()) ?? [];
         expect(await ssh.ended(sessionId)).toMatchObject({ by: 'ada', survivors: 0 });
 
         const again = await ssh.bowlineWith(withCode, 'ssh', ...args, '--', 'true');

@@ -3,9 +3,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
 import { FaultProxy, isRunning, needs, seededRandom, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
-import { pidIn, SshFleet, untilGone } from './ssh-fleet.ts';
+import { pidIn, SESSION, SshFleet, untilGone } from './ssh-fleet.ts';
 
-const SESSION = /Session ([0-9a-f-]{36}), as/;
 /** Kbit/s: slow enough to be met in the middle. */
 const RATE = '16000';
 
@@ -54,7 +53,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
 
     test('when the broker is killed, the shell ends, what ran in it is gone, and the order ends as cut off', async () => {
       const { child, pid, sessionId } = await sleeping('a.pid');
-      const copy = await copyingIn(await ssh.openConfig(), 'a.bin');
+      const copy = await copyingIn(await ssh.openConfig(sessionId), 'a.bin');
       process.kill(await pidOf('ssh-broker'), 'SIGKILL');
       expect((await child.exited).code).not.toBe(0);
       // By what the server has heard until then.
@@ -83,7 +82,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
 
     test('when the server is killed, what runs goes on, the device comes back with its next token, and it can be ended', async () => {
       const { child, pid, sessionId } = await sleeping('c.pid');
-      const copy = await copyingIn(await ssh.openConfig(), 'c.bin');
+      const copy = await copyingIn(await ssh.openConfig(sessionId), 'c.bin');
       await ssh.fleet.killServer();
       expect((await child.exited).code).not.toBe(0);
       expect((await copy.exited).code).not.toBe(0);
@@ -113,7 +112,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
       await ssh.fleet.startServer({ BOWLINE_FLEET_SERVER__PUBLIC_URL: `http://127.0.0.1:${proxy.port}` });
       await ssh.fleet.untilOnline();
       const { child, pid, sessionId } = await sleeping('d.pid');
-      const config = await ssh.openConfig();
+      const config = await ssh.openConfig(sessionId);
       const copy = await copyingIn(config, 'd.bin');
       process.kill(child.pid, 'SIGSTOP'); // `bowline` would end the session when its ssh ends
       proxy.cut();
@@ -135,7 +134,8 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
     test('when three copies run at once in one session, all of them come whole', async () => {
       const holding = ssh.start('ssh', DEVICE_ID, '--streams', '4', '--', 'echo ready; sleep 600');
       await holding.output(/ready/);
-      const config = await ssh.openConfig();
+      const [, sessionId = ''] = await holding.output(SESSION);
+      const config = await ssh.openConfig(sessionId);
       const sizes = await Promise.all(
         [1, 2, 3].map(async (n) => {
           const copy = ssh.run(
@@ -148,7 +148,6 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))(
         }),
       );
       expect(sizes).toEqual([true, true, true]);
-      const [, sessionId = ''] = SESSION.exec(holding.stderr()) ?? [];
       expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);
       expect(await ssh.ended(sessionId)).toMatchObject({ streams: 4, survivors: 0 });
     });

@@ -7,7 +7,7 @@ import { freePort, needs, temporaryFolder, waitFor } from '@bowline/testing';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { DEVICE_ID } from '../demo/layout.ts';
 import { falseRelay, falseServer } from './false-relay.ts';
-import { pidIn, SshFleet, untilGone } from './ssh-fleet.ts';
+import { pidIn, SESSION, SshFleet, untilGone } from './ssh-fleet.ts';
 
 /** What comes from a port until it is closed; undefined if nobody listens. */
 const answerAt = (port: number): Promise<{ text: string } | undefined> =>
@@ -18,8 +18,6 @@ const answerAt = (port: number): Promise<{ text: string } | undefined> =>
       .on('error', () => resolve(undefined))
       .on('end', () => resolve({ text }));
   });
-
-const SESSION = /Session ([0-9a-f-]{36}), as/;
 
 describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a device', () => {
   let ssh: SshFleet;
@@ -36,7 +34,7 @@ describe.runIf(needs('openssh-server') && needs('openssh-client'))('ssh to a dev
     const child = ssh.start('ssh', DEVICE_ID, ...options, '--', 'echo ready; sleep 600');
     await child.output(/ready/);
     const [, sessionId = ''] = await child.output(SESSION);
-    return { child, sessionId, config: await ssh.openConfig() };
+    return { child, sessionId, config: await ssh.openConfig(sessionId) };
   }
   async function end(sessionId: string): Promise<void> {
     expect((await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId)).code).toBe(0);

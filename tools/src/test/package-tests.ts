@@ -46,10 +46,15 @@ async function testNow(base: string | undefined): Promise<Tally> {
 
 const WEEK_MS = 7 * 86_400_000;
 
-/** What tests compiled in folders that they made for themselves nobody asks for again. */
+/**
+ * What tests compiled in folders that they made for themselves nobody asks for again. Whatever runs meanwhile writes there, too: a
+ * file that was listed may have got its final name since.
+ */
 function forgetOldCompiled(): void {
-  for (const file of globSync(join(COMPILED, '*/*')))
-    if (Date.now() - statSync(file).mtimeMs > WEEK_MS) rmSync(file, { force: true });
+  for (const file of globSync(join(COMPILED, '*/*'))) {
+    const { mtimeMs = Infinity } = statSync(file, { throwIfNoEntry: false }) ?? {};
+    if (Date.now() - mtimeMs > WEEK_MS) rmSync(file, { force: true });
+  }
 }
 
 function projectsToTest(base: string | undefined): Project[] {

@@ -11,6 +11,7 @@ import { OperatorsApi } from '../e2e/operators-api.ts';
 import { WORKSPACE } from '../test/run.ts';
 import { PowerDisk } from './power-disk.ts';
 import { hubVisitor } from './producer.ts';
+import { standStill } from './stand-still.ts';
 import { MACHINES, VICTIMS, type FleetApp, type Machine, type Victim } from './victims.ts';
 
 const { privilegesOf } = createRequire(import.meta.url)(join(WORKSPACE, 'deploy/privileges.config.cjs')) as {
@@ -192,6 +193,8 @@ export class TortureFleet {
   async cutPower(machine: Machine): Promise<void> {
     const apps = MACHINES[machine];
     for (const app of apps) this.#held.add(app);
+    const running = apps.map((app) => this.#children.get(app));
+    await Promise.all(running.map((child) => standStill(child?.pid, () => child?.kill('SIGSTOP') ?? false)));
     this.#disks[machine]?.cut();
     await Promise.all(apps.map((app) => this.#end(app, 'SIGKILL')));
     await this.#disks[machine]?.boot();

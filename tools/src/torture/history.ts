@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { History } from '@bowline/history-store';
@@ -6,6 +6,7 @@ import { startProcess, waitFor } from '@bowline/testing';
 import { WORKSPACE } from '../test/run.ts';
 import type { CampaignOptions } from './campaign.ts';
 import { PowerDisk } from './power-disk.ts';
+import { standStill } from './stand-still.ts';
 
 export interface HistoryResult {
   name: 'history';
@@ -75,7 +76,7 @@ async function onDisk(
     const writer = startProcess(process.execPath, args);
     const said = () => writer.stdout().split('\n').slice(0, -1).map(Number);
     await waitFor(() => said().length >= batches, { what: 'batches', timeoutMs: 60_000 });
-    await standStill(writer.pid);
+    await standStill(writer.pid, () => process.kill(writer.pid, 'SIGSTOP'));
     disk.cut();
     await writer.kill();
     await disk.boot();
@@ -92,17 +93,6 @@ async function onDisk(
     rmSync(root, { recursive: true, force: true });
   }
   return { confirmed, findings };
-}
-
-/**
- * At whatever instruction it is. A sync that is under way while the file system is shut down may be answered with success and
- * have done nothing, which no disk does: so it is let end before.
- */
-async function standStill(pid: number): Promise<void> {
-  process.kill(pid, 'SIGSTOP');
-  await waitFor(() => readFileSync(`/proc/${pid}/stat`, 'utf8').includes(') T '), {
-    what: 'the writer to stand still',
-  });
 }
 
 /** @param confirmed batches that were said to be recorded */

@@ -100,7 +100,7 @@ describe.each(MOMENTS)('a gateway that is killed just %s it commits', (moment) =
   test('when that is expired, the order has expired and has no effect', async () => {
     await fleet.hold('command-executor');
     try {
-      const expiresAt = Date.now() + 2000;
+      const expiresAt = Date.now() + 5000;
       const orderId = await give('once', { expiresAt });
       await until(async () => (await fleet.api.order(orderId)).status === 'received', 'it to be received');
       await until(() => Date.now() > expiresAt, 'its time to be over');

@@ -4,8 +4,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 
 /** Room for the store with its reserve, which it takes from what the disk has. */
 const SIZE_BYTES = 2 * 2 ** 30;
-/** A scrub of the store that outlives its killed gateway may still have the disk open. */
-const UMOUNT_TRIES = 200;
+/** A scrub of the store that outlives its killed gateway may still have the disk open: a minute at most. */
+const UMOUNT_TRIES = 1200;
 const UMOUNT_PAUSE_MS = 50;
 
 /** `EXT4_IOC_SHUTDOWN` with `NOLOGFLUSH` (linux/fs/ext4/ext4.h): from here on nothing reaches the disk. */

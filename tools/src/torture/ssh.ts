@@ -5,7 +5,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { followAuditChain, AUDIT_START } from '@bowline/identity';
 import type { AuditEntry } from '@bowline/messages';
 import { DEVICE_ID } from '../demo/layout.ts';
-import { pidIn, SshFleet } from '../e2e/ssh-fleet.ts';
+import { pidIn, SESSION, SshFleet } from '../e2e/ssh-fleet.ts';
 import type { CampaignOptions } from './campaign.ts';
 
 /** What sessions in a row left behind, and what a reader that stalls did to the memory. */
@@ -32,7 +32,6 @@ const GIB = 1024 ** 3;
 const LONG_FORM = 100;
 const SHORT_COPY_BYTES = 256 * 1024 * 1024;
 const STALL_MS = 5000;
-const SESSION = /Session ([0-9a-f-]{36}), as/;
 
 /** Opens and ends sessions in a row, each with a child that wants to stay, and looks for what is left of them. */
 export async function sshSessions(
@@ -110,7 +109,8 @@ async function copyStalled(ssh: SshFleet, bytes: number) {
   const file = ssh.file('holding.pid');
   const holding = ssh.start('ssh', DEVICE_ID, '--', `echo $$ > ${file}; sleep 1000`);
   await pidIn(file);
-  const config = await ssh.openConfig();
+  const [, sessionId = ''] = await holding.output(SESSION);
+  const config = await ssh.openConfig(sessionId);
   const reader = spawn('ssh', ['-F', config, DEVICE_ID, '--', `head -c ${bytes} /dev/zero`], {
     env: ssh.env,
     stdio: ['ignore', 'pipe', 'inherit'],
@@ -121,7 +121,6 @@ async function copyStalled(ssh: SshFleet, bytes: number) {
   const pids = await ssh.fleet.pids();
   const brokerPeakMib = peakMib(pids['ssh-broker'] ?? 0);
   const serverPeakMib = peakMib(ssh.fleet.serverPid);
-  const [, sessionId = ''] = SESSION.exec(holding.stderr()) ?? [];
   await ssh.bowline('fleet', 'ssh-sessions', 'end', sessionId);
   await ssh.ended(sessionId);
   return { copiedBytes, missingBytes: bytes - copiedBytes, brokerPeakMib, serverPeakMib };

@@ -5,7 +5,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { DEVICE_ID } from '../../demo/layout.ts';
 import { startProcess } from '@bowline/testing';
-import { pidIn, SshFleet } from '../../e2e/ssh-fleet.ts';
+import { pidIn, SESSION, SshFleet } from '../../e2e/ssh-fleet.ts';
 import { folderIn, type BenchContext } from '../context.ts';
 import { row, type Row } from '../row.ts';
 import { median, medianRatio } from '../statistics.ts';
@@ -47,7 +47,7 @@ async function sessionStarts({ say }: BenchContext, ssh: SshFleet): Promise<numb
   const took: number[] = [];
   for (let n = 0; n < SESSIONS; n += 1) {
     const { out } = await ssh.bowline('ssh', DEVICE_ID, '--', 'true');
-    const [, sessionId = ''] = /Session ([0-9a-f-]{36}), as/.exec(out) ?? [];
+    const [, sessionId = ''] = SESSION.exec(out) ?? [];
     const { firstByteMs } = await ssh.ended(sessionId);
     if (typeof firstByteMs === 'number') took.push(firstByteMs);
   }
@@ -59,9 +59,10 @@ async function copies(context: BenchContext, ssh: SshFleet) {
   const file = join(context.folder, 'copied.bin');
   writeFileSync(file, Buffer.alloc(COPY_BYTES, context.random.integer(0, 255)));
   const held = ssh.file('held.pid');
-  ssh.start('ssh', DEVICE_ID, '--', `echo $$ > ${held}; sleep 1000`);
+  const holding = ssh.start('ssh', DEVICE_ID, '--', `echo $$ > ${held}; sleep 1000`);
   await pidIn(held);
-  const config = await ssh.openConfig();
+  const [, sessionId = ''] = await holding.output(SESSION);
+  const config = await ssh.openConfig(sessionId);
   const localConfig = localPipe(folderIn(context, 'local'));
   const barePath = await startBarePath(folderIn(context, 'local'));
   const [tunnel, local, bare]: [number[], number[], number[]] = [[], [], []];
