@@ -31,7 +31,8 @@ export class Slots {
   #unit: TestProcess | undefined;
   #isOn = false;
   #loop: Promise<void> = Promise.resolve();
-  env: Record<string, string> = { BOWLINE_SILENT_S: '1', BOWLINE_STOP_S: '1' };
+  /** A machine with much to do may not let a good program write for a second or two. */
+  env: Record<string, string> = { BOWLINE_SILENT_S: '4', BOWLINE_STOP_S: '1' };
 
   constructor() {
     mkdirSync(this.slots);

@@ -42,7 +42,8 @@ describe.runIf(canBootMachine())(
       execFileSync('find', [whole, '-name', '*.map', '-delete']); // half of its bytes
       fleet = await MachineFleet.start({
         trial: {
-          graceMs: 6000,
+          // All of Bowline starts in it, on a machine that may have much to do.
+          graceMs: 15_000,
           soakMs: 1000,
           trialMaxMs: 30_000,
           linkBackMs: 3000,

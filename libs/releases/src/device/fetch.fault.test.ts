@@ -3,7 +3,8 @@ import { readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { temporaryFolder, waitFor } from '@bowline/testing';
+import { systemClock } from '@bowline/runtime';
+import { FakeClock, temporaryFolder, waitFor } from '@bowline/testing';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { blobPath } from '../layout.ts';
 import {
@@ -54,7 +55,10 @@ const isBlob = ({ url = '' }: IncomingMessage) => url.includes('/blobs/');
 const ranges = () =>
   server.requests.filter(({ path }) => path.startsWith('blobs/')).map(({ range }) => range);
 
-/** Sends half of the first content that is asked for and breaks the connection. */
+/** Of the content that is not whole yet, on the device's disk. */
+const storedBytes = () => statSync(join(folder, 'state/content/partial', sha256)).size;
+
+/** Sends half of the first content that is asked for and breaks the connection once some of it has been stored. */
 function breakOnce(): (
   request: IncomingMessage,
   response: ServerResponse,
@@ -65,7 +69,8 @@ function breakOnce(): (
     if (broken || !isBlob(request) || file === undefined) return false;
     broken = true;
     response.writeHead(200, { etag: etagOf(file), 'content-length': file.length });
-    response.write(file.subarray(0, HALF), () => setTimeout(() => response.destroy(), 50));
+    response.write(file.subarray(0, HALF));
+    void waitFor(() => storedBytes() > 0, { what: 'some of it to be stored' }).then(() => response.destroy());
     return true;
   };
 }
@@ -74,7 +79,7 @@ async function fetchHalf(): Promise<void> {
   server.behave = breakOnce();
   await expect(bring({ attempts: 1 })).rejects.toThrow(code('fetch-failed'));
   server.requests.length = 0;
-  half = statSync(join(folder, 'state/content/partial', sha256)).size;
+  half = storedBytes();
   expect(half).toBeGreaterThan(0);
 }
 
@@ -183,15 +188,21 @@ describe('a download', () => {
   ])(
     'when an answer %s, it fails as %s, the next mirror is asked, and without one nothing is laid out',
     async (_, why, lie) => {
+      // Its time passes while the liar lets it wait, and until the next mirror is asked.
+      const clock = why === 'fetch-stalled' ? new FakeClock() : systemClock;
+      const others: TestServer[] = [];
+      const isOver = () => others.every(({ requests }) => requests.length > 0);
       server.behave = (request, response, file) => {
         if (!isBlob(request) || file === undefined) return false;
         lie(response, file);
+        if (clock instanceof FakeClock) void passTime(clock, response, isOver);
         return true;
       };
-      const slow = { stallMs: 150, minBytesPerSecond: 1000, attempts: 1 };
+      const slow = { clock, stallMs: 5000, minBytesPerSecond: 1000, attempts: 1 };
       await expect(bring(slow)).rejects.toThrow(code(why));
       expect(readdirSync(folder)).toEqual(['state']);
       const good = await serveFolder(repository.folder);
+      others.push(good);
       try {
         await device({ ...slow, urls: [server.url, good.url] }).bring(join(folder, 'out'));
         expect(laidOut().equals(BIG)).toBe(true);
@@ -208,7 +219,7 @@ describe('a download', () => {
       return true;
     };
     await expect(bring({ attempts: 1 })).rejects.toThrow(/is sent as gzip/);
-    expect(statSync(join(folder, 'state/content/partial', sha256)).size).toBe(0);
+    expect(storedBytes()).toBe(0);
   });
 
   test('when the body never ends, reading stops at the signed length', async () => {
@@ -282,6 +293,11 @@ describe('a download', () => {
     expect(readdirSync(join(folder, 'state/content'))).toEqual(['partial']);
   });
 });
+
+/** Until the device has given the answer up, and then until it is over. */
+async function passTime(clock: FakeClock, response: ServerResponse, isOver: () => boolean): Promise<void> {
+  while (!response.closed || !isOver()) await clock.advance(100);
+}
 
 function drip(response: ServerResponse, file: Buffer): void {
   let at = 0;

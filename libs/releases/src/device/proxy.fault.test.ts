@@ -1,5 +1,5 @@
-import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
+import { createHash, randomBytes } from 'node:crypto';
+import { readFileSync, statSync } from 'node:fs';
 import { connect, createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { createServer as createTlsServer } from 'node:tls';
@@ -20,6 +20,7 @@ import {
 } from '../testing/index.ts';
 
 const BIG = randomBytes(700_000);
+const BIG_SHA256 = createHash('sha256').update(BIG).digest('hex');
 const HALF = 300_000;
 const code = (name: string, message = '') =>
   expect.objectContaining({ name: 'TransientError', code: name, message: expect.stringContaining(message) });
@@ -121,7 +122,11 @@ describe('releases through a proxy', () => {
         if (cut || request.headers.range !== undefined || file?.length !== BIG.length) return false;
         cut = true;
         response.writeHead(200, { etag: etagOf(file), 'content-length': file.length });
-        response.write(file.subarray(0, HALF), () => setTimeout(() => proxy.cut(), 100));
+        response.write(file.subarray(0, HALF));
+        const partial = join(folder, 'state/content/partial', BIG_SHA256);
+        void waitFor(() => statSync(partial).size > 0, { what: 'some of it to be stored' }).then(() =>
+          proxy.cut(),
+        );
         return true;
       };
       await device(url, through()).bring(out());
@@ -151,7 +156,7 @@ describe('releases through a proxy', () => {
 });
 
 describe.runIf(needs('openssl'))('a proxy that fails', () => {
-  const failure = (way: ProxySettings) => device(TLS, way, { stallMs: 500, attempts: 1 }).resolve();
+  const failure = (way: ProxySettings, more = {}) => device(TLS, way, { attempts: 1, ...more }).resolve();
 
   test.each(['407 Proxy Authentication Required', '403 Forbidden', '502 Bad Gateway', '301 Moved'])(
     'when it says %s, the error names proxy and answer, without its password, and may pass',
@@ -165,7 +170,9 @@ describe.runIf(needs('openssl'))('a proxy that fails', () => {
 
   test('when it does not answer, it is given up in time, and no connection is left', async () => {
     proxy.hangs = true;
-    await expect(failure(through())).rejects.toThrow(code('proxy-timeout', 'within 500 ms'));
+    await expect(failure(through(), { stallMs: 500 })).rejects.toThrow(
+      code('proxy-timeout', 'within 500 ms'),
+    );
     await waitFor(() => proxy.open === 0, { what: 'its connections to be gone' });
   });
 

@@ -190,17 +190,39 @@ test('when its signature has expired, nobody is given it any more', async () => 
   await rollouts.begin(AIM, stage(10, 'a'), BY);
   status.wentOnline(first ?? '', hello);
   await waitFor(() => given().length === 1);
-  clock.advance(3_600_001);
+  await clock.advance(3_600_001);
   status.wentOnline(second ?? '', hello);
   await new Promise(setImmediate);
   expect(given()).toEqual([first]);
+});
+
+test('when no device is in the group, it is refused with the groups that there are, unless devices are to join it: then each is given it that does', async () => {
+  const { services, status, open, stage, updates } = await fleet();
+  const rollouts = await open();
+  const aim = { ...AIM, group: 'pumsp' };
+  await expect(rollouts.begin(aim, stage(100, 'a'), BY)).rejects.toMatchObject({
+    code: 'empty-group',
+    message: expect.stringContaining('no device is in the group pumsp (there is pumps)'),
+  });
+  expect(rollouts.list()).toEqual([]);
+  const begun = await rollouts.begin(aim, stage(100, 'a'), { ...BY, allowEmptyGroup: true });
+  expect(begun).toMatchObject({ status: 'running', groupDevices: 0, devices: 0 });
+
+  const device = services.devices.get('device-0');
+  if (device === undefined) throw new Error('no device');
+  await services.devices.put({ ...device, groups: ['pumsp'] });
+  status.wentOnline('device-0', hello);
+  await waitFor(() => updates('device-0').length === 1);
+  await waitFor(() => rollouts.get('spring').devices === 1, { what: 'it to be counted' });
+  expect(rollouts.get('spring')).toMatchObject({ groupDevices: 1, given: 1 });
 });
 
 test('when there is another rollout of that program to that group, or it is signed for something else, it is refused', async () => {
   const { open, stage } = await fleet();
   const rollouts = await open();
   await rollouts.begin(AIM, stage(10, 'a'), BY);
-  const begin = (aim: object) => rollouts.begin({ ...AIM, ...aim }, stage(10, 'b'), BY);
+  const begin = (aim: object) =>
+    rollouts.begin({ ...AIM, ...aim }, stage(10, 'b'), { ...BY, allowEmptyGroup: true });
   await expect(begin({})).rejects.toMatchObject({ code: 'rollout-exists' });
   await expect(begin({ rolloutId: 'other' })).rejects.toMatchObject({ code: 'rollout-exists' });
   await begin({ rolloutId: 'other', group: 'valves' });
