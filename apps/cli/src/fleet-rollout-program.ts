@@ -21,12 +21,19 @@ interface StartOptions extends SigningOptions {
   percent: number;
   id?: string;
   maxFailed?: number;
+  emptyGroup?: boolean;
+  unpublished?: boolean;
   channel: string;
   digest?: string;
   allowDowngrade?: boolean;
   reason?: string;
 }
 
+interface StageOptions extends SigningOptions {
+  unpublished?: boolean;
+}
+
+const UNPUBLISHED = 'though the repository of the server has no such release: devices have it from elsewhere';
 const DAY_MS = 24 * 3_600_000;
 
 /** `bowline fleet rollout`: a release to a share of a group, then to more of it. */
@@ -68,6 +75,8 @@ export function addFleetRollout(fleet: Command, { contextOf, apiOf, json }: Flee
       'pause by itself once more of the devices have failed; default 5',
       percent,
     )
+    .option('--empty-group', 'though no device is in the group yet: each that joins it later is given it')
+    .option('--unpublished', UNPUBLISHED)
     .option('--id <id>', 'of the rollout, by which devices are chosen, too; default NAME-VERSION')
     .option('--channel <name>', 'that of the release', 'stable')
     .option('--digest <sha256>', 'this content of the release and no other')
@@ -76,6 +85,7 @@ export function addFleetRollout(fleet: Command, { contextOf, apiOf, json }: Flee
     .addOption(json())
     .action((name: string, version: string, options: StartOptions, command: Command) => {
       const { group, percent: share, id, maxFailed, channel, digest, allowDowngrade, reason } = options;
+      const { emptyGroup: allowEmptyGroup, unpublished: allowUnpublished } = options;
       const update = {
         name,
         version,
@@ -83,7 +93,7 @@ export function addFleetRollout(fleet: Command, { contextOf, apiOf, json }: Flee
         ...signing(options),
         ...withoutUndefined({ digest, allowDowngrade, reason }),
       };
-      const more = withoutUndefined({ id, maxFailedPercent: maxFailed });
+      const more = withoutUndefined({ id, maxFailedPercent: maxFailed, allowEmptyGroup, allowUnpublished });
       return startRollout(contextOf(command), apiOf(command), { group, percent: share, update, ...more });
     });
   signed(
@@ -93,9 +103,10 @@ export function addFleetRollout(fleet: Command, { contextOf, apiOf, json }: Flee
       .argument('<id>', 'of the rollout')
       .argument('<percent>', 'of the group', percent),
   )
+    .option('--unpublished', UNPUBLISHED)
     .addOption(json())
-    .action((id: string, share: number, options: SigningOptions, command: Command) =>
-      continueRollout(contextOf(command), apiOf(command), id, { percent: share, ...signing(options) }),
+    .action((id: string, share: number, options: StageOptions, command: Command) =>
+      continueRollout(contextOf(command), apiOf(command), id, { percent: share, ...staging(options) }),
     );
   signed(
     rollout
@@ -103,9 +114,10 @@ export function addFleetRollout(fleet: Command, { contextOf, apiOf, json }: Flee
       .description('after a pause, or once the signature has expired: signed anew for the same share')
       .argument('<id>', 'of the rollout'),
   )
+    .option('--unpublished', UNPUBLISHED)
     .addOption(json())
-    .action((id: string, options: SigningOptions, command: Command) =>
-      continueRollout(contextOf(command), apiOf(command), id, signing(options)),
+    .action((id: string, options: StageOptions, command: Command) =>
+      continueRollout(contextOf(command), apiOf(command), id, staging(options)),
     );
   for (const [how, what] of [
     ['pause', 'nobody begins any more, and what has not switched is called off'],
@@ -129,6 +141,11 @@ function signing({ sign, signer, valid }: SigningOptions): Signing {
     );
   return { validMs: valid, ...withoutUndefined({ sign, signer }) };
 }
+
+const staging = ({ unpublished, ...options }: StageOptions) => ({
+  ...signing(options),
+  ...withoutUndefined({ allowUnpublished: unpublished }),
+});
 
 function percent(text: string): number {
   const share = Number(text);

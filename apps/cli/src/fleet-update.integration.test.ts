@@ -3,12 +3,35 @@ import { verifyClaims } from '@bowline/identity';
 import type { TrustBundle } from '@bowline/messages';
 import { temporaryFolder } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
-import { fakeServer } from './testing/fake-server.ts';
+import { fakeServer, ORDER_ID } from './testing/fake-server.ts';
 import { bowline } from './testing/run-bowline.ts';
 
 const UPDATE = ['fleet', 'update', 'demo', 'kiosk', '1.2.0', '--sign', 'build', '--digest', 'a'.repeat(64)];
 
 describe('bowline fleet update', () => {
+  test('when it fails, the reason is followed by what the program wrote last, and by how the device stands; never as terminal codes', async () => {
+    const server = await fakeServer();
+    Object.assign(server, {
+      type: 'softwareUpdate',
+      steps: ['received', 'started', 'failed'],
+      error: { code: 'boot-loop', message: 'rolled back: its process was restarted 3 times' },
+      result: { log: ['Error: no licence', '\u001b]0;title\u0007 in /opt'], degraded: 'its process is down' },
+    });
+    const env = { ...server.env, BOWLINE_KEYS: join(temporaryFolder(), 'keys') };
+    await bowline(['keys', 'new', 'build'], { env });
+    const told = [
+      'The order ended failed: rolled back: its process was restarted 3 times (boot-loop).',
+      'The device is degraded: its process is down.',
+      'It has written last:',
+      '  | Error: no licence',
+      '  | \uFFFD]0;title\uFFFD in /opt',
+    ].join('\n');
+    const { code, stdout } = await bowline(UPDATE, { env });
+    expect({ code, stdout }).toEqual({ code: 10, stdout: expect.stringContaining(told) });
+    const later = await bowline(['fleet', 'order', ORDER_ID], { env });
+    expect(later.stdout).toContain(told);
+  });
+
   test('when a release is ordered, the order is signed for that device and order alone, and followed to its end', async () => {
     const server = await fakeServer();
     server.steps = ['received', 'started', 'succeeded'];

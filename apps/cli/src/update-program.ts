@@ -4,6 +4,8 @@ import type { Context } from './commands/context.ts';
 import { applyBundle } from './commands/apply-bundle.ts';
 import { allowRelease, cancelUpdate, holdUpdates, letUpdatesGo, updateStatus } from './commands/update.ts';
 
+const LONGEST_HOLD_MS = 30 * 24 * 3_600_000;
+
 /** `bowline update`: updates as this device sees them, and a say in when they happen. */
 export function addUpdate(
   root: Command,
@@ -51,7 +53,7 @@ export function addUpdate(
     .command('hold')
     .description('nothing is fetched or switched for a while; a trial that has begun goes on')
     .requiredOption('--owner <name>', 'who wants that', owner)
-    .option('--for <duration>', 'at most 30 days', duration, 24 * 3_600_000)
+    .option('--for <duration>', 'at most 30 days', holdFor, 24 * 3_600_000)
     .option('--reason <text>', 'for others who look')
     .addOption(json())
     .action((options: { owner: string; for: number; reason?: string }, command: Command) => {
@@ -75,6 +77,13 @@ export function addUpdate(
     .argument('<digest>', 'or its beginning, as status shows it')
     .addOption(json())
     .action((digest: string, _, command: Command) => allowRelease(contextOf(command), digest));
+}
+
+function holdFor(text: string): number {
+  const forMs = duration(text);
+  if (forMs > LONGEST_HOLD_MS)
+    throw new InvalidArgumentError('At most 30d: whoever wants longer wants it again then.');
+  return forMs;
 }
 
 function owner(text: string): string {

@@ -62,6 +62,7 @@ describe('bowline update', () => {
     expect((await update('release', '--owner', 'oven')).stdout).toContain('holds updates no more');
     expect(readdirSync(join(state, 'holds'))).toEqual([]);
     expect((await update('hold', '--owner', '../x')).code).toBe(2);
+    expect(await update('hold', '--owner', 'oven', '--for', '31d')).toMatchObject({ code: 2 });
   });
 
   test('when an update is called off, it waits for the updater to end it; what is over cannot be', async () => {

@@ -229,6 +229,24 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await orders.getByLabel('Result').getByText('"lines": 5').waitFor();
     });
 
+    test('when an update has failed, what the program wrote last is shown, and that the device is degraded', async () => {
+      const server = await serverWith(device());
+      const order = newOrder('demo', 1, { type: 'softwareUpdate', payload: { order: 'x.y.z' } });
+      order.status = 'failed';
+      order.error = { code: 'boot-loop', message: 'rolled back: its process was restarted 3 times' };
+      order.result = {
+        log: ['Error: no licence', '    at start (app.js:3)'],
+        degraded: 'its process is down',
+      };
+      server.putOrder(order);
+      const { page } = await openConsole(server);
+      const orders = page.getByRole('region', { name: 'Orders' });
+      await orders.getByRole('button', { name: /failed softwareUpdate/ }).press('Enter');
+      const last = orders.getByLabel('Written last by what failed');
+      expect(await last.innerText()).toBe('Error: no licence\n    at start (app.js:3)');
+      await orders.getByText('The device is degraded: its process is down').waitFor();
+    });
+
     test('when the input is wrong, it says why and sends nothing', async () => {
       const server = await serverWith(device());
       const { page } = await openConsole(server);
@@ -402,6 +420,16 @@ describe.runIf(needs('chromium'))('the console in a browser', () => {
       await panel.getByRole('link', { name: 'demo' }).click();
       await page.getByRole('heading', { name: 'Demo device' }).waitFor();
       expect(complaints).toEqual([]);
+    });
+
+    test('when one reaches no device, it says why', async () => {
+      const none = { given: 0, succeeded: 0, failed: 0, recalled: 0, devices: 0 };
+      const { page } = await rollouts((each) => {
+        each.rollouts.push(sampleRollout({ ...none, rolloutId: 'a', group: 'pumsp', groupDevices: 0 }));
+        each.rollouts.push(sampleRollout({ ...none, rolloutId: 'b', groupDevices: 3, percent: 1 }));
+      });
+      await page.getByText('Nobody is given it: no device is in the group pumsp yet').waitFor();
+      await page.getByText('Nobody is given it: 1 % of 3 devices is none of them').waitFor();
     });
 
     test('when one is paused or stopped here, that takes a second click, and its reason is told to the others', async () => {

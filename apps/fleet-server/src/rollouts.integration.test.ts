@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createKey, keyFromPem, signClaims, signTrustBundle, type SigningKey } from '@bowline/identity';
-import { waitFor } from '@bowline/testing';
+import { createTestRepository } from '@bowline/releases/testing';
+import { temporaryFolder, waitFor } from '@bowline/testing';
 import { v7 as uuidv7 } from 'uuid';
 import { beforeAll, expect, test } from 'vitest';
 import { RawDevice } from './testing/raw-device.ts';
@@ -12,12 +13,16 @@ let key: SigningKey;
 beforeAll(async () => {
   server = await startTestServer();
   key = await createKey();
-  const root = await keyFromPem(readFileSync(join(server.stateDir, 'root-key.pem'), 'utf8'));
+  await trustKey(server);
+});
+
+async function trustKey({ stateDir, api }: TestServer): Promise<void> {
+  const root = await keyFromPem(readFileSync(join(stateDir, 'root-key.pem'), 'utf8'));
   const keys = { root: [root.publicJwk], update: [key.publicJwk], access: [], command: [] };
   const trust = await signTrustBundle({ version: 2, keys, threshold: 1 }, [root]);
-  const { status } = await server.api('POST', '/v1/trust', { trust });
+  const { status } = await api('POST', '/v1/trust', { trust });
   if (status !== 201) throw new Error(`the bundle was answered with ${status}`);
-});
+}
 
 const stage = (
   percent: number,
@@ -82,6 +87,52 @@ test('when a rollout is begun, paused and gone on with, devices get one order a 
     onDevices: [{ deviceId: 'pump-2', code: 'probe-failed', message: 'no answer' }],
   });
   expect((await server.api('POST', '/v1/rollouts/spring/stop', {})).body['status']).toBe('stopped');
+});
+
+test('when no device is in the group, or the repository of the server has no such release, it is refused with what to do', async () => {
+  const releasesDir = temporaryFolder();
+  const holds = await startTestServer({ releasesDir });
+  await trustKey(holds);
+  const begin = async (change: Record<string, unknown>, more = {}) => {
+    const order = await stage(0, change);
+    const { status, body } = await holds.api('POST', '/v1/rollouts', { order, ...more });
+    return { status, code: body['code'], detail: body['detail'] };
+  };
+  const detail = (text: string) => expect.stringContaining(text) as string;
+  // Before anything is published devices have their releases from elsewhere.
+  expect(await begin({})).toMatchObject({
+    status: 409,
+    code: 'empty-group',
+    detail: detail('--empty-group'),
+  });
+  const repository = await createTestRepository(releasesDir);
+  const { digest } = await repository.release({ a: '1' }, { name: 'pump', version: '1.3.0' });
+  const unpublished = { status: 409, code: 'release-unpublished' };
+  expect(await begin({})).toMatchObject({
+    ...unpublished,
+    detail: detail('which has of pump 1.3.0: publish it'),
+  });
+  expect(await begin({ name: 'valve' })).toMatchObject({
+    ...unpublished,
+    detail: detail('no release valve'),
+  });
+  const other = { version: '1.3.0', digest: 'f'.repeat(64) };
+  expect(await begin(other)).toMatchObject({ ...unpublished, detail: detail('with the digest ffff') });
+  const known = { version: '1.3.0', digest };
+  expect(await begin(known)).toMatchObject({
+    code: 'empty-group',
+    detail: detail('no device is in any group'),
+  });
+  expect(await begin(known, { allowEmptyGroup: true })).toMatchObject({ status: 201 });
+  const elsewhere = { name: 'valve', salt: 'valves' };
+  expect(await begin(elsewhere, { allowEmptyGroup: true, allowUnpublished: true })).toMatchObject({
+    status: 201,
+  });
+
+  const stages = '/v1/rollouts/valves/stage';
+  const order = await stage(0, elsewhere);
+  expect(await holds.api('POST', stages, { order })).toMatchObject({ status: 409 });
+  expect(await holds.api('POST', stages, { order, allowUnpublished: true })).toMatchObject({ status: 200 });
 });
 
 test('when what is signed would be taken by no device, or by all of a group at once, it is refused', async () => {

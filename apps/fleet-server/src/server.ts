@@ -177,6 +177,7 @@ async function serve(
       tunnels,
       tunnelSessions,
       rollouts,
+      releasesDir: config.releasesDir,
       enrolment,
       origins: () => originsOf(url, config.publicUrl),
     },

@@ -72,6 +72,32 @@ test(
 );
 
 test(
+  'when the ecosystem file of a release names no app as the release is named, it is refused as soon as it is laid out, with both names',
+  { timeout: LONG },
+  async () => {
+    const ran = join(device.folder, 'ran');
+    const misnamed = `try { require('node:fs').writeFileSync('${ran}', ''); } catch {}
+      module.exports = { apps: [{ name: 'kisok', script: 'app.js' }, { script: 'more.js' }] };`;
+    device.setPolicy({ windows: [{ opens: '0 0 30 2 *', minutes: 1 }] }); // it does not wait for its window
+    device.release('named', '1.0.0', { files: { 'ecosystem.config.cjs': misnamed } });
+    expect(await device.update('named', '1.0.0')).toMatchObject({
+      error: {
+        code: 'program-misnamed',
+        message: expect.stringContaining('names kisok, more, and no app named'),
+      },
+      result: { phase: 'failed' },
+    });
+    expect(existsSync(ran)).toBe(false);
+    device.setPolicy({});
+    // What cannot be read without an effect is left to pm2.
+    const wantsMore = `require('node:child_process').execFileSync('true');
+      module.exports = { apps: [{ name: 'named', script: 'app.js', cwd: __dirname }] };`;
+    device.release('named', '1.1.0', { files: { 'ecosystem.config.cjs': wantsMore } });
+    expect(await device.update('named', '1.1.0')).toMatchObject({ status: 'succeeded' });
+  },
+);
+
+test(
   'when pm2 runs a program of the same name that is of no release, it stays, and the release is refused',
   { timeout: LONG },
   async () => {
@@ -115,7 +141,7 @@ test('when one process of a cluster ends, the trial of all of it fails', { timeo
   const ecosystem = `module.exports = { apps: [{ name: 'pair', script: 'app.js', cwd: __dirname, instances: 2 }] };`;
   const files = {
     'ecosystem.config.cjs': ecosystem,
-    'app.js': `setTimeout(() => process.exit(Number(process.env.NODE_APP_INSTANCE)), process.env.NODE_APP_INSTANCE === '0' ? 1e6 : 700);`,
+    'app.js': `setTimeout(() => process.exit(Number(process.env.NODE_APP_INSTANCE)), process.env.NODE_APP_INSTANCE === '0' ? 1e6 : 100);`,
   };
   device.release('pair', '1.0.0', { files });
   expect(await device.update('pair', '1.0.0')).toMatchObject(ROLLED_BACK);

@@ -71,6 +71,39 @@ test(
 );
 
 test(
+  'when a release that is in place is ordered again and does not run, it is started; if it does not stay up, that is said, with its last lines',
+  { timeout: LONG },
+  async () => {
+    await open();
+    const needs = join(device.folder, 'needed');
+    writeFileSync(needs, '');
+    const app = `if (!require('node:fs').existsSync(${JSON.stringify(needs)})) { console.log('no licence'); process.exit(4); }
+      setInterval(() => {}, 1e6);`;
+    device.release('kiosk', '1.0.0', { files: { 'app.js': app } });
+    await device.update('kiosk', '1.0.0');
+    await device.pm2.remove('kiosk');
+    expect(await device.update('kiosk', '1.0.0')).toMatchObject({
+      status: 'succeeded',
+      result: { version: '1.0.0', changed: false, started: true },
+    });
+    expect(await device.running('kiosk')).toBe('1.0.0');
+    const again = await device.update('kiosk', '1.0.0');
+    expect(again).toMatchObject({ result: { changed: false } });
+    expect(again.result).not.toHaveProperty('started');
+    rmSync(needs);
+    await device.pm2.remove('kiosk');
+    expect(await device.update('kiosk', '1.0.0')).toMatchObject({
+      status: 'failed',
+      error: { code: 'stays-down', message: expect.stringContaining('is not well: its process') },
+      result: { phase: 'failed', log: expect.arrayContaining(['no licence']) },
+    });
+    expect(device.inPlace('kiosk')).toBe('1.0.0');
+    writeFileSync(needs, '');
+    expect((await device.update('kiosk', '1.0.0')).status).toBe('succeeded');
+  },
+);
+
+test(
   'when the device is rebooted within a trial, the release is started once, and committed',
   { timeout: LONG },
   async () => {
@@ -226,17 +259,21 @@ test(
         processes: false,
       },
     );
-    device.trial = { ...device.trial, soakMs: 1500 };
     device.start();
     device.release('kiosk', '1.0.0');
     await device.update('kiosk', '1.0.0');
 
-    // The release cuts the link as soon as it is there.
+    // The release cuts the link as soon as it is there: until then its probe does not answer.
+    const wasCut = join(device.folder, 'was-cut');
+    const files = { probe: `#!/bin/sh\nuntil [ -e ${wasCut} ]; do sleep 0.02; done\n` };
+    const manifest = { probe: { command: ['probe'], timeoutMs: 60_000 } };
     const cutsLink = async (version: string) => {
-      device.release('kiosk', version);
+      rmSync(wasCut, { force: true });
+      device.release('kiosk', version, { files, manifest });
       const end = device.update('kiosk', version, { retryFailed: true });
       await waitFor(() => device.inPlace('kiosk') === version, { what: `${version} to be in place` });
       device.gateway.setLink('offline');
+      writeFileSync(wasCut, '');
       return end;
     };
     expect((await cutsLink('2.0.0')).error).toMatchObject({ code: 'link-lost' });

@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { dirname, join } from 'node:path';
 import { expect, test } from 'vitest';
 import { afterThisFile, temporaryFolder, waitFor } from '@bowline/testing';
@@ -35,6 +36,15 @@ test('when the daemon is not there, asking for its list says so and starts none'
   expect(await pm2.isRunning()).toBe(false);
   await expect(pm2.list()).rejects.toMatchObject({ code: 'pm2-away' });
   expect(existsSync(join(pm2.home, 'pm2.pid'))).toBe(false);
+});
+
+test('when the daemon hangs, whoever asks it is told so in time', async () => {
+  const { pm2 } = pm2WithOneApp();
+  const hung = createServer();
+  await new Promise<void>((resolve) => hung.listen(join(pm2.home, 'rpc.sock'), resolve));
+  const impatient = new Pm2({ home: pm2.home, env: callerEnvironment(process.env, {}), callDeadlineMs: 300 });
+  await expect(impatient.list()).rejects.toMatchObject({ code: 'pm2-slow', retryable: true });
+  hung.close();
 });
 
 test('when an app is started, restarted and ended with its daemon, the list follows', async () => {

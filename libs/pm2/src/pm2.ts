@@ -43,22 +43,29 @@ export interface Pm2Options {
   home: string;
   /** Whole environment of pm2's command line; `PM2_HOME` is added. See {@link callerEnvironment}. */
   env: Readonly<Record<string, string>>;
+  /**
+   * So long pm2 may take to answer, milliseconds; default 30,000. A daemon that hangs must not hang us; but on a small device, or
+   * one with much to do, pm2's command line alone takes seconds.
+   */
+  callDeadlineMs?: number;
 }
 
-/** A daemon that hangs must not hang us. Starts and stops wait for the apps (`listen_timeout`, `kill_timeout`). */
+/** The same for starts and stops, which wait for the apps (`listen_timeout`, `kill_timeout`). */
 const START_DEADLINE_MS = 60_000;
 const STOP_DEADLINE_MS = 30_000;
-const CALL_DEADLINE_MS = 10_000;
+const CALL_DEADLINE_MS = 30_000;
 const OUTPUT_LIMIT_BYTES = 16 * 1024 * 1024;
 
 /** One pm2 daemon, known by its home. */
 export class Pm2 {
   readonly home: string;
   readonly #env: Readonly<Record<string, string>>;
+  readonly #callDeadlineMs: number;
 
-  constructor({ home, env }: Pm2Options) {
+  constructor({ home, env, callDeadlineMs = CALL_DEADLINE_MS }: Pm2Options) {
     this.home = home;
     this.#env = { ...env, PM2_HOME: home };
+    this.#callDeadlineMs = callDeadlineMs;
   }
 
   /** Whether the daemon answers. Ask this first: any command of pm2 would start a daemon that is not there. */
@@ -94,7 +101,7 @@ export class Pm2 {
     await this.#call(['start', ecosystemFile, '--only', apps.join(',')], START_DEADLINE_MS);
   }
 
-  /** @throws TransientError `pm2-away`, `pm2-failed` */
+  /** @throws TransientError `pm2-away`, `pm2-failed`, `pm2-slow` */
   async list(): Promise<Pm2Process[]> {
     await this.#mustRun();
     const output = await this.#call(['jlist']);
@@ -107,7 +114,7 @@ export class Pm2 {
    *
    * @param how `monitored` false: from now on without what pm2 puts into programs of Node, which keeps one alive whose promise
    * was rejected.
-   * @throws TransientError `pm2-away`, `pm2-failed`
+   * @throws TransientError `pm2-away`, `pm2-failed`, `pm2-slow`
    */
   async restart(name: string, { monitored = true }: { monitored?: boolean } = {}): Promise<void> {
     const before = (await this.list()).filter((entry) => entry.name === name);
@@ -117,7 +124,7 @@ export class Pm2 {
     await this.#call(['restart', name, ...(monitored ? [] : ['--no-pmx'])], START_DEADLINE_MS);
   }
 
-  /** Ends one app and forgets it; one that is not there is no error. @throws TransientError `pm2-away`, `pm2-failed` */
+  /** Ends one app and forgets it; one that is not there is no error. @throws as `list` */
   async remove(name: string): Promise<void> {
     if ((await this.list()).some((entry) => entry.name === name))
       await this.#call(['delete', name], STOP_DEADLINE_MS);
@@ -143,7 +150,7 @@ export class Pm2 {
     throw new TransientError('pm2-away', `pm2's daemon in ${this.home} is not running`);
   }
 
-  #call(args: readonly string[], deadlineMs = CALL_DEADLINE_MS): Promise<string> {
+  #call(args: readonly string[], deadlineMs = this.#callDeadlineMs): Promise<string> {
     return new Promise((resolve, reject) => {
       const options = {
         env: this.#env,
@@ -155,6 +162,8 @@ export class Pm2 {
       const [program, argv] = unrestricted(process.execPath, [PM2_SCRIPT, '--silent', ...args]);
       execFile(program, argv, options, (error, stdout, stderr) => {
         if (error === null) return resolve(stdout);
+        if (error.signal === options.killSignal && error.code !== 'ERR_CHILD_PROCESS_STDIO_MAXBUFFER')
+          return reject(new TransientError('pm2-slow', `pm2 ${args[0]} did not end within ${deadlineMs} ms`));
         const said = `${stderr}${stdout}`.trim().split('\n').at(-1) ?? '';
         reject(
           new TransientError('pm2-failed', `pm2 ${args[0]} failed: ${said || error.message}`, {

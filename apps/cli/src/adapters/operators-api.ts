@@ -128,14 +128,19 @@ export class OperatorsApi {
     return check<RolloutReport>(operators.rolloutReport, await this.#call(rolloutPath(id)));
   }
 
-  async beginRollout(wanted: { order: string; maxFailedPercent?: number }): Promise<Rollout> {
+  async beginRollout(wanted: {
+    order: string;
+    maxFailedPercent?: number;
+    allowEmptyGroup?: boolean;
+    allowUnpublished?: boolean;
+  }): Promise<Rollout> {
     return check<Rollout>(operators.rollout, await this.#call('/v1/rollouts', wanted, ANSWER_DEADLINE_MS));
   }
 
-  /** @param order signed for the same rollout, for a share that is no smaller. */
-  async stageRollout(id: string, order: string): Promise<Rollout> {
+  /** @param stage its order: signed for the same rollout, for a share that is no smaller. */
+  async stageRollout(id: string, stage: { order: string; allowUnpublished?: boolean }): Promise<Rollout> {
     const path = `${rolloutPath(id)}/stage`;
-    return check<Rollout>(operators.rollout, await this.#call(path, { order }, ANSWER_DEADLINE_MS));
+    return check<Rollout>(operators.rollout, await this.#call(path, stage, ANSWER_DEADLINE_MS));
   }
 
   async haltRollout(id: string, how: 'pause' | 'stop', reason: string | undefined): Promise<Rollout> {

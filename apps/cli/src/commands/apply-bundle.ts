@@ -8,6 +8,7 @@ import { paint, print, printJson } from '../adapters/terminal.ts';
 import { readStatus, stateDirOf, writeForUpdater } from '../adapters/updater-state.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
+import { writtenLast } from '../core/order-progress.ts';
 import { isOver, updateLine } from '../core/update-line.ts';
 import type { Context } from './context.ts';
 
@@ -84,7 +85,10 @@ async function follow(
       if (!json && line !== shown)
         print(isOver(update) && update.failure !== undefined ? paint('red', line) : line);
       shown = line;
-      if (isOver(update)) return update;
+      if (isOver(update)) {
+        if (!json) writtenLast(update.failure?.log ?? []).forEach(print);
+        return update;
+      }
     }
     if (performance.now() > until)
       throw new CliError('order-unfinished', `The update is not over after ${duration(timeoutMs)}.`, {

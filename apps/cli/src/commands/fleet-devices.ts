@@ -1,7 +1,7 @@
 import type { OperatorsApi } from '../adapters/operators-api.ts';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { duration } from '../core/format.ts';
-import { exitCodeOf, newSteps, whyNot } from '../core/order-progress.ts';
+import { exitCodeOf, moreOnFailure, newSteps, whyNot } from '../core/order-progress.ts';
 import type { Context } from './context.ts';
 
 /** `bowline fleet devices`: who is there. */
@@ -35,6 +35,7 @@ export async function fleetOrder({ json }: Context, api: OperatorsApi, orderId: 
   const name = typeof order.payload['name'] === 'string' ? ` ${order.payload['name']}` : '';
   print(`${order.type}${name} to ${order.deviceId}: ${paint('bold', order.status)}`);
   newSteps(order, 0).forEach((line) => print(`  ${line}`));
-  if (order.error !== undefined || (exitCodeOf(order) ?? 0) !== 0) print(whyNot(order));
+  if (order.error !== undefined || (exitCodeOf(order) ?? 0) !== 0)
+    [whyNot(order), ...moreOnFailure(order)].forEach(print);
   else if (order.result !== undefined) print(JSON.stringify(order.result, null, 2));
 }

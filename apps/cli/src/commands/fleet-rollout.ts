@@ -1,5 +1,6 @@
 import type { Rollout } from '@bowline/messages';
 import type { OperatorsApi } from '../adapters/operators-api.ts';
+import { withoutUndefined } from '../arguments.ts';
 import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
@@ -13,6 +14,10 @@ export interface NewRollout {
   id?: string;
   percent: number;
   maxFailedPercent?: number;
+  /** Devices are to join the group later. */
+  allowEmptyGroup?: boolean;
+  /** Devices have the release from elsewhere than from the server. */
+  allowUnpublished?: boolean;
   update: Update;
 }
 
@@ -23,11 +28,11 @@ const NOT_IN_ID = /[^A-Za-z0-9._-]/g;
 
 /** `bowline fleet rollout start NAME VERSION`: to a first share of a group. */
 export async function startRollout(context: Context, api: OperatorsApi, wanted: NewRollout): Promise<void> {
-  const { group, percent, maxFailedPercent, update } = wanted;
+  const { group, percent, maxFailedPercent, allowEmptyGroup, allowUnpublished, update } = wanted;
   const { id = `${update.name}-${update.version}`.replaceAll(NOT_IN_ID, '-').slice(0, 64) } = wanted;
   const order = await signUpdate(context, `group:${group}`, { ...update, rollout: { percent, salt: id } });
-  const body = maxFailedPercent === undefined ? { order } : { order, maxFailedPercent };
-  tell(context, await api.beginRollout(body));
+  const more = withoutUndefined({ maxFailedPercent, allowEmptyGroup, allowUnpublished });
+  tell(context, await api.beginRollout({ order, ...more }));
 }
 
 /** `bowline fleet rollout widen|go-on ID`: signed anew, for a larger share or the same. */
@@ -35,7 +40,7 @@ export async function continueRollout(
   context: Context,
   api: OperatorsApi,
   id: string,
-  { percent, ...signing }: Signing & { percent?: number },
+  { percent, allowUnpublished, ...signing }: Signing & { percent?: number; allowUnpublished?: boolean },
 ): Promise<void> {
   const rollout = await api.rollout(id);
   const { group, channel, name, version, digest } = rollout;
@@ -47,7 +52,7 @@ export async function continueRollout(
   const update = { name, version, channel, ...(digest === undefined ? {} : { digest }), ...signing };
   const stage = { percent: percent ?? rollout.percent, salt: id };
   const order = await signUpdate(context, `group:${group}`, { ...update, rollout: stage });
-  tell(context, await api.stageRollout(id, order));
+  tell(context, await api.stageRollout(id, { order, ...withoutUndefined({ allowUnpublished }) }));
 }
 
 /** `bowline fleet rollout pause|stop ID`. */
@@ -88,6 +93,7 @@ export async function showRollout(context: Context, api: OperatorsApi, id: strin
     orderId,
   ]);
   print(table(['failed on', '', '', 'order'], rows));
+  print(paint('dim', 'What the program wrote last there: bowline fleet order ORDER'));
 }
 
 function tell({ json }: Context, rollout: Rollout): void {

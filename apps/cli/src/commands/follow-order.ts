@@ -4,7 +4,7 @@ import type { OperatorsApi } from '../adapters/operators-api.ts';
 import { paint, print, printJson } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
-import { exitCodeOf, newSteps, whyNot } from '../core/order-progress.ts';
+import { exitCodeOf, moreOnFailure, newSteps, whyNot } from '../core/order-progress.ts';
 import type { Context } from './context.ts';
 
 const POLL_MS = 100;
@@ -29,7 +29,7 @@ export async function followToEnd(
     });
   }
   if (json) printJson(end);
-  else if (exitCode !== EXIT.ok) print(paint('red', whyNot(end)));
+  else if (exitCode !== EXIT.ok) [paint('red', whyNot(end)), ...moreOnFailure(end)].forEach(print);
   else if (end.result !== undefined) print(JSON.stringify(end.result, null, 2));
   return exitCode;
 }

@@ -1,4 +1,5 @@
 import type { Order } from '@bowline/messages';
+import { updateEndOf } from '@bowline/messages/update-end';
 import { EXIT } from './cli-error.ts';
 import { timeOfDay } from './format.ts';
 
@@ -34,6 +35,18 @@ export function whyNot(order: Order): string {
   const why = wordsOf(order);
   return `The order ended ${status}${why === undefined ? '' : `: ${why}`}.`;
 }
+
+/** What the device tells of an update that failed, beside that sentence: how it stands now, and what the program wrote last. */
+export function moreOnFailure(order: Order): string[] {
+  const { lines, degraded } = updateEndOf(order);
+  return [...(degraded === undefined ? [] : [`The device is degraded: ${degraded}.`]), ...writtenLast(lines)];
+}
+
+/** What a program that failed has written last, as it is shown under the reason. */
+export const writtenLast = (lines: readonly string[]): string[] =>
+  lines.length === 0
+    ? []
+    : ['It has written last:', ...lines.map((line) => `  | ${line.replaceAll(/\r?\n/g, ' ')}`)];
 
 /** What the device said against it. */
 export const wordsOf = ({ error }: Order): string | undefined =>

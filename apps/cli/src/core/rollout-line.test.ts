@@ -31,6 +31,17 @@ test('when a rollout runs, its line says how far it is, and who has not been giv
   expect(rolloutAdvice(rollout, 999)).toBeUndefined();
 });
 
+test('when it reaches no device, it says so, and what would change that', () => {
+  const empty = { ...rollout, groupDevices: 0, devices: 0, given: 0, succeeded: 0, failed: 0 };
+  expect(rolloutAdvice(empty, 0)).toMatch(
+    /^no device is in the group pumps yet.*tokens create --group pumps/,
+  );
+  expect(rolloutAdvice({ ...empty, groupDevices: 3 }, 0)).toMatch(
+    /^1 % of 3 devices is none.*widen pump-1\.4\.0/,
+  );
+  expect(rolloutAdvice({ ...empty, status: 'stopped' }, 0)).toBeUndefined();
+});
+
 test('when it does not go on by itself, it says why and how it does', () => {
   expect(rolloutAdvice(rollout, 1000)).toMatch(/signature has expired.*go-on pump-1\.4\.0/);
   const why = '51 of 1012 devices failed: probe-failed 51';

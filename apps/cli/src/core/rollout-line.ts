@@ -1,5 +1,5 @@
 import type { Rollout } from '@bowline/messages';
-import { waitingOf } from '@bowline/messages/rollout-waiting';
+import { waitingOf, whyNobody } from '@bowline/messages/rollout-waiting';
 
 /** How far a rollout is, in a line. */
 export function rolloutLine(rollout: Rollout): string {
@@ -21,5 +21,10 @@ export function rolloutAdvice(rollout: Rollout, nowMs: number): string | undefin
   if (status === 'stopped') return why === undefined ? undefined : `stopped ${why}`;
   const again = `bowline fleet rollout go-on ${rolloutId} --sign KEY`;
   if (status === 'paused') return `paused: ${why ?? ''}; to go on: ${again}`;
+  const nobody = whyNobody(rollout);
+  if (nobody !== undefined)
+    return rollout.groupDevices === 0
+      ? `${nobody} (bowline fleet tokens create --group ${rollout.group})`
+      : `${nobody}; to begin: bowline fleet rollout widen ${rolloutId} PERCENT --sign KEY`;
   return signedUntil > nowMs ? undefined : `the signature has expired, nobody is given it any more: ${again}`;
 }

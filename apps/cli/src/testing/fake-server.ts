@@ -15,6 +15,8 @@ export interface FakeServer {
   steps: Order['status'][];
   error?: { code: string; message: string };
   result?: unknown;
+  /** Of the order; a command unless a test says otherwise. */
+  type: Order['type'];
   /** Items of the history, as they are asked for: the last ones are all. */
   answers: unknown[][];
   /** Logs that the device has sent by itself. */
@@ -33,7 +35,7 @@ export async function fakeServer(): Promise<FakeServer> {
     orderId: ORDER_ID,
     deviceId: 'demo',
     seq: 1,
-    type: 'command',
+    type: fake.type,
     payload: { name: 'ping' },
     createdAt: 1_750_000_000_000,
     status: history.at(-1)?.status ?? 'queued',
@@ -123,6 +125,7 @@ export async function fakeServer(): Promise<FakeServer> {
     orders: [],
     uploads: [],
     steps: [],
+    type: 'command',
     answers: [],
     online: true,
     ended: false,

@@ -1,4 +1,5 @@
 import type { Order } from '@bowline/messages';
+import { updateEndOf } from '@bowline/messages/update-end';
 import { formatStep } from '../core/format.ts';
 import { orderSteps } from '../core/orders.ts';
 import { Moment } from './moment.tsx';
@@ -56,8 +57,27 @@ export function OrderDetails({ order }: { order: Order }) {
         )}
       </dl>
       <Json title="Payload" value={order.payload} />
+      <UpdateFailure order={order} />
       {order.result !== undefined && <Json title="Result" value={order.result} />}
     </div>
+  );
+}
+
+/** Why an update failed, beyond its reason: what the program that failed wrote last, and how the device stands since. */
+function UpdateFailure({ order }: { order: Order }) {
+  const { lines, degraded } = updateEndOf(order);
+  return (
+    <>
+      {degraded !== undefined && <p class="problem">The device is degraded: {degraded}</p>}
+      {lines.length > 0 && (
+        <>
+          <h3>Written last by what failed</h3>
+          <pre tabIndex={0} aria-label="Written last by what failed">
+            <code>{lines.join('\n')}</code>
+          </pre>
+        </>
+      )}
+    </>
   );
 }
 

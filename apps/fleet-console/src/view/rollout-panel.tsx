@@ -1,4 +1,5 @@
 import type { Rollout } from '@bowline/messages';
+import { whyNobody } from '@bowline/messages/rollout-waiting';
 import { formatDuration, formatNumber } from '../core/format.ts';
 import { partsOf, signedSteps, standingOf, type Part, type RolloutStanding } from '../core/rollouts.ts';
 import { HaltForm } from './halt-form.tsx';
@@ -25,6 +26,7 @@ export function RolloutPanel({ rollout, signerUrl, onChanged }: RolloutPanelProp
   const { now, may } = usePage();
   const { rolloutId, name, version, digest, group, percent, devices, groupDevices, why } = rollout;
   const standing = standingOf(rollout, now);
+  const nobody = whyNobody(rollout);
   const { word, badge } = BADGES[standing];
   const title = `rollout-${rolloutId}`;
   return (
@@ -45,6 +47,7 @@ export function RolloutPanel({ rollout, signerUrl, onChanged }: RolloutPanelProp
         <b>{formatNumber(percent)} %</b> of the group: {devices.toLocaleString('en-GB')} of{' '}
         {groupDevices.toLocaleString('en-GB')} devices
       </p>
+      {nobody !== undefined && <p class="concern-stuck">Nobody is given it: {nobody}</p>}
       <Bar parts={partsOf(rollout)} />
       <RolloutFailures rollout={rollout} />
       <p class="quiet">

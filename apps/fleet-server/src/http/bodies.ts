@@ -72,11 +72,18 @@ export const RolloutBody = body({
   order: CompactJws,
   /** It pauses by itself once more than this share of its devices have failed. */
   maxFailedPercent: Type.Optional(Type.Number({ minimum: 0, maximum: 100 })),
+  /** No device is in the group yet. */
+  allowEmptyGroup: Type.Optional(Type.Boolean()),
+  /** Devices have the release from elsewhere than from this server's repository. */
+  allowUnpublished: Type.Optional(Type.Boolean()),
 });
 export type RolloutBody = Static<typeof RolloutBody>;
 
 /** The same order for a larger share, or signed anew. */
-export const RolloutStageBody = body({ order: CompactJws });
+export const RolloutStageBody = body({
+  order: CompactJws,
+  allowUnpublished: Type.Optional(Type.Boolean()),
+});
 export type RolloutStageBody = Static<typeof RolloutStageBody>;
 
 export const RolloutHaltBody = body({

@@ -5,12 +5,15 @@ import type { RolloutAim, Rollouts, ServerTrust, SignedStage } from '@bowline/se
 import type { FastifyInstance, FastifyRequest } from 'fastify';
 import * as validators from '../generated/bodies.js';
 import { note } from './audit.ts';
+import { mustBePublished } from './must-be-published.ts';
 import type { RolloutBody, RolloutHaltBody, RolloutStageBody } from './bodies.ts';
 
 export interface RolloutsPorts {
   rollouts: Rollouts;
   trust: ServerTrust;
   clock: Clock;
+  /** The repository of releases that this server holds, if it does. */
+  releasesDir: string | undefined;
 }
 
 type OfRollout = { Params: { rolloutId: string } };
@@ -21,7 +24,8 @@ const GROUP = 'group:';
 const ROLLOUT_ID = /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/;
 
 /** Staged rollouts: what an operator has signed for a share of a group, given to its devices one by one, paused, widened. */
-export function serveRollouts(http: FastifyInstance, { rollouts, trust, clock }: RolloutsPorts): void {
+export function serveRollouts(http: FastifyInstance, ports: RolloutsPorts): void {
+  const { rollouts, trust, clock, releasesDir } = ports;
   const signed = (order: string) => readStage(order, trust, clock.wallMs());
 
   http.get('/v1/rollouts', () => ({ rollouts: rollouts.list() }));
@@ -30,19 +34,27 @@ export function serveRollouts(http: FastifyInstance, { rollouts, trust, clock }:
 
   http.post('/v1/rollouts', async (request, reply) => {
     const body = check<RolloutBody>(validators.rollout, request.body, 'body');
-    const { order, maxFailedPercent = MAX_FAILED_PERCENT } = body;
+    const { order, maxFailedPercent = MAX_FAILED_PERCENT, allowEmptyGroup = false } = body;
     const { aim, stage } = await signed(order);
     told(request, aim, stage);
+    if (body.allowUnpublished !== true) mustBePublished(releasesDir, aim);
     const by = request.caller?.operator ?? '';
-    return reply.status(201).send(await rollouts.begin(aim, stage, { by, maxFailedPercent }));
+    return reply
+      .status(201)
+      .send(await rollouts.begin(aim, stage, { by, maxFailedPercent, allowEmptyGroup }));
   });
 
   http.post<OfRollout>('/v1/rollouts/:rolloutId/stage', async (request, reply) => {
-    const { order } = check<RolloutStageBody>(validators.rolloutStage, request.body, 'body');
+    const { order, allowUnpublished } = check<RolloutStageBody>(
+      validators.rolloutStage,
+      request.body,
+      'body',
+    );
     const { aim, stage } = await signed(order);
     if (aim.rolloutId !== request.params.rolloutId)
       throw new RejectedError('rollout-mismatch', `it was signed for the rollout ${aim.rolloutId}`);
     told(request, aim, stage);
+    if (allowUnpublished !== true) mustBePublished(releasesDir, aim);
     return reply.send(await rollouts.goOn(aim, stage));
   });
 

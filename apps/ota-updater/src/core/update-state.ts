@@ -88,7 +88,8 @@ export type UpdateState =
   | (Switching & { phase: 'committing' })
   | (Switching & { phase: 'rolling-back'; failure: Failure })
   | (Switching & { phase: 'rebooting-back'; failure: Failure; bootId: string; attempt: number })
-  | (Planned & Ended & { phase: 'committed'; changed: boolean })
+  /** `started`: it was in place already, and did not run. */
+  | (Planned & Ended & { phase: 'committed'; changed: boolean; started?: boolean })
   | (Switching & Ended & { phase: 'rolled-back'; failure: Failure; degraded?: string })
   | (Update & Ended & { phase: 'failed'; failure: Failure; plan?: PlannedRelease })
   | (Update & Ended & { phase: 'cancelled'; plan?: PlannedRelease })
@@ -107,7 +108,7 @@ export type UpdateRecord = { orderId: string; at: number } & (
   | { type: 'rebooting'; reboot: Reboot; bootId: string }
   | { type: 'trial'; trial: number; bootId: string; begunMs?: number }
   | { type: 'committing' }
-  | { type: 'committed'; plan?: PlannedRelease }
+  | { type: 'committed'; plan?: PlannedRelease; started?: boolean }
   | { type: 'rolling-back'; failure: Failure }
   | { type: 'rebooting-back'; bootId: string; attempt: number }
   | { type: 'rolled-back'; degraded?: string }
@@ -217,7 +218,14 @@ export function transition(state: UpdateState | undefined, record: UpdateRecord)
       return { ...base, ...switching(state, record), phase: 'committing' };
     case 'committed': {
       const plan = record.plan ?? planned(state, record);
-      return { ...base, phase: 'committed', plan, changed: state.phase === 'committing', told: false };
+      const committed = {
+        ...base,
+        phase: 'committed',
+        plan,
+        changed: state.phase === 'committing',
+        told: false,
+      } as const;
+      return record.started === undefined ? committed : { ...committed, started: record.started };
     }
     case 'rolling-back':
       return { ...base, ...switching(state, record), phase: 'rolling-back', failure: record.failure };

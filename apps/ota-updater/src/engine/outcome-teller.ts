@@ -72,7 +72,11 @@ export function reportOf(state: EndedUpdate): EndReport {
   const release = releaseOf(state);
   switch (state.phase) {
     case 'committed':
-      return { orderId, status: 'succeeded', result: { ...release, changed: state.changed } };
+      return {
+        orderId,
+        status: 'succeeded',
+        result: { ...release, changed: state.changed, ...startedOf(state) },
+      };
     case 'previewed':
       return { orderId, status: 'succeeded', result: { preview: state.preview } };
     case 'cancelled':
@@ -85,8 +89,9 @@ export function reportOf(state: EndedUpdate): EndReport {
       return { orderId, status: 'failed', error, result: log === undefined ? result : { ...result, log } };
     }
     case 'failed': {
-      const { code, message } = state.failure;
-      return { orderId, status: 'failed', error: { code, message }, result: { ...release, phase: 'failed' } };
+      const { code, message, log } = state.failure;
+      const result = { ...release, phase: 'failed', ...(log === undefined ? {} : { log }) };
+      return { orderId, status: 'failed', error: { code, message }, result };
     }
   }
 }
@@ -105,6 +110,8 @@ function eventOf(state: EndedUpdate): Omit<Event, 'at'> {
     ? { kind: 'update.rolled-back', severity: 'error', data }
     : { kind: 'update.degraded', severity: 'critical', data: { ...data, degraded } };
 }
+
+const startedOf = ({ started }: { started?: boolean }) => (started === undefined ? {} : { started });
 
 function releaseOf(state: EndedUpdate): Record<string, unknown> {
   const plan = 'plan' in state ? state.plan : undefined;

@@ -23,6 +23,7 @@ import type { ReleaseKind } from '../kinds/release-kind.ts';
 import type { ReleasePlan } from '../supply/release-source.ts';
 import { isSystemError } from './system-error.ts';
 import { isTreeSound, layOutTree } from './laid-out.ts';
+import { whyNotWell } from './why-not-well.ts';
 import type { OutcomeTeller } from './outcome-teller.ts';
 import type { EnginePorts } from './ports.ts';
 
@@ -121,7 +122,7 @@ export class Preparation {
       return journal.append({ ...head, type: 'previewed', plan, preview });
     }
     if (refusal !== undefined) return this.#fail(state, { ...refusal, deny: false }, plan);
-    if (this.#isInPlace(plan)) return journal.append({ ...head, type: 'committed', plan });
+    if (this.#isInPlace(plan)) return this.#keep(state, plan, signal);
     const hold = isHeld(view);
     this.#lastByteMs = this.#ports.clock.monotonicMs();
     if (hold === undefined) return journal.append({ ...head, type: 'fetching', plan });
@@ -169,7 +170,9 @@ export class Preparation {
     this.#ports.progress(state.orderId, progressOf('staging', 0));
     if (!(await layOutTree(sourceOf(state), plan, tree, { signal, checkpoint })))
       return journal.append({ ...this.#head(state), type: 'fetching', plan: journaled(plan) });
+    const refusal = await this.#kind(plan).refuseTree?.(plan, signal);
     signal.throwIfAborted();
+    if (refusal !== undefined) return this.#fail(state, { ...refusal, deny: false });
     journal.append({ ...this.#head(state), type: 'staged' });
     this.#sound = plan.digest;
   }
@@ -265,6 +268,31 @@ export class Preparation {
 
   #isInPlace(plan: PlannedRelease): boolean {
     return this.#kind(plan).current(plan.name) === plan.digest;
+  }
+
+  /** It is in place already: nothing changes, but that it runs. */
+  async #keep(state: UpdateState, plan: PlannedRelease, signal: AbortSignal): Promise<void> {
+    const { journal, log, progress } = this.#ports;
+    const { orderId } = state;
+    const kind = this.#kind(plan);
+    const started = (await kind.startAgain?.(plan)) ?? false;
+    signal.throwIfAborted();
+    if (!started) return journal.append({ ...this.#head(state), type: 'committed', plan });
+    log.warn({ orderId, name: plan.name }, 'a program that is in place did not run: started');
+    progress(
+      orderId,
+      progressOf('trial', 0, { note: 'it is in place already; it did not run, and was started' }),
+    );
+    const why = await whyNotWell(this.#ports, kind, plan, signal);
+    signal.throwIfAborted();
+    if (why === undefined) return journal.append({ ...this.#head(state), type: 'committed', plan, started });
+    const message = `it is in place already and did not run; it was started, and is not well: ${why}`;
+    const lines = await kind.lastLines(plan);
+    this.#fail(
+      state,
+      { code: 'stays-down', message, deny: false, ...(lines.length === 0 ? {} : { log: lines }) },
+      plan,
+    );
   }
 
   async #tryLater(state: UpdateState, error: BowlineError, signal: AbortSignal): Promise<void> {

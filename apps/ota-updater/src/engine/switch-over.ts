@@ -4,11 +4,11 @@ import { OutsideReach } from '../core/outside-reach.ts';
 import { progressOf } from '../core/progress.ts';
 import type { Failure, Reboot, UpdateState } from '../core/update-state.ts';
 import type { ReleaseKind } from '../kinds/release-kind.ts';
-import { probeOf } from './laid-out.ts';
 import { isSystemError } from './system-error.ts';
 import type { EnginePorts } from './ports.ts';
 import { ProbeWatch } from './probe-watch.ts';
 import { Rebooting } from './rebooting.ts';
+import { whyNotWell } from './why-not-well.ts';
 
 type Switching = Extract<
   UpdateState,
@@ -16,15 +16,6 @@ type Switching = Extract<
 >;
 
 type Phased<P extends Switching['phase']> = Extract<Switching, { phase: P }>;
-
-/** How a release is judged of which no more is asked than that it is well itself. */
-const NOTHING_BUT_ITSELF = {
-  trial: 1,
-  trialMs: 0,
-  wasOnline: false,
-  online: false,
-  outsideReachesMs: undefined,
-};
 
 /** Attempts to put the old release back before the device is called degraded. */
 const ROLL_BACK_ATTEMPTS = 3;
@@ -235,7 +226,7 @@ export class SwitchOver {
       const { bootId } = this.#ports;
       return journal.append({ ...this.#head(state), type: 'rebooting-back', bootId, attempt: 1 });
     }
-    return this.#rolledBack(state, kind, stuck ?? (await this.#standsAgain(state, kind, signal)));
+    return this.#rolledBack(state, kind, stuck ?? (await this.#whyDegraded(state, kind, signal)));
   }
 
   async #rolledBack(state: Switching, kind: ReleaseKind, degraded: string | undefined): Promise<void> {
@@ -263,34 +254,10 @@ export class SwitchOver {
     }
   }
 
-  /**
-   * The old one is judged as a new one is, its own probe included, but for the link: it was started a moment ago, and one that
-   * is up at one look may be on its way to the next crash.
-   */
-  async #standsAgain(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
-    const { clock, limits } = this.#ports;
+  async #whyDegraded(state: Switching, kind: ReleaseKind, signal: AbortSignal): Promise<string | undefined> {
     const { digest = '' } = state.previous;
-    const tree = kind.treeOf({ ...state.plan, digest });
-    const probe = new ProbeWatch(digest === '' ? undefined : probeOf(tree), tree, limits);
-    const begunMs = clock.monotonicMs();
-    const elapsed = () => clock.monotonicMs() - begunMs;
-    for (;;) {
-      const elapsedMs = elapsed();
-      try {
-        const process = await kind.observe(state.plan);
-        if (process === undefined && probe.seen === undefined) return undefined;
-        await probe.look(elapsed, signal);
-        const view = { ...NOTHING_BUT_ITSELF, elapsedMs, process, probe: probe.seen };
-        const verdict = judgeTrial(view, limits);
-        if (verdict.kind === 'commit') return undefined;
-        if (verdict.kind === 'fail') return `the release before is not well either: ${verdict.message}`;
-      } catch (error) {
-        if (!(error instanceof TransientError)) throw error;
-        if (elapsedMs >= limits.graceMs + limits.soakMs)
-          return `whether the release before runs cannot be seen: ${error.message}`;
-      }
-      await wait(clock, limits.observeMs, signal);
-    }
+    const why = await whyNotWell(this.#ports, kind, { ...state.plan, digest }, signal);
+    return why && `the release before is not well either: ${why}`;
   }
 
   #head({ orderId }: UpdateState) {
@@ -299,7 +266,7 @@ export class SwitchOver {
 }
 
 /** What passes by itself, or hangs on what stands here already, is not the release's fault. */
-const NOT_ITS_FAULT = ['pm2-away', 'restart-refused', 'data-format-newer'];
+const NOT_ITS_FAULT = ['pm2-away', 'pm2-slow', 'restart-refused', 'data-format-newer'];
 
 function failureOf(code: string, error: unknown): Failure {
   if (!(error instanceof Error)) throw error;

@@ -4,11 +4,13 @@ import { isAlive, type Pm2, type Pm2Process } from '@bowline/pm2';
 import { turns } from '../core/turns.ts';
 import type { PlannedRelease, Previous } from '../core/update-state.ts';
 import { tailOf } from './last-lines.ts';
+import { namedApps } from './named-apps.ts';
 import { ECOSYSTEM, startFile } from './start-file.ts';
 import type { ProcessView, ReleaseKind } from './release-kind.ts';
 import { ReleaseTrees } from './release-trees.ts';
 import { endStrays } from './strays.ts';
 
+const isUp = ({ status, pid }: Pm2Process) => status === 'online' && isAlive(pid);
 const restartsOf = (entries: readonly Pm2Process[]) =>
   entries.reduce((sum, { restarts }) => sum + restarts, 0);
 
@@ -39,6 +41,17 @@ export class AppKind implements ReleaseKind {
   refuse({ name }: PlannedRelease): { code: string; message: string } | undefined {
     if (!this.#options.reserved.includes(name)) return undefined;
     return { code: 'reserved-name', message: `${name} is the name of a process of Bowline itself` };
+  }
+
+  /** pm2 would start nothing, and say nothing. */
+  async refuseTree(plan: PlannedRelease, signal: AbortSignal) {
+    const tree = this.treeOf(plan);
+    if (!existsSync(join(tree, ECOSYSTEM))) return undefined;
+    const names = await namedApps(realpathSync(tree), signal);
+    if (names === undefined || names.includes(plan.name)) return undefined;
+    const found = names.length === 0 ? 'no app' : `${names.slice(0, 5).join(', ')}`;
+    const message = `its ${ECOSYSTEM} names ${found}, and no app ${plan.name}: an app of it must have the name of the release`;
+    return { code: 'program-misnamed', message };
   }
 
   /** Else it would be lost with a roll back. */
@@ -87,7 +100,7 @@ export class AppKind implements ReleaseKind {
       return existsSync(this.#ecosystem(name)) ? { up: false, restarts: 0 } : undefined;
     const restarts = restartsOf(entries);
     return {
-      up: entries.every(({ status, pid }) => status === 'online' && isAlive(pid)),
+      up: entries.every(isUp),
       restarts: Math.max(0, restarts - (this.#restartsBefore.get(name) ?? restarts)),
     };
   }
@@ -124,6 +137,16 @@ export class AppKind implements ReleaseKind {
     return this.#inTurn(async () => {
       if (this.current(name) === undefined || !existsSync(this.#ecosystem(name))) return;
       if ((await this.#entries(name)).length === 0) await this.#start(name);
+    });
+  }
+
+  startAgain({ name }: PlannedRelease): Promise<boolean> {
+    return this.#inTurn(async () => {
+      if (!existsSync(this.#ecosystem(name))) return false;
+      const entries = await this.#entries(name);
+      if (entries.length > 0 && entries.every(isUp)) return false;
+      await this.#startAnew(name);
+      return true;
     });
   }
 

@@ -28,12 +28,23 @@ export interface Reboots {
 export interface ReleaseKind {
   /** Why a release like this is not taken, before anything is fetched. */
   refuse(plan: PlannedRelease): { code: string; message: string } | undefined;
-  /** The same, once its tree is laid out: nothing has been switched yet. @throws TransientError: it is asked again. */
+  /** The same, as soon as its tree is laid out. */
+  refuseTree?(
+    plan: PlannedRelease,
+    signal: AbortSignal,
+  ): Promise<{ code: string; message: string } | undefined>;
+  /** The same, just before the switch. @throws TransientError: it is asked again. */
   refuseLaidOut?(plan: PlannedRelease): Promise<{ code: string; message: string } | undefined>;
   /** Where its tree is laid out. */
   treeOf(plan: PlannedRelease): string;
   /** Digest of what is in place under the name. */
   current(name: string): string | undefined;
+  /**
+   * Starts what is in place and should run, but does not.
+   *
+   * @returns whether anything had to be started. @throws TransientError: it is tried again.
+   */
+  startAgain?(plan: PlannedRelease): Promise<boolean>;
   /** Why it must not be switched to now, for a reason of this kind's alone; it is asked again. */
   whyNotNow?(): Promise<string | undefined>;
   /**

@@ -20,7 +20,8 @@ export interface UpdateOfStatus {
   /** Why it waits. */
   why?: string;
   plan?: { name: string; version: string; fetchBytes: number; reusedBytes: number };
-  failure?: { code: string; message: string };
+  /** `log`: what the program that failed has written last. */
+  failure?: { code: string; message: string; log?: string[] };
   preview?: Record<string, unknown>;
   order: { name?: string; version?: string };
 }

@@ -44,11 +44,19 @@ interface Held {
   devices: number;
 }
 
+export interface NewRollout {
+  by: string;
+  maxFailedPercent: number;
+  /** Devices are to join the group later. */
+  allowEmptyGroup?: boolean;
+}
+
 /** Rollouts that are known; the oldest that was stopped goes for a new one. */
 const MOST = 100;
 /** So many devices are looked at before others get their turn. */
 const PAGE = 256;
 const MOST_FAILURES_TOLD = 100;
+const MOST_GROUPS_TOLD = 10;
 
 /**
  * Staged rollouts. A device is given its order only while it is connected and the rollout runs: so a pause holds back all that
@@ -121,13 +129,14 @@ export class Rollouts {
     return { ...this.#view(held), onDevices };
   }
 
-  /** @throws RejectedError `rollout-exists`; TransientError `too-many-rollouts`. */
+  /** @throws RejectedError `rollout-exists`, `empty-group`; TransientError `too-many-rollouts`. */
   async begin(
     aim: RolloutAim,
     stage: SignedStage,
-    { by, maxFailedPercent }: { by: string; maxFailedPercent: number },
+    { by, maxFailedPercent, allowEmptyGroup = false }: NewRollout,
   ): Promise<Rollout> {
     const { rolloutId, name, group } = aim;
+    if (!allowEmptyGroup) await this.#mustHaveDevices(group);
     if (this.#held.has(rolloutId))
       throw new RejectedError(
         'rollout-exists',
@@ -235,6 +244,10 @@ export class Rollouts {
       expiresInMs,
     });
     this.#set(held, deviceId, before, part); // in the same commit
+    const { succeeded, failed, recalled, given: underWay } = held.counts;
+    // It has joined the group since they were counted.
+    if (succeeded + failed + recalled + underWay > held.devices)
+      this.#inBackground(this.#countDevices([held]));
     try {
       await given;
     } catch (error) {
@@ -359,6 +372,21 @@ export class Rollouts {
         if (this.#isFor(held, device)) seen.devices += 1;
       }
     for (const [held, seen] of counts) Object.assign(held, seen);
+  }
+
+  /** Whoever mistypes a group would wait for its devices for ever. */
+  async #mustHaveDevices(group: string): Promise<void> {
+    const groups = new Set<string>();
+    for await (const device of this.#devices()) {
+      if (device.groups.includes(group)) return;
+      for (const each of device.groups) if (groups.size < MOST_GROUPS_TOLD) groups.add(each);
+    }
+    const known =
+      groups.size === 0 ? 'no device is in any group' : `there is ${[...groups].toSorted().join(', ')}`;
+    throw new RejectedError(
+      'empty-group',
+      `no device is in the group ${group} (${known}): name another, or say that devices join it later (allowEmptyGroup; --empty-group)`,
+    );
   }
 
   /** Those that were not revoked. */
