@@ -1,16 +1,8 @@
 import { closeSync, openSync, readSync, statSync, truncateSync } from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
-import { inTransaction } from './schema.ts';
+import { inTransaction, NUMBERED } from './schema.ts';
 import { isReadingFault } from './sqlite-errors.ts';
 
-/** Tables, the most important first, and whether their rows have numbers to go by. */
-const TABLES: Record<string, readonly string[]> = {
-  series: ['id', 'name', 'unit'],
-  gaps: ['id', 'series', 'count', 'from_at', 'to_at', 'message_id'],
-  pending: ['id', 'unsent', 'samples', 'crc', 'data'],
-  blocks: ['id', 'series', 'tier', 'first_at', 'last_at', 'samples', 'unsent', 'crc', 'data'],
-  uneven: ['id'],
-};
 /** Where a damaged file does not say how many rows it had. */
 const MOST_ROWS = 2 ** 24;
 /** A header that speaks of more is damaged itself. */
@@ -40,7 +32,7 @@ export function salvage(damagedFile: string, into: DatabaseSync): Salvaged {
     return { rows: 0, unreadable: 1 };
   }
   try {
-    for (const [table, columns] of Object.entries(TABLES)) copyTable(from, into, table, columns, found);
+    for (const [table, columns] of Object.entries(NUMBERED)) copyTable(from, into, table, columns, found);
     copyFacts(from, into);
   } finally {
     from.close();
@@ -73,11 +65,13 @@ function copyTable(
   const insert = into.prepare(
     `INSERT OR IGNORE INTO ${table} (${names}) VALUES (${columns.map(() => '?').join(', ')})`,
   );
+  // Under our names, whatever they are in the damaged file.
+  const asOurs = columns.map((name) => `${name} AS ${name}`).join(', ');
   const copy = (low: number, high: number): void => {
     for (let next = low; next <= high;) {
       const rows = from
         .prepare(
-          `SELECT ${names} FROM ${table} NOT INDEXED WHERE id >= ? AND id <= ? ORDER BY id LIMIT ${ROWS_AT_ONCE}`,
+          `SELECT ${asOurs} FROM ${table} NOT INDEXED WHERE id >= ? AND id <= ? ORDER BY id LIMIT ${ROWS_AT_ONCE}`,
         )
         .all(next, high);
       if (rows.length === 0) return;
@@ -121,7 +115,7 @@ function highestId(from: DatabaseSync, table: string): number {
 
 function copyFacts(from: DatabaseSync, into: DatabaseSync): void {
   try {
-    const rows = from.prepare('SELECT name, value FROM facts').all();
+    const rows = from.prepare('SELECT name AS name, value AS value FROM facts').all();
     const insert = into.prepare('INSERT OR IGNORE INTO facts (name, value) VALUES (?, ?)');
     inTransaction(into, () => rows.forEach((row) => insert.run(row['name'] ?? null, row['value'] ?? null)));
   } catch (error) {

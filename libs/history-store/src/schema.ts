@@ -1,4 +1,5 @@
 import { DatabaseSync } from 'node:sqlite';
+import { damageFound } from './sqlite-errors.ts';
 
 const PAGE_BYTES = 4096;
 /** Of the write-ahead log, after a checkpoint. */
@@ -27,6 +28,15 @@ const TABLES = `
   CREATE TABLE IF NOT EXISTS uneven (id INTEGER PRIMARY KEY);
 `;
 
+/** Tables whose rows have numbers, the most important first, and their columns. */
+export const NUMBERED: Record<string, readonly string[]> = {
+  series: ['id', 'name', 'unit'],
+  gaps: ['id', 'series', 'count', 'from_at', 'to_at', 'message_id'],
+  pending: ['id', 'unsent', 'samples', 'crc', 'data'],
+  blocks: ['id', 'series', 'tier', 'first_at', 'last_at', 'samples', 'unsent', 'crc', 'data'],
+  uneven: ['id'],
+};
+
 /** Raised when the tables change; a file of a later version is not opened. */
 export const SCHEMA_VERSION = 1;
 
@@ -44,11 +54,23 @@ export function openFile(file: string, maxBytes: number): DatabaseSync {
       PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA cache_size = -2048`);
     limitFile(database, maxBytes);
     database.exec(`BEGIN; ${TABLES} COMMIT`);
+    for (const table of ['facts', ...Object.keys(NUMBERED)]) mustBeAsMade(database, table);
     return database;
   } catch (error) {
     database.close();
     throw error;
   }
+}
+
+/**
+ * What the columns are called stands in the file, too, without a checksum. SQLite takes another case for the same name, and
+ * gives it back as it stands there.
+ */
+function mustBeAsMade(database: DatabaseSync, table: string): void {
+  const columns = NUMBERED[table] ?? ['name', 'value'];
+  const found = database.prepare(`SELECT ${columns.join(', ')} FROM ${table}`).columns();
+  if (found.every(({ name }, index) => name === columns[index])) return;
+  throw damageFound(`the columns of ${table} have other names`);
 }
 
 /** SQLite itself keeps the file below so many bytes; one that is larger already grows no more. */
