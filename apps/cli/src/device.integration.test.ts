@@ -559,10 +559,9 @@ describe('bowline restart', () => {
   });
 
   test('when the app never says that it is ready, that is told', async () => {
-    const file = join(device.appFolder('ssh-broker'), 'mute');
-    writeFileSync(file, '');
-    const { code, stderr } = await on('restart', 'ssh-broker');
-    rmSync(file);
+    const { home, appFolder } = await fakeDevice(['ssh-broker'], { listenTimeoutMs: 500 });
+    writeFileSync(join(appFolder('ssh-broker'), 'mute'), '');
+    const { code, stderr } = await bowline(['--home', home, 'restart', 'ssh-broker']);
     expect(stderr).toContain('ssh-broker runs, but did not say that it is ready.');
     expect(code).toBe(7);
   });
@@ -583,12 +582,11 @@ describe('bowline restart', () => {
 
 describe('bowline upkeep', () => {
   test('when pm2 has lost an app for good, it is started again', async () => {
-    const { pid } = await inPm2('ssh-broker');
+    const { pid, restarts } = await inPm2('ssh-broker');
     // Without the folder of the logs pm2 cannot open them at the restart, and never tries again.
     renameSync(device.logs, `${device.logs}-away`);
     process.kill(pid, 'SIGKILL');
-    await waitFor(async () => (await inPm2('ssh-broker')).status === 'waiting restart');
-    await waitFor(async () => (await inPm2('ssh-broker')).restarts > 0);
+    await waitFor(async () => (await inPm2('ssh-broker')).restarts > restarts, { what: 'pm2 to have tried' });
     renameSync(`${device.logs}-away`, device.logs);
 
     await upkeep({ pm2Home: device.pm2.home, rotate: undefined, secondLookMs: 1500 });

@@ -6,6 +6,7 @@ import { appsIn, knownApp, mustRun, pm2Of } from '../adapters/processes.ts';
 import { print, printJson } from '../adapters/terminal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { duration } from '../core/format.ts';
+import { restartVerdict } from '../core/restarted.ts';
 import type { Context } from './context.ts';
 
 const SETTLE_MS = 5000;
@@ -21,8 +22,8 @@ export async function restart(context: Context, app: string): Promise<void> {
   await mustNotBeOnTrial(context, app);
   const startedAt = performance.now();
   await pm2.restart(app);
+  const answeredAt = Date.now();
 
-  // pm2 answers when the app is ready, when `listen_timeout` is over, or when the app died before: look which it was.
   const deadline = performance.now() + SETTLE_MS;
   let after = knownApp(await appsIn(pm2), app);
   while (!(after.status === 'online' && after.alive) && performance.now() < deadline) {
@@ -30,9 +31,9 @@ export async function restart(context: Context, app: string): Promise<void> {
     after = knownApp(await appsIn(pm2), app);
   }
   const tookMs = Math.round(performance.now() - startedAt);
-  const crashed = after.restarts > before.restarts + 1 || after.status !== 'online' || !after.alive;
-  if (crashed || Date.now() - after.startedAt >= after.listenTimeoutMs) {
-    const what = crashed ? 'ends again and again' : 'runs, but did not say that it is ready';
+  const verdict = restartVerdict(before, after, answeredAt);
+  if (verdict !== 'ready') {
+    const what = verdict === 'crashed' ? 'ends again and again' : 'runs, but did not say that it is ready';
     throw new CliError('not-ready', `${app} ${what}.`, {
       exitCode: EXIT.notReady,
       advice: `See why: bowline logs ${app}`,

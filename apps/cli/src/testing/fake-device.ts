@@ -30,7 +30,10 @@ export interface FakeDevice {
 }
 
 /** Two small programs under a real pm2, with the file by which the CLI finds them. */
-export async function fakeDevice(apps = ['ws-gateway', 'ssh-broker']): Promise<FakeDevice> {
+export async function fakeDevice(
+  apps = ['ws-gateway', 'ssh-broker'],
+  { listenTimeoutMs = 60_000 } = {},
+): Promise<FakeDevice> {
   const home = temporaryFolder();
   const logs = join(home, 'logs');
   const hubFolder = join(home, 'hub');
@@ -46,7 +49,7 @@ export async function fakeDevice(apps = ['ws-gateway', 'ssh-broker']): Promise<F
       interpreter: process.execPath,
       exec_mode: 'fork',
       wait_ready: true,
-      listen_timeout: 2000,
+      listen_timeout: listenTimeoutMs,
       exp_backoff_restart_delay: 100,
       max_restarts: Number.MAX_SAFE_INTEGER,
       out_file: join(logs, `${name}.log`),
