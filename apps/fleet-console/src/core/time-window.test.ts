@@ -39,5 +39,6 @@ test('when a device has only just begun to measure, the stretch begins with its 
   expect(fromFirstSample(stretch, NOW - 5_000).from).toBe(NOW - 2 * MINUTE);
   expect(fromFirstSample(stretch, NOW - 40 * MINUTE)).toEqual(stretch);
   expect(fromFirstSample(stretch, Infinity)).toEqual(stretch);
+  expect(fromFirstSample(stretch, stretch.from + 30_000)).toEqual(stretch);
   expect(fromFirstSample({ ...stretch, past: true }, NOW - 5_000).from).toBe(stretch.from);
 });

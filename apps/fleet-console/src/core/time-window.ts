@@ -9,6 +9,8 @@ export const WINDOWS = [
 
 /** The newest sample lies within the first this much of the window, so that there is something to see before it. */
 const NEWEST_WITHIN = 0.6;
+/** What of a window may be empty at either end, and it still counts as full. */
+const MARGIN = 0.05;
 /** The charts move on in steps of this, milliseconds: one that creeps each second is restless. */
 const STEP_MS = 5_000;
 
@@ -25,12 +27,14 @@ export function usualWindow(newestAt: number | undefined, now: number): number {
 const SHORTEST_MS = 2 * 60_000;
 
 /**
- * For a device that has only just begun to measure: the stretch from its first sample on, not one that is mostly empty.
+ * For a device that has only just begun to measure: the stretch from its first sample on, not one that is mostly empty. The first
+ * sample of one that has measured for long lies a step behind the beginning, too: that changes nothing.
  *
  * @param firstAt of the samples that are there; Infinity if there are none
  */
 export function fromFirstSample(stretch: Stretch, firstAt: number): Stretch {
-  if (stretch.past || firstAt <= stretch.from || !Number.isFinite(firstAt)) return stretch;
+  const isFull = firstAt <= stretch.from + (stretch.to - stretch.from) * MARGIN;
+  if (stretch.past || isFull || !Number.isFinite(firstAt)) return stretch;
   return { ...stretch, from: Math.min(firstAt, stretch.to - SHORTEST_MS) };
 }
 
@@ -45,7 +49,7 @@ export interface Stretch {
 /** A window ends now; where it would be empty, soon after the newest sample. */
 export function stretchOf(windowMs: number, newestAt: number | undefined, now: number): Stretch {
   if (newestAt !== undefined && now - newestAt >= windowMs) {
-    const to = newestAt + windowMs * 0.05;
+    const to = newestAt + windowMs * MARGIN;
     return { from: to - windowMs, to, past: true };
   }
   const to = Math.ceil(now / STEP_MS) * STEP_MS;
