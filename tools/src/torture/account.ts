@@ -19,17 +19,14 @@ export interface Account {
  * so order within a lane is order of keys.
  *
  * @param arrivals in any order; what was never accepted may be among them, since its answer may have been lost.
- * @param hasPlace whether the place of an arrival must be that of its key.
  */
 export function accountFor<Key extends number | string>(
   accepted: readonly Key[],
   arrivals: readonly Arrival<Key>[],
-  hasPlace: (key: Key) => boolean = () => true,
 ): Account {
   const times = new Map<Key, number>();
   for (const { key } of arrivals) times.set(key, (times.get(key) ?? 0) + 1);
-  const placed = arrivals.filter(({ key }) => hasPlace(key));
-  const lanes = Map.groupBy(placed, ({ lane, generation }) => `${lane}/${generation}`);
+  const lanes = Map.groupBy(arrivals, ({ lane, generation }) => `${lane}/${generation}`);
   const inversions = [...lanes.values()].map((lane) => {
     const bySeq = lane.toSorted((a, b) => a.seq - b.seq);
     return bySeq.filter(({ key }, index) => key < (bySeq[index - 1]?.key ?? key)).length;

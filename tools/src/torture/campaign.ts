@@ -83,8 +83,12 @@ export async function accountsOf(
   const told = new Set(accepted);
   return {
     ofProducer: accountFor(producer.accepted, counted),
-    // What an earlier life left over comes beside the samples of this one, under the ids that it had: its place says nothing.
-    ofCollector: accountFor(accepted, collected, (id) => told.has(id)),
+    // Not by what an earlier life left over: it comes beside the samples of this one, under the ids that it had, and twice where its
+    // file comes back with the power (apps/telemetry-collector/src/adapters/left-over.ts).
+    ofCollector: accountFor(
+      accepted,
+      collected.filter(({ key }) => told.has(key)),
+    ),
   };
 }
 
