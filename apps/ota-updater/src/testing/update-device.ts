@@ -15,6 +15,7 @@ import { createKey, signClaims, signTrustBundle, writeTrustAnchor, type SigningK
 import type { SignedUpdate } from '@bowline/messages';
 import { callerEnvironment, Pm2 } from '@bowline/pm2';
 import type { ReleaseManifest } from '@bowline/releases';
+import { allPids, processVariable } from '@bowline/runtime';
 import { afterThisFile, startProcess, temporaryFolder, type TestProcess, waitFor } from '@bowline/testing';
 import { buildSync } from 'esbuild';
 import { v7 as uuidv7 } from 'uuid';
@@ -250,8 +251,25 @@ export class UpdateDevice {
 
   async close(): Promise<void> {
     await this.updater?.kill();
-    if (await this.pm2.isRunning()) await this.pm2.kill();
+    await this.#endPm2();
     await this.gateway.close();
     rmSync(this.pm2.home, { recursive: true, force: true });
+  }
+
+  /** What the updater had asked of pm2 when it was killed goes on without it, and starts a daemon that is not there any more. */
+  async #endPm2(): Promise<void> {
+    const { pm2 } = this;
+    const isOfIt = (pid: number) => {
+      try {
+        return processVariable(pid, 'PM2_HOME') === pm2.home;
+      } catch {
+        return false; // gone meanwhile
+      }
+    };
+    const isOver = async () => {
+      if (await pm2.isRunning()) await pm2.kill();
+      return !allPids().some(isOfIt);
+    };
+    await waitFor(isOver, { what: 'the end of pm2', everyMs: 50 });
   }
 }
