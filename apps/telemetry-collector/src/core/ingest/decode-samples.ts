@@ -1,6 +1,6 @@
 import { ContractError } from '@bowline/runtime/errors';
 import { doubtOf } from './plausible-time.ts';
-import { TOO_LARGE, tooLargeIn } from './too-large.ts';
+import { isTooLarge, TOO_LARGE } from './too-large.ts';
 import { sample as validSample } from '../../generated/ingest.js';
 import type { GivenSample } from '../../bodies.ts';
 
@@ -89,7 +89,7 @@ export function explain(
   const [error] = errors ?? [];
   if (error === undefined) return 'is not valid';
   const name = error.instancePath.slice(1);
-  if (tooLargeIn(value[name], name) === name) return `"${name}" ${TOO_LARGE}`;
+  if (isTooLarge(value[name])) return `"${name}" ${TOO_LARGE}`;
   return describe(error);
 }
 

@@ -54,6 +54,12 @@ describe('decodeSamples', () => {
     expect(error.details['faults']).toHaveLength(2);
   });
 
+  test('when what is wrong nests deeper than there is stack, it is refused like anything else', () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`;
+    expect(refusalOf(() => decodeSamples(`{"series":"a","value":${deep}}`, 'json', 1)).code).toBe('invalid');
+    expect(refusalOf(() => decodeEvent(`{"kind":${deep}}`)).code).toBe('invalid');
+  });
+
   test('when a number is too large to be one, that is what is said', () => {
     for (const name of ['value', 'min', 'max']) {
       const body = JSON.stringify({ ...one, [name]: 7 }).replace(':7', ':-1e400');
