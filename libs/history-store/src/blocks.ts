@@ -1,6 +1,7 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import { crc32 } from 'node:zlib';
 import { readAggregates, writeAggregates, type Aggregate } from './aggregate.ts';
+import { unlistedTo } from './schema.ts';
 import { damageFound } from './sqlite-errors.ts';
 import { isUneven, pack, readColumns, unpack, writeColumns, type Columns } from './block.ts';
 
@@ -99,14 +100,26 @@ export class Blocks {
     for (const row of rows) yield row as unknown as BlockHead;
   }
 
-  /** Whether samples of the range, or of blocks that reach into it, are not all plain numbers. */
+  /**
+   * Whether samples of the range, or of blocks that reach into it, are not all plain numbers. Where the list may not be whole, the
+   * first and the last of those blocks tell.
+   */
   holdsUneven({ series, from, to }: Omit<Range, 'tier'>): boolean {
     const found = this.#database
       .prepare(
         'SELECT 1 FROM blocks WHERE tier = 0 AND series = ? AND first_at < ? AND last_at >= ? AND id IN uneven LIMIT 1',
       )
       .get(series, to, from);
-    return found !== undefined;
+    if (found !== undefined) return true;
+    const last = unlistedTo(this.#database);
+    if (last === 0) return false;
+    const looked: BlockHead[] = [];
+    for (const head of this.inRange({ series, tier: 0, from, to }))
+      if (head.id <= last) looked.splice(1, 1, head);
+    return looked.some((head) => {
+      const columns = this.samplesOf(head);
+      return columns !== undefined && isUneven(columns);
+    });
   }
 
   /** Blocks of samples that were made after the one with this number. */

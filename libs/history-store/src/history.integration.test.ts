@@ -94,6 +94,29 @@ describe('History', () => {
     history.close();
   });
 
+  test('when a file comes from before there was a list of blocks that are not all numbers, they are known nonetheless', () => {
+    const { history, folder } = openTestHistory();
+    const texts = seconds('a', 100).map((sample) => ({ ...sample, value: `a text ${sample.at}` }));
+    history.record([...texts, ...seconds('b', 100)], { unsent: false });
+    history.seal();
+    const isUneven = (of: History, series: string) =>
+      of.estimatePoints({ series, from: AT, to: AT + DAY_MS }).isUneven;
+    expect(isUneven(history, 'a')).toBe(true);
+    history.close();
+    const file = new DatabaseSync(join(folder, 'history-1.sqlite'));
+    file.exec('DROP TABLE uneven; VACUUM');
+    file.close();
+    // It is full already.
+    openTestHistory({ folder }, { maxBytes: 4096 }).history.close();
+    const { history: again } = openTestHistory({ folder });
+    expect(isUneven(again, 'a')).toBe(true);
+    expect(isUneven(again, 'b')).toBe(false);
+    again.record(seconds('b', 100, AT + 1_000_000), { unsent: false });
+    again.seal();
+    expect(isUneven(again, 'b')).toBe(false);
+    again.close();
+  });
+
   test('when it is asked how large an answer would be, what is outside the range or of other series does not count', () => {
     const { history } = openTestHistory();
     for (const part of [0, 1] as const) {

@@ -2,7 +2,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { ConfigError } from '@bowline/runtime/errors';
 import type { HistoryFiles } from './history-files.ts';
 import { salvage, type Salvaged } from './salvage.ts';
-import { openFile, SCHEMA_VERSION } from './schema.ts';
+import { noteUnlisted, openFile, SCHEMA_VERSION } from './schema.ts';
 import { isReadingFault } from './sqlite-errors.ts';
 import { writeFact } from './totals.ts';
 
@@ -46,6 +46,7 @@ export function replace(files: HistoryFiles, damaged: number, maxBytes: number):
   files.remove(number);
   const database = openFile(files.path(number), maxBytes);
   const salvaged = salvage(files.path(damaged), database);
+  noteUnlisted(database);
   complete(database);
   files.removeBefore(number);
   return { database, number, incident: { ...salvaged, quarantine: files.path(damaged) } };

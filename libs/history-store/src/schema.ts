@@ -52,8 +52,12 @@ export function openFile(file: string, maxBytes: number): DatabaseSync {
     database.exec(`PRAGMA locking_mode = EXCLUSIVE; PRAGMA page_size = ${PAGE_BYTES};
       PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL;
       PRAGMA journal_size_limit = ${LOG_BYTES}; PRAGMA cache_size = -2048`);
+    const hasList = numberOf(database, "SELECT count(*) FROM sqlite_schema WHERE name = 'uneven'") > 0;
+    database.exec(`BEGIN; ${TABLES}`);
+    if (!hasList) noteUnlisted(database);
+    database.exec('COMMIT');
+    // Not before: a file that is full already must get a table that it has not yet.
     limitFile(database, maxBytes);
-    database.exec(`BEGIN; ${TABLES} COMMIT`);
     for (const table of ['facts', ...Object.keys(NUMBERED)]) mustBeAsMade(database, table);
     return database;
   } catch (error) {
@@ -61,6 +65,20 @@ export function openFile(file: string, maxBytes: number): DatabaseSync {
     throw error;
   }
 }
+
+/**
+ * Of the blocks that are there now, `uneven` may not name all that it should: the release before had no such table, and of a
+ * damaged file some of it may be lost.
+ */
+export function noteUnlisted(database: DatabaseSync): void {
+  database.exec(
+    "INSERT OR REPLACE INTO facts (name, value) SELECT 'unlisted', CAST(max(id) AS TEXT) FROM blocks HAVING max(id) > 0",
+  );
+}
+
+/** Number of the last block of which {@link noteUnlisted} is true; 0: none. */
+export const unlistedTo = (database: DatabaseSync): number =>
+  numberOf(database, "SELECT value FROM facts WHERE name = 'unlisted'");
 
 /**
  * What the columns are called stands in the file, too, without a checksum. SQLite takes another case for the same name, and
