@@ -1,7 +1,7 @@
 import { isInRollout } from '@bowline/identity';
 import type { Hello } from '@bowline/messages';
 import { waitFor } from '@bowline/testing';
-import { expect, test } from 'vitest';
+import { expect, test, vi } from 'vitest';
 import { FakeServer } from '../testing/fake-link.ts';
 import { Rollouts } from './rollouts.ts';
 
@@ -215,6 +215,24 @@ test('when no device is in the group, it is refused with the groups that there a
   await waitFor(() => updates('device-0').length === 1);
   await waitFor(() => rollouts.get('spring').devices === 1, { what: 'it to be counted' });
   expect(rollouts.get('spring')).toMatchObject({ groupDevices: 1, given: 1 });
+});
+
+test('when many devices join the group at once, all of them are counted, and not each by a look at the whole fleet', async () => {
+  const { services, status, open, stage } = await fleet();
+  const rollouts = await open();
+  const aim = { ...AIM, group: 'newcomers' };
+  await rollouts.begin(aim, stage(100, 'a'), { ...BY, allowEmptyGroup: true });
+  const newcomers = names.slice(0, 100);
+  for (const name of newcomers) {
+    const device = services.devices.get(name);
+    if (device === undefined) throw new Error('no device');
+    await services.devices.put({ ...device, groups: ['newcomers'] });
+  }
+  const pages = vi.spyOn(services.store, 'range');
+  for (const name of newcomers) status.wentOnline(name, hello);
+  await waitFor(() => rollouts.get('spring').devices === newcomers.length, { what: 'all to be counted' });
+  expect(rollouts.get('spring')).toMatchObject({ groupDevices: 100, given: 100 });
+  expect(pages.mock.calls.filter(([{ limit }]) => limit === 256).length).toBeLessThan(20);
 });
 
 test('when there is another rollout of that program to that group, or it is signed for something else, it is refused', async () => {

@@ -69,6 +69,8 @@ export class Rollouts {
   /** Orders under way: whose they are. */
   readonly #underWay = new Map<string, { held: Held; deviceId: string }>();
   readonly #unsubscribe: () => void;
+  /** Whose devices are being counted anew, and whether that was asked for again meanwhile. */
+  readonly #counting = new Map<Held, boolean>();
   #isStopped = false;
 
   constructor(ports: RolloutsPorts) {
@@ -246,8 +248,7 @@ export class Rollouts {
     this.#set(held, deviceId, before, part); // in the same commit
     const { succeeded, failed, recalled, given: underWay } = held.counts;
     // It has joined the group since they were counted.
-    if (succeeded + failed + recalled + underWay > held.devices)
-      this.#inBackground(this.#countDevices([held]));
+    if (succeeded + failed + recalled + underWay > held.devices) this.#inBackground(this.#countAnew(held));
     try {
       await given;
     } catch (error) {
@@ -372,6 +373,19 @@ export class Rollouts {
         if (this.#isFor(held, device)) seen.devices += 1;
       }
     for (const [held, seen] of counts) Object.assign(held, seen);
+  }
+
+  /** Many may join at once, or more have left than stayed: each look at all devices is for all that asked for one before it. */
+  async #countAnew(held: Held): Promise<void> {
+    if (this.#counting.has(held)) return void this.#counting.set(held, true);
+    try {
+      do {
+        this.#counting.set(held, false);
+        await this.#countDevices([held]);
+      } while (this.#counting.get(held) === true && !this.#isStopped);
+    } finally {
+      this.#counting.delete(held);
+    }
   }
 
   /** Whoever mistypes a group would wait for its devices for ever. */
