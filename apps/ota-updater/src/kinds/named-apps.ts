@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import { runProgram } from '../adapters/run-program.ts';
 import { ECOSYSTEM } from './start-file.ts';
 
-/** A file that goes on for longer is left to pm2. */
+/** A file that takes longer to say it is left to pm2. */
 const WITHIN_MS = 30_000;
 /** As pm2 reads it: a program without a name has that of its file. */
 const NAMES = `
@@ -11,6 +11,8 @@ const config = require(process.argv[1]);
 const apps = [config.apps ?? config.pm2 ?? config].flat();
 const names = apps.map(({ name, script = '' }) => name ?? path.basename(script, path.extname(script)));
 console.log('\\n' + JSON.stringify(names));
+// Whatever it has begun: a timer of its would keep us waiting.
+process.exit(0);
 `;
 
 /**
