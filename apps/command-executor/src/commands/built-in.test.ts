@@ -1,6 +1,7 @@
 import { DEFAULT_POLICY } from '@bowline/identity/policy';
 import { FakeClock } from '@bowline/testing';
 import { describeErrors } from '@bowline/messages/check';
+import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, test } from 'vitest';
 import { deviceFacts } from '../adapters/device-facts.ts';
@@ -99,6 +100,22 @@ describe('built-in commands', () => {
     ]);
     expect(fitting.commands).toHaveLength(whole.commands.length);
     expect(whole).not.toHaveProperty('schemasLeftOut');
+  });
+
+  test('when a schema nests deeper than an answer may, it alone is left out', async () => {
+    const nested = (levels: number): object =>
+      levels === 0 ? {} : { type: 'object', properties: { a: nested(levels - 1) } };
+    for (let levels = 0; levels < 30; levels += 1) {
+      const deep = { ...named('ping'), name: 'deep', params: { ...nested(levels) } };
+      const list = (await named('listCommands').run(
+        {},
+        { ...context, commands: [...context.commands, deep], resultBytes: 100_000 },
+      )) as { commands: { name: string; params?: object }[]; schemasLeftOut?: string[] };
+      expect(capResult(list, 100_000)).toBe(list);
+      const isOut = nestsBelow(deep, MAX_PAYLOAD_NESTING - 3);
+      expect(list.schemasLeftOut).toEqual(isOut ? ['deep'] : undefined);
+      expect(list.commands.filter(({ params }) => params === undefined).length).toBe(isOut ? 1 : 0);
+    }
   });
 
   test('when listCommands runs, it says which commands the policy allows, and which only signed', async () => {

@@ -49,7 +49,8 @@ export const listCommands: CommandDefinition<{ names?: string[] }> = {
       schemasLeftOut: {
         type: 'array',
         items: { type: 'string' },
-        description: 'commands whose schemas do not fit into this answer: ask for them by `names`',
+        description:
+          'commands whose schemas do not fit into this answer, or nest too deep for any: ask for the others by `names`',
       },
       broken: {
         type: 'array',

@@ -1,3 +1,4 @@
+import { MAX_PAYLOAD_NESTING, nestsBelow } from '@bowline/messages/frame';
 import { utf8Bytes } from './utf8-bytes.ts';
 
 interface Described {
@@ -6,17 +7,22 @@ interface Described {
   result?: object;
 }
 
+/** Of a command in the list of a result, itself counted: the ack's payload, the result and the list are around it. */
+const MOST_LEVELS = MAX_PAYLOAD_NESTING - 3;
+
 /**
  * A list of commands of which so many bytes can be told: the largest schemas are left out, and it says of which commands, so
- * that each can be asked for by its name.
+ * that each can be asked for by its name. Schemas that nest deeper than an answer may are never told.
  */
 export function fitSchemas<C extends Described>(
   commands: readonly C[],
   maxBytes: number,
 ): { commands: (C | Omit<C, 'params' | 'result'>)[]; schemasLeftOut?: string[] } {
-  const sizes = commands.map((command) => utf8Bytes(JSON.stringify(command)));
+  const tooDeep = commands.filter((command) => nestsBelow(command, MOST_LEVELS)).map(({ name }) => name);
+  const leftOut = new Set(tooDeep);
+  const shown = (command: C) => (leftOut.has(command.name) ? bare(command) : command);
+  const sizes = commands.map((command) => utf8Bytes(JSON.stringify(shown(command))));
   let left = maxBytes - sizes.reduce((sum, size) => sum + size + 1, 0);
-  const leftOut = new Set<string>();
   const largestFirst = commands
     .map((command, at) => ({
       name: command.name,
@@ -30,7 +36,7 @@ export function fitSchemas<C extends Described>(
   }
   if (leftOut.size === 0) return { commands: [...commands] };
   return {
-    commands: commands.map((command) => (leftOut.has(command.name) ? bare(command) : command)),
+    commands: commands.map(shown),
     schemasLeftOut: [...leftOut].toSorted(),
   };
 }

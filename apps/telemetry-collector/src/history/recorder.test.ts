@@ -1,4 +1,5 @@
 import type { Sample } from '@bowline/messages';
+import { RELEASED_AT } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import { FakeClock } from '@bowline/testing';
 import { describe, expect, test } from 'vitest';
@@ -205,6 +206,7 @@ describe('Recorder', () => {
     ["this device's clock is", 0, 100],
   ])('when %s far ahead, nothing is too old for that', async (_, serverYears, deviceYears) => {
     const { clock, state } = setUp();
+    clock.setWallMs(RELEASED_AT);
     const now = clock.wallMs();
     const ahead = (years: number) => now + years * 365 * 24 * 60 * MINUTE;
     await clock.advance(15 * MINUTE);
@@ -213,6 +215,14 @@ describe('Recorder', () => {
     clock.setWallMs(ahead(deviceYears));
     await clock.advance(15 * MINUTE);
     expect(Math.abs((state.tidiedAt ?? 0) - now)).toBeLessThanOrEqual(15 * MINUTE);
+  });
+
+  test('when the clock of this device was never set, ages count by the server', async () => {
+    const { clock, state } = setUp();
+    state.serverMs = clock.wallMs();
+    clock.setWallMs(0);
+    await clock.advance(15 * MINUTE);
+    expect(state.tidiedAt).toBe(state.serverMs);
   });
 
   test('when the clock has become right, what waits is put right', () => {

@@ -1,6 +1,6 @@
 import type { History } from '@bowline/history-store';
 import type { Sample } from '@bowline/messages';
-import type { Clock, Logger, Timer } from '@bowline/runtime';
+import { RELEASED_AT, type Clock, type Logger, type Timer } from '@bowline/runtime';
 import { TransientError } from '@bowline/runtime/errors';
 import type { SampleSink } from '../core/intake.ts';
 import { corrected, type KnownOffset } from '../core/sample.ts';
@@ -178,9 +178,7 @@ export class Recorder implements SampleSink {
     if (this.#leftOut > 0)
       log.warn({ samples: this.#leftOut }, 'not recorded: there are too many series; delivery goes on');
     this.#leftOut = 0;
-    const nowMs = serverMs();
-    // One clock that is wrong, the server's or this device's, must not make all of the past too old.
-    this.#tidying = history.tidying(nowMs === undefined ? undefined : Math.min(nowMs, clock.wallMs()));
+    this.#tidying = history.tidying(presentOf(serverMs(), clock.wallMs()));
     this.#turn();
   }
 
@@ -224,3 +222,10 @@ export class Recorder implements SampleSink {
     this.#sealTimer = this.#options.clock.after(this.#limits.sealMs, () => this.#seal());
   }
 }
+
+/**
+ * What ages count from: one clock that is far ahead, the server's or this device's, must not make all of the past too old. A
+ * device's clock that has never been set says nothing.
+ */
+const presentOf = (serverMs: number | undefined, wallMs: number): number | undefined =>
+  serverMs === undefined || wallMs < RELEASED_AT ? serverMs : Math.min(serverMs, wallMs);

@@ -243,7 +243,9 @@ test('when there is another rollout of that program to that group, or it is sign
     rollouts.begin({ ...AIM, ...aim }, stage(10, 'b'), { ...BY, allowEmptyGroup: true });
   await expect(begin({})).rejects.toMatchObject({ code: 'rollout-exists' });
   await expect(begin({ rolloutId: 'other' })).rejects.toMatchObject({ code: 'rollout-exists' });
-  await begin({ rolloutId: 'other', group: 'valves' });
+  const twice = [1, 2].map(() => begin({ rolloutId: 'other', group: 'valves' }));
+  const ends = await Promise.allSettled(twice);
+  expect(ends.map(({ status }) => status)).toEqual(['fulfilled', 'rejected']);
   const mismatch = { code: 'rollout-mismatch' };
   await expect(rollouts.goOn({ ...AIM, version: '2.0.0' }, stage(20, 'c'))).rejects.toMatchObject(mismatch);
   await expect(rollouts.goOn(AIM, stage(5, 'd'))).rejects.toMatchObject(mismatch);

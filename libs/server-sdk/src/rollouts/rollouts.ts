@@ -137,22 +137,11 @@ export class Rollouts {
     stage: SignedStage,
     { by, maxFailedPercent, allowEmptyGroup = false }: NewRollout,
   ): Promise<Rollout> {
-    const { rolloutId, name, group } = aim;
-    if (!allowEmptyGroup) await this.#mustHaveDevices(group);
-    if (this.#held.has(rolloutId))
-      throw new RejectedError(
-        'rollout-exists',
-        `there is a rollout ${rolloutId}: widen it, or take another id`,
-      );
-    const rival = [...this.#held.values()].find(
-      ({ record }) => record.status !== 'stopped' && record.name === name && record.group === group,
-    );
-    if (rival !== undefined)
-      throw new RejectedError(
-        'rollout-exists',
-        `${rival.record.rolloutId} brings ${name} to ${group} already: stop it first`,
-      );
+    if (!allowEmptyGroup) await this.#mustHaveDevices(aim.group);
+    this.#mustBeNew(aim);
     await this.#makeRoom();
+    // Another one may have begun meanwhile.
+    this.#mustBeNew(aim);
     const at = this.#now();
     const head = { status: 'running', maxFailedPercent, by, createdAt: at, changedAt: at } as const;
     const held: Held = {
@@ -161,7 +150,7 @@ export class Rollouts {
       groupDevices: 0,
       devices: 0,
     };
-    this.#held.set(rolloutId, held);
+    this.#held.set(aim.rolloutId, held);
     await this.#write(held, {});
     return this.#goOn(held);
   }
@@ -386,6 +375,22 @@ export class Rollouts {
     } finally {
       this.#counting.delete(held);
     }
+  }
+
+  #mustBeNew({ rolloutId, name, group }: RolloutAim): void {
+    if (this.#held.has(rolloutId))
+      throw new RejectedError(
+        'rollout-exists',
+        `there is a rollout ${rolloutId}: widen it, or take another id`,
+      );
+    const rival = [...this.#held.values()].find(
+      ({ record }) => record.status !== 'stopped' && record.name === name && record.group === group,
+    );
+    if (rival !== undefined)
+      throw new RejectedError(
+        'rollout-exists',
+        `${rival.record.rolloutId} brings ${name} to ${group} already: stop it first`,
+      );
   }
 
   /** Whoever mistypes a group would wait for its devices for ever. */
