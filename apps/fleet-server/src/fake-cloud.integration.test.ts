@@ -160,6 +160,13 @@ describe.each([
     expectGoodFrames(link);
   });
 
+  it('when a frame is no JSON, the link is closed with 1007', async () => {
+    const device = await enrolled(await start());
+    const link = await device.open();
+    link.send('1a');
+    expect((await link.closed).code).toBe(1007);
+  });
+
   it('when an order is given, the device gets it with lane, seq and id, and the next one follows', async () => {
     const cloud = await start();
     const device = await enrolled(cloud);

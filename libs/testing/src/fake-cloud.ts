@@ -240,7 +240,8 @@ export class FakeCloud {
           payload: { id: null, code: 'invalid', detail: 'no id reads' },
         });
       }
-      const frame = JSON.parse(data.toString()) as UplinkRecord & { messages?: UplinkRecord[] };
+      const frame = readFrame(data.toString());
+      if (frame === undefined) return socket.close(1007);
       const messages = frame.messages?.map((message) => ({
         ...message,
         ...(frame.lane ? { lane: frame.lane } : {}),
@@ -307,4 +308,16 @@ const envelope = (type: string) => ({ type, id: uuidv7(), sentAt: Date.now() });
 function problem(response: ServerResponse, status: number, code: string): void {
   const body = JSON.stringify({ title: code, status, code, serverTime: Date.now() });
   response.writeHead(status, { 'content-type': 'application/problem+json' }).end(body);
+}
+
+type UplinkFrame = UplinkRecord & { messages?: UplinkRecord[] };
+
+/** Undefined: it is none. What a bad network lets through may happen to be a frame of WebSocket, and then is no JSON. */
+function readFrame(text: string): UplinkFrame | undefined {
+  try {
+    const value: unknown = JSON.parse(text);
+    return typeof value === 'object' && value !== null ? (value as UplinkFrame) : undefined;
+  } catch {
+    return undefined;
+  }
 }
