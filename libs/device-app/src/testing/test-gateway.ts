@@ -1,3 +1,4 @@
+import { BowlineError } from '@bowline/runtime/errors';
 import { createKey, signHostKeyProof, type SigningKey } from '@bowline/identity';
 import { openHub, type Peer } from '@bowline/ipc';
 import type { Event, TrustBundleJws } from '@bowline/messages';
@@ -120,13 +121,17 @@ export async function openTestGateway(
     const isHere = () => hub.peers().some((peer) => peer.app === app);
     await waitFor(isHere, { what: `${app} to register` });
     const at = Date.now();
-    await hub.request(app, 'order', {
-      state: 'received',
-      attempt: 0,
-      receivedAt: at,
-      serverTime: at,
-      ...order,
-    });
+    const request = { state: 'received' as const, attempt: 0, receivedAt: at, serverTime: at, ...order };
+    // An app registers before it takes orders; the gateway offers them again, too.
+    const isTaken = () =>
+      hub.request(app, 'order', request).then(
+        () => true,
+        (error: unknown) => {
+          if (error instanceof BowlineError && error.code === 'unsupported') return false;
+          throw error;
+        },
+      );
+    await waitFor(isTaken, { what: `${app} to take orders` });
   };
   const gateway: TestGateway = {
     key,
