@@ -2,6 +2,7 @@ import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubNotifications, HubRequests, TrialView } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
+import { BowlineError } from '@bowline/runtime/errors';
 import { isRunning, waitFor } from '@bowline/testing';
 
 export type Report = HubRequests['reportOrder']['request'];
@@ -110,7 +111,16 @@ export async function openTestGateway(
       // One that was killed a moment ago may not have been seen to go.
       const isHere = () => hub.peers().some(({ pid }) => isRunning(pid));
       await waitFor(isHere, { what: 'the app to register' });
-      await hub.request('command-executor', 'order', order);
+      // It registers before it takes orders; the gateway offers them again, too.
+      const isTaken = () =>
+        hub.request('command-executor', 'order', order).then(
+          () => true,
+          (error: unknown) => {
+            if (error instanceof BowlineError && error.code === 'unsupported') return false;
+            throw error;
+          },
+        );
+      await waitFor(isTaken, { what: 'the app to take orders' });
     },
     cancel: (orderId) => hub.request('command-executor', 'cancelOrder', { orderId }),
     reported: (orderId, status) =>
