@@ -1,9 +1,9 @@
+import { handTo } from '@bowline/device-app/testing';
 import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubNotifications, HubRequests, TrialView } from '@bowline/messages/hub';
 import { createLogger, systemClock } from '@bowline/runtime';
-import { BowlineError } from '@bowline/runtime/errors';
-import { isRunning, waitFor } from '@bowline/testing';
+import { waitFor } from '@bowline/testing';
 
 export type Report = HubRequests['reportOrder']['request'];
 export type HandedOrder = AppRequests['order']['request'];
@@ -107,21 +107,7 @@ export async function openTestGateway(
     idempotent: () => repeatable,
     bundles,
     peers: () => hub.peers(),
-    hand: async (order) => {
-      // One that was killed a moment ago may not have been seen to go.
-      const isHere = () => hub.peers().some(({ pid }) => isRunning(pid));
-      await waitFor(isHere, { what: 'the app to register' });
-      // It registers before it takes orders; the gateway offers them again, too.
-      const isTaken = () =>
-        hub.request('command-executor', 'order', order).then(
-          () => true,
-          (error: unknown) => {
-            if (error instanceof BowlineError && error.code === 'unsupported') return false;
-            throw error;
-          },
-        );
-      await waitFor(isTaken, { what: 'the app to take orders' });
-    },
+    hand: (order) => handTo(hub, 'command-executor', order),
     cancel: (orderId) => hub.request('command-executor', 'cancelOrder', { orderId }),
     reported: (orderId, status) =>
       waitFor(() => reports.find((report) => report.orderId === orderId && report.status === status), {

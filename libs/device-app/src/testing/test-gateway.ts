@@ -1,12 +1,12 @@
-import { BowlineError } from '@bowline/runtime/errors';
 import { createKey, signHostKeyProof, type SigningKey } from '@bowline/identity';
-import { openHub, type Peer } from '@bowline/ipc';
+import { openHub, type Hub, type Peer } from '@bowline/ipc';
 import type { Event, TrustBundleJws } from '@bowline/messages';
 import type { AppRequests, HubNotifications, HubRequests } from '@bowline/messages/hub';
 import type { HubApp, LinkStateName } from '@bowline/messages/hub/apps';
 import { checkOutgoing } from '@bowline/messages/outgoing';
 import { createLogger, systemClock } from '@bowline/runtime';
-import { waitFor } from '@bowline/testing';
+import { BowlineError } from '@bowline/runtime/errors';
+import { isRunning, waitFor } from '@bowline/testing';
 
 export type Report = HubRequests['reportOrder']['request'];
 type Handed = AppRequests['order']['request'];
@@ -57,6 +57,22 @@ export interface TestGatewayOptions {
 }
 
 const log = createLogger({ app: 'test-gateway', write: () => {} });
+
+/** Hands an order to an app once it takes any: it registers before, and the gateway offers them again, too. */
+export async function handTo(hub: Hub, app: HubApp, order: Handed): Promise<void> {
+  // One that was killed a moment ago may not have been seen to go.
+  const isHere = () => hub.peers().some((peer) => peer.app === app && isRunning(peer.pid));
+  await waitFor(isHere, { what: `${app} to register` });
+  const isTaken = () =>
+    hub.request(app, 'order', order).then(
+      () => true,
+      (error: unknown) => {
+        if (error instanceof BowlineError && error.code === 'unsupported') return false;
+        throw error;
+      },
+    );
+  await waitFor(isTaken, { what: `${app} to take orders` });
+}
 
 export async function openTestGateway(
   folder: string,
@@ -117,21 +133,9 @@ export async function openTestGateway(
         ...(timeoutMs === undefined ? {} : { timeoutMs }),
       },
     );
-  const hand: TestGateway['hand'] = async (app, order) => {
-    const isHere = () => hub.peers().some((peer) => peer.app === app);
-    await waitFor(isHere, { what: `${app} to register` });
+  const hand: TestGateway['hand'] = (app, order) => {
     const at = Date.now();
-    const request = { state: 'received' as const, attempt: 0, receivedAt: at, serverTime: at, ...order };
-    // An app registers before it takes orders; the gateway offers them again, too.
-    const isTaken = () =>
-      hub.request(app, 'order', request).then(
-        () => true,
-        (error: unknown) => {
-          if (error instanceof BowlineError && error.code === 'unsupported') return false;
-          throw error;
-        },
-      );
-    await waitFor(isTaken, { what: `${app} to take orders` });
+    return handTo(hub, app, { state: 'received', attempt: 0, receivedAt: at, serverTime: at, ...order });
   };
   const gateway: TestGateway = {
     key,
