@@ -5,7 +5,7 @@ import { paint, print, printJson, table } from '../adapters/terminal.ts';
 import { callsOf, type AuditedCall } from '../core/audited-calls.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
-import { notFound, sameMark } from '../core/noted-mark.ts';
+import { notFound, sameMark, wholeInWords } from '../core/noted-mark.ts';
 import type { Context } from './context.ts';
 
 const PAGE = 1000;
@@ -46,8 +46,7 @@ export async function verifyAudit(
   }
   if (noted !== undefined && !found) throw broken(notFound(noted, anchor));
   if (json) return printJson({ anchor, head: mark });
-  print(`Whole and unchanged: entries ${anchor.seq + 1} to ${mark.seq}.`);
-  print(`Note this elsewhere, and give it to the next --verify --noted: ${mark.seq}:${mark.hash}`);
+  print(wholeInWords(anchor, mark, '--verify --noted'));
 }
 
 function broken(fault: string): CliError {

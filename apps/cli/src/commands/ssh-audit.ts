@@ -5,7 +5,7 @@ import { print, printJson, table } from '../adapters/terminal.ts';
 import { readJournal } from '../core/audit-journal.ts';
 import { CliError, EXIT } from '../core/cli-error.ts';
 import { dayAndTime } from '../core/format.ts';
-import { notFound, sameMark } from '../core/noted-mark.ts';
+import { notFound, sameMark, wholeInWords } from '../core/noted-mark.ts';
 import type { Context } from './context.ts';
 
 const MOST_TOLD = 5;
@@ -32,8 +32,7 @@ export function sshAudit(context: Context, lines: number, noted: AuditMark | und
         'Compare with the events ssh.… that the server has of this device: each has seq, prev and hash of its entry.',
     });
   if (entries.length === 0) return print('Nothing yet.');
-  print(`Whole and unchanged: entries ${anchor.seq + 1} to ${head.seq}.`);
-  return print(`Note this elsewhere, and give it to the next --noted: ${head.seq}:${head.hash}`);
+  return print(wholeInWords(anchor, head, '--noted'));
 }
 
 const told = (faults: readonly string[]): string =>

@@ -49,7 +49,7 @@ export class AppKind implements ReleaseKind {
     if (!existsSync(join(tree, ECOSYSTEM))) return undefined;
     const names = await namedApps(realpathSync(tree), signal);
     if (names === undefined || names.includes(plan.name)) return undefined;
-    const found = names.length === 0 ? 'no app' : `${names.slice(0, 5).join(', ')}`;
+    const found = names.length === 0 ? 'no app' : names.slice(0, 5).join(', ');
     const message = `its ${ECOSYSTEM} names ${found}, and no app ${plan.name}: an app of it must have the name of the release`;
     return { code: 'program-misnamed', message };
   }

@@ -142,8 +142,6 @@ export class Recorder implements SampleSink {
   /** Records what waits and reads the clock no more. */
   stop(): void {
     this.#sealTimer?.cancel();
-    this.#turnTimer?.cancel();
-    this.#tidying = undefined;
     this.commit();
     this.#turnTimer?.cancel();
     this.#commitTimer?.cancel();
