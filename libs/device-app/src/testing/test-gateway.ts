@@ -63,15 +63,13 @@ export async function handTo(hub: Hub, app: HubApp, order: Handed): Promise<void
   // One that was killed a moment ago may not have been seen to go.
   const isHere = () => hub.peers().some((peer) => peer.app === app && isRunning(peer.pid));
   await waitFor(isHere, { what: `${app} to register` });
-  const isTaken = () =>
+  const answer = () =>
     hub.request(app, 'order', order).then(
-      () => true,
-      (error: unknown) => {
-        if (error instanceof BowlineError && error.code === 'unsupported') return false;
-        throw error;
-      },
+      () => ({ error: undefined }),
+      (error: unknown) => !(error instanceof BowlineError && error.code === 'unsupported') && { error },
     );
-  await waitFor(isTaken, { what: `${app} to take orders` });
+  const { error } = await waitFor(answer, { what: `${app} to take orders` });
+  if (error !== undefined) throw error;
 }
 
 export async function openTestGateway(
